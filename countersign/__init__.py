@@ -1,0 +1,1 @@
+"""The machinery that makes any document-and-signature integration dependable."""

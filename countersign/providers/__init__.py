@@ -1,0 +1,1 @@
+"""One package per provider, and what every provider call goes through."""

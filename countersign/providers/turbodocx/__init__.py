@@ -1,0 +1,1 @@
+"""TurboDocx: its wire contract, and nothing about why we call it."""

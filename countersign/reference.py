@@ -1,0 +1,99 @@
+"""References, markers, tags and keys: one name that does four jobs.
+
+An agreement's reference names its workflow, marks its document's title, routes the provider's webhooks
+back to the workflow, and derives the idempotency key of every write. Pure: no clock, no network.
+"""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+WORKFLOW_ID_PREFIX: Final = "agreement-"
+TITLE_LIMIT: Final = 255
+"""The provider's limit on a document's name (turbosign `documentName`)."""
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,39}", re.ASCII)
+_MARKER = re.compile(
+    r"\[(?P<reference>[A-Za-z0-9][A-Za-z0-9._-]{2,39})~(?P<tag>[0-9a-z]{6})\]\s*\Z", re.ASCII
+)
+
+
+class InvalidReferenceError(ValueError):
+    """A reference with characters or a length that could not name a workflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a document's title says about whose it is: `[<reference>~<tag>]` at its end."""
+
+    reference: str
+    tag: str
+
+    def __str__(self) -> str:
+        return f"[{self.reference}~{self.tag}]"
+
+
+def new_reference() -> str:
+    """Make a reference: 10 random characters of Crockford base32 (50 bits)."""
+    return "".join(secrets.choice(_CROCKFORD) for _ in range(10))
+
+
+def check_reference(text: str) -> str:
+    """Return `text` if it may be a reference.
+
+    Raises:
+        InvalidReferenceError: It is not 3 to 40 characters of `A-Z a-z 0-9 . _ -`, starting with a letter
+            or digit.
+    """
+    if _REFERENCE.fullmatch(text) is None:
+        raise InvalidReferenceError(
+            "reference: use 3 to 40 letters, digits, dots, dashes or underscores, "
+            "starting with a letter or digit"
+        )
+    return text
+
+
+def workflow_id(reference: str) -> str:
+    """Name the workflow of a reference; references are compared without case."""
+    return WORKFLOW_ID_PREFIX + check_reference(reference).lower()
+
+
+def tag(*, environment: str, namespace: str, reference: str) -> str:
+    """Derive the 6 characters that tell our marker from brackets that people type.
+
+    They differ between environments and namespaces, so that staging may share a provider's organisation
+    with production.
+    """
+    digest = hashlib.sha256(f"{environment}\n{namespace}\n{workflow_id(reference)}".encode()).digest()
+    alphabet = _CROCKFORD.lower()
+    return "".join(alphabet[byte % 32] for byte in digest[:6])
+
+
+def marker(*, environment: str, namespace: str, reference: str) -> Marker:
+    """Build the marker of a reference in this environment and namespace."""
+    return Marker(reference, tag(environment=environment, namespace=namespace, reference=reference))
+
+
+def mark_title(title: str, mark: Marker) -> str:
+    """Append the marker to a document's name, shortening the name to the provider's limit."""
+    suffix = f" {mark}"
+    return title[: TITLE_LIMIT - len(suffix)].rstrip() + suffix
+
+
+def find_marker(title: str) -> Marker | None:
+    """Read the marker at a title's end; None if there is none. Its tag is not yet checked."""
+    found = _MARKER.search(title)
+    return Marker(found["reference"], found["tag"]) if found else None
+
+
+def is_ours(mark: Marker, *, environment: str, namespace: str) -> bool:
+    """Tell whether a marker's tag is the one this environment and namespace would have made."""
+    return mark.tag == tag(environment=environment, namespace=namespace, reference=mark.reference)
+
+
+def idempotency_key(mark: Marker, step: str) -> str:
+    """Derive the key of one write, stable over retries and restarts: 64 characters at most, never personal."""
+    return f"{mark.reference.lower()}-{mark.tag}-{step}"[:64]

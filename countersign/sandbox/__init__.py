@@ -1,0 +1,1 @@
+"""A TurboDocx to build and test against; shares no code with our client."""

@@ -1,0 +1,1 @@
+"""The webhook door: the one part that strangers can reach."""
