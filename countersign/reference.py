@@ -95,5 +95,5 @@ def is_ours(mark: Marker, *, environment: str, namespace: str) -> bool:
 
 
 def idempotency_key(mark: Marker, step: str) -> str:
-    """Derive the key of one write, stable over retries and restarts: 64 characters at most, never personal."""
+    """Derive the key of one write, stable over retries and restarts: 64 characters at most."""
     return f"{mark.reference.lower()}-{mark.tag}-{step}"[:64]

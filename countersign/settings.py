@@ -93,9 +93,7 @@ class WebhookSettings(BaseSettings):
     )
 
     webhook_secret: SecretStr = Field(description="The subscription's secret, `whsec_...`.")
-    webhook_secret_previous: SecretStr | None = Field(
-        default=None, description="The secret before a rotation."
-    )
+    webhook_secret_previous: SecretStr | None = Field(default=None, description="The secret it replaced.")
     webhook_secret_previous_until: datetime | None = Field(
         default=None, description="When the previous secret stops being accepted, ISO 8601 with an offset."
     )
