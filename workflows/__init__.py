@@ -1,0 +1,1 @@
+"""Order and decisions: the durable side of an agreement."""

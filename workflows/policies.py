@@ -1,0 +1,68 @@
+"""Time-outs and retry policies, one row per step. Nothing else decides how long a step may take.
+
+| step     | one attempt | in all  | attempts | why |
+|----------|-------------|---------|----------|-----|
+| claim    | 30 s        | 1 day   | any      | a file in the store; repeating it is harmless |
+| generate | 150 s       | 30 days | any      | the client gives a write 120 s; found again before repeated |
+| send     | 150 s       | 30 days | one      | a second attempt could send twice; the workflow decides |
+| identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
+| look     | 75 s        | 30 days | any      | a read |
+| void     | 150 s       | 30 days | any      | voiding twice is voiding once |
+| remind   | 150 s       | 7 days  | one      | a reminder that may have gone out is not repeated |
+| archive  | 30 min      | 30 days | 5, any   | downloads; after 5 failures shown as failing, goes on |
+
+"In all" is never under 7 days for provider steps: work that an open circuit holds back keeps that
+clock running.
+First delay 1 s, doubled, at most 5 min: an outage of an hour costs some 20 attempts.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio.common import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How long a step may take and how it is retried.
+
+    Args:
+        attempt: Start-to-close: one attempt's limit.
+        total: Schedule-to-close: all attempts, with waiting.
+        retry: Temporal's retry policy.
+        heartbeat: Silence after which an attempt counts as dead.
+    """
+
+    attempt: timedelta
+    total: timedelta
+    retry: RetryPolicy
+    heartbeat: timedelta | None = None
+
+
+def _retry(maximum_attempts: int = 0) -> RetryPolicy:
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=2,
+        maximum_interval=timedelta(minutes=5),
+        maximum_attempts=maximum_attempts,
+    )
+
+
+_READ = timedelta(seconds=75)
+_WRITE = timedelta(seconds=150)
+_DOWNLOAD = timedelta(minutes=30)
+_MONTH = timedelta(days=30)
+
+CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
+GENERATE: Final = Policy(_WRITE, _MONTH, _retry())
+SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
+IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
+LOOK: Final = Policy(_READ, _MONTH, _retry())
+VOID: Final = Policy(_WRITE, _MONTH, _retry())
+REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
+ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), timedelta(minutes=1))
+ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(), timedelta(minutes=1))
+
+NOT_SENT_DELAY: Final = timedelta(seconds=5)
+"""How long the workflow waits before it tries a send again that never left, unless the provider said."""

@@ -1,0 +1,198 @@
+"""What we know of a document's signing: (state, event) → state, pure.
+
+Webhooks are hints: they may come twice, late, in any order or not at all, so every change here is monotone
+and its own repetition changes nothing. Only the provider's answer (`observe`) says that a document has ended;
+the first end wins and what contradicts it is recorded, not applied.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from countersign.events import EventKind, SignatureEvent
+
+SEEN_LIMIT: Final = 1000
+"""Event ids remembered. Changes repeat harmlessly, so forgetting the oldest costs a second record at most."""
+TIMELINE_LIMIT: Final = 300
+"""Timeline entries kept, the newest first to go: the beginning is what nobody can look up again."""
+
+_ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLINED, EventKind.EXPIRED})
+_SIGNED: Final = frozenset({EventKind.RECIPIENT_SIGNED, EventKind.PARTIALLY_SIGNED})
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class RecipientProgress(_Value):
+    """One recipient, by the provider's id, and the earliest times known for what they did."""
+
+    recipient_id: str
+    viewed_at: str | None = None
+    signed_at: str | None = None
+
+
+class TimelineEntry(_Value):
+    """One thing that we came to know, in the order we did.
+
+    Args:
+        at: When it happened, ISO 8601, as the provider wrote it.
+        what: The event's kind, or our own step.
+        event_id: The provider's event id, if an event told us.
+        recipient_id: Whom it is about.
+        ignored: Why it was recorded and not applied.
+    """
+
+    at: str | None
+    what: str
+    event_id: str | None = None
+    recipient_id: str | None = None
+    ignored: str | None = None
+
+
+class Observation(_Value):
+    """What the provider's API says of a document now: its truth.
+
+    Args:
+        status: The document's status, lower case.
+        recipients: Each recipient's state.
+    """
+
+    status: str
+    recipients: tuple[RecipientProgress, ...] = ()
+
+
+class Progress(_Value):
+    """All that is known of a document.
+
+    Args:
+        document_id: The document we sent, once known.
+        recipients: Recipients by id.
+        claimed: Ends that events claimed and the provider has not confirmed yet.
+        ended: The end that the provider confirmed.
+        finalization_failed: An event said that the provider could not finalise the document.
+        others: Ids of further documents that events of our marker named.
+        seen: Ids of events that were taken in.
+        timeline: What we came to know.
+        ignored: How many events were recorded and not applied.
+    """
+
+    document_id: str | None = None
+    recipients: tuple[RecipientProgress, ...] = ()
+    claimed: frozenset[str] = frozenset()
+    ended: str | None = None
+    finalization_failed: bool = False
+    others: frozenset[str] = frozenset()
+    seen: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    ignored: int = 0
+
+    def signed_count(self) -> int:
+        """How many recipients have signed."""
+        return sum(recipient.signed_at is not None for recipient in self.recipients)
+
+
+def adopt(progress: Progress, document_id: str, recipient_ids: tuple[str, ...]) -> Progress:
+    """Learn which document is ours and who its recipients are; known times are kept."""
+    known = {each.recipient_id: each for each in progress.recipients}
+    recipients = tuple(known.get(each, RecipientProgress(recipient_id=each)) for each in recipient_ids)
+    return progress.model_copy(
+        update={
+            "document_id": document_id,
+            "recipients": recipients,
+            "others": progress.others - {document_id},
+        }
+    )
+
+
+def apply(progress: Progress, event: SignatureEvent) -> Progress:
+    """Take in one event of a document that carries our marker."""
+    if event.event_id in progress.seen:
+        return progress
+    progress = progress.model_copy(update={"seen": (*progress.seen, event.event_id)[-SEEN_LIMIT:]})
+    if reason := _why_ignored(progress, event):
+        if event.document_id and event.document_id != progress.document_id:
+            progress = progress.model_copy(update={"others": progress.others | {event.document_id}})
+        return _record(progress, event, ignored=reason)
+    return _record(_advance(progress, event), event)
+
+
+def observe(progress: Progress, observation: Observation, at: datetime) -> Progress:
+    """Take in the provider's own answer. It confirms ends and clears the claims that led us to ask."""
+    merged = {each.recipient_id: each for each in progress.recipients}
+    for seen in observation.recipients:
+        merged[seen.recipient_id] = _merge(merged.get(seen.recipient_id), seen)
+    progress = progress.model_copy(update={"recipients": tuple(merged.values()), "claimed": frozenset()})
+    if observation.status not in _ENDS or progress.ended is not None:
+        return progress
+    entry = TimelineEntry(at=at.isoformat(), what=f"confirmed {observation.status}")
+    return _append(progress.model_copy(update={"ended": observation.status}), entry)
+
+
+def note(progress: Progress, what: str, at: datetime) -> Progress:
+    """Add one of our own steps to the timeline."""
+    return _append(progress, TimelineEntry(at=at.isoformat(), what=what))
+
+
+def _why_ignored(progress: Progress, event: SignatureEvent) -> str | None:
+    if event.kind not in frozenset(EventKind):
+        return "unknown kind"
+    if progress.document_id is None or event.document_id != progress.document_id:
+        return "another document"
+    if progress.ended and event.kind in _ENDS and event.kind != progress.ended:
+        return f"contradicts {progress.ended}"
+    return None
+
+
+def _advance(progress: Progress, event: SignatureEvent) -> Progress:
+    if event.kind in _ENDS:
+        return progress.model_copy(update={"claimed": progress.claimed | {event.kind}})
+    if event.kind == EventKind.FINALIZATION_FAILED:
+        return progress.model_copy(update={"finalization_failed": True})
+    if event.recipient_id and event.kind == EventKind.VIEWED:
+        change = RecipientProgress(recipient_id=event.recipient_id, viewed_at=_time_of(event))
+    elif event.recipient_id and event.kind in _SIGNED:
+        change = RecipientProgress(recipient_id=event.recipient_id, signed_at=_time_of(event))
+    else:
+        return progress
+    merged = {each.recipient_id: each for each in progress.recipients}
+    merged[change.recipient_id] = _merge(merged.get(change.recipient_id), change)
+    return progress.model_copy(update={"recipients": tuple(merged.values())})
+
+
+def _merge(known: RecipientProgress | None, news: RecipientProgress) -> RecipientProgress:
+    if known is None:
+        return news
+    return RecipientProgress(
+        recipient_id=known.recipient_id,
+        viewed_at=_earliest(known.viewed_at, news.viewed_at),
+        signed_at=_earliest(known.signed_at, news.signed_at),
+    )
+
+
+def _time_of(event: SignatureEvent) -> str:
+    return event.occurred_at or event.received_at or ""
+
+
+def _earliest(one: str | None, other: str | None) -> str | None:
+    """Take the earlier time; "" says that it happened and nobody told when."""
+    if one and other:
+        return min(one, other)
+    return one or other or (one if other is None else other)
+
+
+def _record(progress: Progress, event: SignatureEvent, *, ignored: str | None = None) -> Progress:
+    entry = TimelineEntry(
+        at=event.occurred_at,
+        what=event.kind[:64],
+        event_id=event.event_id,
+        recipient_id=event.recipient_id,
+        ignored=ignored,
+    )
+    count = progress.ignored + (ignored is not None)
+    return _append(progress.model_copy(update={"ignored": count}), entry)
+
+
+def _append(progress: Progress, entry: TimelineEntry) -> Progress:
+    return progress.model_copy(update={"timeline": (*progress.timeline, entry)[:TIMELINE_LIMIT]})
