@@ -1,0 +1,80 @@
+"""The one way to Temporal: configured as every Temporal tool is, speaking pydantic.
+
+Address, namespace, API key and TLS come from `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
+`TEMPORAL_TLS_...` or a profile (https://docs.temporal.io/develop/environment-configuration).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client, Interceptor
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError
+
+DEFAULT_ADDRESS: Final = "localhost:7233"
+CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+
+
+class ConnectionFailedError(Exception):
+    """Temporal could not be reached or did not let us in; the message says where and what to do."""
+
+
+def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
+    """Build the converter that every client, worker and replay uses.
+
+    Args:
+        codec: Encrypts payloads; failures' messages and stack traces then go through it too, since they
+            would stand in the history in plain text otherwise.
+    """
+    if codec is None:
+        return pydantic_data_converter
+    return replace(
+        pydantic_data_converter,
+        payload_codec=codec,
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )
+
+
+async def connect(
+    *,
+    codec: PayloadCodec | None = None,
+    interceptors: Sequence[Interceptor] = (),
+    runtime: Runtime | None = None,
+    lazy: bool = False,
+) -> Client:
+    """Connect to the Temporal server that the environment names.
+
+    Args:
+        codec: Encrypts payloads, see `data_converter`.
+        interceptors: Client interceptors; those that are worker interceptors too serve its workers.
+        runtime: Where the SDK's metrics and logs go; made before the first client.
+        lazy: Connect at the first call instead of now, so that a server that is down is no failure yet.
+
+    Raises:
+        ConnectionFailedError: The configuration cannot be read, or the server does not answer.
+    """
+    options: dict[str, Any] = {"target_host": DEFAULT_ADDRESS}
+    try:
+        options.update(ClientConfig.load_client_connect_config())
+    except (RuntimeError, ValueError) as error:
+        raise ConnectionFailedError(f"Temporal's configuration cannot be read: {error}") from None
+    address = options["target_host"]
+    try:
+        return await Client.connect(
+            **options,
+            data_converter=data_converter(codec),
+            interceptors=interceptors,
+            runtime=runtime,
+            lazy=lazy,
+            connect_timeout=CONNECT_TIMEOUT,
+        )
+    except (RuntimeError, ValueError, RPCError):
+        raise ConnectionFailedError(
+            f"Temporal does not answer at {address}: start it, or set TEMPORAL_ADDRESS "
+            "(and TEMPORAL_API_KEY or TEMPORAL_TLS_... where it asks for them)"
+        ) from None

@@ -1,0 +1,63 @@
+"""What every test may use: a real Temporal server, tuned for speed, and a way to skip a workflow's time."""
+
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
+
+from countersign.connection import data_converter
+from workflows import attributes
+
+_SPEED = {
+    "frontend.WorkflowTimeSkippingEnabled": "true",
+    "history.timerProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+    "history.transferProcessorMaxPollRPS": "2000",
+}
+"""The dev server's defaults make every task wait for a 50 ms slot, and every timer for a second."""
+
+
+def temporal_executable() -> str | None:
+    beside_python = Path(sys.executable).with_name("temporal")
+    return shutil.which("temporal") or (str(beside_python) if beside_python.exists() else None)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
+    """One Temporal server for the session, in memory."""
+    async with await WorkflowEnvironment.start_local(
+        data_converter=data_converter(),
+        search_attributes=[
+            attributes.STAGE,
+            attributes.WAITING_FOR,
+            attributes.PROVIDER,
+            attributes.DOCUMENT_ID,
+            attributes.NEEDS_ATTENTION,
+            attributes.DEADLINE,
+        ],
+        dev_server_existing_path=temporal_executable(),
+        dev_server_log_level="error",
+        dev_server_extra_args=[
+            argument
+            for name, value in _SPEED.items()
+            for argument in ("--dynamic-config-value", f"{name}={value}")
+        ],
+    ) as env:
+        yield env
+
+
+@pytest.fixture
+def client(temporal_env: WorkflowEnvironment) -> Client:
+    """A client whose workflows live in real time."""
+    return temporal_env.client
+
+
+@pytest.fixture
+def time_skipper(client: Client) -> TimeSkipper:
+    """`time_skipper.client` starts workflows whose clock skips while nothing is in flight."""
+    return TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
