@@ -1,0 +1,107 @@
+"""A store in a local folder."""
+
+import asyncio
+import hashlib
+import os
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+from countersign.storage.draft import Draft, StorageError, trouble
+from countersign.storage.store import StoredFile
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
+_LEFTOVER_SECONDS: Final = 86_400
+_BLOCK: Final = 1 << 20
+
+
+class FolderStore:
+    """A store in a local folder. Publishing is a hard link: it exists whole or not at all, and only once.
+
+    Args:
+        folder: Made if missing. Drafts that a killed process left are swept away after a day.
+
+    Raises:
+        StorageError: The folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.absolute()
+        self._drafts = self._folder / ".drafts"
+        try:
+            self._drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for leftover in self._drafts.iterdir():
+                if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+                    leftover.unlink(missing_ok=True)
+        except OSError as error:
+            raise trouble(error) from None
+
+    def draft(self) -> Draft:
+        """Begin a file in the same file system."""
+        return Draft(self._drafts)
+
+    async def publish(self, key: str, draft: Draft) -> StoredFile:
+        """Link the draft to its key; what was there before stays and is returned."""
+        path = self._path(key)
+        try:
+            await asyncio.to_thread(_publish, draft, path)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise trouble(error) from None
+        else:
+            return StoredFile(key, draft.size, draft.sha256, path.as_uri())
+        found = await self.find(key)
+        if found is None:
+            raise StorageError(f"store: {key} vanished while it was read")
+        return found
+
+    async def find(self, key: str) -> StoredFile | None:
+        """Look a key up and hash what is there."""
+        path = self._path(key)
+        try:
+            size, sha256 = await asyncio.to_thread(_measure, path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise trouble(error) from None
+        return StoredFile(key, size, sha256, path.as_uri())
+
+    async def read(self, key: str) -> bytes:
+        """Read a whole file."""
+        try:
+            return await asyncio.to_thread(self._path(key).read_bytes)
+        except FileNotFoundError:
+            raise StorageError(f"store: there is no {key}") from None
+        except OSError as error:
+            raise trouble(error) from None
+
+    def _path(self, key: str) -> Path:
+        if _KEY.fullmatch(key) is None:
+            raise StorageError("store: a key must be a relative path of letters, digits, dots and dashes")
+        return self._folder / key
+
+
+def _publish(draft: Draft, path: Path) -> None:
+    draft.sync()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.link(draft.path, path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself survive a power loss."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+        return file.tell(), digest.hexdigest()

@@ -1,0 +1,91 @@
+import asyncio
+import hashlib
+import os
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from countersign.storage import FolderStore, StorageError, open_store, put
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "store")
+
+
+@contextmanager
+def files_limited_to(size: int) -> Iterator[None]:
+    """As a full disk would: no file of this process may grow beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_stores_with_size_and_hash(store: FolderStore, tmp_path: Path) -> None:
+    stored = await put(store, "a/b/signed.pdf", b"content")
+    assert (stored.size, stored.sha256) == (7, hashlib.sha256(b"content").hexdigest())
+    assert (tmp_path / "store/a/b/signed.pdf").read_bytes() == b"content"
+    assert await store.find("a/b/signed.pdf") == stored
+    assert await store.read("a/b/signed.pdf") == b"content"
+
+
+async def test_never_overwrites(store: FolderStore) -> None:
+    first = await put(store, "once", b"first")
+    assert await put(store, "once", b"second") == first
+    assert await store.read("once") == b"first"
+
+
+async def test_one_of_many_at_once_wins_and_all_are_told_which(store: FolderStore) -> None:
+    stored = await asyncio.gather(*(put(store, "claim", f"{number}".encode()) for number in range(16)))
+    assert len({each.sha256 for each in stored}) == 1
+    assert hashlib.sha256(await store.read("claim")).hexdigest() == stored[0].sha256
+
+
+async def test_leaves_nothing_of_a_draft_that_failed(store: FolderStore, tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with store.draft() as draft:
+            draft.write(b"half")
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        interrupted()
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+    assert await store.find("half") is None
+
+
+async def test_a_full_disk_is_a_storage_error_and_leaves_nothing(store: FolderStore, tmp_path: Path) -> None:
+    with files_limited_to(1000), pytest.raises(StorageError, match=r"^store: File too large$"):
+        await put(store, "big", b"x" * 100_000)
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+    assert (await put(store, "big", b"x" * 100_000)).size == 100_000
+
+
+async def test_sweeps_what_a_killed_process_left_a_day_ago(store: FolderStore, tmp_path: Path) -> None:
+    with store.draft() as old, store.draft() as young:
+        os.utime(old.path, (0, time.time() - 100_000))
+        FolderStore(tmp_path / "store")
+        assert (old.path.exists(), young.path.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a//b", "a/../b", "a b", "a/", ".drafts/x", "ü"])
+async def test_refuses_keys_that_could_leave_the_store(store: FolderStore, key: str) -> None:
+    with pytest.raises(StorageError, match="relative path"):
+        await store.find(key)
+
+
+async def test_a_missing_file_is_one_sentence(store: FolderStore) -> None:
+    with pytest.raises(StorageError, match=r"^store: there is no nothing.pdf$"):
+        await store.read("nothing.pdf")
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"^store: Not a directory$"):
+        open_store(str(tmp_path / "file" / "store"))
