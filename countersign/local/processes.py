@@ -1,0 +1,232 @@
+"""Start processes, wait until they are ready, and leave none behind, whatever happens to us.
+
+Each process leads a group of its own, so that its children go with it and a Ctrl-C reaches only us. A leash
+(a shell that waits for our end of a pipe to close) kills the group even if we are killed ourselves.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+Ready = Callable[[str], bool]
+"""Tells from a process's output since its start whether it is ready."""
+
+_LEASH: Final = 'read -r _; kill -KILL -- "-$0"'
+_GLANCE: Final = 0.05
+
+
+class PartFailedError(Exception):
+    """A part did not start, or ended by itself; the message names it and quotes its last line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A process to run.
+
+    Args:
+        name: What people call it; names its log file.
+        command: Its command line.
+        ready: When it counts as started.
+        env: Its whole environment.
+        folder: Its working directory.
+        start_seconds: How long it may take to become ready.
+        stop_seconds: How long it may take to stop after SIGTERM, before SIGKILL.
+    """
+
+    name: str
+    command: Sequence[str]
+    ready: Ready
+    env: Mapping[str, str] = field(repr=False)
+    folder: Path
+    start_seconds: float = 30
+    stop_seconds: float = 10
+
+
+def says(text: str) -> Ready:
+    """Ready once the process has printed `text`."""
+    return lambda output: text in output
+
+
+def answers(url: str) -> Ready:
+    """Ready once a GET of `url` is answered with 2xx."""
+    return lambda _output: _gets(url)
+
+
+def _gets(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 (our own loopback address)
+            return True
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+class Supervisor:
+    """Starts parts in the order they are given and stops them in reverse, on every way out of `async with`.
+
+    Args:
+        logs: The folder for the parts' output, one file each.
+    """
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._parts: dict[str, Part] = {}
+        self._running: dict[str, _Process] = {}
+
+    async def __aenter__(self) -> Self:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop_all()
+
+    def log(self, name: str) -> Path:
+        """Where a part's output goes."""
+        return self._logs / f"{name}.log"
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether a part was started and has not ended."""
+        return name in self._running and self._running[name].popen.poll() is None
+
+    async def start(self, part: Part) -> None:
+        """Start a part and wait until it is ready.
+
+        Raises:
+            PartFailedError: It ended, or was not ready in time.
+        """
+        self._parts[part.name] = part
+        process = _Process(part, self.log(part.name))
+        self._running[part.name] = process
+        try:
+            await process.wait_until_ready()
+        except BaseException:
+            self.kill(part.name)
+            raise
+
+    async def stop(self, name: str) -> None:
+        """Stop a part: SIGTERM, and SIGKILL if that is not enough in time."""
+        await self._running.pop(name).stop()
+
+    async def restart(self, name: str) -> None:
+        """Start a part again as it was started before; it is killed if it still runs."""
+        if name in self._running:
+            self.kill(name)
+        await self.start(self._parts[name])
+
+    def kill(self, name: str) -> None:
+        """Kill a part at once, with SIGKILL."""
+        self._running.pop(name).kill()
+
+    def pause(self, name: str) -> None:
+        """Freeze a part, with SIGSTOP."""
+        self._running[name].send(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let a frozen part go on."""
+        self._running[name].send(signal.SIGCONT)
+
+    async def stop_all(self) -> None:
+        """Stop every part, the youngest first; an interruption meanwhile kills the rest at once."""
+        try:
+            for name in reversed(list(self._running)):
+                await self.stop(name)
+        finally:
+            for name in list(self._running):
+                self.kill(name)
+
+    async def wait_for_failure(self) -> None:
+        """Wait until a part ends by itself.
+
+        Raises:
+            PartFailedError: Always, in the end.
+        """
+        while True:
+            for process in self._running.values():
+                process.raise_if_ended()
+            await asyncio.sleep(_GLANCE * 4)
+
+
+class _Process:
+    """One running process with its leash."""
+
+    def __init__(self, part: Part, log: Path) -> None:
+        self.part = part
+        self._log = log
+        with log.open("ab") as output:
+            self._log_start = output.tell()
+            self.popen = _spawn(part, output.fileno())
+        self._leash = subprocess.Popen(  # noqa: S603 (our own command)
+            ["/bin/sh", "-c", _LEASH, str(self.popen.pid)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    async def wait_until_ready(self) -> None:
+        """Wait; raise PartFailedError if it ends or takes too long."""
+        deadline = time.monotonic() + self.part.start_seconds
+        while not await asyncio.to_thread(self.part.ready, self._output()):
+            self.raise_if_ended()
+            if time.monotonic() > deadline:
+                raise PartFailedError(
+                    f"{self.part.name} was not ready after {self.part.start_seconds:g} s: {self._last_line()}"
+                )
+            await asyncio.sleep(_GLANCE)
+
+    def raise_if_ended(self) -> None:
+        if (code := self.popen.poll()) is not None:
+            raise PartFailedError(f"{self.part.name} stopped (exit code {code}): {self._last_line()}")
+
+    async def stop(self) -> None:
+        try:
+            self.send(signal.SIGTERM)
+            self.send(signal.SIGCONT)
+            with suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self.popen.wait, self.part.stop_seconds)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill what is left of the group, and the leash before it could hit a stranger with the same id."""
+        self._leash.kill()
+        self._leash.communicate()
+        self.send(signal.SIGKILL)
+        self.popen.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.popen.pid, number)
+
+    def _output(self) -> str:
+        with self._log.open("rb") as output:
+            output.seek(self._log_start)
+            return output.read().decode(errors="replace")
+
+    def _last_line(self) -> str:
+        lines = [line.strip() for line in self._output().splitlines() if line.strip()]
+        return f"{lines[-1] if lines else 'it printed nothing'} ({self._log})"
+
+
+def _spawn(part: Part, output: int) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 (a command of our own making)
+            part.command,
+            env=dict(part.env),
+            cwd=part.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise PartFailedError(f"{part.name} cannot be started: {error.strerror}: {part.command[0]}") from None

@@ -1,0 +1,123 @@
+"""Talk to the local sandbox: subscribe the door to its webhooks, act as its signers, read its ledger."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+API_KEY: Final = "TDX-test-local-administrator"
+MEMBER_KEY: Final = "TDX-test-local-member"
+ORG_ID: Final = "00000000-0000-4000-8000-000000000001"
+"""Credentials of the sandbox that the local stack starts: they open nothing but a port of this machine."""
+
+_EVENTS: Final = (
+    "signature.document.sent",
+    "signature.document.viewed",
+    "signature.document.recipient_signed",
+    "signature.document.signed",
+    "signature.document.completed",
+    "signature.document.finalization_failed",
+    "signature.document.voided",
+)
+_TIMEOUT: Final = 30
+_NOT_FOUND: Final = 404
+
+
+class SandboxError(Exception):
+    """The sandbox refused a call or could not be reached."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A running sandbox.
+
+    Args:
+        url: Its address, without a slash at the end.
+        api_key: An administrator's key.
+        org_id: The organisation.
+    """
+
+    url: str
+    api_key: str = field(default=API_KEY, repr=False)
+    org_id: str = ORG_ID
+
+    async def subscribe(self, url: str) -> str:
+        """Have webhooks delivered to `url` alone.
+
+        Returns:
+            The secret that they are signed with from now on.
+        """
+        try:
+            await self.call("PATCH", "/api/webhooks/signature", {"urls": [url], "events": _EVENTS})
+        except SandboxError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            made = await self.call(
+                "POST", "/api/webhooks", {"name": "signature", "urls": [url], "events": _EVENTS}
+            )
+        else:
+            made = await self.call("POST", "/api/webhooks/signature/regenerate")
+        return str(made["data"]["secret"])
+
+    async def recipient_ids(self, document_id: str) -> list[str]:
+        """The recipients of a document, in signing order."""
+        answer = await self.call("GET", f"/turbosign/documents/{document_id}/recipients")
+        return [str(each["id"]) for each in answer["data"]["recipients"]]
+
+    async def view(self, document_id: str, recipient_id: str) -> None:
+        """Open the document as this recipient would."""
+        await self.call("POST", f"/_sandbox/documents/{document_id}/recipients/{recipient_id}/view")
+
+    async def sign(self, document_id: str, recipient_id: str) -> None:
+        """Sign the document as this recipient would."""
+        await self.call("POST", f"/_sandbox/documents/{document_id}/recipients/{recipient_id}/sign")
+
+    async def complete(self, document_id: str) -> None:
+        """Sign the document as everybody who has not signed yet."""
+        await self.call("POST", f"/_sandbox/documents/{document_id}/complete")
+
+    async def ledger(self) -> Any:
+        """All that was really committed."""
+        return await self.call("GET", "/_sandbox/ledger")
+
+    async def call(self, method: str, path: str, body: object = None) -> Any:
+        """Make any call.
+
+        Args:
+            method: The HTTP method.
+            path: The path, with a slash at its start.
+            body: Sent as JSON, unless None.
+
+        Returns:
+            The answer's JSON.
+
+        Raises:
+            SandboxError: It was refused, or nobody answered.
+        """
+        return await asyncio.to_thread(self._call, method, path, body)
+
+    def _call(self, method: str, path: str, body: object) -> Any:
+        request = urllib.request.Request(  # noqa: S310 (our own loopback address)
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": f"Bearer {self.api_key}",
+                "x-rapiddocx-org-id": self.org_id,
+                "Content-Type": "application/json",
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 (as above)
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                raise SandboxError(f"sandbox: {method} {path}: HTTP {error.code}", error.code) from None
+        except OSError as error:
+            raise SandboxError(f"sandbox: {method} {path}: {error}") from None
