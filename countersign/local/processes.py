@@ -21,7 +21,7 @@ from typing import Final, Self
 Ready = Callable[[str], bool]
 """Tells from a process's output since its start whether it is ready."""
 
-_LEASH: Final = 'read -r _; kill -KILL -- "-$0"'
+_LEASH: Final = 'read -r _; kill -s KILL -- "-$0"'
 _GLANCE: Final = 0.05
 
 
