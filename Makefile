@@ -1,0 +1,75 @@
+# Everything a checkout needs is set up on the way: `make demo` and `make test` work on a machine that has
+# git, make and Python 3.11 or later, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
+
+# A stamp bears the checksum of its lock: a changed lock is installed, an unchanged one costs nothing.
+checksum = $(firstword $(shell cksum < $(1)))
+RUNTIME := $(VENV)/.installed-$(call checksum,requirements.lock)
+DEV := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo up sandbox worker webhooks test test-heavy test-all check format clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before your eyes; leaves nothing running
+	@$(RUN) starter.py demo
+
+up: $(RUNTIME) ## Temporal with its UI, the sandbox, the door and a worker, until Ctrl-C
+	@$(RUN) starter.py up
+
+sandbox: $(RUNTIME) ## the TurboDocx sandbox alone
+	@$(RUN) -m countersign.sandbox
+
+worker: $(RUNTIME) ## a worker, set up by .env and the environment
+	@$(RUN) worker.py
+
+webhooks: $(RUNTIME) ## the webhook door, set up by .env and the environment
+	@$(RUN) -m countersign.webhooks
+
+test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes
+	@$(RUN) -m pytest -m "not heavy"
+
+test-heavy: $(DEV) ## the heavy ones: browsers, Prometheus, chaos, many repetitions
+	@$(RUN) -m pytest -m heavy
+
+test-all: test test-heavy ## every test
+
+check: $(DEV) ## format, lint and types
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+format: $(DEV) ## format the code, and mend what the linter can
+	@$(RUN) -m ruff check --fix .
+	@$(RUN) -m ruff format .
+
+clean: ## remove caches and local state, but not the virtual environment
+	@rm -rf .countersign .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or later is needed, and $(PYTHON) is not: name one with 'make PYTHON=python3.12 ...'" >&2; \
+		exit 1; }
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make virtual environments: install its venv module ('apt install python3-venv')" >&2; \
+		exit 1; }
+
+$(RUNTIME): | $(RUN)
+	@echo "Installing what Countersign needs"
+	@$(INSTALL) requirements.lock
+	@touch $@
+
+# The development lock holds the other one, package by package, so both stamps are earned.
+$(DEV): | $(RUN)
+	@echo "Installing what Countersign and its tests need"
+	@$(INSTALL) requirements-dev.lock
+	@touch $@ $(RUNTIME)
