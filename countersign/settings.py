@@ -1,53 +1,44 @@
-"""Every setting, in one tree per role; what cannot work is refused at start, all of it at once.
+"""Every setting, in one group per role; what cannot work is refused at start, all of it at once.
 
-Temporal's own settings (`TEMPORAL_ADDRESS`, ...) are read by the SDK, see `connection.py`.
+Where values come from, and in which order, is in `configuration.py`. Temporal's own settings
+(`TEMPORAL_ADDRESS`, ...) are read by the SDK, see `connection.py`.
 """
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, StringConstraints, ValidationInfo, field_validator, model_validator
 
-_PLACEHOLDERS = frozenset({"changeme", "change-me", "todo", "xxx", "secret", "your-api-key", "placeholder"})
+from countersign.configuration import Settings, SettingsError, Variable, load
+
+PRODUCTION: Final = "production"
+LIVE_HOST: Final = "api.turbodocx.com"
+TEST_KEY_PREFIX: Final = "TDX-test-"
+Environment = Annotated[
+    str, Variable("COUNTERSIGN_ENVIRONMENT"), StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")
+]
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
-
-class SettingsError(Exception):
-    """Some settings cannot work; the message names each one and what to do, never a value."""
-
-
-def _not_placeholder(value: SecretStr | None) -> SecretStr | None:
-    if value is not None and (
-        not value.get_secret_value().strip() or value.get_secret_value().strip().lower() in _PLACEHOLDERS
-    ):
-        raise ValueError("is empty or a placeholder; set the real value")
-    return value
-
-
-class CountersignSettings(BaseSettings):
+class CountersignSettings(Settings):
     """Our own settings, `COUNTERSIGN_...`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="COUNTERSIGN_", env_file=".env", extra="ignore", hide_input_in_errors=True, frozen=True
-    )
+    prefix: ClassVar[str] = "COUNTERSIGN_"
 
-    environment: str = Field(
+    environment: Environment = Field(
         default="development",
-        pattern=r"^[a-z0-9-]{1,32}$",
-        description="Keeps markers of staging and production apart.",
+        description="Keeps markers of staging and production apart; `production` means real people.",
     )
     store: str = Field(
         default=".countersign/store",
+        min_length=1,
         description="Where files go: a folder, or s3://, gs://, az:// with the extra `objects`.",
     )
-    task_queue: str = Field(default="countersign", description="Task queue of the workflows.")
+    task_queue: str = Field(default="countersign", min_length=1, description="Task queue of the workflows.")
     provider_task_queue: str = Field(
-        default="countersign-turbodocx", description="Task queue of the provider's activities."
+        default="countersign-turbodocx", min_length=1, description="Task queue of the provider's activities."
     )
     provider_slots: int = Field(default=20, ge=1, le=1000, description="Provider calls at once, per worker.")
     graceful_stop_seconds: float = Field(
@@ -57,40 +48,93 @@ class CountersignSettings(BaseSettings):
         allow_inf_nan=False,
         description="How long a stopping worker lets calls finish; more than the longest write (120 s).",
     )
-
-
-class TurboDocxSettings(BaseSettings):
-    """The provider's settings, by the provider's own names: `TURBODOCX_...`."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="TURBODOCX_", env_file=".env", extra="ignore", hide_input_in_errors=True, frozen=True
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least severe records to keep."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`auto` is readable on a terminal and JSON elsewhere."
+    )
+    log_bodies: Literal["off", "redacted"] = Field(
+        default="off", description="Whether provider bodies are logged at DEBUG; never in production."
+    )
+    secrets: str | None = Field(
+        default=None,
+        description="A secret manager for what is set nowhere else: `aws:<secret id>`, "
+        "`azure:https://<vault>.vault.azure.net`, `gcp:<project>` or `vault:<mount>/<path>`.",
+    )
+    secrets_dir: str | None = Field(
+        default=None, description="Folders of files named like variables, separated by `:`."
+    )
+    secrets_ttl_seconds: float = Field(
+        default=300,
+        ge=1,
+        le=86_400,
+        allow_inf_nan=False,
+        description="How old secrets may get before they are read again.",
     )
 
-    api_key: SecretStr = Field(description="API key, `TDX-...`.")
-    org_id: str = Field(min_length=1, description="Organisation id, a UUID.")
-    base_url: str = Field(default="https://api.turbodocx.com", description="The API, or a local sandbox.")
-    sender_email: str = Field(min_length=3, description="Who asks for signatures, unless the agreement says.")
-    sender_name: str = Field(min_length=1, description="The sender's name.")
+    @field_validator("log_bodies")
+    @classmethod
+    def _no_bodies_in_production(cls, value: str, info: ValidationInfo) -> str:
+        if value != "off" and info.data.get("environment") == PRODUCTION:
+            raise ValueError("must be off in production; bodies hold people's data")
+        return value
 
-    _secrets = field_validator("api_key")(_not_placeholder)
+
+class TurboDocxSettings(Settings):
+    """The provider's settings, by the provider's own names: `TURBODOCX_...`."""
+
+    prefix: ClassVar[str] = "TURBODOCX_"
+
+    environment: Environment = Field(
+        default="development", description="Which keys and addresses may be used."
+    )
+    allow_live: Annotated[bool, Variable("COUNTERSIGN_ALLOW_LIVE")] = Field(
+        default=False,
+        description="Lets an environment other than `production` use the live service and keys.",
+    )
+    api_key: SecretStr = Field(description="API key, `TDX-...`.")
+    org_id: str = Field(description="Organisation id, a UUID.")
+    base_url: str = Field(default=f"https://{LIVE_HOST}", description="The API, or a local sandbox.")
+    sender_email: str = Field(
+        pattern=r"^[^@\s]+@[^@\s]+$",
+        repr=False,
+        description="Who asks for signatures, unless the agreement says.",
+    )
+    sender_name: str = Field(repr=False, description="The sender's name.")
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_environment(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        is_test = value.get_secret_value().startswith(TEST_KEY_PREFIX)
+        if info.data.get("environment") == PRODUCTION:
+            if is_test:
+                raise ValueError("is a test key; production needs a live one")
+        elif not is_test and not info.data.get("allow_live"):
+            raise ValueError(
+                f"is a live key outside production; use one that starts with {TEST_KEY_PREFIX}, "
+                "or set COUNTERSIGN_ALLOW_LIVE=true"
+            )
+        return value
 
     @field_validator("base_url")
     @classmethod
-    def _https_only(cls, value: str) -> str:
-        url = urlsplit(value)
-        if url.username or url.password or not url.hostname:
-            raise ValueError("must be https://host, without user or password")
-        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
-            raise ValueError("must be https; plain http is for a sandbox on this machine only")
+    def _address_fits_environment(cls, value: str, info: ValidationInfo) -> str:
+        host = _host(value)
+        if info.data.get("environment") == PRODUCTION:
+            if host in _LOOPBACK:
+                raise ValueError("is a sandbox on this machine; production needs the live service")
+        elif host == LIVE_HOST and not info.data.get("allow_live"):
+            raise ValueError(
+                "is the live service outside production; use a sandbox, or set COUNTERSIGN_ALLOW_LIVE=true"
+            )
         return value.rstrip("/")
 
 
-class WebhookSettings(BaseSettings):
+class WebhookSettings(Settings):
     """The webhook door's settings."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TURBODOCX_", env_file=".env", extra="ignore", hide_input_in_errors=True, frozen=True
-    )
+    prefix: ClassVar[str] = "TURBODOCX_"
 
     webhook_secret: SecretStr = Field(description="The subscription's secret, `whsec_...`.")
     webhook_secret_previous: SecretStr | None = Field(default=None, description="The secret it replaced.")
@@ -98,43 +142,61 @@ class WebhookSettings(BaseSettings):
         default=None, description="When the previous secret stops being accepted, ISO 8601 with an offset."
     )
 
-    _secrets = field_validator("webhook_secret", "webhook_secret_previous")(_not_placeholder)
+    @field_validator("webhook_secret_previous_until")
+    @classmethod
+    def _has_offset(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("needs an offset, for example 2026-01-31T12:00:00Z")
+        return value
 
     @model_validator(mode="after")
     def _previous_has_an_end(self) -> Self:
         if (self.webhook_secret_previous is None) != (self.webhook_secret_previous_until is None):
-            raise ValueError("webhook_secret_previous and webhook_secret_previous_until belong together")
+            raise ValueError(
+                "TURBODOCX_WEBHOOK_SECRET_PREVIOUS and TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL "
+                "belong together; set both or neither"
+            )
         return self
 
+    def accepted(self, now: datetime) -> tuple[SecretStr, ...]:
+        """Return the secrets that a delivery may be signed with at this time, the current one first."""
+        previous, until = self.webhook_secret_previous, self.webhook_secret_previous_until
+        return (
+            (self.webhook_secret, previous) if previous and until and now < until else (self.webhook_secret,)
+        )
 
-def load(*kinds: type[SettingsT], **overrides: Any) -> list[SettingsT]:
-    """Read settings from the environment and `.env`.
+
+def _host(address: str) -> str:
+    """Return the host of an API's address.
 
     Raises:
-        SettingsError: Something is missing or cannot work; the message lists every such setting by name.
+        ValueError: It is not https to a host, or plain http to this machine.
     """
-    loaded: list[SettingsT] = []
-    problems: list[str] = []
-    for kind in kinds:
-        try:
-            loaded.append(kind(**overrides))
-        except ValidationError as error:
-            prefix = kind.model_config.get("env_prefix", "")
-            problems += [
-                _problem(prefix, dict(each)) for each in error.errors(include_input=False, include_url=False)
-            ]
-    if problems:
-        raise SettingsError("These settings cannot work:\n" + "\n".join(f"  {each}" for each in problems))
-    return loaded
-
-
-def _problem(prefix: str, error: dict[str, Any]) -> str:
-    name = prefix + "_".join(str(part) for part in error["loc"]).upper()
-    if error["type"] == "missing":
-        return f"{name} is not set"
-    return f"{name}: {error['msg'].removeprefix('Value error, ')}"
+    try:
+        url = urlsplit(address)
+        _ = url.port
+    except ValueError:
+        raise ValueError("is not an address; use https://host") from None
+    if url.scheme not in ("https", "http") or not url.hostname or url.username or url.password:
+        raise ValueError("must be https://host, without user or password")
+    if url.query or url.fragment:
+        raise ValueError("must end after its path; take away what follows ? or #")
+    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+        raise ValueError("must be https; plain http is for a sandbox on this machine only")
+    return url.hostname
 
 
 def data_folder() -> Path:
     """The folder for local state."""
     return Path(".countersign")
+
+
+__all__ = [
+    "CountersignSettings",
+    "Settings",
+    "SettingsError",
+    "TurboDocxSettings",
+    "WebhookSettings",
+    "data_folder",
+    "load",
+]

@@ -1,1 +1,13 @@
-"""Where secrets come from, and how they change without a restart."""
+"""Where secrets come from, and how they change without a restart.
+
+    local.py      the environment, `.env`, files and folders of files
+    managers.py   secret managers, by one address: aws.py  azure.py  gcp.py  vault.py
+    rotation.py   `Rotating`: settings that are read again when they grow old or are refused
+
+How these places are combined is in `countersign/configuration.py`. Who needs a secret takes a `Rotating`:
+
+    turbodocx = Rotating(settings, ttl_seconds=ours.secrets_ttl_seconds)
+    used = await turbodocx.get()              # before each call; never waits
+    if answered_401:
+        if await turbodocx.renew(used): ...   # another key is known now; False: this one stays refused
+"""

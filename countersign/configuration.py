@@ -1,0 +1,177 @@
+"""How settings are read: from where, in which order, and what is said when they cannot work.
+
+Every setting is a variable. It is looked for in the environment, then in `.env`, then in the folders of
+`COUNTERSIGN_SECRETS_DIR`, then in the secret manager of `COUNTERSIGN_SECRETS`; the first that has it wins.
+`NAME_FILE` stands for `NAME` wherever a variable may stand: it names a file that holds the value.
+
+Our own lookup, and not pydantic-settings' sources, because theirs for Azure and Google list the whole vault,
+none of them takes a time-out, and none tells where a value came from.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NoReturn, TypeVar, overload
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+
+from countersign.secrets.local import Origin, Problems, local_origins
+from countersign.secrets.managers import manager_origin
+
+_PLACEHOLDER = re.compile(
+    r"(tdx-|whsec_)?(change[-_ ]?me|todo|x{3,}|secret|placeholder|example|your[-_ ].{0,40}|<.{0,80}>|\.{3})",
+    re.IGNORECASE,
+)
+
+
+class SettingsError(Exception):
+    """Some settings cannot work; the message names each one and what to do, never a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """The name of a setting's variable, where it is not its class's prefix and its own name."""
+
+    name: str
+
+
+class Settings(BaseModel):
+    """A frozen group of settings that share a prefix. Made by `load`, or by hand in a test."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    prefix: ClassVar[str]
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """Name the variable of one field, for example `api_key` → `TURBODOCX_API_KEY`."""
+        named = (each.name for each in cls.model_fields[name].metadata if isinstance(each, Variable))
+        return next(named, cls.prefix + name.upper())
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("settings hold secrets, so they are not pickled")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_placeholder(cls, value: Any, info: ValidationInfo) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        about = cls.model_fields[str(info.field_name)]
+        if isinstance(text, str) and (about.is_required() or is_secret(about)):
+            if not text.strip():
+                raise ValueError("is empty; set the real value")
+            if _PLACEHOLDER.fullmatch(text.strip()):
+                raise ValueError("is a placeholder; set the real value")
+        return value
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+FirstT = TypeVar("FirstT", bound=Settings)
+SecondT = TypeVar("SecondT", bound=Settings)
+ThirdT = TypeVar("ThirdT", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found for some variables.
+
+    Args:
+        origins: Where values were found, the strongest first.
+        problems: What kept a variable, or a place, from being read: one sentence each.
+    """
+
+    origins: tuple[Origin, ...]
+    problems: Problems = field(default_factory=dict)
+
+    def where(self, variable: str) -> str | None:
+        """Tell where a variable's value comes from; None if nobody has it."""
+        return next((each.label for each in self.origins if variable in each.values), None)
+
+    def value(self, variable: str) -> str | None:
+        """Return a variable's value; None if nobody has it."""
+        return next((each.values[variable] for each in self.origins if variable in each.values), None)
+
+
+def is_secret(about: FieldInfo) -> bool:
+    """Tell whether a setting holds a secret."""
+    return "SecretStr" in str(about.annotation)
+
+
+def read(*kinds: type[Settings], given: Iterable[str] = ()) -> Reading:
+    """Look for every variable of these kinds. Of a secret manager, ask only what nobody else has.
+
+    Args:
+        kinds: The settings to look for.
+        given: Fields that need not be looked for.
+    """
+    fields = [(kind, name) for kind in kinds for name in kind.model_fields if name not in set(given)]
+    wanted = dict.fromkeys(kind.variable(name) for kind, name in fields)
+    problems: Problems = {}
+    local = Reading(tuple(local_origins(wanted, problems)), problems)
+    needed = dict.fromkeys(
+        kind.variable(name)
+        for kind, name in fields
+        if kind.model_fields[name].is_required() or is_secret(kind.model_fields[name])
+    )
+    missing = [name for name in needed if local.where(name) is None and name not in problems]
+    manager = manager_origin(local.origins, missing, problems)
+    return Reading((*local.origins, manager) if manager else local.origins, problems)
+
+
+@overload
+def load(kind: type[FirstT], /, **overrides: Any) -> tuple[FirstT]: ...
+@overload
+def load(kind: type[FirstT], second: type[SecondT], /, **overrides: Any) -> tuple[FirstT, SecondT]: ...
+@overload
+def load(
+    kind: type[FirstT], second: type[SecondT], third: type[ThirdT], /, **overrides: Any
+) -> tuple[FirstT, SecondT, ThirdT]: ...
+@overload
+def load(*kinds: type[SettingsT], **overrides: Any) -> tuple[SettingsT, ...]: ...
+
+
+def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
+    """Read settings of one or several kinds, each from wherever it is.
+
+    Args:
+        kinds: Classes of settings.
+        overrides: Values by field name that win over every other origin; they go to each kind with such a
+            field.
+
+    Raises:
+        SettingsError: Something is missing or cannot work; the message lists every such setting by name.
+    """
+    reading = read(*kinds, given=overrides)
+    loaded: list[Settings] = []
+    problems: list[str] = list(reading.problems.values())
+    for kind in kinds:
+        try:
+            loaded.append(_build(kind, reading, overrides))
+        except ValidationError as error:
+            problems += _problems(kind, error, known=reading.problems)
+    if problems:
+        unique = dict.fromkeys(problems)
+        raise SettingsError("These settings cannot work:\n" + "\n".join(f"  {each}" for each in unique))
+    return tuple(loaded)
+
+
+def _build(kind: type[SettingsT], reading: Reading, overrides: Mapping[str, Any]) -> SettingsT:
+    found = {name: reading.value(kind.variable(name)) for name in kind.model_fields}
+    values: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+    return kind(**values | {name: value for name, value in overrides.items() if name in kind.model_fields})
+
+
+def _problems(kind: type[Settings], error: ValidationError, *, known: Problems) -> list[str]:
+    """Say what is wrong, by variable, without the value. `known` problems are not told twice.
+
+    When a secret manager could not be read, what it may hold is not called missing.
+    """
+    told = []
+    for each in error.errors(include_input=False, include_url=False, include_context=False):
+        name = kind.variable(str(each["loc"][0])) if each["loc"] else ""
+        if each["type"] == "missing":
+            if name not in known and "COUNTERSIGN_SECRETS" not in known:
+                told.append(f"{name} is not set")
+        else:
+            message = each["msg"].removeprefix("Value error, ")
+            told.append(f"{name}: {message}" if name else message)
+    return told

@@ -1,0 +1,123 @@
+"""What this machine knows: the environment, `.env`, and files that hold one value each."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from dotenv import dotenv_values
+
+ENV_FILE: Final = Path(".env")
+VALUE_LIMIT: Final = 65_536
+"""Bytes. A file larger than that is no setting."""
+
+_STEERING: Final = ("COUNTERSIGN_ENVIRONMENT", "COUNTERSIGN_SECRETS", "COUNTERSIGN_SECRETS_DIR")
+"""Variables that say where the others are."""
+
+Problems = dict[str, str]
+"""Sentences by the variable, or the place, that they are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A place that has values, by variable name. Its label may be shown, its values may not."""
+
+    label: str
+    values: Mapping[str, str] = field(repr=False)
+
+
+def local_origins(wanted: Iterable[str], problems: Problems) -> Iterator[Origin]:
+    """Yield what the environment, `.env` and secret folders have of these variables, the strongest first.
+
+    Args:
+        wanted: Names of variables.
+        problems: Gets a sentence for each place or file that could not be read.
+    """
+    names = dict.fromkeys([*wanted, *_STEERING])
+    environment = _with_files(os.environ, names, problems)
+    yield Origin("environment", environment)
+    dotenv = {}
+    if environment.get("COUNTERSIGN_ENVIRONMENT") != "production":
+        dotenv = _with_files(_read_env_file(ENV_FILE, problems), names, problems)
+        yield Origin(str(ENV_FILE), dotenv)
+    folders = environment.get("COUNTERSIGN_SECRETS_DIR") or dotenv.get("COUNTERSIGN_SECRETS_DIR") or ""
+    for folder in filter(None, folders.split(os.pathsep)):
+        yield Origin(folder, _read_folder(Path(folder), names, problems))
+
+
+def read_value(path: Path) -> str:
+    """Read a file that holds one value; space and line breaks around it do not count.
+
+    Raises:
+        ValueError: It cannot be read, is too large, or is not UTF-8 text. The message says which.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(VALUE_LIMIT + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    if len(content) > VALUE_LIMIT:
+        raise ValueError(f"is larger than {VALUE_LIMIT} bytes")
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+
+
+def _with_files(
+    variables: Mapping[str, str | None], names: Iterable[str], problems: Problems
+) -> dict[str, str]:
+    """Pick the variables, following `NAME_FILE`. An empty variable is one that is not set."""
+    found = {}
+    for name in names:
+        value, path = variables.get(name), variables.get(f"{name}_FILE")
+        if value and path:
+            problems[name] = f"{name} and {name}_FILE are both set; keep one of them"
+        elif path:
+            try:
+                found[name] = read_value(Path(path))
+            except ValueError as error:
+                problems[name] = f"{name}_FILE names a file that {error}"
+        elif value:
+            found[name] = value
+    return found
+
+
+def _read_env_file(path: Path, problems: Problems) -> Mapping[str, str | None]:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return {}
+    if os.name == "posix" and mode & 0o044:
+        problems[str(path)] = f"{path} can be read by other users of this machine; run: chmod 600 {path}"
+        return {}
+    try:
+        values = dotenv_values(path, interpolate=False, encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        problems[str(path)] = f"{path} cannot be read as UTF-8 text"
+        return {}
+    if values.get("COUNTERSIGN_ENVIRONMENT") == "production":
+        problems[str(path)] = (
+            f"{path} says COUNTERSIGN_ENVIRONMENT=production, and production does not read {path}; "
+            "use the environment, secret files or a secret manager"
+        )
+    return values
+
+
+def _read_folder(folder: Path, names: Iterable[str], problems: Problems) -> dict[str, str]:
+    """Read a folder of files named like variables, in either case, as Docker and Kubernetes mount them."""
+    try:
+        files = {each.name.upper(): each for each in folder.iterdir() if each.is_file()}
+    except OSError as error:
+        problems["COUNTERSIGN_SECRETS_DIR"] = (
+            f"COUNTERSIGN_SECRETS_DIR names a folder that cannot be read ({error.strerror})"
+        )
+        return {}
+    found = {}
+    for name in files.keys() & set(names):
+        try:
+            found[name] = read_value(files[name])
+        except ValueError as error:
+            problems[name] = f"{name}: its file in COUNTERSIGN_SECRETS_DIR {error}"
+    return found

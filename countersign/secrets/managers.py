@@ -1,0 +1,109 @@
+"""Secret managers: one address says which and where, one deadline holds for all of them.
+
+`COUNTERSIGN_SECRETS` is `aws:<secret id>`, `azure:<vault URL>`, `gcp:<project>` or `vault:<mount>/<path>`.
+Who we are to the manager is told by its vendor's own variables. A manager is asked for what no other place
+has; a secret that it lacks is a setting that is not set.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Final, NamedTuple
+
+from countersign.secrets.local import Origin, Problems
+
+DEADLINE_SECONDS: Final = 10.0
+"""How long a manager may take in all, sign-in included."""
+
+ATTEMPT_SECONDS: Final = 4.0
+"""How long one request to a manager may take."""
+
+Fetch = Callable[[str, Sequence[str]], Mapping[str, str]]
+
+
+class SecretManagerError(Exception):
+    """A secret manager did not give us what we need; the message is one sentence, without any value."""
+
+
+class Manager(NamedTuple):
+    """A kind of secret manager: its name, the module with its `fetch`, and the extra that it needs."""
+
+    label: str
+    module: str
+    extra: str
+
+
+MANAGERS: Final = {
+    "aws": Manager("AWS Secrets Manager", "countersign.secrets.aws", "aws"),
+    "azure": Manager("Azure Key Vault", "countersign.secrets.azure", "azure"),
+    "gcp": Manager("Google Secret Manager", "countersign.secrets.gcp", "gcp"),
+    "vault": Manager("HashiCorp Vault", "countersign.secrets.vault", "vault"),
+}
+
+
+def manager_origin(local: Iterable[Origin], missing: Sequence[str], problems: Problems) -> Origin | None:
+    """Ask the configured secret manager, if there is one, for variables that nothing local has.
+
+    Args:
+        local: Local origins; one of them may name the manager.
+        missing: Names of variables to ask for.
+        problems: Gets a sentence if the manager is misnamed, refuses, or does not answer in time.
+    """
+    named = (each.values["COUNTERSIGN_SECRETS"] for each in local if "COUNTERSIGN_SECRETS" in each.values)
+    address = next(named, None)
+    if address is None or not missing:
+        return None
+    kind, _, place = address.partition(":")
+    if kind not in MANAGERS or not place:
+        problems["COUNTERSIGN_SECRETS"] = (
+            "COUNTERSIGN_SECRETS must be aws:<secret id>, azure:<vault URL>, gcp:<project> "
+            "or vault:<mount>/<path>"
+        )
+        return None
+    manager = MANAGERS[kind]
+    try:
+        return Origin(manager.label, within_deadline(manager, place, missing))
+    except SecretManagerError as error:
+        problems["COUNTERSIGN_SECRETS"] = f"{manager.label} {error}"
+        return None
+
+
+def within_deadline(
+    manager: Manager, place: str, names: Sequence[str], *, seconds: float = DEADLINE_SECONDS
+) -> Mapping[str, str]:
+    """Fetch in a thread that is left behind if it takes too long: vendors' sign-in has waits of its own.
+
+    Raises:
+        SecretManagerError: The manager refused, failed, or did not answer in time.
+    """
+    answers: queue.SimpleQueue[Mapping[str, str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(_fetch(manager)(place, names))
+        except Exception as error:  # noqa: BLE001 - whatever a vendor's client raises becomes one sentence
+            answers.put(error)
+
+    threading.Thread(target=ask, name="secret-manager", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise SecretManagerError(
+            f"did not answer within {seconds:g} s; check its address and the network"
+        ) from None
+    if isinstance(answer, SecretManagerError):
+        raise answer
+    if isinstance(answer, Exception):
+        raise SecretManagerError(f"could not be read ({type(answer).__name__})") from None
+    return answer
+
+
+def _fetch(manager: Manager) -> Fetch:
+    try:
+        fetch: Fetch = import_module(manager.module).fetch
+    except ImportError:
+        raise SecretManagerError(
+            f"needs the extra `{manager.extra}`; run: pip install 'countersign[{manager.extra}]'"
+        ) from None
+    return fetch

@@ -1,0 +1,116 @@
+"""Writes `.env.example` and `docs/settings.md` from the settings themselves, so that they cannot go stale.
+
+Run `python -m countersign.settings_reference` after changing a setting; a test compares.
+"""
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from pydantic.fields import FieldInfo
+
+from countersign import settings
+from countersign.configuration import Settings, is_secret
+
+ENV_EXAMPLE: Final = Path(".env.example")
+DOCS: Final = Path("docs/settings.md")
+
+_ENV_HEAD = """\
+# Settings of Countersign for development: copy with
+#
+#     install -m 600 .env.example .env
+#
+# and fill in what has no default. Production does not read .env; see docs/settings.md.
+# `make demo` and `make up` need none of this. Temporal's own settings are at the end.
+"""
+_ENV_TAIL = """
+# --- Temporal, read by its SDK; also from ~/.config/temporalio/temporal.toml ---
+
+# TEMPORAL_ADDRESS=localhost:7233
+# TEMPORAL_NAMESPACE=default
+# TEMPORAL_API_KEY=
+# TEMPORAL_TLS_CLIENT_CERT_PATH=
+# TEMPORAL_TLS_CLIENT_KEY_PATH=
+"""
+_DOCS_HEAD = """\
+# Settings
+
+Made by `python -m countersign.settings_reference`; edit the settings, not this page.
+
+A setting is a variable. It is looked for in this order, and the first that has it wins:
+
+1. the environment, as `NAME`, or as `NAME_FILE`: a file that holds the value;
+2. `.env` in the working folder, in development only: refused if other users can read it, not read where the
+   environment says `COUNTERSIGN_ENVIRONMENT=production`;
+3. the folders of `COUNTERSIGN_SECRETS_DIR`, a file per variable, as Docker, Kubernetes and Vault Agent mount
+   them;
+4. the secret manager of `COUNTERSIGN_SECRETS` ([how to set one up](security.md#secret-managers)): asked for
+   what is required or secret and nobody else has.
+
+An empty variable is one that is not set. Everything that cannot work is told at start, at once, by name and
+never by value. `python starter.py doctor` shows which settings are present and where they come from.
+"""
+
+
+class Entry(NamedTuple):
+    """One variable: its name, what it is for, its default as text, None if it must be set."""
+
+    variable: str
+    description: str
+    default: str | None
+    secret: bool
+
+
+def groups() -> Iterator[tuple[str, list[Entry]]]:
+    """Yield each group of settings with its variables; a variable is listed once."""
+    seen: set[str] = set()
+    for kind in (each for each in vars(settings).values() if isinstance(each, type)):
+        if issubclass(kind, Settings) and kind is not Settings:
+            entries = [_entry(kind, name, about) for name, about in kind.model_fields.items()]
+            yield (
+                (kind.__doc__ or "").splitlines()[0],
+                [each for each in entries if each.variable not in seen],
+            )
+            seen |= {each.variable for each in entries}
+
+
+def _entry(kind: type[Settings], name: str, about: FieldInfo) -> Entry:
+    default = None if about.is_required() else _text(about.default)
+    return Entry(kind.variable(name), about.description or "", default, is_secret(about))
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def env_example() -> str:
+    """Write `.env.example`: what must be set stands ready to be filled in, the rest shows its default."""
+    parts = [_ENV_HEAD]
+    for title, entries in groups():
+        parts.append(f"\n# --- {title.rstrip('.')} ---\n")
+        for each in entries:
+            comment = textwrap.fill(each.description, 108, initial_indent="# ", subsequent_indent="# ")
+            line = f"{each.variable}=" if each.default is None else f"# {each.variable}={each.default}"
+            parts.append(f"\n{comment}\n{line}\n")
+    return "".join(parts) + _ENV_TAIL
+
+
+def docs() -> str:
+    """Write `docs/settings.md`."""
+    parts = [_DOCS_HEAD]
+    for title, entries in groups():
+        parts.append(
+            f"\n## {title.rstrip('.')}\n\n| variable | default | what it is |\n| --- | --- | --- |\n"
+        )
+        for each in entries:
+            default = "must be set" if each.default is None else f"`{each.default}`" if each.default else ""
+            secret = " Secret." if each.secret else ""
+            parts.append(f"| `{each.variable}` | {default} | {each.description}{secret} |\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    ENV_EXAMPLE.write_text(env_example(), encoding="utf-8")
+    DOCS.parent.mkdir(exist_ok=True)
+    DOCS.write_text(docs(), encoding="utf-8")
