@@ -1,13 +1,16 @@
 """What a provider call can end in. Every status code and every transport failure is exactly one of these.
 
     ProviderError
-    ├── NotSentError         provably never reached the provider: DNS, connect, TLS, circuit open
-    │   └── ThrottledError   429: the provider refused to look at it
-    ├── RejectedError        4xx: the provider understood and said no
-    ├── UnauthorisedError    401, 402, 403: the key, its role or its plan
-    ├── UnavailableError     a read failed with 5xx, a time-out or a broken connection
-    ├── OutcomeUnknownError  a write left, and what became of it is not known
-    └── ContractBrokenError  a read was answered with something the contract does not allow
+    ├── NotSentError                  provably never reached the provider: DNS, connect, TLS, circuit open
+    │   ├── ThrottledError            429: the provider refused to look at it
+    │   ├── HeldError                 the circuit let nothing out
+    │   └── UntrustedCertificateError the provider's certificate does not verify
+    ├── RejectedError                 4xx: the provider understood and said no
+    │   └── UnauthorisedError         401, 402, 403: the key, its role or its plan
+    ├── UnavailableError              a read failed with 5xx, a time-out or a broken connection
+    │   └── NotReadyError             the signed document is not finished yet
+    ├── OutcomeUnknownError           a write left, and what became of it is not known
+    └── ContractBrokenError           a read was answered with something the contract does not allow
 
 Messages are safe to log: they name the operation, never an address, a key or a person.
 """
@@ -44,6 +47,14 @@ class ThrottledError(NotSentError):
     """429: too many requests."""
 
 
+class HeldError(NotSentError):
+    """The circuit is open or holds the queue, so the request was not even tried."""
+
+
+class UntrustedCertificateError(NotSentError):
+    """The provider's certificate does not verify: refused before anything was sent."""
+
+
 class RejectedError(ProviderError):
     """The provider refused the request itself; the same request will be refused again.
 
@@ -65,7 +76,21 @@ class UnauthorisedError(RejectedError):
 
 
 class UnavailableError(ProviderError):
-    """A read could not be answered: 5xx, a time-out, a broken connection."""
+    """A read could not be answered: 5xx, a time-out, a broken connection.
+
+    Args:
+        message: One sentence, safe to log.
+        operation: The client's method.
+        retry_after: Seconds that the provider asked us to wait, if it did.
+    """
+
+    def __init__(self, message: str, *, operation: str, retry_after: float | None = None) -> None:
+        super().__init__(message, operation=operation)
+        self.retry_after = retry_after
+
+
+class NotReadyError(UnavailableError):
+    """The signed document is not finished yet: expected for a while after the last signature."""
 
 
 class OutcomeUnknownError(ProviderError):

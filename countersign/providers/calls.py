@@ -1,0 +1,84 @@
+"""One request to a provider and the limits it is under, in no HTTP library's terms."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long things may take, in seconds, and how many connections are kept.
+
+    Args:
+        connect: TCP and TLS.
+        read: Silence while an answer is awaited or read.
+        write: Silence while a request is written.
+        pool: Waiting for a free connection.
+        read_total: A whole read, from first to last.
+        write_total: A whole write; the graceful stop of a worker must exceed it.
+        connections: At most so many at once.
+        keep_alive: How long an idle connection is kept: shorter than the 5 s after which Node servers
+            close theirs, since a write on a connection that is being closed has an unknown outcome.
+        retry_after: The longest Retry-After that is obeyed.
+    """
+
+    connect: float = 5
+    read: float = 120
+    write: float = 30
+    pool: float = 10
+    read_total: float = 60
+    write_total: float = 120
+    connections: int = 100
+    keep_alive: float = 4
+    retry_after: float = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilePart:
+    """The file of a multipart request; sent after its fields."""
+
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request to the provider.
+
+    Args:
+        operation: The client's method; names the call in logs, metrics and errors.
+        method: The HTTP method; anything but GET is a write.
+        path: The path with `{placeholders}`, so that it can be logged.
+        ids: What fills the placeholders.
+        query: Query parameters.
+        body: The JSON body; None for none.
+        form: The fields of a multipart body.
+        file: The file of a multipart body.
+        idempotency_key: Names a write, the same on every attempt.
+        needs_role: Answers 403 to keys that are good for everything else, so 403 does not judge the key.
+        private: Texts of the request that the provider's error messages may quote and logs may not.
+    """
+
+    operation: str
+    method: str = "GET"
+    path: str
+    ids: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | int] = field(default_factory=dict)
+    body: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    file: FilePart | None = field(default=None, repr=False)
+    idempotency_key: str | None = None
+    needs_role: bool = False
+    private: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something at the provider."""
+        return self.method != "GET"
+
+    @property
+    def target(self) -> str:
+        """The path with its ids filled in."""
+        return self.path.format(**{name: quote(value, safe="") for name, value in self.ids.items()})

@@ -1,0 +1,111 @@
+"""Fetching a presigned file: only from where we expect it, never more than allowed, never for ever."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from countersign.providers import retry_after
+from countersign.providers.errors import ContractBrokenError, ThrottledError, UnavailableError
+from countersign.providers.transport import LOOPBACK, RemoteFile, Transport
+
+_OPERATION: Final = "download"
+
+
+class Sink(Protocol):
+    """Where the bytes go: an open file, a hash, or both."""
+
+    def write(self, chunk: bytes, /) -> object:
+        """Take the next bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownloadRules:
+    """What may be downloaded.
+
+    Args:
+        hosts: The hosts, or with a leading dot their domains, that presigned links may point to.
+        seconds: The longest a download may take in all.
+    """
+
+    hosts: tuple[str, ...] = (".amazonaws.com",)
+    seconds: float = 1500
+
+
+async def download(
+    transport: Transport,
+    url: str,
+    sink: Sink,
+    *,
+    max_bytes: int,
+    rules: DownloadRules,
+    heartbeat: Callable[[int], object] | None = None,
+) -> int:
+    """Stream a presigned file into a sink, without credentials.
+
+    Args:
+        transport: The connections to use.
+        url: The link, as fresh as possible: it expires.
+        sink: Takes the bytes; what it holds after an error is worthless.
+        max_bytes: The largest file to accept.
+        rules: From where, and for how long.
+        heartbeat: Told the bytes so far after each chunk.
+
+    Returns:
+        How many bytes there were.
+
+    Raises:
+        ContractBrokenError: The link points elsewhere, or the file is too large.
+        ThrottledError: 429.
+        UnavailableError: Anything else; a fresh link may help.
+    """
+    _check(url, transport, rules)
+    try:
+        async with asyncio.timeout(rules.seconds), transport.open(url, operation=_OPERATION) as file:
+            _raise_for(file, limit=transport.limits.retry_after)
+            size = 0
+            async for chunk in file.chunks:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise ContractBrokenError("download: larger than allowed", operation=_OPERATION)
+                sink.write(chunk)
+                if heartbeat:
+                    heartbeat(size)
+            return size
+    except TimeoutError:
+        raise UnavailableError("download: took too long", operation=_OPERATION) from None
+
+
+def _check(url: str, transport: Transport, rules: DownloadRules) -> None:
+    try:
+        parts = urlsplit(url)
+        allowed = _is_allowed(parts, rules) or _is_sandbox(parts, transport)
+    except ValueError:
+        allowed = False
+    if not allowed:
+        raise ContractBrokenError("download: the link points where it must not", operation=_OPERATION)
+
+
+def _is_allowed(url: SplitResult, rules: DownloadRules) -> bool:
+    host = (url.hostname or "").lower()
+    known = any(host == each or (each.startswith(".") and host.endswith(each)) for each in rules.hosts)
+    return known and url.scheme == "https" and url.port in {None, 443} and url.username is None
+
+
+def _is_sandbox(url: SplitResult, transport: Transport) -> bool:
+    base = urlsplit(transport.base_url)
+    same = (url.scheme, url.port) == (base.scheme, base.port) and url.username is None
+    return same and base.hostname in LOOPBACK and url.hostname in LOOPBACK
+
+
+def _raise_for(file: RemoteFile, *, limit: float) -> None:
+    if file.status == HTTPStatus.TOO_MANY_REQUESTS:
+        wait = retry_after.seconds_to_wait(
+            file.headers.get("Retry-After"), now=datetime.now(UTC), limit=limit
+        )
+        raise ThrottledError("download: throttled (429)", operation=_OPERATION, retry_after=wait)
+    if file.status != HTTPStatus.OK:
+        raise UnavailableError(f"download: HTTP {file.status}", operation=_OPERATION)

@@ -1,0 +1,122 @@
+"""Statuses and transport failures, each to exactly one error of `errors.py`. Pure.
+
+| what came back                  | a read ends as           | a write ends as          |
+|---------------------------------|--------------------------|--------------------------|
+| 2xx that parses                 | its result               | its result               |
+| 2xx that does not, 1xx, 3xx     | ContractBrokenError      | OutcomeUnknownError      |
+| 401, 402, 403                   | UnauthorisedError        | UnauthorisedError        |
+| 408, 499, 5xx and beyond        | UnavailableError         | OutcomeUnknownError      |
+| 429                             | ThrottledError           | ThrottledError           |
+| any other 4xx                   | RejectedError            | RejectedError            |
+| failure before anything left    | NotSentError             | NotSentError             |
+| failure after the request left  | UnavailableError         | OutcomeUnknownError      |
+
+408 and 499 say that somebody stopped waiting, which says nothing about what was done meanwhile. A redirect
+is never followed, and never taken for success.
+"""
+
+import ssl
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from countersign.providers.errors import (
+    ContractBrokenError,
+    NotSentError,
+    OutcomeUnknownError,
+    ProviderError,
+    RejectedError,
+    ThrottledError,
+    UnauthorisedError,
+    UnavailableError,
+    UntrustedCertificateError,
+)
+
+_CLIENT_CLOSED_REQUEST = 499
+_AMBIGUOUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, _CLIENT_CLOSED_REQUEST})
+_UNAUTHORISED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a provider's error body says.
+
+    Args:
+        code: Its machine-readable code, if any.
+        message: Its words, made safe to log; "" if it has none.
+        about_request: A 402 or 403 that is about this request (a feature it asks for), not about the key.
+    """
+
+    code: str | None = None
+    message: str = ""
+    about_request: bool = False
+
+
+def error_of_status(
+    status: int, *, operation: str, writes: bool, refusal: Refusal, retry_after: float | None
+) -> ProviderError:
+    """Name the error of a status other than 2xx.
+
+    Args:
+        status: The HTTP status.
+        operation: The client's method.
+        writes: Whether the request may have changed something at the provider.
+        refusal: What the error's body says.
+        retry_after: Seconds that the provider asked us to wait.
+    """
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ThrottledError(f"{operation}: throttled (429)", operation=operation, retry_after=retry_after)
+    if status in _AMBIGUOUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return failed_under_way(f"HTTP {status}", operation=operation, writes=writes, retry_after=retry_after)
+    if status >= HTTPStatus.BAD_REQUEST:
+        return _rejected(status, operation=operation, refusal=refusal)
+    return broken(f"HTTP {status}", operation=operation, writes=writes)
+
+
+def broken(what: str, *, operation: str, writes: bool) -> ProviderError:
+    """Name the error of an answer that breaks the contract."""
+    if writes:
+        return OutcomeUnknownError(f"{operation}: answered, but {what}: outcome unknown", operation=operation)
+    return ContractBrokenError(f"{operation}: answered, but {what}", operation=operation)
+
+
+def failed_under_way(
+    what: str, *, operation: str, writes: bool, retry_after: float | None = None
+) -> ProviderError:
+    """Name the error of a request that left and was not answered properly."""
+    if writes:
+        return OutcomeUnknownError(f"{operation}: {what}: outcome unknown", operation=operation)
+    return UnavailableError(f"{operation}: {what}", operation=operation, retry_after=retry_after)
+
+
+def error_of_failure(cause: Exception, *, operation: str, writes: bool, left: bool) -> ProviderError:
+    """Name the error of a failed exchange.
+
+    Args:
+        cause: What broke.
+        operation: The client's method.
+        writes: Whether the request may have changed something at the provider.
+        left: Whether its first byte was handed to the network.
+    """
+    what = type(cause).__name__
+    if left:
+        return failed_under_way(what, operation=operation, writes=writes)
+    if _is_certificate_failure(cause):
+        return UntrustedCertificateError(
+            f"{operation}: the provider's certificate does not verify", operation=operation
+        )
+    return NotSentError(f"{operation}: not sent ({what})", operation=operation)
+
+
+def _rejected(status: int, *, operation: str, refusal: Refusal) -> RejectedError:
+    kind = UnauthorisedError if status in _UNAUTHORISED and not refusal.about_request else RejectedError
+    why = ": ".join(part for part in (refusal.code, refusal.message) if part)
+    message = f"{operation}: refused (HTTP {status})" + (f": {why}" if why else "")
+    return kind(message, operation=operation, status=status, code=refusal.code)
+
+
+def _is_certificate_failure(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

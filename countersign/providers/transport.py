@@ -1,0 +1,304 @@
+"""HTTP to a provider: the only place that knows httpx. Nothing here retries or follows a redirect."""
+
+import asyncio
+import json
+import logging
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
+from countersign.providers import retry_after
+from countersign.providers.calls import Call, Limits
+from countersign.providers.correlation import request_id
+from countersign.providers.errors import NotSentError, ProviderError
+from countersign.providers.outcomes import Refusal, broken, error_of_failure, error_of_status
+
+T = TypeVar("T")
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+ANSWER_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of an API answer, decoded; a larger one (or a compression bomb) breaks the contract."""
+
+_log = logging.getLogger("countersign.providers")
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # below it they print presigned URLs and cookies
+
+
+class AnswerTooLargeError(Exception):
+    """An answer over `ANSWER_LIMIT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """An answer whose body is still to be read, decoded, in chunks."""
+
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+
+
+class Credentials(Protocol):
+    """What authenticates a call; the only place that a key is put on the wire."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return the headers that authenticate, asked anew for every call."""
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:
+        """Look for others than the refused headers, soon after a 401; True if there are others now."""
+
+
+class Gate(Protocol):
+    """What decides whether calls go out, and learns from each what became of it: the circuit."""
+
+    def admit(self, operation: str) -> None:
+        """Let a call pass, or raise `HeldError`."""
+
+    def record(self, error: ProviderError | None) -> None:
+        """Learn what a call ended in; None for success."""
+
+
+class _OpenGate:
+    def admit(self, operation: str) -> None:
+        pass
+
+    def record(self, error: ProviderError | None) -> None:
+        pass
+
+
+class _Trace:
+    """What is known of one exchange; httpcore tells it when the first byte is handed to the network."""
+
+    left = False
+    status: int | None = None
+
+    async def __call__(self, event: str, _info: object) -> None:
+        self.left = self.left or event.endswith("send_request_headers.started")
+
+
+class Transport:
+    """A pooled client for one base URL.
+
+    Args:
+        base_url: `https://host`; plain http only for this machine.
+        provider: The provider's name, for metrics and logs.
+        credentials: What authenticates; looked up again when it is refused.
+        explain: Reads an error body (None if it was not JSON), given the call.
+        gate: The circuit.
+        limits: Times and connections.
+        trust_env: Whether `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` apply; never for this machine.
+        tls: The TLS settings, for a company's own certificate authority; must verify.
+        correlate: Names each request, for `X-Request-ID`.
+
+    Raises:
+        ValueError: The base URL or the TLS settings are not safe.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        provider: str,
+        credentials: Credentials,
+        explain: Callable[[Any, Call], Refusal],
+        gate: Gate | None = None,
+        limits: Limits | None = None,
+        trust_env: bool = False,
+        tls: ssl.SSLContext | None = None,
+        correlate: Callable[[], str] = request_id,
+    ) -> None:
+        url = urlsplit(base_url)
+        self.loopback = url.hostname in LOOPBACK
+        if url.scheme != "https" and not (url.scheme == "http" and self.loopback):
+            raise ValueError("base_url: must be https; plain http is for this machine only")
+        if tls is not None and (tls.verify_mode != ssl.CERT_REQUIRED or not tls.check_hostname):
+            raise ValueError("tls: must verify the certificate and the host's name")
+        self.base_url = base_url.rstrip("/")
+        self.limits = limits or Limits()
+        self._host = url.hostname or ""
+        self._provider = provider
+        self._credentials = credentials
+        self._explain = explain
+        self._gate = gate or _OpenGate()
+        self._correlate = correlate
+        self._client = _client(self.limits, trust_env=trust_env and not self.loopback, tls=tls)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def request(self, call: Call, parse: Callable[[Any], T]) -> T:
+        """Make a call, once.
+
+        Args:
+            call: What to ask.
+            parse: Reads the JSON of a 2xx answer (None for an empty one); its ValueError, KeyError or
+                TypeError means that the contract is broken.
+
+        Raises:
+            ProviderError: Exactly one of its kinds, see `outcomes.py`.
+        """
+        started, correlation, trace = time.perf_counter(), self._correlate(), _Trace()
+        error: ProviderError | None = None
+        try:
+            self._gate.admit(call.operation)
+            result = await self._judged(call, correlation, trace, parse)
+        except ProviderError as problem:
+            error = problem
+            raise
+        finally:
+            self._report(call, correlation, trace.status, error, time.perf_counter() - started)
+        return result
+
+    async def _judged(self, call: Call, correlation: str, trace: _Trace, parse: Callable[[Any], T]) -> T:
+        credentials = await self._credentials.headers()
+        try:
+            headers, body = await self._send(call, self._build(call, correlation, credentials), trace)
+            result = self._result(call, trace.status or 0, headers, body, parse)
+        except ProviderError as error:
+            if trace.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
+                raise NotSentError(
+                    f"{call.operation}: refused with a key that has been replaced", operation=call.operation
+                ) from None
+            self._gate.record(None if call.needs_role and trace.status == HTTPStatus.FORBIDDEN else error)
+            raise
+        self._gate.record(None)
+        return result
+
+    def _build(self, call: Call, correlation: str, credentials: Mapping[str, str]) -> httpx.Request:
+        headers = dict(credentials) | {"X-Request-ID": correlation, "Accept": "application/json"}
+        if call.writes:
+            headers["Idempotency-Key"] = call.idempotency_key or correlation
+            if call.file is None:
+                headers["Content-Type"] = "application/json"
+        file = call.file
+        return self._client.build_request(
+            call.method,
+            self.base_url + call.target,
+            params=call.query or None,
+            headers=headers,
+            json=call.body,
+            data=call.form,
+            files={"file": (file.name, file.content, file.media_type)} if file else None,
+        )
+
+    async def _send(self, call: Call, request: httpx.Request, trace: _Trace) -> tuple[httpx.Headers, bytes]:
+        request.extensions["trace"] = trace
+        total = self.limits.write_total if call.writes else self.limits.read_total
+        try:
+            async with asyncio.timeout(total):
+                response = await self._client.send(request, stream=True)
+                trace.status = response.status_code
+                async with aclosing(response):
+                    return response.headers, await _read(response)
+        except Exception as cause:  # noqa: BLE001  # whatever breaks once a write has left is an unknown outcome
+            raise error_of_failure(
+                cause, operation=call.operation, writes=call.writes, left=trace.left
+            ) from None
+
+    def _result(
+        self, call: Call, status: int, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]
+    ) -> T:
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return _parse(call, headers, body, parse)
+        wait = retry_after.seconds_to_wait(
+            headers.get("Retry-After"), now=datetime.now(UTC), limit=self.limits.retry_after
+        )
+        raise error_of_status(
+            status,
+            operation=call.operation,
+            writes=call.writes,
+            refusal=self._explain(_json_or_none(body), call),
+            retry_after=wait if "Retry-After" in headers or status == HTTPStatus.TOO_MANY_REQUESTS else None,
+        )
+
+    def _report(
+        self, call: Call, correlation: str, status: int | None, error: ProviderError | None, seconds: float
+    ) -> None:
+        outcome = "ok" if error is None else type(error).__name__.removesuffix("Error")
+        PROVIDER_CALLS.labels(self._provider, call.operation, outcome).inc()
+        PROVIDER_CALL_SECONDS.labels(self._provider, call.operation).observe(seconds)
+        _log.info(
+            "provider call",
+            extra={
+                "provider": self._provider,
+                "operation": call.operation,
+                "method": call.method,
+                "host": self._host,
+                "path": call.path,
+                "status": status,
+                "outcome": outcome,
+                "ms": round(seconds * 1000, 1),
+                "request_id": correlation,
+            },
+        )
+
+    @asynccontextmanager
+    async def open(self, url: str, *, operation: str) -> AsyncIterator[RemoteFile]:
+        """Open a file elsewhere: no credentials, no redirects, not judged by the circuit.
+
+        Raises:
+            UnavailableError: It could not be reached, or broke while it was read.
+        """
+        try:
+            request = self._client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+            response = await self._client.send(request, stream=True)
+            async with aclosing(response):
+                yield RemoteFile(response.status_code, response.headers, response.aiter_bytes())
+        except httpx.HTTPError as cause:
+            raise error_of_failure(cause, operation=operation, writes=False, left=True) from None
+
+
+def _client(limits: Limits, *, trust_env: bool, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        headers={"User-Agent": "countersign"},
+        follow_redirects=False,
+        trust_env=trust_env,
+        verify=tls or httpx.create_ssl_context(trust_env=trust_env),
+        timeout=httpx.Timeout(connect=limits.connect, read=limits.read, write=limits.write, pool=limits.pool),
+        limits=httpx.Limits(
+            max_connections=limits.connections,
+            max_keepalive_connections=limits.connections,
+            keepalive_expiry=limits.keep_alive,
+        ),
+    )
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > ANSWER_LIMIT:
+            raise AnswerTooLargeError
+    return bytes(body)
+
+
+def _parse(call: Call, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]) -> T:
+    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if body and media_type != "application/json" and not media_type.endswith("+json"):
+        raise broken("not as JSON", operation=call.operation, writes=call.writes)
+    try:
+        return parse(json.loads(body.decode()) if body else None)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise broken("not with what it must hold", operation=call.operation, writes=call.writes) from None
+
+
+def _json_or_none(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,253 @@
+"""TurboDocx, one method per endpoint of an agreement's life. Each is one request, made once.
+
+Every method raises exactly one kind of `ProviderError` when it does not return; see `outcomes.py`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from countersign.providers.calls import Call
+from countersign.providers.download import DownloadRules, Sink, download
+from countersign.providers.errors import NotReadyError, RejectedError
+from countersign.providers.transport import Transport
+from countersign.providers.turbodocx import requests
+from countersign.providers.turbodocx.models import (
+    AuditTrail,
+    Deliverable,
+    DocumentRecipients,
+    DocumentStatus,
+    DownloadLink,
+    PreparedDocument,
+    Reminder,
+    Resent,
+    SignatureSetup,
+    SigningUrl,
+    Template,
+    TemplateItem,
+    VoidedDocument,
+)
+from countersign.providers.turbodocx.subscription import Subscription
+
+M = TypeVar("M", bound=BaseModel)
+
+PROVIDER: Final = "turbodocx"
+_NOT_READY: Final = frozenset({400, 409, 425})
+"""What a download answers before the signed document is finished: the contract does not say which."""
+
+_deliverables = TypeAdapter(tuple[Deliverable, ...])
+_templates = TypeAdapter(tuple[TemplateItem, ...])
+_reminders = TypeAdapter(tuple[Reminder, ...])
+
+
+class TurboDocxClient:
+    """The TurboDocx API.
+
+    Args:
+        transport: The connections, credentials and circuit.
+        downloads: From where presigned files may come.
+    """
+
+    def __init__(self, transport: Transport, *, downloads: DownloadRules | None = None) -> None:
+        self._transport = transport
+        self._downloads = downloads or DownloadRules()
+        self.webhooks = Subscription(transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.close()
+
+    async def create_deliverable(
+        self, *, name: str, template_id: str, variables: Mapping[str, str], idempotency_key: str
+    ) -> Deliverable:
+        """Generate a document from a template; answered when it is made.
+
+        Args:
+            name: Its name, 3 to 255 characters.
+            template_id: The template.
+            variables: Values by placeholder, `CustomerName` for `{CustomerName}`.
+            idempotency_key: Names this write.
+        """
+        texts = [
+            {"placeholder": f"{{{key}}}", "text": text, "mimeType": "text"} for key, text in variables.items()
+        ]
+        call = Call(
+            operation="create_deliverable",
+            method="POST",
+            path="/v1/deliverable",
+            body={"name": name, "templateId": template_id, "variables": texts},
+            idempotency_key=idempotency_key,
+            private=(name, *variables.values()),
+        )
+        return await self._transport.request(
+            call, lambda body: Deliverable.model_validate(body["data"]["results"]["deliverable"])
+        )
+
+    async def find_deliverables(self, query: str, *, limit: int = 100) -> tuple[Deliverable, ...]:
+        """Search generated documents by name, at most `limit` (1 to 100) of them."""
+        call = Call(
+            operation="find_deliverables",
+            path="/v1/deliverable",
+            query={"limit": limit, "query": query},
+            private=(query,),
+        )
+        return await self._transport.request(
+            call, lambda body: _deliverables.validate_python(body["data"]["results"])
+        )
+
+    async def get_template(self, template_id: str) -> Template:
+        """Read a template with its variables."""
+        call = Call(operation="get_template", path="/template/{id}", ids={"id": template_id})
+        return await self._transport.request(
+            call, lambda body: Template.model_validate(body["data"]["results"])
+        )
+
+    async def list_templates(self, query: str | None = None, *, limit: int = 100) -> tuple[TemplateItem, ...]:
+        """List templates and folders, those whose name holds `query`."""
+        terms: dict[str, str | int] = {"limit": limit} | ({"query": query} if query else {})
+        call = Call(operation="list_templates", path="/template-item", query=terms)
+        return await self._transport.request(
+            call, lambda body: _templates.validate_python(body["data"]["results"])
+        )
+
+    async def signature_setup(self, template_id: str) -> SignatureSetup:
+        """Read which signer roles a template was set up with."""
+        call = Call(
+            operation="signature_setup",
+            path="/turbosign/templates/{id}/signature-setup",
+            ids={"id": template_id},
+        )
+        return await self._transport.request(call, _data(SignatureSetup))
+
+    async def prepare_for_signing(
+        self, request: requests.SignatureRequest, *, idempotency_key: str
+    ) -> PreparedDocument:
+        """Ask for signatures: the provider sends the invitations."""
+        body = request.wire()
+        call = Call(
+            operation="prepare_for_signing",
+            method="POST",
+            path=requests.PATH,
+            body=None if request.file else body,
+            form=requests.form(body) if request.file else None,
+            file=request.file.part() if request.file else None,
+            idempotency_key=idempotency_key,
+            private=request.private(),
+        )
+        return await self._transport.request(call, PreparedDocument.model_validate)
+
+    async def document_status(self, document_id: str) -> DocumentStatus:
+        """Read where a document is."""
+        return await self._transport.request(
+            _of_document("document_status", document_id, "status"), _data(DocumentStatus)
+        )
+
+    async def document_recipients(self, document_id: str) -> DocumentRecipients:
+        """Read a document and where each recipient stands."""
+        return await self._transport.request(
+            _of_document("document_recipients", document_id, "recipients"), _data(DocumentRecipients)
+        )
+
+    async def download_link(self, document_id: str) -> DownloadLink:
+        """Ask for a fresh presigned link to the signed document.
+
+        Raises:
+            NotReadyError: It is not finished yet.
+        """
+        call = _of_document("download_link", document_id, "download")
+        try:
+            return await self._transport.request(call, DownloadLink.model_validate)
+        except RejectedError as error:
+            if error.status not in _NOT_READY:
+                raise
+            raise NotReadyError("download_link: not finished yet", operation=call.operation) from None
+
+    async def download(
+        self,
+        url: str,
+        sink: Sink,
+        *,
+        max_bytes: int,
+        heartbeat: Callable[[int], object] | None = None,
+    ) -> int:
+        """Stream a presigned file into a sink; returns its size in bytes. See `download.download`."""
+        return await download(
+            self._transport, url, sink, max_bytes=max_bytes, rules=self._downloads, heartbeat=heartbeat
+        )
+
+    async def void_document(self, document_id: str, reason: str, *, idempotency_key: str) -> VoidedDocument:
+        """Void a document; its signers read the reason."""
+        call = _of_document(
+            "void_document", document_id, "void", body={"reason": reason}, key=idempotency_key, private=reason
+        )
+        return await self._transport.request(call, _data(VoidedDocument))
+
+    async def send_reminder(
+        self, document_id: str, *, recipient_ids: tuple[str, ...] = (), idempotency_key: str
+    ) -> tuple[Reminder, ...]:
+        """Remind recipients, by default those whose turn it is; tells what became of each reminder."""
+        body = {"recipientIds": list(recipient_ids)} if recipient_ids else {}
+        call = _of_document("send_reminder", document_id, "send-reminder", body=body, key=idempotency_key)
+        return await self._transport.request(
+            call, lambda answer: _reminders.validate_python(answer["data"]["results"])
+        )
+
+    async def resend_email(
+        self, document_id: str, *, recipient_ids: tuple[str, ...], idempotency_key: str
+    ) -> Resent:
+        """Send the invitation again to recipients, all or none of them."""
+        body = {"recipientIds": list(recipient_ids)}
+        call = _of_document("resend_email", document_id, "resend-email", body=body, key=idempotency_key)
+        return await self._transport.request(call, _data(Resent))
+
+    async def audit_trail(self, document_id: str) -> AuditTrail:
+        """Read the provider's record of a document."""
+        return await self._transport.request(
+            _of_document("audit_trail", document_id, "audit-trail"), _audit_trail
+        )
+
+    async def signing_url(
+        self, document_id: str, *, recipient_id: str, return_url: str | None = None, idempotency_key: str
+    ) -> SigningUrl:
+        """Make a link under which one recipient signs; afterwards they are sent to `return_url` (https)."""
+        body = {"recipientId": recipient_id} | ({"returnUrl": return_url} if return_url else {})
+        call = _of_document("signing_url", document_id, "signing-url", body=body, key=idempotency_key)
+        return await self._transport.request(
+            call, lambda answer: SigningUrl.model_validate(answer["data"]["results"])
+        )
+
+
+def _of_document(
+    operation: str,
+    document_id: str,
+    action: str,
+    *,
+    body: Any = None,
+    key: str | None = None,
+    private: str = "",
+) -> Call:
+    return Call(
+        operation=operation,
+        method="GET" if body is None else "POST",
+        path=f"/turbosign/documents/{{id}}/{action}",
+        ids={"id": document_id},
+        body=body,
+        idempotency_key=key,
+        private=(private,),
+    )
+
+
+def _data(model: type[M]) -> Callable[[Any], M]:
+    return lambda body: model.model_validate(body["data"])
+
+
+def _audit_trail(body: Any) -> AuditTrail:
+    data = body["data"]
+    return AuditTrail(document_id=data["document"]["id"], entries=len(data["auditTrail"]), raw=data)

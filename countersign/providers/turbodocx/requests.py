@@ -1,0 +1,218 @@
+"""What TurboDocx is asked to have signed: `SignatureRequest`, and how it is written on the wire."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any, Final, Literal
+
+from countersign.providers.calls import FilePart
+
+PATH: Final = "/turbosign/single/prepare-for-signing"
+
+_MEDIA_TYPES: Final = {
+    ".pdf": "application/pdf",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Somebody who is asked to sign.
+
+    Args:
+        name: As it stands on the document.
+        email: Where the invitation goes; unique within the request.
+        signing_order: From 1; not with a role.
+        role: The template's signer role.
+        external_id: The caller's own key, a selector for `signing_url`.
+    """
+
+    name: str = field(repr=False)
+    email: str = field(repr=False)
+    signing_order: int | None = None
+    role: str | None = None
+    external_id: str | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Write it as the provider reads it."""
+        return _present(
+            name=self.name,
+            email=self.email,
+            signingOrder=self.signing_order,
+            role=self.role,
+            externalId=self.external_id,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """Something a recipient fills, at a text of the document (`anchor`) or at a position.
+
+    Args:
+        type: `signature`, `initial`, `date`, `text`, ...
+        recipient_email: Whose field it is; compared with case.
+        anchor: The text that it replaces.
+        page: From 1, with `x` and `y` in points from the page's top left.
+        x: See `page`.
+        y: See `page`.
+        width: In points.
+        height: In points.
+        required: None leaves it to the provider, which says yes; False is refused for signatures.
+    """
+
+    type: str
+    recipient_email: str = field(repr=False)
+    anchor: str | None = None
+    page: int | None = None
+    x: float | None = None
+    y: float | None = None
+    width: float
+    height: float
+    required: bool | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Write it as the provider reads it."""
+        size = {"width": self.width, "height": self.height}
+        if self.anchor is not None:
+            place: dict[str, Any] = {
+                "template": {"anchor": self.anchor, "placement": "replace", "size": size}
+            }
+        else:
+            place = {"page": self.page, "x": self.x, "y": self.y, **size}
+        who = _present(type=self.type, recipientEmail=self.recipient_email, required=self.required)
+        return who | place
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A time as the provider counts it."""
+
+    value: int
+    unit: Literal["hours", "days"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """The provider's own reminders and expiry; None leaves each to the organisation's default."""
+
+    reminders_enabled: bool | None = None
+    reminder_delay: Duration | None = None
+    reminder_interval: Duration | None = None
+    max_reminders: int | None = None
+    expiration_enabled: bool | None = None
+    expire_after: Duration | None = None
+    expiration_warning: Duration | None = None
+    expiration_warning_interval: Duration | None = None
+
+    def wire(self) -> dict[str, Any]:
+        """Write it as the provider reads it: durations are JSON in a string, also inside JSON."""
+        return _present(
+            remindersEnabled=self.reminders_enabled,
+            maxReminders=self.max_reminders,
+            expirationEnabled=self.expiration_enabled,
+            reminderDelay=_duration(self.reminder_delay),
+            reminderInterval=_duration(self.reminder_interval),
+            expireAfter=_duration(self.expire_after),
+            expirationWarning=_duration(self.expiration_warning),
+            expirationWarningInterval=_duration(self.expiration_warning_interval),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadFile:
+    """A file to sign: its name with `.pdf`, `.docx` or `.pptx`, and its bytes."""
+
+    file_name: str = field(repr=False)
+    content: bytes = field(repr=False)
+
+    def part(self) -> FilePart:
+        """Name the multipart's part by its type, as the provider checks the part's extension.
+
+        Raises:
+            ValueError: The name has another extension.
+        """
+        extension = PurePath(self.file_name).suffix.lower()
+        if extension not in _MEDIA_TYPES:
+            raise ValueError("file_name: must end in .pdf, .docx or .pptx")
+        return FilePart(name=f"document{extension}", content=self.content, media_type=_MEDIA_TYPES[extension])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureRequest:
+    """A document to have signed, from exactly one source.
+
+    Args:
+        document_name: Its title; webhooks echo it, so it carries our marker. At most 255 characters.
+        recipients: Who signs.
+        sender_email: Who asks; the provider refuses a request without.
+        sender_name: The sender's name.
+        fields: What recipients fill; none for a template with roles.
+        description: A message to the recipients, at most 1,000 characters.
+        cc: Who gets a copy.
+        send_email: False to send no invitations; None leaves it to the provider, which sends them.
+        schedule: The provider's own reminders and expiry.
+        deliverable_id: The source: a generated document.
+        template_id: The source: a template with signer roles.
+        file_link: The source: an https link.
+        file: The source: a file.
+
+    Raises:
+        ValueError: There is no source, or more than one.
+    """
+
+    document_name: str = field(repr=False)
+    recipients: tuple[Recipient, ...]
+    sender_email: str = field(repr=False)
+    sender_name: str = field(repr=False)
+    fields: tuple[Field, ...] = ()
+    description: str | None = field(default=None, repr=False)
+    cc: tuple[str, ...] = field(default=(), repr=False)
+    send_email: bool | None = None
+    schedule: Schedule = Schedule()
+    deliverable_id: str | None = None
+    template_id: str | None = None
+    file_link: str | None = field(default=None, repr=False)
+    file: UploadFile | None = None
+
+    def __post_init__(self) -> None:
+        sources = (self.deliverable_id, self.template_id, self.file_link, self.file)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError("name exactly one source: deliverable_id, template_id, file_link or file")
+
+    def wire(self) -> dict[str, Any]:
+        """Write the body: recipients, fields and copies are JSON in strings, also inside JSON."""
+        return _present(
+            recipients=json.dumps([each.wire() for each in self.recipients]),
+            fields=json.dumps([each.wire() for each in self.fields]) if self.fields else None,
+            documentName=self.document_name,
+            documentDescription=self.description or None,
+            senderEmail=self.sender_email,
+            senderName=self.sender_name,
+            ccEmails=json.dumps(list(self.cc)) if self.cc else None,
+            sendEmail=self.send_email,
+            **self.schedule.wire(),
+            fileLink=self.file_link,
+            deliverableId=self.deliverable_id,
+            templateId=self.template_id,
+            fileName=self.file.file_name if self.file else None,
+        )
+
+    def private(self) -> tuple[str, ...]:
+        """List the texts that no log may quote."""
+        people = [text for each in self.recipients for text in (each.name, each.email)]
+        texts = (self.document_name, self.description, self.sender_email, self.sender_name, self.file_link)
+        return (*people, *self.cc, *(text for text in texts if text))
+
+
+def form(body: dict[str, Any]) -> dict[str, str]:
+    """Write a body as the fields of a form: booleans and numbers as the provider reads them there."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in body.items()}
+
+
+def _duration(duration: Duration | None) -> str | None:
+    return None if duration is None else json.dumps({"value": duration.value, "unit": duration.unit})
+
+
+def _present(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
