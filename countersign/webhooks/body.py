@@ -1,0 +1,46 @@
+"""A request's body: read as the raw bytes that were signed, never more of them than allowed."""
+
+from starlette.requests import ClientDisconnect, Request
+
+from countersign.webhooks.verdict import Verdict
+
+
+class RefusedError(Exception):
+    """The request is refused before it is looked at any further."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Read the body.
+
+    Args:
+        request: Not read yet.
+        limit: Bytes; more are refused by what the headers say, or else as soon as they arrive.
+
+    Raises:
+        RefusedError: It is too large, compressed, framed in two ways, or the caller left.
+    """
+    _check_headers(request, limit)
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise RefusedError(Verdict.TOO_LARGE)
+    except ClientDisconnect:
+        raise RefusedError(Verdict.GONE) from None
+    return bytes(body)
+
+
+def _check_headers(request: Request, limit: int) -> None:
+    headers = request.headers
+    length = headers.get("content-length")
+    if length is not None and "transfer-encoding" in headers:
+        raise RefusedError(Verdict.AMBIGUOUS)
+    if headers.get("content-encoding", "identity") != "identity":
+        raise RefusedError(Verdict.ENCODED)
+    if length is not None and int(length) > limit:
+        raise RefusedError(Verdict.TOO_LARGE)

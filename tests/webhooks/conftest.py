@@ -1,0 +1,41 @@
+"""What the webhook tests share: receivers in a real Temporal, and a door over HTTP."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from tests.webhooks.webhook_doors import running_door
+from tests.webhooks.webhook_receiver import QUEUE, Agreement, Receiver, start_agreement
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def receiving(temporal_env: WorkflowEnvironment) -> AsyncIterator[Client]:
+    """A client whose namespace has a worker for receivers."""
+    pure = SandboxRestrictions.default.with_passthrough_modules("countersign")
+    runner = SandboxedWorkflowRunner(restrictions=pure)
+    async with Worker(temporal_env.client, task_queue=QUEUE, workflows=[Receiver], workflow_runner=runner):
+        yield temporal_env.client
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def door(receiving: Client) -> AsyncIterator[str]:
+    """The URL of a door."""
+    async with running_door(receiving) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def http(door: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=door, trust_env=False) as session:
+        yield session
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def agreement(receiving: Client) -> AsyncIterator[Agreement]:
+    started = await start_agreement(receiving)
+    yield started
+    await started.handle.terminate()
