@@ -1,7 +1,6 @@
 """Run the door: `python -m countersign.webhooks --host 127.0.0.1 --port 8080`."""
 
 import argparse
-import asyncio
 import logging
 import sys
 from collections.abc import Sequence
@@ -10,13 +9,15 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from countersign import entry
+from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.providers.turbodocx.webhook import TurboDocxDialect
-from countersign.settings import CountersignSettings, SettingsError, WebhookSettings, load
-from countersign.webhooks.app import Door, Endpoint, create_app
+from countersign.settings import CountersignSettings, WebhookSettings
+from countersign.webhooks.app import Door, create_app
 from countersign.webhooks.delivery import Delivery
+from countersign.webhooks.endpoint import open_endpoint
 from countersign.webhooks.journal import Journal
-from countersign.webhooks.keyring import Keyring, WebhookSecret
 from countersign.webhooks.server import CannotListenError, Server
 
 
@@ -25,11 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     try:
-        asyncio.run(serve(options.host, options.port))
+        return entry.run(serve(options.host, options.port))
     except (CannotListenError, ConnectionFailedError, SettingsError) as error:
         print(f"webhooks: {error}", file=sys.stderr)  # noqa: T201 (the answer to whoever started it)
         return 2
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def serve(host: str, port: int) -> None:
-    """Serve until a signal.
+async def serve(host: str, port: int) -> int:
+    """Serve until a signal, then finish what is in flight; return the exit code.
 
     Raises:
         SettingsError: A setting is missing or cannot work.
@@ -51,29 +51,12 @@ async def serve(host: str, port: int) -> None:
         CannotListenError: The address cannot be used.
     """
     (ours,) = load(CountersignSettings)
-    endpoint = _turbodocx()
+    endpoint = open_endpoint(TurboDocxDialect(), WebhookSettings, ttl_seconds=ours.secrets_ttl_seconds)
     client = await connect(lazy=True)
     door = Door(Delivery(client, environment=ours.environment), Journal())
     app = create_app(door, [endpoint], is_ready=lambda: _is_ready(client))
     await Server(app, host=host, port=port, on_start=_announce).serve()
-
-
-def _turbodocx() -> Endpoint:
-    dialect = TurboDocxDialect()
-    try:
-        return Endpoint(dialect, Keyring(dialect.key, _read_secrets))
-    except ValueError as error:
-        raise SettingsError(f"TURBODOCX_WEBHOOK_SECRET: {error}") from None
-
-
-def _read_secrets() -> Sequence[WebhookSecret]:
-    (settings,) = load(WebhookSettings)
-    secrets = [WebhookSecret(settings.webhook_secret)]
-    if settings.webhook_secret_previous is not None:
-        secrets.append(
-            WebhookSecret(settings.webhook_secret_previous, settings.webhook_secret_previous_until)
-        )
-    return secrets
+    return 0
 
 
 async def _is_ready(client: Client) -> bool:
@@ -88,4 +71,4 @@ def _announce(url: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry.leave(main())

@@ -6,8 +6,6 @@ it concerns no running agreement. Refusals say nothing but their status.
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -19,54 +17,13 @@ from starlette.routing import Route
 
 from countersign.webhooks.body import RefusedError, read_body
 from countersign.webhooks.delivery import Delivery
-from countersign.webhooks.dialect import Dialect, Reading, UnreadableError
+from countersign.webhooks.dialect import Reading
+from countersign.webhooks.endpoint import Endpoint
 from countersign.webhooks.journal import Journal
-from countersign.webhooks.keyring import Keyring
-from countersign.webhooks.parsing import NotJsonError, parse_object
 from countersign.webhooks.verdict import RETRY_AFTER_SECONDS, Verdict
-from countersign.webhooks.verification import Headers, Judgement, judge
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of a delivery; Standard Webhooks advises providers to stay under 20 KB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One provider's way in, `POST /webhooks/<dialect.name>`."""
-
-    dialect: Dialect
-    keyring: Keyring
-
-    async def verify(self, headers: Headers, body: bytes) -> None:
-        """Check the signature; a mismatch may be a rotation that we were not told of.
-
-        Raises:
-            RefusedError: It is not the provider's.
-        """
-        claim = self.dialect.claim(headers, body)
-        now = time.time()
-        judgement = judge(claim, self.keyring.valid_keys(now), now=now)
-        if judgement is Judgement.MISMATCH and await self.keyring.reread():
-            judgement = judge(claim, self.keyring.valid_keys(now), now=now)
-        if judgement is not Judgement.VERIFIED:
-            raise RefusedError(Verdict(judgement))
-
-    def read(self, headers: Headers, body: bytes) -> Reading | None:
-        """Translate a verified body.
-
-        Raises:
-            RefusedError: It is not JSON, or a broken event.
-        """
-        try:
-            reading = self.dialect.read(headers, parse_object(body))
-        except NotJsonError:
-            raise RefusedError(Verdict.INVALID) from None
-        except UnreadableError:
-            raise RefusedError(Verdict.UNREADABLE) from None
-        if reading is None:
-            return None
-        received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return Reading(reading.event.model_copy(update={"received_at": received_at}), reading.title)
 
 
 class Door:

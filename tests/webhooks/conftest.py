@@ -8,6 +8,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
 from tests.webhooks.webhook_doors import running_door
 from tests.webhooks.webhook_receiver import QUEUE, Agreement, Receiver, start_agreement
 

@@ -1,6 +1,7 @@
 """From a signed delivery to a signal on the right workflow."""
 
 import httpx
+
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_receiver import Agreement
 

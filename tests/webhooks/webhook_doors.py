@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from temporalio.client import Client
+
 from tests.webhooks.webhook_deliveries import SECRET
 
 

@@ -1,0 +1,99 @@
+"""One provider's way in: its dialect, and the secrets that its deliveries are signed with."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from countersign.configuration import SettingsError, load
+from countersign.secrets.rotation import Rotating
+from countersign.settings import WebhookSettings
+from countersign.webhooks.body import RefusedError
+from countersign.webhooks.dialect import Dialect, Reading, UnreadableError
+from countersign.webhooks.parsing import NotJsonError, parse_object
+from countersign.webhooks.verdict import Verdict
+from countersign.webhooks.verification import Headers, Judgement, Key, judge
+
+RENEW_SECONDS: Final = 30
+"""Mismatches make us read the secrets again this often at most: strangers can cause mismatches at will."""
+RENEW_TIMEOUT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`POST /webhooks/<dialect.name>`."""
+
+    dialect: Dialect
+    secrets: Rotating[WebhookSettings]
+
+    async def verify(self, headers: Headers, body: bytes) -> None:
+        """Check the signature; a mismatch may be a rotation that we were not told of.
+
+        Raises:
+            RefusedError: It is not the provider's.
+        """
+        claim = self.dialect.claim(headers, body)
+        now = time.time()
+        settings = await self.secrets.get()
+        judgement = judge(claim, self._keys(settings, now), now=now)
+        if judgement is Judgement.MISMATCH and await self._renew(settings):
+            judgement = judge(claim, self._keys(self.secrets.current, now), now=now)
+        if judgement is not Judgement.VERIFIED:
+            raise RefusedError(Verdict(judgement))
+
+    def read(self, headers: Headers, body: bytes) -> Reading | None:
+        """Translate a verified body; None if it is nothing that could concern an agreement.
+
+        Raises:
+            RefusedError: It is not JSON, or a broken event.
+        """
+        try:
+            reading = self.dialect.read(headers, parse_object(body))
+        except NotJsonError:
+            raise RefusedError(Verdict.INVALID) from None
+        except UnreadableError:
+            raise RefusedError(Verdict.UNREADABLE) from None
+        if reading is None:
+            return None
+        received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return Reading(reading.event.model_copy(update={"received_at": received_at}), reading.title)
+
+    def _keys(self, settings: WebhookSettings, now: float) -> list[Key]:
+        accepted = settings.accepted(datetime.fromtimestamp(now, UTC))
+        return [self.dialect.key(secret.get_secret_value()) for secret in accepted]
+
+    async def _renew(self, refused: WebhookSettings) -> bool:
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self.secrets.renew(refused), RENEW_TIMEOUT_SECONDS)
+        return False
+
+
+def open_endpoint(dialect: Dialect, kind: type[WebhookSettings], *, ttl_seconds: float) -> Endpoint:
+    """Read a provider's secrets and make its endpoint.
+
+    Args:
+        dialect: How the provider signs.
+        kind: Where its secrets are.
+        ttl_seconds: How old they may get before they are read again.
+
+    Raises:
+        SettingsError: A secret is missing, empty, or none of this dialect.
+    """
+    read = _reader(dialect, kind)
+    return Endpoint(dialect, Rotating(read(), read, ttl_seconds=ttl_seconds, renew_seconds=RENEW_SECONDS))
+
+
+def _reader(dialect: Dialect, kind: type[WebhookSettings]) -> Callable[[], WebhookSettings]:
+    def read() -> WebhookSettings:
+        (settings,) = load(kind)
+        for secret in filter(None, (settings.webhook_secret, settings.webhook_secret_previous)):
+            try:
+                dialect.key(secret.get_secret_value())
+            except ValueError as error:
+                raise SettingsError(f"{kind.variable('webhook_secret')}: {error}") from None
+        return settings
+
+    return read
