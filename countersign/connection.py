@@ -4,7 +4,7 @@ Address, namespace, API key and TLS come from `TEMPORAL_ADDRESS`, `TEMPORAL_NAME
 `TEMPORAL_TLS_...` or a profile (https://docs.temporal.io/develop/environment-configuration).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -42,6 +42,7 @@ def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
 
 async def connect(
     *,
+    environment: Mapping[str, str] | None = None,
     codec: PayloadCodec | None = None,
     interceptors: Sequence[Interceptor] = (),
     runtime: Runtime | None = None,
@@ -50,6 +51,7 @@ async def connect(
     """Connect to the Temporal server that the environment names.
 
     Args:
+        environment: Read instead of the process's own environment.
         codec: Encrypts payloads, see `data_converter`.
         interceptors: Client interceptors; those that are worker interceptors too serve its workers.
         runtime: Where the SDK's metrics and logs go; made before the first client.
@@ -60,7 +62,7 @@ async def connect(
     """
     options: dict[str, Any] = {"target_host": DEFAULT_ADDRESS}
     try:
-        options.update(ClientConfig.load_client_connect_config())
+        options.update(ClientConfig.load_client_connect_config(override_env_vars=environment))
     except (RuntimeError, ValueError) as error:
         raise ConnectionFailedError(f"Temporal's configuration cannot be read: {error}") from None
     address = options["target_host"]

@@ -1,0 +1,202 @@
+"""Start, follow and end agreements from Python. Nothing here needs knowledge of Temporal.
+
+Each function connects to Temporal by itself (as the environment says: `TEMPORAL_ADDRESS`, ...), once per
+event loop; give it a `client` to use a connection of your own. Each raises a `CommandError` whose message is
+one sentence for people.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from commands.connecting import explained, shared_client
+from commands.errors import BadInputError, RefusedError
+from countersign.reference import InvalidReferenceError, workflow_id
+from workflows.messages import (
+    TASK_QUEUE,
+    WORKFLOW_NAME,
+    AgreementInput,
+    AgreementResult,
+    AgreementStatus,
+    Resolution,
+    VoidRequest,
+)
+
+_RPC_TIMEOUT: Final = timedelta(seconds=10)
+_UPDATE_TIMEOUT: Final = timedelta(seconds=60)
+
+
+class StartedAgreement(BaseModel):
+    """An agreement that runs.
+
+    Args:
+        reference: Its reference.
+        workflow_id: The id of its workflow in Temporal.
+        run_id: The id of the workflow's run.
+        already_running: It had been started before; nothing was started twice.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    workflow_id: str
+    run_id: str
+    already_running: bool = False
+
+
+async def start_agreement(
+    agreement: AgreementInput | Mapping[str, Any],
+    *,
+    task_queue: str = TASK_QUEUE,
+    client: Client | None = None,
+) -> StartedAgreement:
+    """Start an agreement. Repeating this with the same reference is harmless: it stays one agreement.
+
+    Args:
+        agreement: What to have signed by whom.
+        task_queue: The queue that workers serve.
+        client: A connection to use.
+
+    Raises:
+        BadInputError: The agreement cannot work.
+        RefusedError: The reference was used by an agreement that has ended.
+        UnreachableError: Temporal does not answer.
+    """
+    checked = _checked(agreement)
+    client = client or await shared_client()
+    async with explained(checked.reference):
+        try:
+            handle = await client.start_workflow(
+                WORKFLOW_NAME,
+                checked,
+                id=workflow_id(checked.reference),
+                task_queue=task_queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                static_summary=checked.title,
+                rpc_timeout=_RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            return await _running(client, checked.reference)
+    return StartedAgreement(
+        reference=checked.reference, workflow_id=handle.id, run_id=handle.first_execution_run_id or ""
+    )
+
+
+async def agreement_status(reference: str, *, client: Client | None = None) -> AgreementStatus:
+    """Tell where an agreement is.
+
+    Args:
+        reference: Its reference.
+        client: A connection to use.
+
+    Raises:
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal or every worker is out of reach.
+    """
+    handle = await _handle(reference, client)
+    async with explained(reference):
+        status: AgreementStatus = await handle.query(
+            "status", result_type=AgreementStatus, rpc_timeout=_RPC_TIMEOUT
+        )
+        return status
+
+
+async def void_agreement(reference: str, reason: str, *, client: Client | None = None) -> None:
+    """Void an agreement: its document is voided at the provider, and the agreement ends `voided`.
+
+    Args:
+        reference: Its reference.
+        reason: Why; signers read it.
+        client: A connection to use.
+
+    Raises:
+        BadInputError: The reason is empty or too long.
+        RefusedError: The agreement has ended.
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal or every worker is out of reach.
+    """
+    try:
+        request = VoidRequest(reason=reason)
+    except ValidationError:
+        raise BadInputError("reason: 1 to 500 characters, which the signers will read") from None
+    await _update(reference, "void", request, client)
+
+
+async def resolve_agreement(reference: str, resolution: Resolution, *, client: Client | None = None) -> None:
+    """Decide for an agreement that needs attention.
+
+    Args:
+        reference: Its reference.
+        resolution: What to do.
+        client: A connection to use.
+
+    Raises:
+        RefusedError: It needs no decision, or not this one.
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal or every worker is out of reach.
+    """
+    await _update(reference, "resolve", resolution, client)
+
+
+async def agreement_result(reference: str, *, client: Client | None = None) -> AgreementResult:
+    """Wait until an agreement ends, however long that takes, and return how.
+
+    Args:
+        reference: Its reference.
+        client: A connection to use.
+
+    Raises:
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal does not answer.
+    """
+    handle = await _handle(reference, client)
+    async with explained(reference):
+        result: AgreementResult = await handle.result()
+        return result
+
+
+def _checked(agreement: AgreementInput | Mapping[str, Any]) -> AgreementInput:
+    if isinstance(agreement, AgreementInput):
+        return agreement
+    try:
+        return AgreementInput.model_validate(agreement)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+        raise BadInputError("; ".join(_problem(dict(each)) for each in problems)) from None
+
+
+def _problem(error: dict[str, Any]) -> str:
+    return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg'].removeprefix('Value error, ')}"
+
+
+async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, AgreementResult]:
+    try:
+        name = workflow_id(reference)
+    except InvalidReferenceError as error:
+        raise BadInputError(str(error)) from None
+    client = client or await shared_client()
+    return client.get_workflow_handle(name, result_type=AgreementResult)
+
+
+async def _update(reference: str, name: str, argument: BaseModel, client: Client | None) -> None:
+    handle = await _handle(reference, client)
+    async with explained(reference):
+        await handle.execute_update(name, argument, rpc_timeout=_UPDATE_TIMEOUT)
+
+
+async def _running(client: Client, reference: str) -> StartedAgreement:
+    description = await client.get_workflow_handle(workflow_id(reference)).describe()
+    if description.status != WorkflowExecutionStatus.RUNNING:
+        raise RefusedError(
+            f"reference {reference} was used by an agreement that has ended: "
+            f"take a new one, for example {reference}.2"
+        )
+    return StartedAgreement(
+        reference=reference, workflow_id=description.id, run_id=description.run_id, already_running=True
+    )

@@ -1,0 +1,70 @@
+"""One connection to Temporal per event loop, and Temporal's errors in words of ours."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from commands.errors import RefusedError, UnknownAgreementError, UnreachableError
+from countersign.connection import ConnectionFailedError, connect
+
+_NO_WORKER = "no worker answers: start one with `python worker.py`; nothing is lost meanwhile"
+
+_NOBODY_ANSWERS = frozenset({RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED})
+_REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
+
+_connections: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Client]] = WeakKeyDictionary()
+
+
+async def shared_client() -> Client:
+    """Connect to Temporal, once per event loop.
+
+    Raises:
+        UnreachableError: Temporal does not answer, or its configuration cannot be read.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _connections:
+        _connections[loop] = loop.create_task(connect())
+    try:
+        return await asyncio.shield(_connections[loop])
+    except ConnectionFailedError as error:
+        del _connections[loop]
+        raise UnreachableError(str(error)) from None
+
+
+@asynccontextmanager
+async def explained(reference: str) -> AsyncIterator[None]:
+    """Turn what Temporal's client raises about an agreement into a `CommandError`."""
+    try:
+        yield
+    except WorkflowUpdateFailedError as error:
+        reason = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
+        raise RefusedError(f"{reference}: {reason}") from None
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        raise UnreachableError(f"{reference}: {_NO_WORKER}") from None
+    except RPCError as error:
+        raise _explanation(reference, error) from None
+
+
+def _explanation(reference: str, error: RPCError) -> Exception:
+    if error.status in _NOBODY_ANSWERS:
+        return UnreachableError(f"{reference}: {_NO_WORKER}")
+    if error.status in _REFUSED:
+        return UnreachableError(
+            "Temporal refuses the credentials: check TEMPORAL_API_KEY, or TEMPORAL_TLS_..."
+        )
+    if error.status == RPCStatusCode.NOT_FOUND:
+        return _not_found(reference, error.message)
+    return UnreachableError(f"Temporal did not answer ({error.status.name}): trying again is safe")
+
+
+def _not_found(reference: str, message: str) -> Exception:
+    if message.startswith("Namespace"):
+        return UnreachableError("Temporal has no such namespace: check TEMPORAL_NAMESPACE")
+    if "completed" in message:
+        return RefusedError(f"{reference} has ended already: see `status {reference}`")
+    return UnknownAgreementError(f"{reference}: no such agreement; `list` shows those there are")

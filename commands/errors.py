@@ -1,0 +1,57 @@
+"""What a verb can fail with, and the exit code of each: one clear sentence, no traceback.
+
+| code | when |
+|------|------|
+| 0 | done |
+| 1 | something unforeseen; please report it |
+| 2 | the input cannot work: a flag, a file, an agreement, a setting |
+| 3 | there is no such agreement |
+| 4 | the agreement cannot do that: it has ended, or the reference was used before |
+| 5 | Temporal cannot be reached, or no worker answers; trying again later is safe |
+| 6 | a part of the local stack did not start, or stopped by itself |
+| 130 | stopped by Ctrl-C or SIGTERM |
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of the command line."""
+
+    DONE = 0
+    UNFORESEEN = 1
+    BAD_INPUT = 2
+    UNKNOWN = 3
+    REFUSED = 4
+    UNREACHABLE = 5
+    PART_FAILED = 6
+
+
+class CommandError(Exception):
+    """A verb could not do what it was asked; the message is one sentence that says what to do."""
+
+    exit_code = ExitCode.UNFORESEEN
+
+
+class BadInputError(CommandError):
+    """The input cannot work; nothing was done."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class UnknownAgreementError(CommandError):
+    """There is no agreement of this reference."""
+
+    exit_code = ExitCode.UNKNOWN
+
+
+class RefusedError(CommandError):
+    """The agreement cannot do that now, or the reference is taken for good."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class UnreachableError(CommandError):
+    """Temporal or every worker is out of reach; trying again is safe."""
+
+    exit_code = ExitCode.UNREACHABLE

@@ -1,0 +1,54 @@
+"""How an agreement's status is shown to people."""
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from workflows.messages import AgreementStatus
+
+
+def status_card(status: AgreementStatus) -> RenderableType:
+    """Show a status: where the agreement is, who has signed, what is asked of a person."""
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(status):
+        facts.add_row(name, Text(value))
+    return Group(Text(status.reference, style="bold"), facts, signer_table(status))
+
+
+def signer_table(status: AgreementStatus) -> RenderableType:
+    """Show who has viewed and signed, and when."""
+    table = Table("order", "signer", "viewed", "signed", box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for signer in status.signers:
+        table.add_row(str(signer.order), Text(signer.name), _time(signer.viewed_at), _time(signer.signed_at))
+    return table
+
+
+def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
+    facts = [("stage", status.stage.replace("_", " ")), ("waits for", status.waiting_for)]
+    if status.needs_attention:
+        facts.append(("needs attention", status.needs_attention))
+    if status.candidates:
+        facts.append(("candidates", ", ".join(status.candidates)))
+    if status.document_id:
+        facts.append(("document", status.document_id))
+    if status.deadline:
+        facts.append(("deadline", _time(status.deadline)))
+    return facts + _ending(status)
+
+
+def _ending(status: AgreementStatus) -> list[tuple[str, str]]:
+    if status.result is None:
+        return []
+    facts: list[tuple[str, str]] = [("known from", status.result.resolved_by)]
+    if status.result.reason:
+        facts.append(("reason", status.result.reason))
+    if status.result.archive:
+        document = status.result.archive.document
+        facts += [("signed PDF", document.url), ("SHA-256", document.sha256)]
+    return facts
+
+
+def _time(at: datetime | None) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "-"

@@ -1,0 +1,47 @@
+"""What every verb of the command line has in common: how it runs, prints and fails."""
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+
+from commands.errors import CommandError, ExitCode
+from countersign.entry import run
+from countersign.settings import SettingsError
+
+P = ParamSpec("P")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+Reference = Annotated[str, typer.Argument(help="The agreement's reference.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def verb(work: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
+    """Make a coroutine a verb: Ctrl-C lets it clean up, and a `CommandError` is one sentence and its code."""
+
+    @wraps(work)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        raise typer.Exit(run(_explaining(work(*args, **kwargs))))
+
+    return command
+
+
+async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:
+    try:
+        return await work or ExitCode.DONE
+    except CommandError as error:
+        code, sentence = error.exit_code, str(error)
+    except SettingsError as error:
+        code, sentence = ExitCode.BAD_INPUT, str(error)
+    err.print(sentence, style="red", markup=False)
+    return code
+
+
+def print_json(value: BaseModel) -> None:
+    """Print a value as one JSON object, for programs."""
+    typer.echo(value.model_dump_json(indent=2))
