@@ -58,6 +58,7 @@ class Call:
         file: The file of a multipart body.
         idempotency_key: Names a write, the same on every attempt.
         needs_role: Answers 403 to keys that are good for everything else, so 403 does not judge the key.
+        probes: Asks whether the provider is well, so it passes the circuit by.
         private: Texts of the request that the provider's error messages may quote and logs may not.
     """
 
@@ -71,6 +72,7 @@ class Call:
     file: FilePart | None = field(default=None, repr=False)
     idempotency_key: str | None = None
     needs_role: bool = False
+    probes: bool = False
     private: tuple[str, ...] = field(default=(), repr=False)
 
     @property

@@ -4,6 +4,7 @@
     ├── NotSentError                  provably never reached the provider: DNS, connect, TLS, circuit open
     │   ├── ThrottledError            429: the provider refused to look at it
     │   ├── HeldError                 the circuit let nothing out
+    │   ├── KeyReplacedError          401, but there is another key now
     │   └── UntrustedCertificateError the provider's certificate does not verify
     ├── RejectedError                 4xx: the provider understood and said no
     │   └── UnauthorisedError         401, 402, 403: the key, its role or its plan
@@ -51,6 +52,10 @@ class HeldError(NotSentError):
     """The circuit is open or holds the queue, so the request was not even tried."""
 
 
+class KeyReplacedError(NotSentError):
+    """401 with a key that has been replaced meanwhile: the next try takes the new one."""
+
+
 class UntrustedCertificateError(NotSentError):
     """The provider's certificate does not verify: refused before anything was sent."""
 
@@ -72,7 +77,22 @@ class RejectedError(ProviderError):
 
 
 class UnauthorisedError(RejectedError):
-    """401, 402 or 403: the key is wrong, lacks a role, or its plan is exhausted."""
+    """401, 402 or 403: the key is wrong, lacks a role, or its plan is exhausted.
+
+    Args:
+        message: One sentence, safe to log.
+        operation: The client's method.
+        status: The HTTP status.
+        code: The provider's own error code, if it gave one.
+        about_key: False where the key may be good for everything else: it lacks the one role that the
+            operation needs.
+    """
+
+    def __init__(
+        self, message: str, *, operation: str, status: int, code: str | None = None, about_key: bool = True
+    ) -> None:
+        super().__init__(message, operation=operation, status=status, code=code)
+        self.about_key = about_key
 
 
 class UnavailableError(ProviderError):

@@ -4,13 +4,15 @@
 |---------------------------------|--------------------------|--------------------------|
 | 2xx that parses                 | its result               | its result               |
 | 2xx that does not, 1xx, 3xx     | ContractBrokenError      | OutcomeUnknownError      |
-| 401, 402, 403                   | UnauthorisedError        | UnauthorisedError        |
+| 401, 402, 403 *                 | UnauthorisedError        | UnauthorisedError        |
 | 408, 499, 5xx and beyond        | UnavailableError         | OutcomeUnknownError      |
 | 429                             | ThrottledError           | ThrottledError           |
 | any other 4xx                   | RejectedError            | RejectedError            |
 | failure before anything left    | NotSentError             | NotSentError             |
 | failure after the request left  | UnavailableError         | OutcomeUnknownError      |
 
+* A 401 with a key that was replaced meanwhile is a KeyReplacedError; a 402 or 403 whose code is about a
+feature that the request asks for is a RejectedError.
 408 and 499 say that somebody stopped waiting, which says nothing about what was done meanwhile. A redirect
 is never followed, and never taken for success.
 """
@@ -52,7 +54,13 @@ class Refusal:
 
 
 def error_of_status(
-    status: int, *, operation: str, writes: bool, refusal: Refusal, retry_after: float | None
+    status: int,
+    *,
+    operation: str,
+    writes: bool,
+    needs_role: bool,
+    refusal: Refusal,
+    retry_after: float | None,
 ) -> ProviderError:
     """Name the error of a status other than 2xx.
 
@@ -60,6 +68,7 @@ def error_of_status(
         status: The HTTP status.
         operation: The client's method.
         writes: Whether the request may have changed something at the provider.
+        needs_role: Whether a 403 says that the key lacks a role, and nothing else of the key.
         refusal: What the error's body says.
         retry_after: Seconds that the provider asked us to wait.
     """
@@ -68,7 +77,7 @@ def error_of_status(
     if status in _AMBIGUOUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return failed_under_way(f"HTTP {status}", operation=operation, writes=writes, retry_after=retry_after)
     if status >= HTTPStatus.BAD_REQUEST:
-        return _rejected(status, operation=operation, refusal=refusal)
+        return _rejected(status, operation=operation, needs_role=needs_role, refusal=refusal)
     return broken(f"HTTP {status}", operation=operation, writes=writes)
 
 
@@ -107,11 +116,15 @@ def error_of_failure(cause: Exception, *, operation: str, writes: bool, left: bo
     return NotSentError(f"{operation}: not sent ({what})", operation=operation)
 
 
-def _rejected(status: int, *, operation: str, refusal: Refusal) -> RejectedError:
-    kind = UnauthorisedError if status in _UNAUTHORISED and not refusal.about_request else RejectedError
+def _rejected(status: int, *, operation: str, needs_role: bool, refusal: Refusal) -> RejectedError:
     why = ": ".join(part for part in (refusal.code, refusal.message) if part)
     message = f"{operation}: refused (HTTP {status})" + (f": {why}" if why else "")
-    return kind(message, operation=operation, status=status, code=refusal.code)
+    if status in _UNAUTHORISED and not refusal.about_request:
+        about_key = not (needs_role and status == HTTPStatus.FORBIDDEN)
+        return UnauthorisedError(
+            message, operation=operation, status=status, code=refusal.code, about_key=about_key
+        )
+    return RejectedError(message, operation=operation, status=status, code=refusal.code)
 
 
 def _is_certificate_failure(error: BaseException | None) -> bool:

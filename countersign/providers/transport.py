@@ -6,7 +6,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CA
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
 from countersign.providers.correlation import request_id
-from countersign.providers.errors import NotSentError, ProviderError
+from countersign.providers.errors import KeyReplacedError, ProviderError
 from countersign.providers.outcomes import Refusal, broken, error_of_failure, error_of_status
 
 T = TypeVar("T")
@@ -59,19 +59,13 @@ class Credentials(Protocol):
 class Gate(Protocol):
     """What decides whether calls go out, and learns from each what became of it: the circuit."""
 
-    def admit(self, operation: str) -> None:
-        """Let a call pass, or raise `HeldError`."""
-
-    def record(self, error: ProviderError | None) -> None:
-        """Learn what a call ended in; None for success."""
+    def passage(self, operation: str) -> AbstractContextManager[None]:
+        """Let a call pass and judge what it raises; raises `HeldError` on entering if none may."""
 
 
 class _OpenGate:
-    def admit(self, operation: str) -> None:
-        pass
-
-    def record(self, error: ProviderError | None) -> None:
-        pass
+    def passage(self, operation: str) -> AbstractContextManager[None]:  # noqa: ARG002  # lets all pass
+        return nullcontext()
 
 
 class _Trace:
@@ -155,29 +149,22 @@ class Transport:
         started, correlation, trace = time.perf_counter(), self._correlate(), _Trace()
         error: ProviderError | None = None
         try:
-            self._gate.admit(call.operation)
-            result = await self._judged(call, correlation, trace, parse)
+            with nullcontext() if call.probes else self._gate.passage(call.operation):
+                return await self._answer(call, correlation, trace, parse)
         except ProviderError as problem:
             error = problem
             raise
         finally:
             self._report(call, correlation, trace.status, error, time.perf_counter() - started)
-        return result
 
-    async def _judged(self, call: Call, correlation: str, trace: _Trace, parse: Callable[[Any], T]) -> T:
+    async def _answer(self, call: Call, correlation: str, trace: _Trace, parse: Callable[[Any], T]) -> T:
         credentials = await self._credentials.headers()
-        try:
-            headers, body = await self._send(call, self._build(call, correlation, credentials), trace)
-            result = self._result(call, trace.status or 0, headers, body, parse)
-        except ProviderError as error:
-            if trace.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
-                raise NotSentError(
-                    f"{call.operation}: refused with a key that has been replaced", operation=call.operation
-                ) from None
-            self._gate.record(None if call.needs_role and trace.status == HTTPStatus.FORBIDDEN else error)
-            raise
-        self._gate.record(None)
-        return result
+        headers, body = await self._send(call, self._build(call, correlation, credentials), trace)
+        if trace.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
+            raise KeyReplacedError(
+                f"{call.operation}: refused with a key that has been replaced", operation=call.operation
+            )
+        return self._result(call, trace.status or 0, headers, body, parse)
 
     def _build(self, call: Call, correlation: str, credentials: Mapping[str, str]) -> httpx.Request:
         headers = dict(credentials) | {"X-Request-ID": correlation, "Accept": "application/json"}
@@ -222,6 +209,7 @@ class Transport:
             status,
             operation=call.operation,
             writes=call.writes,
+            needs_role=call.needs_role,
             refusal=self._explain(_json_or_none(body), call),
             retry_after=wait if "Retry-After" in headers or status == HTTPStatus.TOO_MANY_REQUESTS else None,
         )

@@ -64,6 +64,11 @@ class TurboDocxClient:
         """Close all connections."""
         await self._transport.close()
 
+    async def probe(self) -> None:
+        """Ask for nothing much, passing the circuit by: is the provider there, and is our key good?"""
+        call = Call(operation="probe", path="/v1/deliverable", query={"limit": 1}, probes=True)
+        await self._transport.request(call, lambda body: body["data"])
+
     async def create_deliverable(
         self, *, name: str, template_id: str, variables: Mapping[str, str], idempotency_key: str
     ) -> Deliverable:

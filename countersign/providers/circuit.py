@@ -1,0 +1,209 @@
+"""The circuit: when a provider is ill or refuses our key, work is held back instead of failed.
+
+    CLOSED ──10 failures in a row──▶ OPEN ──60 s, probe good──▶ RECOVERING ──1, 2, 4 … good──▶ CLOSED
+       │                              ▲ ◀──probe bad──┘             │
+       │                              └───────── one failure ───────┘
+       └──401, 402, 403, bad certificate──▶ HELD ──probe good──▶ RECOVERING
+
+Pure but for its clock: it makes no calls and starts no tasks. Each process has its own.
+What counts as a failure is in `verdicts.py`.
+Calls that began before the last change are not judged: they tell of the past.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import TracebackType
+from typing import Final
+
+from countersign.providers.errors import HeldError, KeyReplacedError
+from countersign.providers.verdicts import HOLDS, Verdict, judge
+
+_BUSY_SECONDS: Final = 1.0
+"""What a call waits that comes while as many as may be are under way again."""
+
+
+class State(StrEnum):
+    """Where a circuit is."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    RECOVERING = "recovering"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitRules:
+    """The circuit's numbers.
+
+    Args:
+        failures: So many in a row open it; 0 switches the circuit off.
+        cooldown: Seconds from opening to the probe, and between probes.
+        held_probe: Seconds between probes while the key, the plan or the certificate is refused.
+        slots: Calls at once when all is well.
+    """
+
+    failures: int = 10
+    cooldown: float = 60
+    held_probe: float = 30
+    slots: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A circuit at one moment: its state, why, and how many seconds until it probes."""
+
+    state: State
+    reason: str
+    allowed: int
+    probe_in: float | None
+
+
+class Circuit:
+    """One provider's circuit; safe under threads.
+
+    Args:
+        rules: Its numbers.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(self, rules: CircuitRules, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rules = rules
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._listeners: list[Callable[[Snapshot], None]] = []
+        self._state = State.CLOSED
+        self._reason = ""
+        self._epoch = self._failures = self._good = self._flying = 0
+        self._allowed = rules.slots
+        self._probe_at = self._probed_at = float("-inf")
+
+    def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
+        """Have every change told, on whatever thread it happens; the listener must not block."""
+        self._listeners.append(listener)
+
+    def snapshot(self) -> Snapshot:
+        """Tell where the circuit is."""
+        with self._lock:
+            halted = self._state in {State.OPEN, State.HELD}
+            wait = max(self._probe_at - self._clock(), 0.0) if halted else None
+            return Snapshot(self._state, self._reason, 0 if halted else self._allowed, wait)
+
+    def passage(self, operation: str) -> "Passage":
+        """Let one call pass, as a context manager; what it raises is judged.
+
+        Raises:
+            HeldError: On entering: nothing may go out now.
+        """
+        return Passage(self, operation)
+
+    def enter(self, operation: str) -> int:
+        """Begin a call; see `passage`. Returns what `leave` wants."""
+        with self._lock:
+            now = self.snapshot()
+            if now.probe_in is not None:
+                wait = max(now.probe_in, _BUSY_SECONDS)
+                raise HeldError(
+                    f"{operation}: held back: {now.reason}", operation=operation, retry_after=wait
+                )
+            if self._state is State.RECOVERING and self._flying >= self._allowed:
+                raise HeldError(
+                    f"{operation}: held back: recovering", operation=operation, retry_after=_BUSY_SECONDS
+                )
+            self._flying += 1
+            return self._epoch
+
+    def leave(self, epoch: int, error: BaseException | None) -> None:
+        """End a call; see `passage`."""
+        with self._lock:
+            if epoch != self._epoch:
+                return
+            self._flying -= 1
+            self._learn(judge(error))
+
+    def begin_probe(self) -> None:
+        """Note that a probe goes out now, so that no second one does."""
+        with self._lock:
+            self._probed_at = self._clock()
+            self._probe_at = self._probed_at + self._pause()
+
+    def end_probe(self, error: BaseException | None) -> None:
+        """Learn what the probe ended in."""
+        verdict = judge(error)
+        with self._lock:
+            if self._state not in {State.OPEN, State.HELD}:
+                return
+            if isinstance(error, KeyReplacedError):
+                self._probe_at = self._clock()
+            elif verdict is Verdict.GOOD:
+                self._change(State.RECOVERING, "recovering", allowed=1)
+            elif verdict is not Verdict.NEUTRAL:
+                self._halt(verdict)
+
+    def _learn(self, verdict: Verdict) -> None:
+        if verdict in HOLDS:
+            self._halt(verdict)
+        elif verdict is Verdict.BAD:
+            self._failures += 1
+            if self._state is State.RECOVERING or self._failures == self.rules.failures:
+                self._halt(verdict)
+        elif verdict is Verdict.GOOD:
+            self._failures = 0
+            if self._state is State.RECOVERING:
+                self._recover()
+
+    def _recover(self) -> None:
+        self._good += 1
+        if self._good < self._allowed:
+            return
+        if self._allowed * 2 >= self.rules.slots:
+            self._change(State.CLOSED, "", allowed=self.rules.slots)
+        else:
+            self._good, self._allowed = 0, self._allowed * 2
+            self._tell()
+
+    def _halt(self, verdict: Verdict) -> None:
+        if self.rules.failures == 0:
+            return
+        held = verdict in HOLDS
+        state, reason = (State.HELD, verdict.value) if held else (State.OPEN, "the provider is failing")
+        now, first = self._clock(), self._state is not State.HELD
+        self._change(state, reason, allowed=0)
+        self._probe_at = now + self._pause()
+        if held and first:  # a key may have been replaced already: look at once, but not again and again
+            self._probe_at = max(now, self._probed_at + self.rules.held_probe)
+
+    def _pause(self) -> float:
+        return self.rules.held_probe if self._state is State.HELD else self.rules.cooldown
+
+    def _change(self, state: State, reason: str, *, allowed: int) -> None:
+        self._state, self._reason, self._allowed = state, reason, allowed
+        self._epoch += 1
+        self._failures = self._good = self._flying = 0
+        self._tell()
+
+    def _tell(self) -> None:
+        snapshot = self.snapshot()
+        for listener in self._listeners:
+            listener(snapshot)
+
+
+class Passage:
+    """One call's way through the circuit."""
+
+    __slots__ = ("_circuit", "_epoch", "_operation")
+
+    def __init__(self, circuit: Circuit, operation: str) -> None:
+        self._circuit = circuit
+        self._operation = operation
+        self._epoch = 0
+
+    def __enter__(self) -> None:
+        self._epoch = self._circuit.enter(self._operation)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._circuit.leave(self._epoch, error)
