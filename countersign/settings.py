@@ -19,6 +19,10 @@ TEST_KEY_PREFIX: Final = "TDX-test-"
 Environment = Annotated[
     str, Variable("COUNTERSIGN_ENVIRONMENT"), StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")
 ]
+GracefulStop = Annotated[
+    float, Variable("COUNTERSIGN_GRACEFUL_STOP_SECONDS"), Field(gt=0, le=3600, allow_inf_nan=False)
+]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -41,12 +45,9 @@ class CountersignSettings(Settings):
         default="countersign-turbodocx", min_length=1, description="Task queue of the provider's activities."
     )
     provider_slots: int = Field(default=20, ge=1, le=1000, description="Provider calls at once, per worker.")
-    graceful_stop_seconds: float = Field(
+    graceful_stop_seconds: GracefulStop = Field(
         default=150,
-        gt=0,
-        le=3600,
-        allow_inf_nan=False,
-        description="How long a stopping worker lets calls finish; more than the longest write (120 s).",
+        description="How long a stopping worker lets calls finish; more than the longest write.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe records to keep."
@@ -131,6 +132,64 @@ class TurboDocxSettings(Settings):
         return value.rstrip("/")
 
 
+class ProviderSettings(Settings):
+    """How the provider is called: time limits, rate, and the circuit."""
+
+    prefix: ClassVar[str] = "COUNTERSIGN_PROVIDER_"
+
+    calls_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="Calls to the provider per second, for all workers together; unlimited if not set.",
+    )
+    connect_seconds: Seconds = Field(default=5, description="How long connecting may take, TLS included.")
+    read_seconds: Seconds = Field(default=60, description="How long a read may take in all.")
+    write_seconds: Seconds = Field(
+        default=120, description="How long a write may take in all; less than the graceful stop."
+    )
+    download_seconds: Seconds = Field(
+        default=1500, description="How long the download of a signed document may take in all."
+    )
+    download_hosts: str = Field(
+        default=".amazonaws.com",
+        pattern=r"^[A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*$",
+        description="Hosts that signed documents may be downloaded from, separated by `,`; one that begins "
+        "with a dot stands for its whole domain.",
+    )
+    retry_after_limit_seconds: Seconds = Field(
+        default=300, description="The longest Retry-After of the provider that is obeyed."
+    )
+    circuit_failures: int = Field(
+        default=10,
+        ge=0,
+        le=1000,
+        description="So many failures in a row open the circuit: calls wait in Temporal. 0 switches it off.",
+    )
+    circuit_cooldown_seconds: Seconds = Field(
+        default=60, description="How long the circuit stays open before a harmless GET probes the provider."
+    )
+    held_probe_seconds: Seconds = Field(
+        default=30,
+        description="How often the provider is probed, and the key read again, while it refuses our key.",
+    )
+    trust_env: bool = Field(
+        default=False,
+        description="Whether HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE apply to calls of the provider.",
+    )
+    graceful_stop_seconds: GracefulStop = Field(default=150, description="See above.")
+
+    @model_validator(mode="after")
+    def _stop_outlasts_writes(self) -> Self:
+        if self.graceful_stop_seconds <= self.write_seconds:
+            raise ValueError(
+                "COUNTERSIGN_GRACEFUL_STOP_SECONDS must exceed COUNTERSIGN_PROVIDER_WRITE_SECONDS, "
+                "or stopping a worker leaves writes of unknown outcome"
+            )
+        return self
+
+
 class WebhookSettings(Settings):
     """The webhook door's settings."""
 
@@ -193,6 +252,7 @@ def data_folder() -> Path:
 
 __all__ = [
     "CountersignSettings",
+    "ProviderSettings",
     "Settings",
     "SettingsError",
     "TurboDocxSettings",

@@ -1,14 +1,16 @@
 """How to get a `TurboDocxClient`: from settings whose key may be rotated while it is used."""
 
+import ssl
 from collections.abc import Mapping
 
 from countersign.providers.calls import Limits
+from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.download import DownloadRules
 from countersign.providers.transport import Gate, Transport
 from countersign.providers.turbodocx.client import PROVIDER, TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
 from countersign.secrets.rotation import Rotating
-from countersign.settings import TurboDocxSettings
+from countersign.settings import ProviderSettings, TurboDocxSettings
 
 
 class RotatingKey:
@@ -31,31 +33,51 @@ class RotatingKey:
         return _headers(current) != refused or await self._settings.renew(current)
 
 
+def circuit(options: ProviderSettings, *, slots: int) -> Circuit:
+    """Make the provider's circuit for a worker that calls it `slots` times at once."""
+    return Circuit(
+        CircuitRules(
+            failures=options.circuit_failures,
+            cooldown=options.circuit_cooldown_seconds,
+            held_probe=options.held_probe_seconds,
+            slots=slots,
+        )
+    )
+
+
 def connect(
     settings: Rotating[TurboDocxSettings],
+    options: ProviderSettings | None = None,
     *,
     gate: Gate | None = None,
-    limits: Limits | None = None,
-    downloads: DownloadRules | None = None,
-    trust_env: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> TurboDocxClient:
     """Open a client; nothing is sent yet. Close it, or use it as an async context manager.
 
     Args:
         settings: Key, organisation and base URL.
-        gate: The circuit that its calls pass.
-        limits: Times and connections.
-        downloads: From where presigned files may come.
-        trust_env: Whether the environment's proxy and certificate settings apply.
+        options: Time limits and the like; the defaults if not given.
+        gate: The circuit that its calls pass; none if not given.
+        tls: TLS settings other than the default.
     """
+    options = options or ProviderSettings()
     transport = Transport(
         settings.current.base_url,
         provider=PROVIDER,
         credentials=RotatingKey(settings),
         explain=explain,
         gate=gate,
-        limits=limits,
-        trust_env=trust_env,
+        limits=Limits(
+            connect=options.connect_seconds,
+            read_total=options.read_seconds,
+            write_total=options.write_seconds,
+            retry_after=options.retry_after_limit_seconds,
+        ),
+        trust_env=options.trust_env,
+        tls=tls,
+    )
+    downloads = DownloadRules(
+        hosts=tuple(options.download_hosts.lower().split(",")), seconds=options.download_seconds
     )
     return TurboDocxClient(transport, downloads=downloads)
 
