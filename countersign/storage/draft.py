@@ -49,6 +49,13 @@ class Draft:
         """The hash of what was written so far, in hex."""
         return self._hash.hexdigest()
 
+    def flush(self) -> None:
+        """Let readers of `path` see all that was written."""
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise trouble(error) from None
+
     def sync(self) -> None:
         """Make sure that all of it is on the disk."""
         self._file.flush()

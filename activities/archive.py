@@ -1,0 +1,113 @@
+"""Archiving a completed document with its evidence."""
+
+import json
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.errors import provider_errors, to_application_error
+from activities.keys import StoreKeys
+from activities.observation import observe
+from activities.pdf import NotAPdfError, check_pdf
+from countersign.events import EventKind
+from countersign.observability.metrics import ARCHIVE_BYTES
+from countersign.providers.errors import ProviderError
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.storage import StorageError, Store, StoredFile, put
+from workflows.failures import ARCHIVE_FAILED
+from workflows.messages import Archive, StoredDocument
+from workflows.progress import Observation
+from workflows.tasks import ArchiveInput, ArchiveOutcome
+
+MAX_BYTES: Final = 200 * 1024 * 1024
+"""The largest signed document that is archived."""
+
+
+class ArchiveActivities:
+    """The step that archives. Calls the provider three times, and the presigned link once.
+
+    Args:
+        client: The provider.
+        store: Where the archive is.
+        keys: Where in the store.
+    """
+
+    def __init__(self, client: TurboDocxClient, store: Store, keys: StoreKeys) -> None:
+        self._client = client
+        self._store = store
+        self._keys = keys
+
+    @activity.defn
+    async def archive(self, task: ArchiveInput) -> ArchiveOutcome:
+        """Confirm with the provider that a document is completed and, if so, store it.
+
+        What was stored by an earlier attempt stays; each attempt asks for a fresh link. A failure after the
+        confirmation carries what was seen, so that signed stays signed while the archive fails.
+        """
+        with provider_errors():
+            observation = await observe(self._client, task.document_id)
+        if observation.status != EventKind.COMPLETED:
+            return ArchiveOutcome(observation=observation)
+        try:
+            return ArchiveOutcome(observation=observation, archive=await self._store_all(task))
+        except ProviderError as error:
+            raise _failed(str(error), observation, like=to_application_error(error)) from None
+        except (StorageError, NotAPdfError) as error:
+            raise _failed(str(error), observation) from None
+
+    async def _store_all(self, task: ArchiveInput) -> Archive:
+        activity.heartbeat("download")
+        document = await self._document(task)
+        activity.heartbeat("audit trail")
+        audit_trail = await self._evidence(self._keys.audit_trail(task.reference), await self._audit(task))
+        timeline = await self._evidence(self._keys.timeline(task.reference), _timeline(task, document))
+        return Archive(document=_stored(document), audit_trail=audit_trail, timeline=timeline)
+
+    async def _document(self, task: ArchiveInput) -> StoredFile:
+        key = self._keys.signed_document(task.reference)
+        if stored := await self._store.find(key):
+            return stored
+        link = await self._client.download_link(task.document_id)
+        with self._store.draft() as draft:
+            await self._client.download(
+                link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=activity.heartbeat
+            )
+            draft.flush()
+            check_pdf(draft.path)
+            stored = await self._store.publish(key, draft)
+        ARCHIVE_BYTES.inc(stored.size)
+        return stored
+
+    async def _audit(self, task: ArchiveInput) -> Any:
+        return dict((await self._client.audit_trail(task.document_id)).raw)
+
+    async def _evidence(self, key: str, content: Any) -> StoredDocument:
+        text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
+        return _stored(await put(self._store, key, text.encode()))
+
+
+def _timeline(task: ArchiveInput, document: StoredFile) -> dict[str, Any]:
+    return {
+        "reference": task.reference,
+        "document_id": task.document_id,
+        "sha256": document.sha256,
+        "signers": len(task.signers),
+        "timeline": [entry.model_dump(mode="json", exclude_none=True) for entry in task.timeline],
+    }
+
+
+def _stored(file: StoredFile) -> StoredDocument:
+    return StoredDocument(key=file.key, size=file.size, sha256=file.sha256, url=file.url)
+
+
+def _failed(
+    message: str, observation: Observation, *, like: ApplicationError | None = None
+) -> ApplicationError:
+    """Fail with what was seen; always worth another attempt, since only the archive is missing."""
+    return ApplicationError(
+        message,
+        observation,
+        type=ARCHIVE_FAILED,
+        next_retry_delay=like.next_retry_delay if like else None,
+    )

@@ -1,0 +1,59 @@
+"""Evidence of a send in the provider's log of webhook deliveries.
+
+The log's filters misbehave in production, so it is read whole, newest first, back to the send.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from countersign.providers.turbodocx.models import WebhookDelivery
+from countersign.providers.turbodocx.subscription import Subscription
+from countersign.reference import Marker, find_marker
+
+_PAGE: Final = 100
+_PAGES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Documents whose events carry our marker, and how many deliveries were read."""
+
+    document_ids: tuple[str, ...]
+    read: int
+
+
+async def documents_marked(log: Subscription, mark: Marker, *, since: datetime) -> Found:
+    """Find documents by the marker in their events' titles: up to ten calls.
+
+    Raises:
+        ProviderError: The log could not be read.
+    """
+    document_ids: set[str] = set()
+    read = 0
+    for page in range(_PAGES):
+        deliveries = (await log.deliveries(limit=_PAGE, offset=page * _PAGE)).results
+        read += len(deliveries)
+        document_ids |= {found for each in deliveries if (found := _document_id(each.payload, mark))}
+        if len(deliveries) < _PAGE or _is_before(deliveries[-1], since):
+            break
+    return Found(tuple(sorted(document_ids)), read)
+
+
+def _document_id(payload: Any, mark: Marker) -> str | None:
+    data = payload.get("data") if isinstance(payload, Mapping) else None
+    if not isinstance(data, Mapping):
+        return None
+    title, document_id = data.get("title"), data.get("document_id")
+    if isinstance(title, str) and isinstance(document_id, str) and find_marker(title) == mark:
+        return document_id
+    return None
+
+
+def _is_before(delivery: WebhookDelivery, since: datetime) -> bool:
+    try:
+        created = datetime.fromisoformat(delivery.created_on or "")
+    except ValueError:
+        return False
+    return (created if created.tzinfo else created.replace(tzinfo=UTC)) < since

@@ -1,0 +1,137 @@
+"""Asking for signatures, and everything about a document that was sent."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.delivery_log import documents_marked
+from activities.errors import provider_errors
+from activities.observation import observe
+from activities.signature_request import signature_request
+from countersign.providers.errors import OutcomeUnknownError, RejectedError
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.reference import Marker, find_marker, idempotency_key
+from countersign.storage import StorageError, Store
+from workflows.failures import NOT_OURS, NOT_SENT
+from workflows.messages import Sender, Signer
+from workflows.progress import Observation
+from workflows.tasks import (
+    DocumentInput,
+    IdentifyInput,
+    RemindInput,
+    SearchInput,
+    SearchResult,
+    SendInput,
+    Sent,
+    VoidInput,
+)
+
+_VISIBLE_AFTER_ATTEMPTS: Final = 5
+"""A document that an event names may not be readable at once; after so many attempts it does not exist."""
+
+
+class _Person(Protocol):
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def email(self) -> str: ...
+
+
+class SignatureActivities:
+    """Steps at the provider. Each calls it once, but `search`, which reads up to ten pages.
+
+    Args:
+        client: The provider.
+        store: Where files to send lie.
+        sender: Who asks for signatures, unless the agreement says.
+    """
+
+    def __init__(self, client: TurboDocxClient, store: Store, sender: Sender) -> None:
+        self._client = client
+        self._store = store
+        self._sender = sender
+
+    @activity.defn
+    async def send(self, task: SendInput) -> Sent:
+        """Ask for signatures. Never repeated by itself: whatever is not `NotSent` may have gone out."""
+        mark = Marker(task.reference, task.tag)
+        try:
+            request = await signature_request(task, sender=self._sender, store=self._store)
+        except StorageError as error:
+            raise ApplicationError(str(error), type=NOT_SENT) from None
+        with provider_errors():
+            prepared = await self._client.prepare_for_signing(
+                request, idempotency_key=idempotency_key(mark, f"send-{task.number}")
+            )
+            recipient_ids = _ids(task.signers, prepared.recipients)
+            if recipient_ids is None:
+                raise OutcomeUnknownError(
+                    "prepare_for_signing: answered with other recipients", operation="prepare_for_signing"
+                )
+        return Sent(document_id=prepared.document_id, recipient_ids=recipient_ids)
+
+    @activity.defn
+    async def identify(self, task: IdentifyInput) -> Sent:
+        """Check that a document carries our marker and our recipients."""
+        with provider_errors():
+            try:
+                found = await self._client.document_recipients(task.document_id)
+            except RejectedError as error:
+                is_new = activity.info().attempt < _VISIBLE_AFTER_ATTEMPTS
+                if error.status == HTTPStatus.NOT_FOUND and is_new:
+                    raise ApplicationError("the document is not there yet", type=NOT_OURS) from None
+                raise
+        recipient_ids = _ids(task.signers, found.recipients)
+        if find_marker(found.document.name) != Marker(task.reference, task.tag) or recipient_ids is None:
+            raise ApplicationError(
+                "the document carries another marker or other recipients", type=NOT_OURS, non_retryable=True
+            )
+        return Sent(document_id=task.document_id, recipient_ids=recipient_ids)
+
+    @activity.defn
+    async def search(self, task: SearchInput) -> SearchResult:
+        """Look for our marker in the provider's delivery log, where the key may read it."""
+        mark = Marker(task.reference, task.tag)
+        with provider_errors():
+            try:
+                found = await documents_marked(self._client.webhooks, mark, since=task.since)
+            except RejectedError as error:
+                return SearchResult(candidates=(), evidence=(f"delivery log: refused ({error.status})",))
+        return SearchResult(
+            candidates=found.document_ids, evidence=(f"delivery log: {found.read} deliveries read",)
+        )
+
+    @activity.defn
+    async def look(self, task: DocumentInput) -> Observation:
+        """Ask where a document is."""
+        with provider_errors():
+            return await observe(self._client, task.document_id)
+
+    @activity.defn
+    async def void(self, task: VoidInput) -> None:
+        """Void a document. Voiding again what is void is refused, and harmless."""
+        with provider_errors():
+            await self._client.void_document(
+                task.document_id,
+                task.reason,
+                idempotency_key=idempotency_key(Marker(task.reference, task.tag), "void"),
+            )
+
+    @activity.defn
+    async def remind(self, task: RemindInput) -> None:
+        """Remind whoever's turn it is."""
+        key = idempotency_key(Marker(task.reference, task.tag), f"remind-{task.number}")
+        with provider_errors():
+            await self._client.send_reminder(task.document_id, idempotency_key=key)
+
+
+def _ids(signers: tuple[Signer, ...], recipients: Iterable[_Person]) -> tuple[str, ...] | None:
+    """List the recipients' ids in the order of the signers; None if they are not the same people."""
+    by_email = {each.email.lower(): each.id for each in recipients}
+    if set(by_email) != {each.email.lower() for each in signers}:
+        return None
+    return tuple(by_email[each.email.lower()] for each in signers)
