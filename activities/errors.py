@@ -4,6 +4,7 @@
 |----------------------------------|----------------|-------------|------------------------------------|
 | NotSentError                     | NotSent        | yes         | the step's backoff                 |
 | HeldError                        | NotSent        | yes         | what is left of the cooldown       |
+| KeyReplacedError                 | NotSent        | yes         | the step's backoff                 |
 | ThrottledError                   | Throttled      | yes         | Retry-After, 60 s without          |
 | RejectedError                    | Rejected       | never       |                                    |
 | UnauthorisedError                | Unauthorised   | as the step | the step's backoff                 |
@@ -29,6 +30,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from countersign.providers.errors import (
     ContractBrokenError,
     HeldError,
+    KeyReplacedError,
     NotReadyError,
     NotSentError,
     OutcomeUnknownError,
@@ -53,7 +55,7 @@ _TYPES: Final[tuple[tuple[type[ProviderError], str], ...]] = (
     (OutcomeUnknownError, failures.OUTCOME_UNKNOWN),
     (ContractBrokenError, failures.CONTRACT_BROKEN),
 )
-_EXPECTED: Final = (ThrottledError, HeldError, NotReadyError)
+_EXPECTED: Final = (ThrottledError, HeldError, KeyReplacedError, NotReadyError)
 
 
 @contextmanager

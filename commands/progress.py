@@ -1,11 +1,10 @@
 """How an agreement's status is shown to people."""
 
-from datetime import datetime
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from workflows.card import show_moment
 from workflows.messages import AgreementStatus
 
 
@@ -21,7 +20,12 @@ def signer_table(status: AgreementStatus) -> RenderableType:
     """Show who has viewed and signed, and when."""
     table = Table("order", "signer", "viewed", "signed", box=None, padding=(0, 2, 0, 0), header_style="dim")
     for signer in status.signers:
-        table.add_row(str(signer.order), Text(signer.name), _time(signer.viewed_at), _time(signer.signed_at))
+        table.add_row(
+            str(signer.order),
+            Text(signer.name),
+            show_moment(signer.viewed_at) or "-",
+            show_moment(signer.signed_at) or "-",
+        )
     return table
 
 
@@ -34,7 +38,7 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
     if status.document_id:
         facts.append(("document", status.document_id))
     if status.deadline:
-        facts.append(("deadline", _time(status.deadline)))
+        facts.append(("deadline", show_moment(status.deadline)))
     return facts + _ending(status)
 
 
@@ -48,7 +52,3 @@ def _ending(status: AgreementStatus) -> list[tuple[str, str]]:
         document = status.result.archive.document
         facts += [("signed PDF", document.url), ("SHA-256", document.sha256)]
     return facts
-
-
-def _time(at: datetime | None) -> str:
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "-"

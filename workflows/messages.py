@@ -5,15 +5,21 @@ Services in any language start `AgreementWorkflow` with `AgreementInput` as JSON
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from countersign.events import SignatureEvent
 from workflows.progress import Progress
 
 TASK_QUEUE = "countersign"
 WORKFLOW_NAME = "AgreementWorkflow"
+PROVIDER = "turbodocx"
+
+
+def provider_task_queue(task_queue: str) -> str:
+    """Name the queue of the provider's activities: held back by its circuit, limited by its rate."""
+    return f"{task_queue}-{PROVIDER}"
 
 
 class Message(BaseModel):
@@ -35,6 +41,15 @@ class Stage(StrEnum):
     EXPIRED = "expired"
     DECLINED = "declined"
     ABANDONED = "abandoned"
+
+
+class WaitingFor(StrEnum):
+    """Who or what moves an agreement on."""
+
+    PROVIDER = "provider"
+    SIGNATURES = "signatures"
+    OPERATOR = "operator"
+    NOBODY = "nobody"
 
 
 class Outcome(StrEnum):
@@ -159,21 +174,23 @@ class Continued(Message):
 
     Args:
         progress: All that is known of the document.
-        stage: Where it stood.
+        tag: What marks its document, as claimed.
         sent_at: When the provider accepted it.
         looks: How many times the poll schedule was served since it was last reset.
         next_look_at: When it is polled next.
-        reminders: How many reminders went out.
+        reminders: How many reminders were asked for.
         sends: How many times sending was tried.
+        dismissed: Other documents with our marker that a person has dealt with.
     """
 
     progress: Progress
-    stage: Stage
+    tag: str
     sent_at: datetime
     looks: int
     next_look_at: datetime
     reminders: int
     sends: int
+    dismissed: frozenset[str]
 
 
 class AgreementInput(Message):
@@ -235,7 +252,7 @@ class AgreementResult(Message):
         reference: Its reference.
         outcome: What became of it.
         document_id: The provider's id of the document, if there is one.
-        resolved_by: What made us know: `webhook`, `poll` or `operator`.
+        resolved_by: What made us know: `webhook`, `poll` (our own clock), or `operator`.
         reason: Why it was voided or abandoned.
         archive: The signed document, if completed.
     """
@@ -249,12 +266,12 @@ class AgreementResult(Message):
 
 
 class SignerStatus(Message):
-    """One signer's progress."""
+    """One signer's progress. Times are ISO 8601 as the provider wrote them; "" if nobody told when."""
 
     name: str
     order: int
-    viewed_at: datetime | None = None
-    signed_at: datetime | None = None
+    viewed_at: str | None = None
+    signed_at: str | None = None
 
 
 class AgreementStatus(Message):
@@ -263,7 +280,7 @@ class AgreementStatus(Message):
     Args:
         reference: The agreement's reference.
         stage: Where it is.
-        waiting_for: What it waits for, in words.
+        waiting_for: Who or what moves it on.
         needs_attention: What a person must decide, in one sentence; None if nothing.
         document_id: The provider's id of the document, once known.
         candidates: Documents that carry our marker, where it is unclear which is ours.
@@ -277,7 +294,7 @@ class AgreementStatus(Message):
 
     reference: str
     stage: Stage
-    waiting_for: str
+    waiting_for: WaitingFor
     needs_attention: str | None = None
     document_id: str | None = None
     candidates: tuple[str, ...] = ()
@@ -303,15 +320,24 @@ class Resolution(Message):
     """A person's decision on an agreement that needs attention.
 
     Args:
-        action: `adopt` the document `document_id`, `send_again`, or `abandon` the agreement.
+        action: While it is unknown whether a send went out: `adopt` the document `document_id`, `send_again`,
+            or `abandon` the agreement. When another document carries our marker, or finalisation failed:
+            `keep` the agreement as it is, the other document having been dealt with, or `abandon` it.
         document_id: The document to adopt.
     """
 
-    action: Literal["adopt", "send_again", "abandon"]
+    action: Literal["adopt", "send_again", "abandon", "keep"]
     document_id: str | None = None
+
+    @model_validator(mode="after")
+    def _adopt_names_a_document(self) -> Self:
+        if (self.action == "adopt") != (self.document_id is not None):
+            raise ValueError("name the document_id to adopt, and only then")
+        return self
 
 
 __all__ = [
+    "PROVIDER",
     "TASK_QUEUE",
     "WORKFLOW_NAME",
     "AgreementInput",
@@ -337,4 +363,6 @@ __all__ = [
     "StoredDocument",
     "TemplateSource",
     "VoidRequest",
+    "WaitingFor",
+    "provider_task_queue",
 ]

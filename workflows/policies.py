@@ -22,6 +22,8 @@ from typing import Final
 
 from temporalio.common import RetryPolicy
 
+from workflows.failures import UNAUTHORISED
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -40,8 +42,9 @@ class Policy:
     heartbeat: timedelta | None = None
 
 
-def _retry(maximum_attempts: int = 0) -> RetryPolicy:
+def _retry(maximum_attempts: int = 0, *, ends_with: tuple[str, ...] = ()) -> RetryPolicy:
     return RetryPolicy(
+        non_retryable_error_types=ends_with,
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2,
         maximum_interval=timedelta(minutes=5),
@@ -53,16 +56,28 @@ _READ = timedelta(seconds=75)
 _WRITE = timedelta(seconds=150)
 _DOWNLOAD = timedelta(minutes=30)
 _MONTH = timedelta(days=30)
+_SILENCE = timedelta(minutes=2)
 
 CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
-GENERATE: Final = Policy(_WRITE, _MONTH, _retry())
+GENERATE: Final = Policy(_WRITE, _MONTH, _retry(ends_with=(UNAUTHORISED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
 LOOK: Final = Policy(_READ, _MONTH, _retry())
 VOID: Final = Policy(_WRITE, _MONTH, _retry())
 REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
-ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), timedelta(minutes=1))
-ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(), timedelta(minutes=1))
+ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
+ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(), _SILENCE)
 
-NOT_SENT_DELAY: Final = timedelta(seconds=5)
-"""How long the workflow waits before it tries a send again that never left, unless the provider said."""
+SETTLE: Final = tuple(timedelta(seconds=each) for each in (2, 5, 15, 60, 120, 400))
+"""Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""
+
+VOID_AGAIN: Final = timedelta(hours=1)
+"""How long to wait before voiding again what the provider refused to void."""
+
+_NOT_SENT_FIRST: Final = timedelta(seconds=5)
+_NOT_SENT_CAP: Final = timedelta(minutes=5)
+
+
+def not_sent_delay(sends: int) -> timedelta:
+    """How long to wait before trying a send again that never left, where nobody said: 5 s to 5 min."""
+    return min(_NOT_SENT_FIRST * (1 << min(sends - 1, 10)), _NOT_SENT_CAP)

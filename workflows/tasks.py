@@ -75,6 +75,21 @@ class IdentifyInput(Message):
     signers: tuple[Signer, ...]
 
 
+class SearchInput(Message):
+    """Look for documents that carry our marker, announced since a time. Reads the provider's delivery log."""
+
+    reference: str
+    tag: str
+    since: datetime
+
+
+class SearchResult(Message):
+    """Documents that may be ours, and what was read to find them, in words."""
+
+    candidates: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
 class DocumentInput(Message):
     """A document to look at."""
 

@@ -1,0 +1,120 @@
+"""The worker: settings → clients → activities → workers, and a graceful stop.
+
+    python worker.py
+
+Two workers share the process: one for the workflows and what touches only the store, one for the provider.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import Client
+from temporalio.worker import Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.archive import ArchiveActivities
+from activities.claims import ClaimActivities
+from activities.documents import DocumentActivities
+from activities.keys import StoreKeys
+from activities.signatures import SignatureActivities
+from countersign import entry
+from countersign.configuration import SettingsError, load
+from countersign.connection import ConnectionFailedError, connect
+from countersign.providers.turbodocx import connection
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.secrets.rotation import Rotating
+from countersign.settings import CountersignSettings, TurboDocxSettings
+from countersign.storage import StorageError, Store, open_store
+from workflows.agreement import AgreementWorkflow
+from workflows.messages import Sender, provider_task_queue
+
+_PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows.messages", "workflows.tasks")
+"""Imported once, not anew for every workflow: types and activities, which decide nothing in a workflow."""
+
+
+def workflow_runner() -> WorkflowRunner:
+    """Build the sandbox that workflows run in, here and in every test and replay."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def workflow_worker(client: Client, store: Store, settings: CountersignSettings) -> Worker:
+    """Build the worker of the workflows and of what touches only the store."""
+    claims = ClaimActivities(store, StoreKeys(settings.environment, client.namespace))
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[AgreementWorkflow],
+        activities=[claims.claim],
+        workflow_runner=workflow_runner(),
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
+    )
+
+
+def provider_worker(
+    client: Client, provider: TurboDocxClient, store: Store, settings: CountersignSettings, sender: Sender
+) -> Worker:
+    """Build the worker that calls the provider: a queue and slots of its own, never eager."""
+    documents = DocumentActivities(provider)
+    signatures = SignatureActivities(provider, store, sender)
+    archive = ArchiveActivities(provider, store, StoreKeys(settings.environment, client.namespace))
+    return Worker(
+        client,
+        task_queue=provider_task_queue(settings.task_queue),
+        activities=[
+            documents.generate,
+            signatures.send,
+            signatures.identify,
+            signatures.search,
+            signatures.look,
+            signatures.void,
+            signatures.remind,
+            archive.archive,
+        ],
+        max_concurrent_activities=settings.provider_slots,
+        disable_eager_activity_execution=True,
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
+    )
+
+
+async def run() -> int:
+    """Work until cancelled; what runs then is finished, within the settings' time.
+
+    Raises:
+        SettingsError: A setting is missing or cannot work.
+        ConnectionFailedError: Temporal does not answer.
+        StorageError: The store cannot be opened.
+    """
+    ours, theirs = load(CountersignSettings, TurboDocxSettings)
+    store = open_store(ours.store)
+    client = await connect()
+    sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
+    async with AsyncExitStack() as open_things:
+        provider = await open_things.enter_async_context(connection.connect(Rotating(theirs)))
+        await open_things.enter_async_context(workflow_worker(client, store, ours))
+        await open_things.enter_async_context(provider_worker(client, provider, store, ours, sender))
+        print("worker ready", flush=True)  # noqa: T201  # whoever started it waits for this line
+        await asyncio.Event().wait()
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worker; returns the exit code."""
+    argparse.ArgumentParser(
+        prog="python worker.py",
+        description="Run the workflows and the provider's activities until SIGINT or SIGTERM.",
+    ).parse_args(arguments)
+    try:
+        return entry.run(run())
+    except (SettingsError, ConnectionFailedError, StorageError) as error:
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # the answer to whoever started it
+        return 2
+
+
+if __name__ == "__main__":
+    entry.leave(main())

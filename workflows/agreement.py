@@ -1,0 +1,176 @@
+"""AgreementWorkflow: one business document that some people must sign, from draft to archive.
+
+Started by name from any language, with `AgreementInput` as JSON and the workflow id `agreement-<reference>`.
+"""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from countersign.events import SignatureEvent
+from workflows import attributes, policies
+from workflows.archiving import archive
+from workflows.awaiting import await_end
+from workflows.messages import (
+    WORKFLOW_NAME,
+    AgreementInput,
+    AgreementResult,
+    AgreementStatus,
+    Outcome,
+    Resolution,
+    Stage,
+    TemplateSource,
+    VoidRequest,
+)
+from workflows.sending import identify, send_once
+from workflows.state import AgreementState, EndedEarlyError
+from workflows.steps import as_failure, at_provider, at_store, unless
+from workflows.tasks import ClaimInput, GenerateInput, SendableSource
+
+with workflow.unsafe.imports_passed_through():
+    from activities.claims import ClaimActivities
+    from activities.documents import DocumentActivities
+
+
+@workflow.defn(name=WORKFLOW_NAME)
+class AgreementWorkflow:
+    """Claim the reference, generate, send once, await, archive."""
+
+    @workflow.init
+    def __init__(self, agreement: AgreementInput) -> None:
+        self._state = AgreementState(agreement)
+
+    @workflow.run
+    async def run(self, agreement: AgreementInput) -> AgreementResult:
+        """Run the agreement to its end. Cancelling it voids the document first."""
+        life = asyncio.create_task(self._live(agreement))
+        cancelled = False
+        while True:
+            try:
+                result = await asyncio.shield(life)
+            except asyncio.CancelledError:
+                cancelled = True
+                self._state.void_request = self._state.void_request or VoidRequest(reason="Cancelled.")
+            else:
+                break
+        if cancelled and result.outcome in {Outcome.VOIDED, Outcome.ABANDONED}:
+            raise asyncio.CancelledError
+        return result
+
+    async def _live(self, agreement: AgreementInput) -> AgreementResult:
+        state = self._state
+        try:
+            if agreement.continued is None:
+                self._show_start()
+                await self._claim()
+                source = await self._generate()
+                await send_once(state, source)
+            if not await await_end(state):
+                workflow.continue_as_new(agreement.model_copy(update={"continued": state.carry_over()}))
+        except EndedEarlyError as end:
+            return state.conclude(end.outcome, by=end.by, reason=end.reason)
+        await archive(state)
+        return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
+
+    def _show_start(self) -> None:
+        self._state.show()
+        if workflow.info().typed_search_attributes.get(attributes.STAGE) is None:
+            self._state.publish()
+
+    async def _claim(self) -> None:
+        """Claim the reference for good: Temporal forgets closed workflows, the store does not."""
+        info = workflow.info()
+        reference = self._state.agreement.reference
+        try:
+            claimed = await workflow.execute_activity_method(
+                ClaimActivities.claim,
+                ClaimInput(reference=reference, run_id=info.first_execution_run_id),
+                **at_store(policies.CLAIM, f"claim {reference}"),
+            )
+        except ActivityError as error:
+            raise as_failure(error) from error
+        self._state.tag = claimed.tag
+
+    async def _generate(self) -> SendableSource:
+        """Make the document, where it is not there already."""
+        state = self._state
+        source = state.agreement.source
+        if not isinstance(source, TemplateSource):
+            return source
+        step = workflow.start_activity_method(
+            DocumentActivities.generate,
+            GenerateInput(
+                reference=state.agreement.reference,
+                tag=state.tag,
+                title=state.agreement.title,
+                source=source,
+            ),
+            **at_provider(policies.GENERATE, "generate the document"),
+        )
+        try:
+            deliverable = await unless(lambda: state.void_request is not None, step)
+        except ActivityError as error:
+            if state.void_request is None:
+                raise as_failure(error) from error
+        else:
+            state.note("generated")
+            if state.void_request is None:
+                return deliverable
+        raise EndedEarlyError(Outcome.VOIDED, by="operator", reason=state.void_request.reason)
+
+    # What it can be told and asked
+
+    @workflow.signal(description="Something happened to the document, as the provider's webhook says.")
+    def signature_event(self, event: SignatureEvent) -> None:
+        """Take an event in; what it means is decided by the main coroutine."""
+        self._state.inbox.append(event)
+
+    @workflow.query(description="Where the agreement is, what it waits for, who has signed.")
+    def status(self) -> AgreementStatus:
+        """Tell where the agreement is."""
+        return self._state.status()
+
+    @workflow.update(description="Void the document at the provider and end the agreement.")
+    def void(self, request: VoidRequest) -> AgreementStatus:
+        """Ask for the agreement to be voided; its result tells when that is done."""
+        self._state.void_request = request
+        return self._state.status()
+
+    @void.validator
+    def _check_void(self, request: VoidRequest) -> None:
+        del request
+        if self._state.result or self._state.progress.ended or self._state.stage is Stage.ARCHIVING:
+            raise ApplicationError(f"the agreement is already {self._state.progress.ended or 'ending'}")
+
+    @workflow.update(description="Remind whoever has not signed, now.")
+    def remind(self) -> AgreementStatus:
+        """Ask for a reminder, beside those that were planned."""
+        self._state.remind_now = True
+        return self._state.status()
+
+    @remind.validator
+    def _check_remind(self) -> None:
+        if self._state.stage is not Stage.AWAITING_SIGNATURES:
+            raise ApplicationError("only an agreement that awaits signatures can send a reminder")
+
+    @workflow.update(description="Decide what an agreement that needs attention must do.")
+    async def resolve(self, resolution: Resolution) -> AgreementStatus:
+        """Take a person's decision; a document to adopt must carry our marker and recipients."""
+        sent = None
+        if resolution.document_id is not None:
+            sent = await identify(self._state, resolution.document_id)
+            if sent is None:
+                raise ApplicationError("that document does not carry this agreement's marker and recipients")
+        self._check_resolve(resolution)
+        self._state.resolution = (resolution, sent)
+        return self._state.status()
+
+    @resolve.validator
+    def _check_resolve(self, resolution: Resolution) -> None:
+        if self._state.attention() is None or self._state.resolution is not None:
+            raise ApplicationError("the agreement needs no decision")
+        undecided = self._state.sent_is_unknown()
+        allowed = {"adopt", "send_again", "abandon"} if undecided else {"keep", "abandon"}
+        if resolution.action not in allowed:
+            raise ApplicationError(f"here a person may decide to {' or '.join(sorted(allowed))}")

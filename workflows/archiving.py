@@ -1,0 +1,80 @@
+"""Archiving: confirm that it is complete, store the signed document with its evidence.
+
+It never decides the signature's state: signed is signed, also while the download fails.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from countersign.events import EventKind
+from workflows import policies
+from workflows.failures import ARCHIVE_FAILED
+from workflows.messages import Stage, WaitingFor
+from workflows.policies import Policy
+from workflows.progress import Observation
+from workflows.state import AgreementState, ResolvedBy
+from workflows.steps import at_provider
+from workflows.tasks import ArchiveInput, ArchiveOutcome
+
+with workflow.unsafe.imports_passed_through():
+    from activities.archive import ArchiveActivities
+
+_TRY_AGAIN: Final = timedelta(hours=1)
+
+
+async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
+    """Ask whether the document is completed and, if so, archive it.
+
+    What the provider says is taken in also when archiving fails, so that the caller sees the end; the
+    archive is then still to be made, see `archive`.
+    """
+    state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
+    try:
+        outcome = await _run(state, policies.ARCHIVE_FIRST)
+    except ActivityError as error:
+        seen = _seen_before_failing(error)
+        if seen is not None:
+            state.observe(seen, by=by)
+    else:
+        state.observe(outcome.observation, by=by)
+        state.archive = outcome.archive
+
+
+async def archive(state: AgreementState) -> None:
+    """Archive a completed document, for as long as it takes."""
+    if state.archive is None and state.progress.ended == EventKind.COMPLETED:
+        await confirm_and_archive(state, by=state.ended_by)
+    while state.archive is None:
+        state.trouble = "The document is signed but cannot be archived yet; it is tried on and on."
+        state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
+        state.publish()
+        try:
+            state.archive = (await _run(state, policies.ARCHIVE)).archive
+        except ActivityError:
+            state.note("archiving failed")
+        if state.archive is None:
+            await workflow.sleep(_TRY_AGAIN, summary="archive again")
+
+
+async def _run(state: AgreementState, policy: Policy) -> ArchiveOutcome:
+    return await workflow.execute_activity_method(
+        ArchiveActivities.archive,
+        ArchiveInput(
+            reference=state.agreement.reference,
+            tag=state.tag,
+            document_id=state.document(),
+            signers=state.agreement.signers,
+            timeline=state.progress.timeline,
+        ),
+        **at_provider(policy, "confirm, download, check, store"),
+    )
+
+
+def _seen_before_failing(error: ActivityError) -> Observation | None:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == ARCHIVE_FAILED and cause.details:
+        return Observation.model_validate(cause.details[0])
+    return None
