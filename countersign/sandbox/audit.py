@@ -1,0 +1,65 @@
+"""The audit trail: every entry is linked to the one before by a hash.
+
+The provider does not publish what it hashes. Here it is SHA-256 over the entry as compact JSON with sorted
+keys, without its own hash, so that anyone can check it.
+"""
+
+import hashlib
+import json
+from typing import Any
+from uuid import uuid4
+
+from countersign.sandbox.sandbox import Sandbox
+from countersign.sandbox.store import Row
+
+
+def record(
+    sandbox: Sandbox, document_id: str, action: str, recipient: Row | None = None, **details: Any
+) -> None:
+    """Append an entry."""
+    last = sandbox.store.row(
+        "SELECT current_hash FROM audit WHERE document_id = ? ORDER BY seq DESC LIMIT 1", document_id
+    )
+    entry = {
+        "id": str(uuid4()),
+        "document_id": document_id,
+        "action_type": action,
+        "timestamp": sandbox.clock.stamp(),
+        "details": details,
+        "recipient_id": None if recipient is None else recipient["id"],
+        "previous_hash": None if last is None else last["current_hash"],
+    }
+    sandbox.store.insert("audit", entry | {"current_hash": digest(entry)})
+
+
+def digest(entry: Row) -> str:
+    """Hash an entry."""
+    text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def trail(sandbox: Sandbox, document: Row) -> list[dict[str, Any]]:
+    """Show a document's entries, oldest first."""
+    people = {
+        row["id"]: {"name": row["name"], "email": row["email"]}
+        for row in sandbox.store.rows("SELECT * FROM recipients WHERE document_id = ?", document["id"])
+    }
+    sender = {"name": document["sender_name"], "email": document["sender_email"]}
+    rows = sandbox.store.rows("SELECT * FROM audit WHERE document_id = ? ORDER BY seq", document["id"])
+    return [_shown(row, people, sender) for row in rows]
+
+
+def _shown(row: Row, people: dict[str, dict[str, str]], sender: dict[str, str]) -> dict[str, Any]:
+    shown = {
+        "id": row["id"],
+        "documentId": row["document_id"],
+        "actionType": row["action_type"],
+        "timestamp": row["timestamp"],
+        "previousHash": row["previous_hash"],
+        "currentHash": row["current_hash"],
+        "createdOn": row["timestamp"],
+        "details": row["details"],
+    }
+    if row["recipient_id"] is None:
+        return shown | {"user": sender}
+    return shown | {"recipient": people.get(row["recipient_id"]), "recipientId": row["recipient_id"]}

@@ -1,0 +1,68 @@
+"""The provider's error bodies: several shapes, one per family of routes, and a client must read all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class ApiError(Exception):
+    """A refusal, as it goes over the wire.
+
+    Args:
+        status: HTTP status.
+        body: JSON body; None for an empty one.
+    """
+
+    def __init__(self, status: int, body: dict[str, Any] | None) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+
+
+def invalid(problems: Sequence[tuple[str, str]], *, part: str = "body") -> ApiError:
+    """Build the schema validator's 400: every problem as (path, message)."""
+    errors = [{"path": path, "message": message} for path, message in problems]
+    return ApiError(
+        400,
+        {
+            "message": f"There was an issue validating the {part}",
+            "type": "ValidationError",
+            "data": {"errors": errors},
+        },
+    )
+
+
+def typed(status: int, message: str, kind: str) -> ApiError:
+    """Build `{message, type}`: roles, missing documents, unknown routes."""
+    return ApiError(status, {"message": message, "type": kind})
+
+
+def domain(status: int, message: str, code: str, data: dict[str, Any] | None = None) -> ApiError:
+    """Build `{message, error}`, where `error` is a code: deliverables, webhooks, schedules."""
+    body: dict[str, Any] = {"message": message, "error": code}
+    return ApiError(status, body if data is None else body | {"data": data})
+
+
+def single_step(message: str, code: str, *, status: int = 400, details: Any = None) -> ApiError:
+    """Build `{error, code}`: the single-step send routes."""
+    body = {"error": message, "code": code}
+    return ApiError(status, body if details is None else body | {"details": details})
+
+
+def identity(status: int, message: str, code: str) -> ApiError:
+    """Build `{message, type, error, code}`, each said twice: identity checks and signing URLs."""
+    return ApiError(status, {"message": message, "type": code, "error": message, "code": code})
+
+
+def recipients_refused(message: str, recipient_ids: Sequence[str]) -> ApiError:
+    """Build the 400 of resend and reminder: all or nothing, and whose ids were not eligible."""
+    return ApiError(400, {"error": message, "invalidRecipientIds": list(recipient_ids)})
+
+
+def silent(status: int) -> ApiError:
+    """Build the webhook routes' 401 and 403: a status without a body."""
+    return ApiError(status, None)
+
+
+def document_not_found() -> ApiError:
+    """Build the 404 of every document route."""
+    return typed(404, "Document not found", "DocumentNotFound")

@@ -1,0 +1,142 @@
+"""Real PDFs: rendered from paragraphs, searched for anchors, stamped with signatures."""
+
+import io
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from fpdf import FPDF
+from pypdf import PdfReader, PdfWriter
+from pypdf.errors import PyPdfError
+
+Paragraph = tuple[str, str]
+"""A style (`title`, `heading`, `text`) and a text."""
+
+_STYLES: Final[dict[str, tuple[Literal["", "B"], int, int]]] = {
+    "title": ("B", 18, 12),
+    "heading": ("B", 12, 9),
+    "text": ("", 11, 7),
+}
+
+
+class UnreadablePdfError(ValueError):
+    """The bytes are no PDF that can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle on a page, in points from the page's top left corner. Pages count from 1."""
+
+    page: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a signer put into a field."""
+
+    box: Box
+    text: str
+    style: Literal["signature", "text"]
+    caption: str = ""
+
+
+def render(title: str, paragraphs: Sequence[Sequence[str]], *, made_at: datetime | None = None) -> bytes:
+    """Set paragraphs as a PDF."""
+    pdf = FPDF(format="letter")
+    if made_at is not None:
+        pdf.set_creation_date(made_at)
+    pdf.set_title(title)
+    pdf.set_creator("TurboDocx sandbox")
+    pdf.set_auto_page_break(auto=True, margin=20)
+    pdf.add_page()
+    for style, text in paragraphs:
+        weight, size, height = _STYLES.get(style, _STYLES["text"])
+        pdf.set_font("helvetica", weight, size)
+        pdf.multi_cell(0, height, printable(text), new_x="LMARGIN", new_y="NEXT")
+        pdf.ln(2)
+    return bytes(pdf.output())
+
+
+def page_sizes(content: bytes) -> list[tuple[float, float]]:
+    """Measure each page, in points.
+
+    Raises:
+        UnreadablePdfError: The bytes are no PDF.
+    """
+    return [(float(page.mediabox.width), float(page.mediabox.height)) for page in _read(content).pages]
+
+
+def stamp(content: bytes, marks: Sequence[Mark], footer: str) -> bytes:
+    """Draw marks over a PDF's pages, and a footer on the last.
+
+    Raises:
+        UnreadablePdfError: The bytes are no PDF.
+    """
+    reader = _read(content)
+    sizes = [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
+    overlay = PdfReader(io.BytesIO(_overlay(sizes, marks, footer)))
+    writer = PdfWriter(clone_from=reader)
+    for page, drawn in zip(writer.pages, overlay.pages, strict=True):
+        page.merge_page(drawn)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def printable(text: str) -> str:
+    """Keep what the PDF core fonts can show (Latin 1); other letters lose accents or become `?`."""
+    cleaned = "".join(c if c == "\n" or c >= " " else " " for c in text)
+    return "".join(_latin(character) for character in cleaned)
+
+
+def _latin(character: str) -> str:
+    if character <= "\xff":
+        return character
+    folded = unicodedata.normalize("NFKD", character).encode("latin-1", "ignore").decode("latin-1")
+    return folded or "?"
+
+
+def _overlay(sizes: Sequence[tuple[float, float]], marks: Sequence[Mark], footer: str) -> bytes:
+    pdf = FPDF(unit="pt")
+    pdf.set_auto_page_break(auto=False)
+    for number, size in enumerate(sizes, start=1):
+        pdf.add_page(format=size)
+        for mark in marks:
+            if mark.box.page == number:
+                _draw(pdf, mark)
+    pdf.set_font("helvetica", "", 7)
+    pdf.set_text_color(110, 110, 110)
+    pdf.text(24, sizes[-1][1] - 14, printable(footer))
+    return bytes(pdf.output())
+
+
+def _draw(pdf: Any, mark: Mark) -> None:
+    box = mark.box
+    signed = mark.style == "signature"
+    size = max(7.0, min(box.height * 0.6, 22.0))
+    pdf.set_text_color(20, 40, 120) if signed else pdf.set_text_color(0, 0, 0)
+    pdf.set_font("times" if signed else "helvetica", "I" if signed else "", size)
+    text = printable(mark.text)
+    wide = pdf.get_string_width(text)
+    if wide > box.width > 0:
+        pdf.set_font_size(max(5.0, size * box.width / wide))
+    pdf.text(box.x, box.y + box.height * 0.7, text)
+    if mark.caption:
+        pdf.set_font("helvetica", "", 5)
+        pdf.text(box.x, box.y + box.height + 4, printable(mark.caption))
+
+
+def _read(content: bytes) -> PdfReader:
+    try:
+        reader = PdfReader(io.BytesIO(content))
+        if reader.is_encrypted or not len(reader.pages):
+            raise UnreadablePdfError("encrypted, or without pages")
+    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        raise UnreadablePdfError(type(error).__name__) from None
+    return reader

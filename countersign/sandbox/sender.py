@@ -1,0 +1,156 @@
+"""The webhook sender: signs, posts, tries three times, and writes down what came of it.
+
+What is due is read from the log, so a killed sandbox goes on where it was.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import time
+from datetime import timedelta
+from typing import Any, Final
+
+import httpx
+
+from countersign.sandbox.clock import iso, parse
+from countersign.sandbox.delivery_log import MAX_ATTEMPTS
+from countersign.sandbox.sandbox import Sandbox
+from countersign.sandbox.store import Row
+
+_KEPT_RESPONSE: Final = 1000
+_IDLE_SECONDS: Final = 1.0
+_AT_ONCE: Final = 100
+
+
+class Sender:
+    """Delivers what is due, until it is cancelled."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._due = asyncio.Event()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._client = httpx.AsyncClient(
+            follow_redirects=False,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=20, keepalive_expiry=2),
+        )
+        sandbox.wake = self._due.set
+
+    async def run(self) -> None:
+        """Deliver for ever."""
+        try:
+            while True:
+                self._due.clear()
+                self._start_due()
+                await self._until_next()
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await self._client.aclose()
+
+    async def deliver_now(self, delivery_ids: list[str]) -> None:
+        """Make the first attempt of some deliveries, at once, and wait for it."""
+        self._start_due()
+        waiting = [self._running[each] for each in delivery_ids if each in self._running]
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    def _start_due(self) -> None:
+        rows = self._sandbox.store.rows(
+            "SELECT * FROM deliveries WHERE next_attempt_at <= ? ORDER BY seq", self._sandbox.clock.stamp()
+        )
+        for row in rows:
+            if row["id"] not in self._running:
+                self._start(row)
+
+    def _start(self, row: Row) -> None:
+        lane = (row["lane"], row["url"])
+        before = self._lanes.get(lane) if self._sandbox.behaviour.one_at_a_time else None
+        task = asyncio.create_task(self._deliver(row["id"], before))
+        self._running[row["id"]] = self._lanes[lane] = task
+        task.add_done_callback(lambda done: self._ended(row["id"], lane, done))
+
+    def _ended(self, delivery_id: str, lane: tuple[str, str], task: asyncio.Task[None]) -> None:
+        self._running.pop(delivery_id, None)
+        if self._lanes.get(lane) is task:
+            del self._lanes[lane]
+        self._due.set()
+
+    async def _until_next(self) -> None:
+        row = self._sandbox.store.row(
+            "SELECT MIN(next_attempt_at) AS at FROM deliveries WHERE next_attempt_at > ?",
+            self._sandbox.clock.stamp(),
+        )
+        wait = _IDLE_SECONDS
+        if row is not None and row["at"] is not None:
+            wait = min(wait, max(0.005, (parse(row["at"]) - self._sandbox.clock.now()).total_seconds()))
+        try:
+            async with asyncio.timeout(wait):
+                await self._due.wait()
+        except TimeoutError:
+            return
+
+    async def _deliver(self, delivery_id: str, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        row = self._sandbox.store.find("deliveries", delivery_id)
+        webhook = self._sandbox.store.find("webhooks", row["webhook_id"]) if row else None
+        if row is None or webhook is None or row["next_attempt_at"] is None:
+            return
+        started = time.perf_counter()
+        outcome = await self._attempt(row, webhook)
+        self._record(row, outcome | {"duration_ms": round((time.perf_counter() - started) * 1000)})
+
+    async def _attempt(self, row: Row, webhook: Row) -> Row:
+        try:
+            async with asyncio.timeout(self._sandbox.behaviour.delivery_timeout):
+                answer = await self._client.post(
+                    row["url"],
+                    content=row["payload"].encode(),
+                    headers=headers(row, webhook["secret"]),
+                    timeout=None,
+                )
+        except TimeoutError:
+            return {"http_status": None, "response_body": None, "error_message": "Request timed out"}
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            return {"http_status": None, "response_body": None, "error_message": type(error).__name__}
+        return {
+            "http_status": answer.status_code,
+            "response_body": answer.text[:_KEPT_RESPONSE],
+            "error_message": None if answer.is_success else f"HTTP {answer.status_code}",
+        }
+
+    def _record(self, row: Row, outcome: Row) -> None:
+        now = self._sandbox.clock.now()
+        attempts = row["attempt_count"] + 1
+        changes: dict[str, Any] = outcome | {
+            "attempt_count": attempts,
+            "updated_on": iso(now),
+            "next_attempt_at": None,
+        }
+        if outcome["error_message"] is None:
+            changes |= {"status": "delivered", "delivered_at": iso(now)}
+        elif attempts < MAX_ATTEMPTS:
+            delay = self._sandbox.behaviour.retry_delays[attempts - 1]
+            changes |= {"status": "retrying", "next_attempt_at": iso(now + timedelta(seconds=delay))}
+        else:
+            changes |= {"status": "failed"}
+        self._sandbox.store.update("deliveries", row["id"], **changes)
+
+
+def headers(row: Row, secret: str) -> dict[str, str]:
+    """Build a delivery's headers; the timestamp is real time, for that is what receivers compare it with."""
+    timestamp = str(int(time.time()))
+    return {
+        "content-type": "application/json",
+        "user-agent": "TurboDocx-Sandbox-Webhooks",
+        "x-turbodocx-signature": f"sha256={signature(secret, timestamp, row['payload'].encode())}",
+        "x-turbodocx-timestamp": timestamp,
+        "x-turbodocx-event": row["event_type"],
+        "x-turbodocx-delivery-id": row["id"],
+    }
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """Sign timestamp, dot and raw body."""
+    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
