@@ -33,7 +33,14 @@ from countersign.storage import StorageError, Store, open_store
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import Sender, provider_task_queue
 
-_PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows.messages", "workflows.tasks")
+_PASSED_THROUGH: Final = (
+    "activities",
+    "countersign",
+    "httpx",
+    "workflows.messages",
+    "workflows.progress",
+    "workflows.tasks",
+)
 """Imported once, not anew for every workflow: types and activities, which decide nothing in a workflow."""
 
 

@@ -51,7 +51,7 @@ class SignatureEvent(BaseModel):
         received_at: ISO 8601, when the door accepted it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     event_id: str
     kind: Text = ""

@@ -1,5 +1,6 @@
 """What every test may use: a real Temporal server, tuned for speed, and a way to skip a workflow's time."""
 
+import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,9 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 
 from countersign.connection import data_converter
+from countersign.local.ports import free_port
+from countersign.local.processes import Part, Supervisor, says
+from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
 from workflows import attributes
 
 _SPEED = {
@@ -61,3 +65,31 @@ def client(temporal_env: WorkflowEnvironment) -> Client:
 def time_skipper(client: Client) -> TimeSkipper:
     """`time_skipper.client` starts workflows whose clock skips while nothing is in flight."""
     return TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    """One sandbox for the session, a process of its own, quick to deliver webhooks."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    sandbox = Sandbox(f"http://127.0.0.1:{free_port()}")
+    async with Supervisor(folder) as supervisor:
+        await supervisor.start(sandbox_part(sandbox, folder))
+        yield sandbox
+
+
+def sandbox_part(sandbox: Sandbox, folder: Path) -> Part:
+    """The process of a sandbox whose state lies in a folder."""
+    port = sandbox.url.rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "countersign.sandbox", "--host", "127.0.0.1", "--port", port]
+    return Part(
+        "sandbox",
+        [*command, "--data-dir", str(folder)],
+        says(sandbox.url),
+        env={
+            "PATH": os.environ["PATH"],
+            "SANDBOX_API_KEY": API_KEY,
+            "SANDBOX_MEMBER_KEY": MEMBER_KEY,
+            "SANDBOX_ORG_ID": ORG_ID,
+        },
+        folder=Path(__file__).parents[1],
+    )

@@ -25,7 +25,7 @@ def provider_task_queue(task_queue: str) -> str:
 class Message(BaseModel):
     """A frozen value; unknown fields are ignored, so that old workers read new messages."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Stage(StrEnum):

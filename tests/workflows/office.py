@@ -1,0 +1,110 @@
+"""Where the tests' agreements are made: a worker of the test's own, the real sandbox, the real Temporal."""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.testing import TimeSkipper
+
+from countersign.events import SignatureEvent
+from countersign.local.sandbox import Sandbox
+from countersign.settings import CountersignSettings
+from countersign.storage import Store
+from workflows.agreement import AgreementWorkflow
+from workflows.messages import AgreementInput, AgreementResult, AgreementStatus, Signer, Stage, TemplateSource
+
+Handle = WorkflowHandle[AgreementWorkflow, AgreementResult]
+
+TEMPLATE: Final = "7e3a1c00-0000-4000-8000-000000000001"
+VARIABLES: Final = {
+    "CustomerName": "Example Ltd",
+    "CompanyName": "Countersign",
+    "Service": "Consulting",
+    "Price": "1,000",
+    "StartDate": "2026-01-01",
+}
+ADA: Final = Signer(name="Ada Lovelace", email="ada@example.com")
+GRACE: Final = Signer(name="Grace Hopper", email="grace@example.com")
+_PATIENCE: Final = 20.0
+
+
+def an_agreement(**changes: Any) -> AgreementInput:
+    """Make an agreement with two signers from a template, unless told otherwise."""
+    given = {
+        "reference": f"t-{uuid.uuid4().hex[:12]}",
+        "title": "Statement of Work",
+        "source": TemplateSource(template_id=TEMPLATE, variables=VARIABLES),
+        "signers": (ADA, GRACE),
+    }
+    return AgreementInput.model_validate(given | changes)
+
+
+@dataclass
+class Office:
+    """Start agreements, act as their signers, look at what became of them."""
+
+    client: Client
+    time: TimeSkipper
+    sandbox: Sandbox
+    store: Store
+    folder: Path
+    settings: CountersignSettings
+
+    async def start(self, agreement: AgreementInput | None = None, *, skipping: bool = False) -> Handle:
+        agreement = agreement or an_agreement()
+        client = self.time.client if skipping else self.client
+        return await client.start_workflow(
+            AgreementWorkflow.run,
+            agreement,
+            id=f"agreement-{agreement.reference}",
+            task_queue=self.settings.task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        )
+
+    async def skip(self, handle: Handle, duration: timedelta) -> None:
+        """Let the workflow's clock run ahead."""
+        await self.time.fast_forward(handle, duration)
+
+    async def until(self, handle: Handle, is_true: Callable[[AgreementStatus], bool]) -> AgreementStatus:
+        """Wait until an agreement's status is as wanted."""
+        async with asyncio.timeout(_PATIENCE):
+            while not is_true(status := await handle.query(AgreementWorkflow.status)):  # noqa: ASYNC110  # it is the server's state
+                await asyncio.sleep(0.02)
+            return status
+
+    async def until_stage(self, handle: Handle, stage: Stage) -> AgreementStatus:
+        return await self.until(handle, lambda status: status.stage is stage)
+
+    async def sent(self, handle: Handle) -> str:
+        """Wait until the document is out; returns its id."""
+        status = await self.until(handle, lambda status: status.document_id is not None)
+        return str(status.document_id)
+
+    async def sign_all(self, document_id: str) -> None:
+        """Sign as everybody, without any webhook to us."""
+        await self.sandbox.complete(document_id)
+
+    async def tell(self, handle: Handle, kind: str, document_id: str | None, **more: Any) -> None:
+        """Signal what the door would."""
+        event = SignatureEvent(
+            event_id=more.pop("event_id", f"evt_{uuid.uuid4().hex}"),
+            kind=kind,
+            document_id=document_id,
+            occurred_at=datetime.now(UTC).isoformat(),
+            **more,
+        )
+        await handle.signal(AgreementWorkflow.signature_event, event)
+
+    async def status_at_provider(self, document_id: str) -> str:
+        answer = await self.sandbox.call("GET", f"/turbosign/documents/{document_id}/status")
+        return str(answer["data"]["status"])
+
+    async def result(self, handle: Handle) -> AgreementResult:
+        async with asyncio.timeout(_PATIENCE):
+            return await handle.result()
