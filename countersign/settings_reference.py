@@ -81,7 +81,9 @@ def _entry(kind: type[Settings], name: str, about: FieldInfo) -> Entry:
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return (
+        "" if value is None or value == () else str(value).lower() if isinstance(value, bool) else str(value)
+    )
 
 
 def env_example() -> str:

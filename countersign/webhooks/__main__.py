@@ -6,19 +6,18 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
-from temporalio.client import Client
-from temporalio.service import RPCError
-
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
-from countersign.providers.turbodocx.webhook import TurboDocxDialect
-from countersign.settings import CountersignSettings, WebhookSettings
+from countersign.settings import CountersignSettings, DoorSettings
 from countersign.webhooks.app import Door, create_app
+from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
-from countersign.webhooks.endpoint import open_endpoint
 from countersign.webhooks.journal import Journal
-from countersign.webhooks.server import CannotListenError, Server
+from countersign.webhooks.providers import open_endpoints
+from countersign.webhooks.readiness import Readiness
+from countersign.webhooks.routing import Documents, Markers, Routes
+from countersign.webhooks.server import CannotListenError, Certificate, Server, offer_metrics
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m countersign.webhooks",
-        description="Receive providers' webhooks and signal the agreements they are about.",
+        description="Receive providers' webhooks and signal the agreements that they are about.",
+        epilog="Settings: TURBODOCX_WEBHOOK_SECRET, COUNTERSIGN_WEBHOOKS_..., TEMPORAL_...",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="port; 0 picks a free one (default: 8080)")
+    parser.add_argument(
+        "--port", type=int, default=8080, help="port; 0 picks a free one (default: %(default)s)"
+    )
     return parser
 
 
@@ -48,22 +50,41 @@ async def serve(host: str, port: int) -> int:
     Raises:
         SettingsError: A setting is missing or cannot work.
         ConnectionFailedError: Temporal's configuration cannot be read.
-        CannotListenError: The address cannot be used.
+        CannotListenError: The address or the certificate cannot be used.
     """
-    (ours,) = load(CountersignSettings)
-    endpoint = open_endpoint(TurboDocxDialect(), WebhookSettings, ttl_seconds=ours.secrets_ttl_seconds)
+    ours, door = load(CountersignSettings, DoorSettings)
+    endpoints = open_endpoints(door, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
     client = await connect(lazy=True)
-    door = Door(Delivery(client, environment=ours.environment), Journal())
-    app = create_app(door, [endpoint], is_ready=lambda: _is_ready(client))
-    await Server(app, host=host, port=port, on_start=_announce).serve()
+    markers = Markers(environment=ours.environment, namespace=client.namespace)
+    routes = Routes(markers, Documents(client) if door.find_unmarked else None)
+    app = create_app(
+        Door(
+            Delivery(client, routes),
+            Journal(),
+            Callers(door.allowed_callers, door.trusted_proxies),
+            body_limit=door.body_limit_bytes,
+        ),
+        endpoints,
+        is_ready=Readiness(client),
+    )
+    if door.metrics_port is not None:
+        offer_metrics(door.metrics_host, door.metrics_port)
+    server = Server(
+        app,
+        host=host,
+        port=port,
+        connection_limit=door.connection_limit,
+        certificate=_certificate(door),
+        on_start=_announce,
+    )
+    await server.serve()
     return 0
 
 
-async def _is_ready(client: Client) -> bool:
-    try:
-        return await client.service_client.check_health(timeout=timedelta(seconds=2))
-    except (RPCError, RuntimeError):
-        return False
+def _certificate(door: DoorSettings) -> Certificate | None:
+    if door.tls_certificate is None or door.tls_key is None:
+        return None
+    return Certificate(door.tls_certificate, door.tls_key)
 
 
 def _announce(url: str) -> None:

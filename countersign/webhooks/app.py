@@ -15,15 +15,17 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from countersign.webhooks.body import RefusedError, read_body
+from countersign.webhooks.body import read_body
+from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.endpoint import Endpoint
 from countersign.webhooks.journal import Journal
+from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.verdict import RETRY_AFTER_SECONDS, Verdict
 
-BODY_LIMIT: Final = 64 * 1024
-"""Bytes of a delivery; Standard Webhooks advises providers to stay under 20 KB."""
+_UNREAD: Final = frozenset({Verdict.AMBIGUOUS, Verdict.ENCODED, Verdict.TOO_LARGE, Verdict.WRONG_CALLER})
+"""Refused with the body still to come; it is not waited for."""
 
 
 class Door:
@@ -32,39 +34,52 @@ class Door:
     Args:
         delivery: Where verified events go.
         journal: Where verdicts are counted and logged.
+        callers: Who may deliver.
         body_limit: Bytes of a delivery.
     """
 
-    def __init__(self, delivery: Delivery, journal: Journal, *, body_limit: int = BODY_LIMIT) -> None:
+    def __init__(self, delivery: Delivery, journal: Journal, callers: Callers, *, body_limit: int) -> None:
         self._delivery = delivery
         self._journal = journal
+        self._callers = callers
         self._body_limit = body_limit
 
     def route(self, endpoint: Endpoint) -> Route:
         """Make an endpoint's route."""
 
         async def receive(request: Request) -> Response:
-            started = time.perf_counter()
-            verdict, reading = await self._judge(endpoint, request)
-            seconds = time.perf_counter() - started
-            self._journal.record(endpoint.dialect.name, verdict, reading, seconds=seconds)
-            return _answer(verdict)
+            return _answer(await self._receive(endpoint, request))
 
         return Route(f"/webhooks/{endpoint.dialect.name}", receive, methods=["POST"])
 
-    async def _judge(self, endpoint: Endpoint, request: Request) -> tuple[Verdict, Reading | None]:
-        reading = None
+    async def _receive(self, endpoint: Endpoint, request: Request) -> Verdict:
+        started = time.perf_counter()
+        name = endpoint.dialect.name
         try:
-            body = await read_body(request, self._body_limit)
-            headers = request.headers.raw
-            await endpoint.verify(headers, body)
-            reading = endpoint.read(headers, body)
-            return (await self._delivery.deliver(reading) if reading else Verdict.IGNORED), reading
+            self._check_caller(request)
+            reading = await self._read(endpoint, request)
+            verdict = await self._delivery.deliver(reading) if reading else Verdict.IGNORED
         except RefusedError as refused:
-            return refused.verdict, None
+            self._journal.refused(name, refused.verdict, caller=refused.caller)
+            return refused.verdict
         except Exception as error:  # noqa: BLE001 (a defect must neither lose an event nor tell a stranger)
-            self._journal.defect(error)
-            return Verdict.FAILED, reading
+            self._journal.failed(name, error)
+            return Verdict.FAILED
+        self._journal.accepted(name, verdict, reading, seconds=time.perf_counter() - started)
+        return verdict
+
+    async def _read(self, endpoint: Endpoint, request: Request) -> Reading | None:
+        body = await read_body(request, self._body_limit)
+        headers = request.headers.raw
+        await endpoint.verify(headers, body)
+        return endpoint.read(headers, body)
+
+    def _check_caller(self, request: Request) -> None:
+        peer = request.client.host if request.client else None
+        forwarded = request.headers.getlist("x-forwarded-for")
+        if not self._callers.admits(peer, forwarded):
+            caller = self._callers.find(peer, forwarded)
+            raise RefusedError(Verdict.WRONG_CALLER, caller=str(caller or "not an address"))
 
 
 def create_app(
@@ -102,19 +117,10 @@ def _answer(verdict: Verdict) -> Response:
         return PlainTextResponse("accepted\n", status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return PlainTextResponse("try again\n", status, {"Retry-After": str(RETRY_AFTER_SECONDS)})
-    # Whatever the caller has not sent yet is not waited for.
-    headers = {"Connection": "close"} if verdict in _UNREAD else None
-    return PlainTextResponse("refused\n", status, headers)
-
-
-_UNREAD: Final = frozenset(
-    {Verdict.AMBIGUOUS, Verdict.ENCODED, Verdict.GONE, Verdict.TOO_LARGE, Verdict.WRONG_CALLER}
-)
+    return PlainTextResponse("refused\n", status, {"Connection": "close"} if verdict in _UNREAD else None)
 
 
 async def _refuse_request(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 400
-    headers = {"Connection": "close"}
-    if isinstance(error, HTTPException) and error.headers and "Allow" in error.headers:
-        headers["Allow"] = error.headers["Allow"]
-    return PlainTextResponse("refused\n", status, headers)
+    """Refuse a wrong path or method, in the same words."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (the type that this handler is registered for)
+    return PlainTextResponse("refused\n", error.status_code, {**(error.headers or {}), "Connection": "close"})

@@ -2,15 +2,8 @@
 
 from starlette.requests import ClientDisconnect, Request
 
+from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.verdict import Verdict
-
-
-class RefusedError(Exception):
-    """The request is refused before it is looked at any further."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict)
-        self.verdict = verdict
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -39,8 +32,8 @@ def _check_headers(request: Request, limit: int) -> None:
     headers = request.headers
     length = headers.get("content-length")
     if length is not None and "transfer-encoding" in headers:
-        raise RefusedError(Verdict.AMBIGUOUS)
-    if headers.get("content-encoding", "identity") != "identity":
+        raise RefusedError(Verdict.AMBIGUOUS)  # a proxy before us may have believed the other one
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise RefusedError(Verdict.ENCODED)
-    if length is not None and int(length) > limit:
+    if length is not None and int(length) > limit:  # digits, or the protocol has refused it
         raise RefusedError(Verdict.TOO_LARGE)

@@ -1,62 +1,89 @@
-"""From a verified event to a signal on the right workflow, once Temporal has acknowledged it."""
+"""From a verified event to a signal on the right workflow, once Temporal has acknowledged it.
+
+Nothing is kept here: an event that Temporal has not acknowledged is the provider's to send again, and one
+that comes twice is told apart by its id in the workflow, so any number of doors are as good as one.
+"""
 
 import asyncio
 from datetime import timedelta
 from typing import Final
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign import reference
-from countersign.events import SignatureEvent
+from countersign.events import EventKind, SignatureEvent
 from countersign.webhooks.dialect import Reading
+from countersign.webhooks.routing import Routes
 from countersign.webhooks.verdict import Verdict
 
 SIGNAL: Final = "signature_event"
 ACKNOWLEDGE_SECONDS: Final = 4.0
 """Providers are advised to expect an answer within 5 s; the rest of the way takes milliseconds."""
 
+DOCUMENT_ID: Final = SearchAttributeKey.for_keyword("DocumentId")
+STAGE: Final = SearchAttributeKey.for_keyword("AgreementStage")
+
+_ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLINED, EventKind.EXPIRED})
+
 
 class Delivery:
-    """Routes events by the marker in the document's title and signals the workflow it names.
+    """Signals workflows.
 
     Args:
-        client: Connected to the namespace that the markers were made for.
-        environment: The environment that they were made for.
+        client: The connection to their namespace.
+        routes: Tells which workflow an event is for.
     """
 
-    def __init__(self, client: Client, *, environment: str) -> None:
+    def __init__(self, client: Client, routes: Routes) -> None:
         self._client = client
-        self._environment = environment
+        self._routes = routes
 
     async def deliver(self, reading: Reading) -> Verdict:
-        """Signal the workflow; any verdict but `BUSY` and `UNAVAILABLE` is final."""
-        workflow_id = self._route(reading)
-        if workflow_id is None:
-            return Verdict.NOT_OURS
+        """Signal the workflow; every verdict but `BUSY` and `UNAVAILABLE` is final."""
         try:
             async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
-                await self._signal(workflow_id, reading.event)
-        except TimeoutError:
-            return Verdict.UNAVAILABLE
+                workflow_id = await self._routes.find(reading)
+                if workflow_id is None:
+                    return Verdict.NOT_OURS
+                return await self._signal(workflow_id, reading.event)
+        except (RPCError, TimeoutError, RuntimeError) as error:  # RuntimeError: not even connected yet
+            return _no_answer(error)
+
+    async def _signal(self, workflow_id: str, event: SignatureEvent) -> Verdict:
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            await handle.signal(SIGNAL, event, rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS))
         except RPCError as error:
-            return _verdict_of(error)
+            if _is_gone(error):
+                return await self._after_the_end(workflow_id, event)
+            raise
         return Verdict.SIGNALLED
 
-    def _route(self, reading: Reading) -> str | None:
-        mark = reference.find_marker(reading.title or "")
-        if mark is None:
-            return None
-        ours = reference.is_ours(mark, environment=self._environment, namespace=self._client.namespace)
-        return reference.workflow_id(mark.reference) if ours else None
+    async def _after_the_end(self, workflow_id: str, event: SignatureEvent) -> Verdict:
+        """Tell an echo from a contradiction: the provider announces also the ends that we bring about."""
+        try:
+            description = await self._client.get_workflow_handle(workflow_id).describe(
+                rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS)
+            )
+        except RPCError as error:
+            if _is_gone(error):
+                return Verdict.FORGOTTEN
+            raise
+        document_id = description.typed_search_attributes.get(DOCUMENT_ID)
+        stage = description.typed_search_attributes.get(STAGE)
+        contradicts = event.kind in _ENDS and (event.kind == EventKind.COMPLETED) != (stage == "completed")
+        return Verdict.CONTRADICTED if contradicts or document_id != event.document_id else Verdict.CLOSED
 
-    async def _signal(self, workflow_id: str, event: SignatureEvent) -> None:
-        await self._client.get_workflow_handle(workflow_id).signal(
-            SIGNAL, event, rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS)
-        )
+
+def _is_gone(error: RPCError) -> bool:
+    """No such workflow, or it has ended; a namespace that is not there is our mistake, not the event's."""
+    if error.status is not RPCStatusCode.NOT_FOUND:
+        return False
+    return not any(each.Is(NamespaceNotFoundFailure.DESCRIPTOR) for each in error.grpc_status.details)
 
 
-def _verdict_of(error: RPCError) -> Verdict:
-    if error.status is RPCStatusCode.NOT_FOUND:
-        return Verdict.CLOSED
-    return Verdict.BUSY if error.status is RPCStatusCode.RESOURCE_EXHAUSTED else Verdict.UNAVAILABLE
+def _no_answer(error: Exception) -> Verdict:
+    throttled = isinstance(error, RPCError) and error.status is RPCStatusCode.RESOURCE_EXHAUSTED
+    return Verdict.BUSY if throttled else Verdict.UNAVAILABLE

@@ -9,7 +9,7 @@ from countersign.events import SignatureEvent
 from countersign.webhooks.verification import Claim, Headers, Key
 
 KIND_LIMIT: Final = 64
-"""An event kind that we do not know is passed on, up to this many characters."""
+"""Characters of an unknown event's kind that are passed on."""
 
 _IDENTIFIER = re.compile(r"[!-~]{1,200}")
 
@@ -72,6 +72,15 @@ def identifier(value: object) -> str:
 def identifier_or_none(value: object) -> str | None:
     """Like `identifier`, for an id that may be absent."""
     return None if value is None else identifier(value)
+
+
+def unknown_kind(provider: str, name: str) -> str:
+    """Word an event type that we do not know so that no kind of ours can be meant; the workflow records it.
+
+    Raises:
+        UnreadableError: The name is not printable.
+    """
+    return identifier(f"{provider}:{name}"[:KIND_LIMIT])
 
 
 def plain(value: object, limit: int) -> str | None:

@@ -11,9 +11,9 @@ from typing import Final
 from countersign.configuration import SettingsError, load
 from countersign.secrets.rotation import Rotating
 from countersign.settings import WebhookSettings
-from countersign.webhooks.body import RefusedError
 from countersign.webhooks.dialect import Dialect, Reading, UnreadableError
 from countersign.webhooks.parsing import NotJsonError, parse_object
+from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.verdict import Verdict
 from countersign.webhooks.verification import Headers, Judgement, Key, judge
 

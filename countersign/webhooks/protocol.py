@@ -4,44 +4,57 @@ Without them a stranger who sends one byte a minute holds a connection for good.
 """
 
 import asyncio
-from typing import ClassVar, Final
+from typing import Any, Final
 
 import h11
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from countersign.webhooks.journal import count
+from countersign.webhooks.verdict import RETRY_AFTER_SECONDS, Verdict
 
 RECEIVE_SECONDS: Final = 10
 """From a request's first byte (or the connection) to its last."""
-CONNECTION_LIMIT: Final = 2500
-"""Connections at once: a burst of 2,000 deliveries fits, and their bodies hold 160 MB at worst."""
 
 _REFUSED: Final = (
-    b"HTTP/1.1 %s\r\ncontent-type: text/plain\r\ncontent-length: 8\r\nconnection: close\r\n%s\r\nrefused\n"
+    b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 8\r\nconnection: close\r\n"
+    b"%s\r\nrefused\n"
 )
-BAD_REQUEST: Final = _REFUSED % (b"400 Bad Request", b"")
-BUSY: Final = _REFUSED % (b"503 Service Unavailable", b"retry-after: 5\r\n")
-
+_NOT_HTTP: Final = _REFUSED % (b"400 Bad Request", b"")
+_CROWDED: Final = _REFUSED % (b"503 Service Unavailable", b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS)
 _RECEIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
 
 
 class DoorProtocol(H11Protocol):
-    """One connection."""
+    """One connection.
 
-    receive_seconds: ClassVar[float] = RECEIVE_SECONDS
-    connection_limit: ClassVar[int] = CONNECTION_LIMIT
+    Args:
+        config: uvicorn's.
+        server_state: uvicorn's.
+        app_state: uvicorn's.
+        connection_limit: Connections at once.
+    """
 
-    _deadline: asyncio.TimerHandle | None = None
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: dict[str, Any], *, connection_limit: int
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self._connection_limit = connection_limit
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn does
         """Start the first request's time, or turn the caller away."""
         super().connection_made(transport)
-        if len(self.connections) > self.connection_limit:
-            transport.write(BUSY)
-            transport.close()
-            return
-        self._start_deadline()
+        if len(self.connections) > self._connection_limit:
+            self._turn_away(_CROWDED, Verdict.CROWDED)
+        else:
+            self._start_deadline()
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes; the deadline runs until the request is whole."""
+        if self.transport.is_closing():
+            return
         self._start_deadline()
         super().data_received(data)
         if self.conn.their_state in _RECEIVED:
@@ -61,17 +74,29 @@ class DoorProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's interface)
         """Refuse what is not HTTP, in our words, unless an answer is on its way."""
         cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or not cycle.response_started:
-            self.transport.write(BAD_REQUEST)
+        is_answering = cycle is not None and cycle.response_started
         if cycle is not None:
             cycle.disconnected = True
+            cycle.message_event.set()
+        self._turn_away(b"" if is_answering else _NOT_HTTP, Verdict.NOT_HTTP)
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _turn_away(self, answer: bytes, verdict: Verdict) -> None:
+        count("none", verdict)
+        self.transport.write(answer)
         self.transport.close()
 
     def _start_deadline(self) -> None:
         if self._deadline is None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(self.receive_seconds, self.transport.abort)
+            self._deadline = self.loop.call_later(RECEIVE_SECONDS, self._end)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _end(self) -> None:
+        count("none", Verdict.SLOW)
+        self.transport.abort()

@@ -11,6 +11,7 @@ from socket import socket
 from typing import Final
 
 import uvicorn
+from prometheus_client import start_http_server
 from starlette.applications import Starlette
 
 from countersign.webhooks.protocol import DoorProtocol
@@ -60,6 +61,7 @@ class Server(uvicorn.Server):
         app: The application.
         host: The address to listen on.
         port: The port; 0 picks a free one.
+        connection_limit: Connections at once.
         certificate: Speak TLS with it.
         on_start: Called with the door's own URL once it answers.
     """
@@ -70,6 +72,7 @@ class Server(uvicorn.Server):
         *,
         host: str,
         port: int,
+        connection_limit: int,
         certificate: Certificate | None = None,
         on_start: Callable[[str], None] = lambda _url: None,
     ) -> None:
@@ -88,6 +91,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
+        self._connection_limit = connection_limit
         self._tls = certificate.context() if certificate else None
         self._on_start = on_start
 
@@ -119,7 +123,12 @@ class Server(uvicorn.Server):
         self._on_start(f"{scheme}://{shown}:{server.sockets[0].getsockname()[1]}")
 
     def _protocol(self) -> DoorProtocol:
-        return DoorProtocol(self.config, self.server_state, self.lifespan.state)
+        return DoorProtocol(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            connection_limit=self._connection_limit,
+        )
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -133,3 +142,15 @@ class Server(uvicorn.Server):
         finally:
             for each in signals:
                 loop.remove_signal_handler(each)
+
+
+def offer_metrics(host: str, port: int) -> None:
+    """Offer Prometheus metrics on a port of their own, which strangers need not reach.
+
+    Raises:
+        CannotListenError: The address is taken or not ours.
+    """
+    try:
+        start_http_server(port, host)
+    except OSError as error:
+        raise CannotListenError(f"cannot offer metrics on {host}:{port}: {error.strerror}") from None

@@ -12,7 +12,11 @@ class Verdict(StrEnum):
     SIGNALLED = "signalled"
     """Temporal has acknowledged the event."""
     CLOSED = "closed"
-    """The agreement has ended, or Temporal has forgotten it."""
+    """The agreement has ended, and the event agrees with how."""
+    CONTRADICTED = "contradicted"
+    """The agreement has ended otherwise, or with another document: somebody should look."""
+    FORGOTTEN = "forgotten"
+    """Ours by its marker, and Temporal knows no such agreement (any more)."""
     NOT_OURS = "not_ours"
     """No marker, or one of another environment: a subscription covers a whole organisation."""
     IGNORED = "ignored"
@@ -33,11 +37,16 @@ class Verdict(StrEnum):
     """Verified, an event that we know, and broken."""
     GONE = "gone"
     """The caller left before the body was whole."""
+    SLOW = "slow"
+    """The request was not whole in time; the caller gets no answer."""
+    NOT_HTTP = "not_http"
 
     BUSY = "busy"
     """Temporal throttles us."""
     UNAVAILABLE = "unavailable"
     """Temporal did not acknowledge in time."""
+    CROWDED = "crowded"
+    """Too many connections at once."""
     FAILED = "failed"
     """A defect of ours; the provider tries again."""
 
@@ -51,6 +60,8 @@ _STATUS: Final = {
     Verdict.AMBIGUOUS: 400,
     Verdict.INVALID: 400,
     Verdict.GONE: 400,
+    Verdict.NOT_HTTP: 400,
+    Verdict.SLOW: 408,
     Verdict.UNSIGNED: 401,
     Verdict.STALE: 401,
     Verdict.MISMATCH: 401,
@@ -59,6 +70,7 @@ _STATUS: Final = {
     Verdict.ENCODED: 415,
     Verdict.UNREADABLE: 422,
     Verdict.BUSY: 503,
+    Verdict.CROWDED: 503,
     Verdict.UNAVAILABLE: 503,
     Verdict.FAILED: 503,
 }

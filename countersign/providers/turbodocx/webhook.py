@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from countersign.events import EventKind, SignatureEvent
 from countersign.webhooks.dialect import (
-    KIND_LIMIT,
     Reading,
     UnreadableError,
     identifier,
     identifier_or_none,
     plain,
+    unknown_kind,
 )
 from countersign.webhooks.verification import Claim, Headers, HmacKey, Signature, only, read_seconds
 
@@ -70,7 +70,7 @@ def _reading(name: str, payload: Mapping[str, Any]) -> Reading:
         raise UnreadableError("data is not an object")
     event = SignatureEvent(
         event_id=identifier(payload.get("event_id")),
-        kind=KINDS.get(name) or identifier(f"turbodocx:{name}")[:KIND_LIMIT],
+        kind=KINDS.get(name) or unknown_kind(TurboDocxDialect.name, name),
         provider=TurboDocxDialect.name,
         document_id=identifier(data.get("document_id")),
         recipient_id=identifier_or_none(data.get("recipient_id")),

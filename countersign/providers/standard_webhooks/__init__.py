@@ -1,0 +1,1 @@
+"""Any provider that signs its webhooks as https://www.standardwebhooks.com says, by configuration."""

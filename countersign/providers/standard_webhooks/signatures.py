@@ -1,0 +1,92 @@
+"""The signatures of Standard Webhooks 1.0: `v1` (HMAC-SHA256) and `v1a` (Ed25519), by the secret's prefix."""
+
+import base64
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from countersign.webhooks.verification import Claim, Headers, HmacKey, Key, Signature, only, read_seconds
+
+ID_HEADER: Final = b"webhook-id"
+TIMESTAMP_HEADER: Final = b"webhook-timestamp"
+SIGNATURE_HEADER: Final = b"webhook-signature"
+
+_ID = re.compile(rb"[!-\-/-~]{1,200}")
+"""Printable, and no full stop: that is what separates the id from the time in what is signed."""
+_SIGNATURE = re.compile(r"(v[0-9]{1,3}[a-z]?),([A-Za-z0-9+/=]{1,200})")
+_SIGNATURE_LIMIT: Final = 16
+_PUBLIC_KEY: Final = "whpk_"
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519Key:
+    """A provider's public key."""
+
+    public: Any = field(repr=False)
+    version: str = "v1a"
+
+    def matches(self, message: bytes, signature: bytes) -> bool:
+        """Check the signature; nothing about a public key's check is secret."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 (the extra `encryption`)
+
+        try:
+            self.public.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+def read_key(secret: str) -> Key:
+    """Read `whsec_<base64>`, a shared secret, or `whpk_<base64>`, a public key.
+
+    Raises:
+        ValueError: It is neither, or too short to be a secret.
+    """
+    if secret.startswith(_PUBLIC_KEY):
+        return _public_key(_decode(secret.removeprefix(_PUBLIC_KEY)))
+    key = _decode(secret.removeprefix("whsec_"))
+    if len(key) < 16:  # noqa: PLR2004 (24 to 64 by the specification; some providers give fewer)
+        raise ValueError("must be whsec_ or whpk_ and at least 16 bytes in base64")
+    return HmacKey(key)
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raise ValueError("must be whsec_ or whpk_ and base64") from None
+
+
+def _public_key(raw: bytes) -> Ed25519Key:
+    try:
+        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 (the extra `encryption`)
+    except ImportError:
+        raise ValueError("is a public key, which needs the extra `encryption`") from None
+    try:
+        return Ed25519Key(ed25519.Ed25519PublicKey.from_public_bytes(raw))
+    except ValueError:
+        raise ValueError("is not an Ed25519 public key") from None
+
+
+def read_claim(headers: Headers, body: bytes) -> Claim | None:
+    """Read the three headers; signatures of versions that nobody knows are skipped when they are judged."""
+    message_id = only(headers, ID_HEADER)
+    timestamp = read_seconds(sent := only(headers, TIMESTAMP_HEADER))
+    signatures = _read_signatures(only(headers, SIGNATURE_HEADER) or b"")
+    if not message_id or not _ID.fullmatch(message_id) or timestamp is None or not sent or not signatures:
+        return None
+    return Claim(timestamp, b".".join((message_id, sent, body)), signatures)
+
+
+def _read_signatures(value: bytes) -> tuple[Signature, ...]:
+    """Read `v1,<base64> v1a,<base64> ...`; what has another form is left out."""
+    parts = value.decode("ascii", errors="replace").split(" ", _SIGNATURE_LIMIT)[:_SIGNATURE_LIMIT]
+    found = (_SIGNATURE.fullmatch(part) for part in parts)
+    return tuple(signature for match in found if match and (signature := _signature(*match.groups())))
+
+
+def _signature(version: str, text: str) -> Signature | None:
+    try:
+        return Signature(version, base64.b64decode(text, validate=True))
+    except ValueError:
+        return None

@@ -1,0 +1,82 @@
+"""How a provider words its events: which field says what, read from a TOML file.
+
+[acme]                            # deliveries arrive at /webhooks/acme
+document_id = "data.document.id"
+title = "data.document.name"
+recipient_id = "data.signer.id"
+
+[acme.kinds]
+"document.completed" = "completed"
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from countersign.configuration import SettingsError
+from countersign.events import EventKind
+
+FieldPath = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+RESERVED: Final = frozenset({"turbodocx"})
+
+
+class Wording(BaseModel):
+    """Where a payload says what; fields within objects are named `outer.inner`.
+
+    Args:
+        kinds: Which of the provider's event types means which of ours.
+        document_id: The document's id.
+        title: The document's title, which ends in our marker.
+        recipient_id: The recipient's id, where the event is about one.
+        type: The event's type.
+        occurred_at: When it happened.
+        document_hash: A hash of the document's content.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kinds: Annotated[dict[str, EventKind], Field(min_length=1)]
+    document_id: FieldPath
+    title: FieldPath
+    recipient_id: FieldPath | None = None
+    type: FieldPath = "type"
+    occurred_at: FieldPath = "timestamp"
+    document_hash: FieldPath | None = None
+
+
+_FILE: Final = TypeAdapter(dict[Name, Wording])
+
+
+def read_wordings(path: Path) -> dict[str, Wording]:
+    """Read the providers' file.
+
+    Raises:
+        SettingsError: It cannot be read, or says something that cannot work; each such place is named.
+    """
+    try:
+        wordings = _FILE.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        places = (
+            f"  {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+            for each in error.errors(include_input=False, include_url=False)
+        )
+        raise SettingsError("\n".join([f"{path} cannot work:", *places])) from None
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    if taken := RESERVED & wordings.keys():
+        raise SettingsError(f"{path}: {', '.join(taken)} is built in; choose another name")
+    return wordings
+
+
+def look_up(payload: Mapping[str, Any], path: str | None) -> object:
+    """Follow a path; None if it leads nowhere."""
+    value: object = payload
+    for part in path.split(".") if path else ():
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value if path else None

@@ -1,0 +1,53 @@
+"""Which providers deliver here: TurboDocx, and those that a file describes."""
+
+from datetime import timedelta
+
+from countersign.configuration import SettingsError, read
+from countersign.providers.standard_webhooks.webhook import StandardWebhooksDialect
+from countersign.providers.standard_webhooks.wording import read_wordings
+from countersign.providers.turbodocx.webhook import TurboDocxDialect
+from countersign.settings import DoorSettings, WebhookSettings
+from countersign.webhooks.dialect import Dialect
+from countersign.webhooks.endpoint import Endpoint, open_endpoint
+
+
+def open_endpoints(settings: DoorSettings, *, ttl: timedelta) -> list[Endpoint]:
+    """Read every provider's secrets. TurboDocx is left out if its secret is not set and others are there.
+
+    Args:
+        settings: Name the file of other providers, if there is one.
+        ttl: How old secrets may get.
+
+    Raises:
+        SettingsError: Something is missing or cannot work; the message names all of it.
+    """
+    wordings = read_wordings(settings.providers) if settings.providers else {}
+    wanted: list[tuple[Dialect, type[WebhookSettings]]] = [
+        (StandardWebhooksDialect(name, wording), secrets_of(name)) for name, wording in wordings.items()
+    ]
+    if not wanted or read(WebhookSettings).where(WebhookSettings.variable("webhook_secret")):
+        wanted.append((TurboDocxDialect(), WebhookSettings))
+    return _open_all(wanted, ttl)
+
+
+def secrets_of(name: str) -> type[WebhookSettings]:
+    """Name the variables of a provider's secrets: `acme` → `ACME_WEBHOOK_SECRET` and so on."""
+
+    class Secrets(WebhookSettings):
+        __doc__ = WebhookSettings.__doc__
+        prefix = f"{name.upper().replace('-', '_')}_"
+
+    return Secrets
+
+
+def _open_all(wanted: list[tuple[Dialect, type[WebhookSettings]]], ttl: timedelta) -> list[Endpoint]:
+    opened: list[Endpoint] = []
+    problems: list[str] = []
+    for dialect, kind in wanted:
+        try:
+            opened.append(open_endpoint(dialect, kind, ttl_seconds=ttl.total_seconds()))
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return opened

@@ -1,0 +1,188 @@
+"""Only what the provider signed, lately, gets past the signature; nothing else is told why not."""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from countersign.providers.turbodocx.webhook import TurboDocxDialect
+from countersign.webhooks.verification import Claim, HmacKey, Judgement, Signature, judge
+from tests.webhooks.webhook_deliveries import PATH, SECRET, digest, encode, envelope, sign
+from tests.webhooks.webhook_receiver import Agreement
+from tests.webhooks.webhook_wire import exchange, request, status
+
+Headers = list[tuple[str, str]]
+SIGNATURE, TIMESTAMP = "X-TurboDocx-Signature", "X-TurboDocx-Timestamp"
+NOW = str(int(time.time()))
+
+
+def _with_timestamp(text: str) -> Callable[[bytes], Headers]:
+    """Signed correctly over a timestamp of another form."""
+    return lambda body: [
+        (SIGNATURE, f"sha256={_mac(text.encode('latin-1') + b'.' + body)}"),
+        (TIMESTAMP, text),
+    ]
+
+
+def _with_signature(signature: Callable[[bytes], str]) -> Callable[[bytes], Headers]:
+    return lambda body: [(SIGNATURE, signature(body)), (TIMESTAMP, NOW)]
+
+
+def _mac(message: bytes, algorithm: str = "sha256") -> str:
+    return hmac.new(SECRET.encode(), message, algorithm).hexdigest()
+
+
+def _right(body: bytes) -> str:
+    return f"sha256={digest(body, NOW)}"
+
+
+FORGERIES: dict[str, Callable[[bytes], Headers]] = {
+    "replayed after five minutes": lambda body: list(sign(body, offset=-302).items()),
+    "from the future": lambda body: list(sign(body, offset=310).items()),
+    "another secret": lambda body: list(sign(body, secret="whsec_another").items()),
+    "an empty secret": lambda body: list(sign(body, secret="").items()),
+    "no headers": lambda _body: [],
+    "no signature": lambda _body: [(TIMESTAMP, NOW)],
+    "no timestamp": lambda body: [(SIGNATURE, _right(body))],
+    "empty signature": _with_signature(lambda _body: ""),
+    "prefix alone": _with_signature(lambda _body: "sha256="),
+    "without prefix": _with_signature(lambda body: digest(body, NOW)),
+    "upper-case prefix": _with_signature(lambda body: f"SHA256={digest(body, NOW)}"),
+    "truncated": _with_signature(lambda body: _right(body)[:-2]),
+    "longer": _with_signature(lambda body: _right(body) + "00"),
+    "not hex": _with_signature(lambda _body: "sha256=" + "g" * 64),
+    "not ASCII": _with_signature(lambda _body: "sha256=" + "é" * 64),
+    "body alone": _with_signature(lambda body: f"sha256={_mac(body)}"),
+    "no dot": _with_signature(lambda body: f"sha256={_mac(NOW.encode() + body)}"),
+    "other order": _with_signature(lambda body: f"sha256={_mac(body + b'.' + NOW.encode())}"),
+    "plain SHA-256": _with_signature(lambda body: f"sha256={hashlib.sha256(body).hexdigest()}"),
+    "SHA-1": _with_signature(lambda body: f"sha1={_mac(NOW.encode() + b'.' + body, 'sha1')}"),
+    "two signatures, the right one first": lambda body: [
+        (SIGNATURE, _right(body)),
+        (SIGNATURE, "sha256=" + "0" * 64),
+        (TIMESTAMP, NOW),
+    ],
+    "two signatures, the right one last": lambda body: [
+        (SIGNATURE, "sha256=" + "0" * 64),
+        (SIGNATURE, _right(body)),
+        (TIMESTAMP, NOW),
+    ],
+    "the right signature twice": lambda body: [
+        (SIGNATURE, _right(body)),
+        (SIGNATURE, _right(body)),
+        (TIMESTAMP, NOW),
+    ],
+    "fresh and stale timestamp": lambda body: [
+        *sign(body, offset=-3600).items(),
+        (TIMESTAMP, NOW),
+    ],
+    "stale and fresh timestamp": lambda body: [
+        (TIMESTAMP, NOW),
+        *sign(body, offset=-3600).items(),
+    ],
+    **{
+        f"timestamp {text[:20]!r}": _with_timestamp(text)
+        for text in (
+            "",
+            "NaN",
+            "inf",
+            "9" * 5000,
+            f"+{NOW}",
+            f"-{NOW}",
+            f"{NOW}.0",
+            f"{NOW[:5]}_{NOW[5:]}",
+            f"{NOW}000",
+            hex(int(NOW)),
+            f"{float(NOW):e}",
+            "\u00b2" * 10,
+            "".join(chr(0xE0 + int(digit)) for digit in NOW),
+            "2026-01-01T00:00:00Z",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+async def test_a_forgery_is_refused_and_told_nothing(
+    door: str, agreement: Agreement, forge: Callable[[bytes], Headers]
+) -> None:
+    body = encode(envelope(agreement.title))
+
+    answer = await exchange(door, request([*forge(body), ("Content-Length", str(len(body)))], body))
+
+    head, _, content = answer.partition(b"\r\n\r\n")
+    assert status(answer) == 401
+    assert content == b"refused\n"
+    names = {line.split(b":")[0].lower() for line in head.split(b"\r\n")[1:]}
+    assert names == {b"date", b"content-type", b"content-length", b"connection"}
+    assert await agreement.events() == []
+
+
+@pytest.mark.parametrize("write", [str.upper, "  {}\t".format], ids=["upper-case hex", "outer space"])
+async def test_a_right_signature_may_be_written_otherwise(
+    door: str, agreement: Agreement, write: Callable[[str], str]
+) -> None:
+    body = encode(envelope(agreement.title))
+    headers = {SIGNATURE: "sha256=" + write(digest(body, NOW)).strip(), TIMESTAMP: write(NOW)}
+
+    answer = await exchange(door, request({**headers, "Content-Length": str(len(body))}, body))
+
+    assert status(answer) == 200
+
+
+@pytest.mark.parametrize(
+    ("age", "judgement"),
+    [
+        (0, Judgement.VERIFIED),
+        (299, Judgement.VERIFIED),
+        (300, Judgement.VERIFIED),
+        (301, Judgement.STALE),
+        (-299, Judgement.VERIFIED),
+        (-300, Judgement.VERIFIED),
+        (-301, Judgement.STALE),
+    ],
+)
+@pytest.mark.parametrize("fraction", [0.0, 0.999])
+def test_a_delivery_may_be_five_minutes_old_or_early(age: int, fraction: float, judgement: Judgement) -> None:
+    key = HmacKey(b"secret")
+    signature = Signature("v1", hmac.digest(b"secret", b"message", "sha256"))
+    claim = Claim(1_800_000_000 - age, b"message", (signature,))
+
+    assert judge(claim, [key], now=1_800_000_000 + fraction) is judgement
+
+
+def test_every_key_is_compared_with_every_signature_whatever_matches() -> None:
+    """No answer comes sooner for a better guess."""
+    compared: list[bytes] = []
+
+    class Key:
+        version = "v1"
+
+        def matches(self, _message: bytes, signature: bytes) -> bool:
+            compared.append(signature)
+            return signature == b"right"
+
+    signatures = tuple(Signature("v1", value) for value in (b"right", b"wrong", b"right"))
+
+    assert judge(Claim(0, b"", signatures), [Key(), Key()], now=0) is Judgement.VERIFIED
+    assert compared == [b"right", b"wrong", b"right"] * 2
+
+
+def test_keys_keep_their_secret_to_themselves() -> None:
+    assert SECRET not in repr(TurboDocxDialect().key(SECRET))
+
+
+def test_an_empty_secret_makes_no_key() -> None:
+    with pytest.raises(ValueError, match="must not be empty"):
+        HmacKey(b"")
+
+
+async def test_a_changed_body_is_refused(http: httpx.AsyncClient, agreement: Agreement) -> None:
+    body = encode(envelope(agreement.title))
+
+    answer = await http.post(PATH, content=body + b" ", headers=sign(body))
+
+    assert answer.status_code == 401
