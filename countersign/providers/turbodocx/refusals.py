@@ -20,7 +20,7 @@ _MESSAGE_LIMIT: Final = 300
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UUID_OR_PRIVATE = re.compile(
-    rf"(?P<uuid>{_UUID})|\S+@\S+|[a-z][a-z0-9+.-]{{1,15}}://\S+|\+?\d[\d ()-]{{6,40}}\d|[^\s\x20-\x7e]+",
+    rf"(?P<uuid>{_UUID})|\S+@\S+|[a-z][a-z0-9+.-]{{1,15}}://\S+|\+?\d[\d ()-]{{6,40}}\d|[^\x20-\x7e]+",
     re.IGNORECASE,
 )
 
@@ -59,5 +59,6 @@ def _safe(message: str, private: tuple[str, ...]) -> str:
     for text in sorted(private, key=len, reverse=True):
         if len(text) > 1:
             message = re.sub(re.escape(text), "…", message, flags=re.IGNORECASE)
+    message = " ".join(message.split())
     kept = _UUID_OR_PRIVATE.sub(lambda found: found["uuid"] or "…", message[:_MESSAGE_LIMIT])
     return kept if len(message) <= _MESSAGE_LIMIT else kept + "…"

@@ -1,0 +1,134 @@
+"""P15, P16: every shape of error body gives its code and a message that a log may hold."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from countersign.providers.calls import Call
+from countersign.providers.errors import RejectedError, UnauthorisedError
+from countersign.providers.turbodocx.refusals import explain
+from tests.providers.provider_calls import error_of, request, write
+from tests.providers.provider_edge import client, edge, response
+
+JOI = {
+    "message": "There was an issue validating the body",
+    "type": "ValidationError",
+    "data": {"errors": [{"path": ["name"], "message": '"name" is too short'}, {"message": "no template"}]},
+}
+SHAPES: dict[str, tuple[Any, str | None, str]] = {
+    "validation": (JOI, "ValidationError", '"name" is too short; no template'),
+    "message and type": ({"message": "Gone", "type": "DocumentNotFound"}, "DocumentNotFound", "Gone"),
+    "message and error": (
+        {"message": "No", "error": "InvalidSignatureSchedule"},
+        "InvalidSignatureSchedule",
+        "No",
+    ),
+    "error and code": (
+        {"error": "Must provide one", "code": "InvalidFileSource"},
+        "InvalidFileSource",
+        "Must provide one",
+    ),
+    "identity": ({"message": "m", "type": "T", "error": "m", "code": "C"}, "C", "m"),
+    "recipients": ({"error": "Some are signed", "invalidRecipientIds": ["x"]}, None, "Some are signed"),
+    "reminder": (
+        {"error": "e", "code": "DocumentNotActionable", "status": "voided"},
+        "DocumentNotActionable",
+        "e",
+    ),
+    "nested": ({"error": {"message": "m", "code": "QUOTE_NOT_FOUND"}}, "QUOTE_NOT_FOUND", "m"),
+    "bulk": ({"errors": [{"message": "row 1"}, {"message": "row 2"}]}, None, "row 1; row 2"),
+    "nothing": (None, None, ""),
+    "list": ([], None, ""),
+    "text": ("no", None, ""),
+    "wrong types": ({"message": 1, "code": [], "error": 2, "data": [], "errors": "x"}, None, ""),
+    "code that is none": ({"message": "m", "code": "jane@canary.example"}, None, "m"),
+}
+CALL = Call(operation="x", path="/", private=("Jane Canary", "Contract for Canary"))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_is_read(shape: str) -> None:
+    body, code, message = SHAPES[shape]
+    refusal = explain(body, CALL)
+    assert (refusal.code, refusal.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("message", "safe"),
+    [
+        ('Recipient "jane canary" has no fields', 'Recipient "…" has no fields'),
+        ("<jane@canary.example> is not unique", "… is not unique"),
+        ("see https://s3.example/x?X-Amz-Signature=abc now", "see … now"),
+        ("call +1 (555) 123-4567 now", "call … now"),
+        ("Zoë has signed", "Zo… has signed"),
+        (
+            "document 3f0e9c1a-0000-4000-8000-00000000d0c1 not found",
+            "document 3f0e9c1a-0000-4000-8000-00000000d0c1 not found",
+        ),
+        ("line\r\nforged=1", "line forged=1"),
+        ("x" * 1000, "x" * 300 + "…"),
+    ],
+)
+def test_what_a_log_may_not_hold_is_masked(message: str, safe: str) -> None:
+    assert explain({"error": message}, CALL).message == safe
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["message", "error", "code", "type", "data", "errors"]), inner, max_size=4
+        )
+    ),
+)
+
+
+@given(JSON)
+def test_no_body_breaks_the_reader(body: Any) -> None:
+    refusal = explain(body, CALL)
+    assert len(refusal.message) <= 301
+    assert refusal.message.isprintable()
+
+
+@given(st.text(), st.text())
+def test_private_texts_never_pass(before: str, after: str) -> None:
+    message = explain({"message": f"{before}Jane Canary{after}"}, CALL).message
+    assert "jane canary" not in message.lower()
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 410, 422, 423])
+async def test_a_refusal_names_code_and_reason_but_nobody(status: int) -> None:
+    body = {"error": "Jane Canary <jane@canary.example> has no fields", "code": "SignerHasNoFields"}
+    async with edge(response(status, body)) as server, client(server.base_url) as provider:
+        error = await error_of(write, provider)
+    assert type(error) is RejectedError
+    assert (error.status, error.code) == (status, "SignerHasNoFields")
+    assert str(error).startswith(f"prepare_for_signing: refused (HTTP {status}): SignerHasNoFields: ")
+    assert str(error).endswith(": … <…> has no fields")
+    assert "canary" not in repr(error).lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(402, "OtpNotEntitled"), (403, "EmbeddedSigningNotEnabled"), (403, "OtpOverrideNotAllowed")],
+)
+async def test_a_feature_that_is_refused_says_nothing_of_the_key(status: int, code: str) -> None:
+    reply = response(status, {"error": "no", "code": code})
+    async with edge(reply) as server, client(server.base_url) as provider:
+        assert type(await error_of(write, provider)) is RejectedError
+
+
+async def test_a_role_that_is_missing_says_nothing_of_the_key() -> None:
+    async with edge(response(403)) as server, client(server.base_url) as provider:
+        error = await error_of(lambda client: client.webhooks.get(), provider)
+    assert isinstance(error, UnauthorisedError)
+    assert not error.about_key
+
+
+def test_a_request_shows_nobody() -> None:
+    assert "canary" not in repr(request()).lower()
+    assert "canary" in json.dumps(request().wire()).lower(), "or the test shows nothing"
