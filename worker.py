@@ -25,10 +25,11 @@ from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.providers.slots import tuner
 from countersign.providers.turbodocx import connection
-from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.connection import Provider
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, TurboDocxSettings
+from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
 from countersign.storage import StorageError, Store, open_store
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import Sender, provider_task_queue
@@ -42,6 +43,10 @@ _PASSED_THROUGH: Final = (
     "workflows.tasks",
 )
 """Imported once, not anew for every workflow: types and activities, which decide nothing in a workflow."""
+CALLS_PER_STEP: Final = 3
+"""The most calls a provider's step makes (archiving; but a search for a lost send, which may read ten pages).
+The queue's limit counts steps, so it is the limit on calls divided by this: what the provider sees stays
+under what the settings allow, whatever the steps are."""
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -64,12 +69,12 @@ def workflow_worker(client: Client, store: Store, settings: CountersignSettings)
 
 
 def provider_worker(
-    client: Client, provider: TurboDocxClient, store: Store, settings: CountersignSettings, sender: Sender
+    client: Client, provider: Provider, store: Store, settings: CountersignSettings, sender: Sender
 ) -> Worker:
-    """Build the worker that calls the provider: a queue and slots of its own, never eager."""
-    documents = DocumentActivities(provider)
-    signatures = SignatureActivities(provider, store, sender)
-    archive = ArchiveActivities(provider, store, StoreKeys(settings.environment, client.namespace))
+    """Build the worker that calls the provider: its own queue, never eager, slots as the circuit allows."""
+    documents = DocumentActivities(provider.client)
+    signatures = SignatureActivities(provider.client, store, sender)
+    archive = ArchiveActivities(provider.client, store, StoreKeys(settings.environment, client.namespace))
     return Worker(
         client,
         task_queue=provider_task_queue(settings.task_queue),
@@ -83,10 +88,15 @@ def provider_worker(
             signatures.remind,
             archive.archive,
         ],
-        max_concurrent_activities=settings.provider_slots,
+        tuner=tuner(provider.circuit),
+        max_task_queue_activities_per_second=_steps_per_second(provider.calls_per_second),
         disable_eager_activity_execution=True,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
     )
+
+
+def _steps_per_second(calls_per_second: float | None) -> float | None:
+    return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
 
 async def run() -> int:
@@ -97,12 +107,14 @@ async def run() -> int:
         ConnectionFailedError: Temporal does not answer.
         StorageError: The store cannot be opened.
     """
-    ours, theirs = load(CountersignSettings, TurboDocxSettings)
+    ours, options, theirs = load(CountersignSettings, ProviderSettings, TurboDocxSettings)
     store = open_store(ours.store)
     client = await connect()
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with AsyncExitStack() as open_things:
-        provider = await open_things.enter_async_context(connection.connect(Rotating(theirs)))
+        provider = await open_things.enter_async_context(
+            connection.open_provider(Rotating(theirs), options, slots=ours.provider_slots)
+        )
         await open_things.enter_async_context(workflow_worker(client, store, ours))
         await open_things.enter_async_context(provider_worker(client, provider, store, ours, sender))
         print("worker ready", flush=True)  # noqa: T201  # whoever started it waits for this line

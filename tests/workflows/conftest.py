@@ -10,7 +10,7 @@ from temporalio.testing import TimeSkipper
 from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, TurboDocxSettings
+from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
 from countersign.storage import FolderStore
 from tests.workflows.office import Office
 from worker import provider_worker, workflow_worker
@@ -33,7 +33,7 @@ async def office(
     store = FolderStore(tmp_path)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with (
-        connection.connect(Rotating(theirs)) as provider,
+        connection.open_provider(Rotating(theirs), ProviderSettings(), slots=20) as provider,
         workflow_worker(client, store, ours),
         provider_worker(client, provider, store, ours, sender),
     ):

@@ -1,11 +1,14 @@
 """How to get a `TurboDocxClient`: from settings whose key may be rotated while it is used."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.download import DownloadRules
+from countersign.providers.probe import probing
 from countersign.providers.transport import Gate, Transport
 from countersign.providers.turbodocx.client import PROVIDER, TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
@@ -33,9 +36,27 @@ class RotatingKey:
         return _headers(current) != refused or await self._settings.renew(current)
 
 
-def circuit(options: ProviderSettings, *, slots: int) -> Circuit:
-    """Make the provider's circuit for a worker that calls it `slots` times at once."""
-    return Circuit(
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What a worker needs: the client, its circuit, and calls per second for all workers together."""
+
+    client: TurboDocxClient
+    circuit: Circuit
+    calls_per_second: float | None
+
+
+@asynccontextmanager
+async def open_provider(
+    settings: Rotating[TurboDocxSettings], options: ProviderSettings, *, slots: int
+) -> AsyncIterator[Provider]:
+    """Open a client behind a circuit that is probed while this is open.
+
+    Args:
+        settings: Key, organisation and base URL.
+        options: Time limits, rate and circuit.
+        slots: How many calls the worker makes at once.
+    """
+    circuit = Circuit(
         CircuitRules(
             failures=options.circuit_failures,
             cooldown=options.circuit_cooldown_seconds,
@@ -43,6 +64,11 @@ def circuit(options: ProviderSettings, *, slots: int) -> Circuit:
             slots=slots,
         )
     )
+    async with (
+        connect(settings, options, gate=circuit) as client,
+        probing(circuit, PROVIDER, client.probe),
+    ):
+        yield Provider(client, circuit, options.calls_per_second)
 
 
 def connect(
