@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from countersign.sandbox import reminders, seeds
 from countersign.sandbox.errors import ApiError
+from countersign.sandbox.fault_middleware import FaultMiddleware
 from countersign.sandbox.ledger import current_request
 from countersign.sandbox.replies import reply
 from countersign.sandbox.routes import control, deliverables, documents, sending, templates, webhooks
@@ -37,6 +38,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
         lifespan=_working,
     )
     app.state.sandbox = sandbox
+    app.add_middleware(FaultMiddleware, faults=sandbox.faults)
     app.add_middleware(_NoteRequest)
     return app
 

@@ -12,6 +12,9 @@ from countersign.sandbox.store import Row, Store
 current_request: ContextVar[dict[str, Any] | None] = ContextVar("current_request", default=None)
 """Method, path and client headers of the request at work; None when the sandbox acts by itself."""
 
+current_fault: ContextVar[str | None] = ContextVar("current_fault", default=None)
+"""The scripted fault that the request at work is hit by."""
+
 
 class Ledger:
     """The record of commits."""
@@ -28,6 +31,9 @@ class Ledger:
             subject: The id of what it was done to.
             details: What a test may want to see of it.
         """
+        request, fault = current_request.get(), current_fault.get()
+        if request is not None and fault is not None:
+            request = request | {"fault": fault}
         self._store.insert(
             "ledger",
             {
@@ -35,7 +41,7 @@ class Ledger:
                 "kind": kind,
                 "subject": subject,
                 "details": details,
-                "request": current_request.get(),
+                "request": request,
             },
         )
 

@@ -1,4 +1,4 @@
-"""What every part of the sandbox works with: who may call, its store, its clock, its ledger, its switches."""
+"""What every part works with: who may call, the store, the clock, the ledger, switches and faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from countersign.sandbox.behaviour import Behaviour
 from countersign.sandbox.clock import Clock
+from countersign.sandbox.faults import Faults
 from countersign.sandbox.ledger import Ledger
 from countersign.sandbox.store import Store
 
@@ -40,6 +41,7 @@ class Sandbox:
     clock: Clock
     ledger: Ledger
     behaviour: Behaviour
+    faults: Faults
     wake: Callable[[], None] = field(default=lambda: None)
     """Tells the webhook sender that something is due."""
 
@@ -55,7 +57,7 @@ def open_sandbox(access: Access, folder: Path | None, behaviour: Behaviour | Non
     clock = Clock(store)
     kept = store.setting("behaviour")
     chosen = behaviour or (Behaviour.model_validate(kept) if kept else Behaviour())
-    return Sandbox(access, store, clock, Ledger(store, clock), chosen)
+    return Sandbox(access, store, clock, Ledger(store, clock), chosen, Faults(store))
 
 
 def of(request: Request) -> Sandbox:

@@ -4,16 +4,18 @@ What is due is read from the log, so a killed sandbox goes on where it was.
 """
 
 import asyncio
-import hashlib
-import hmac
 import time
 from datetime import timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 
+from countersign.sandbox import subscriptions
 from countersign.sandbox.clock import iso, parse
 from countersign.sandbox.delivery_log import MAX_ATTEMPTS
+from countersign.sandbox.faults import WebhookFault
+from countersign.sandbox.posting import posting
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
 
@@ -30,6 +32,7 @@ class Sender:
         self._due = asyncio.Event()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._postponed: set[str] = set()
         self._client = httpx.AsyncClient(
             follow_redirects=False,
             trust_env=False,
@@ -54,6 +57,11 @@ class Sender:
         self._start_due()
         waiting = [self._running[each] for each in delivery_ids if each in self._running]
         await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def settle(self, lane: str) -> None:
+        """Make the first attempts of a document's deliveries, and wait for them."""
+        rows = self._sandbox.store.rows("SELECT id FROM deliveries WHERE lane = ?", lane)
+        await self.deliver_now([row["id"] for row in rows])
 
     def _start_due(self) -> None:
         rows = self._sandbox.store.rows(
@@ -98,18 +106,39 @@ class Sender:
         if row is None or webhook is None or row["next_attempt_at"] is None:
             return
         started = time.perf_counter()
-        outcome = await self._attempt(row, webhook)
+        fault = self._sandbox.faults.for_delivery(row["event_type"])
+        if fault is not None and fault.do == "reorder" and row["id"] not in self._postponed:
+            self._postpone(row, fault.seconds)
+            return
+        outcome = (
+            await self._attempt(row, webhook) if fault is None else await self._spoil(fault, row, webhook)
+        )
         self._record(row, outcome | {"duration_ms": round((time.perf_counter() - started) * 1000)})
 
-    async def _attempt(self, row: Row, webhook: Row) -> Row:
+    def _postpone(self, row: Row, seconds: float) -> None:
+        """Let later deliveries overtake this one; it counts as no attempt, and happens once."""
+        self._postponed.add(row["id"])
+        later = iso(self._sandbox.clock.now() + timedelta(seconds=seconds))
+        self._sandbox.store.update("deliveries", row["id"], next_attempt_at=later)
+
+    async def _spoil(self, fault: WebhookFault, row: Row, webhook: Row) -> Row:
+        """Make an attempt that goes wrong as scripted."""
+        if fault.do in {"drop", "fail"}:
+            return {"http_status": None, "response_body": None, "error_message": f"fault: {fault.do}"}
+        if fault.do == "delay":
+            await asyncio.sleep(max(0, fault.seconds))
+        if fault.do == "rotate_secret":
+            webhook = subscriptions.rotate(self._sandbox, webhook)
+        outcome = await self._attempt(row, webhook, fault)
+        for _ in range(fault.copies if fault.do == "duplicate" else 0):
+            await self._attempt(row | {"id": str(uuid4())} if fault.new_delivery_id else row, webhook)
+        return outcome
+
+    async def _attempt(self, row: Row, webhook: Row, fault: WebhookFault | None = None) -> Row:
+        headers, body = posting(row, webhook, fault)
         try:
             async with asyncio.timeout(self._sandbox.behaviour.delivery_timeout):
-                answer = await self._client.post(
-                    row["url"],
-                    content=row["payload"].encode(),
-                    headers=headers(row, webhook["secret"]),
-                    timeout=None,
-                )
+                answer = await self._client.post(row["url"], content=body, headers=headers, timeout=None)
         except TimeoutError:
             return {"http_status": None, "response_body": None, "error_message": "Request timed out"}
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
@@ -130,27 +159,9 @@ class Sender:
         }
         if outcome["error_message"] is None:
             changes |= {"status": "delivered", "delivered_at": iso(now)}
-        elif attempts < MAX_ATTEMPTS:
+        elif attempts < MAX_ATTEMPTS and outcome["error_message"] != "fault: drop":
             delay = self._sandbox.behaviour.retry_delays[attempts - 1]
             changes |= {"status": "retrying", "next_attempt_at": iso(now + timedelta(seconds=delay))}
         else:
             changes |= {"status": "failed"}
         self._sandbox.store.update("deliveries", row["id"], **changes)
-
-
-def headers(row: Row, secret: str) -> dict[str, str]:
-    """Build a delivery's headers; the timestamp is real time, for that is what receivers compare it with."""
-    timestamp = str(int(time.time()))
-    return {
-        "content-type": "application/json",
-        "user-agent": "TurboDocx-Sandbox-Webhooks",
-        "x-turbodocx-signature": f"sha256={signature(secret, timestamp, row['payload'].encode())}",
-        "x-turbodocx-timestamp": timestamp,
-        "x-turbodocx-event": row["event_type"],
-        "x-turbodocx-delivery-id": row["id"],
-    }
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Sign timestamp, dot and raw body."""
-    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

@@ -13,6 +13,7 @@ from countersign.sandbox import documents, errors, mail, reminders, seeds, signi
 from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.behaviour import Behaviour
 from countersign.sandbox.bodies import json_object
+from countersign.sandbox.faults import Script
 from countersign.sandbox.replies import reply
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
@@ -152,12 +153,31 @@ async def change_behaviour(request: Request) -> Response:
     return await behaviour(request)
 
 
+async def faults(request: Request) -> Response:
+    """Show the faults that are set, and how often each has happened."""
+    return reply(sandboxes.of(request).faults.script.model_dump(mode="json"))
+
+
+async def set_faults(request: Request) -> Response:
+    """Replace the faults."""
+    script = check(Script, await json_object(request), errors.invalid)
+    sandboxes.of(request).faults.set(script)
+    return await faults(request)
+
+
+async def clear_faults(request: Request) -> Response:
+    """Let everything go right again."""
+    sandboxes.of(request).faults.set(Script())
+    return await faults(request)
+
+
 async def reset(request: Request) -> Response:
     """Forget all there is, and every switch; templates are seeded anew."""
     sandbox = sandboxes.of(request)
     with sandbox.store.transaction():
         sandbox.store.clear()
         sandbox.clock.reset()
+        sandbox.faults.set(Script())
         sandbox.change_behaviour(Behaviour())
         seeds.seed(sandbox)
     return reply({"reset": True})
@@ -204,5 +224,8 @@ ROUTES = [
     _route("/clock", advance, "POST"),
     _route("/behaviour", behaviour),
     _route("/behaviour", change_behaviour, "PATCH"),
+    _route("/faults", faults),
+    _route("/faults", set_faults, "PUT"),
+    _route("/faults", clear_faults, "DELETE"),
     _route("/reset", reset, "POST"),
 ]

@@ -23,6 +23,8 @@ _SENT_SILENTLY = (
 async def prepare_for_signing(request: Request) -> Response:
     """Create a document and send it."""
     document, people = await _prepare(request, for_review=False)
+    if sandboxes.of(request).faults.before_reply("signature.document.sent"):
+        await request.app.state.sender.settle(document["id"])
     return reply(_answer(request, document, people, _SENT if document["send_email"] else _SENT_SILENTLY))
 
 

@@ -1,0 +1,236 @@
+"""Each scripted fault does what its name says, and the ledger tells whether the work was done."""
+
+import json
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.sandbox.sandbox_kit import Api, Receiver, poll
+
+SEND = "/turbosign/single/prepare-for-signing"
+
+
+def set_faults(api: Api, *, webhooks: list[dict[str, Any]] | None = None, **rule: Any) -> None:
+    script = {"api": [rule] if rule else [], "webhooks": webhooks or []}
+    answer = api.put("/_sandbox/faults", json=script)
+    assert answer.status_code == 200, answer.text
+
+
+def attempt(api: Api) -> httpx.Response | None:
+    """Send once; None when no answer could be read."""
+    try:
+        return api.post(SEND, json=api.body(), timeout=2)
+    except httpx.HTTPError:
+        return None
+
+
+@pytest.mark.parametrize("at", ["before", "after"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"do": "drop"},
+        {"do": "reset"},
+        {"do": "hang", "seconds": 0.05},
+        {"do": "truncate"},
+        {"do": "content_length", "length": 10},
+        {"do": "corrupt"},
+        {"do": "empty"},
+        {"do": "html", "status": 200},
+        {"do": "status", "status": 502, "body": "bad gateway"},
+        {"do": "gzip", "size": 1000},
+    ],
+    ids=lambda fault: fault["do"],
+)
+def test_a_lost_answer_commits_only_when_asked_to(api: Api, at: str, fault: dict[str, Any]) -> None:
+    set_faults(api, path=SEND, method="POST", at=at, **fault)
+    answer = attempt(api)
+    assert answer is None or not _readable(answer), "the answer got through"
+    created = api.ledger("document_created")
+    assert len(created) == (1 if at == "after" else 0)
+    assert all(each["request"]["fault"] == f"{fault['do']} after" for each in created)
+    assert attempt(api) is not None, "it happens once, unless more is asked for"
+
+
+def _readable(answer: httpx.Response) -> bool:
+    try:
+        return answer.status_code == 200 and "documentId" in answer.json()
+    except ValueError:
+        return False
+
+
+def test_a_reset_is_a_reset_and_a_drop_is_none(api: Api) -> None:
+    set_faults(api, path=SEND, do="reset")
+    with pytest.raises(httpx.ReadError):
+        api.post(SEND, json=api.body())
+    set_faults(api, path=SEND, do="drop")
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        api.post(SEND, json=api.body())
+
+
+def test_a_late_commit_lands_after_the_client_has_given_up(api: Api) -> None:
+    set_faults(api, path=SEND, do="status", status=504, at="late", commit_after=0.3)
+    answer = attempt(api)
+    assert answer is not None
+    assert answer.status_code == 504
+    assert api.ledger("document_created") == []
+    created = poll(lambda: api.ledger("document_created"))
+    assert created[0]["request"]["fault"] == "status late"
+
+
+@pytest.mark.parametrize("given", ["3", "-5", "soon", "1000000000", None])
+def test_every_kind_of_retry_after(api: Api, given: str | None) -> None:
+    set_faults(api, path=SEND, do="rate_limit", retry_after=given)
+    answer = attempt(api)
+    assert answer is not None
+    assert answer.status_code == 429
+    assert answer.headers.get("retry-after") == given
+    assert api.ledger("document_created") == []
+
+
+def test_retry_after_as_a_date(api: Api) -> None:
+    set_faults(api, path=SEND, do="rate_limit", retry_after_date=120)
+    answer = attempt(api)
+    assert answer is not None
+    away = parsedate_to_datetime(answer.headers["retry-after"]).timestamp() - time.time()
+    assert 110 <= away <= 121
+
+
+def test_latency_keeps_the_answer(api: Api) -> None:
+    set_faults(api, path=SEND, do="latency", seconds=0.05, at="after")
+    answer = attempt(api)
+    assert answer is not None
+    assert answer.json()["success"] is True
+
+
+def test_a_redirect_and_a_wrong_content_type(api: Api) -> None:
+    set_faults(api, path="*/status", do="redirect", status=307, location="http://elsewhere.invalid/")
+    document = api.dispatch()["documentId"]
+    answer = api.get(f"/turbosign/documents/{document}/status")
+    assert (answer.status_code, answer.headers["location"]) == (307, "http://elsewhere.invalid/")
+    set_faults(api, path="*/status", do="content_type", content_type="text/html", at="after")
+    answer = api.get(f"/turbosign/documents/{document}/status")
+    assert answer.headers["content-type"] == "text/html"
+    assert answer.json() == {"data": {"status": "under_review"}}
+
+
+def test_downloads_can_be_cut_flipped_dripped_and_endless(api: Api) -> None:
+    document = api.dispatch()["documentId"]
+    api.complete(document)
+    url = api.get(f"/turbosign/documents/{document}/download").json()["downloadUrl"]
+    good = httpx.get(url).content
+    set_faults(api, path="/_sandbox/storage/*", do="corrupt", at="after")
+    assert httpx.get(url).content != good
+    set_faults(api, path="/_sandbox/storage/*", do="truncate", at="after")
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(url)
+    set_faults(api, path="/_sandbox/storage/*", do="endless", at="after", size=2**20)
+    endless = httpx.get(url).content
+    assert endless.startswith(good)
+    assert len(endless) == len(good) + 2**20
+    set_faults(api, path="/_sandbox/storage/*", do="drip", at="after", seconds=0.2)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(url, timeout=0.1)
+
+
+def test_rules_count_skip_and_follow_a_schedule(api: Api) -> None:
+    set_faults(api, path="/v1/deliverable", method="GET", do="status", status=500, skip=1, times=2)
+    assert [api.get("/v1/deliverable").status_code for _ in range(4)] == [200, 500, 500, 200]
+    assert api.get("/_sandbox/faults").json()["api"][0]["hits"] == 2
+    set_faults(api, path="/v1/deliverable", do="status", times=None, after_seconds=0.3, for_seconds=0.3)
+    assert api.get("/v1/deliverable").status_code == 200
+    poll(lambda: api.get("/v1/deliverable").status_code == 500)
+    poll(lambda: api.get("/v1/deliverable").status_code == 200)
+
+
+def test_random_faults_repeat_with_their_seed(api: Api) -> None:
+    def outcomes() -> list[object]:
+        api.put("/_sandbox/faults", json={"seed": 11, "random": {"api": 0.5, "webhooks": 0}})
+        return [_outcome(api) for _ in range(20)]
+
+    first = outcomes()
+    assert len(set(map(str, first))) > 2
+    assert outcomes() == first
+
+
+def _outcome(api: Api) -> object:
+    try:
+        return api.get("/template-item").status_code
+    except httpx.HTTPError as error:
+        return type(error).__name__
+
+
+def test_control_is_spared_and_bad_scripts_are_refused(api: Api) -> None:
+    set_faults(api, path="*", do="status", times=None)
+    assert api.get("/_sandbox/ledger").status_code == 200
+    assert api.delete("/_sandbox/faults").status_code == 200
+    assert api.get("/v1/deliverable").status_code == 200
+    for script in ({"api": [{"do": "explode"}]}, {"api": [{"do": "drop", "times": 0}]}, {"what": 1}):
+        answer = api.put("/_sandbox/faults", json=script)
+        assert answer.status_code == 400
+        assert answer.json()["type"] == "ValidationError"
+
+
+@pytest.mark.parametrize(
+    ("fault", "authentic"),
+    [
+        ({"do": "wrong_signature"}, False),
+        ({"do": "tamper"}, False),
+        ({"do": "old_secret"}, False),
+        ({"do": "rotate_secret"}, False),
+        ({"do": "stale_timestamp", "seconds": -600}, True),
+    ],
+    ids=lambda value: value["do"] if isinstance(value, dict) else "",
+)
+def test_deliveries_that_a_receiver_must_refuse(
+    api: Api, receiver: Receiver, fault: dict[str, Any], *, authentic: bool
+) -> None:
+    secret = api.subscribe(receiver.url)
+    set_faults(api, webhooks=[fault])
+    api.dispatch()
+    [delivery] = receiver.wait(1)
+    assert delivery.signed_by(secret) is authentic
+    if fault["do"] == "stale_timestamp":
+        assert time.time() - int(delivery.headers["x-turbodocx-timestamp"]) > 590
+
+
+def test_dropped_failed_and_duplicated_deliveries(api: Api, receiver: Receiver) -> None:
+    api.subscribe(receiver.url)
+    rules: list[dict[str, Any]] = [
+        {"event": "sent", "do": "drop"},
+        {"event": "viewed", "do": "fail"},
+        {"event": "recipient_signed", "do": "duplicate", "copies": 2},
+    ]
+    set_faults(api, webhooks=rules)
+    api.complete(api.dispatch(signers=1)["documentId"])
+    deliveries = receiver.wait(5)
+    assert sorted(receiver.events()) == ["completed", *["recipient_signed"] * 3, "viewed"]
+    assert len({json.loads(each.raw)["event_id"] for each in deliveries}) == 3
+    assert poll(lambda: _delivery(api, "viewed")["isDelivered"])
+    assert _delivery(api, "viewed")["attemptCount"] == 2
+    dropped = _delivery(api, "sent")
+    assert (dropped["status"], dropped["attemptCount"]) == ("failed", 1)
+
+
+def _delivery(api: Api, event: str) -> dict[str, Any]:
+    params = {"eventType": f"signature.document.{event}"}
+    log = api.get("/api/webhooks/signature/deliveries", params=params).json()["data"]["results"]
+    delivery: dict[str, Any] = log[0]
+    return delivery
+
+
+def test_reordered_deliveries_are_overtaken(api: Api, receiver: Receiver) -> None:
+    api.subscribe(receiver.url)
+    set_faults(api, webhooks=[{"event": "sent", "do": "reorder", "seconds": 0.3}])
+    api.complete(api.dispatch(signers=1)["documentId"])
+    receiver.wait(4)
+    assert receiver.events() == ["viewed", "recipient_signed", "completed", "sent"]
+
+
+def test_sent_can_arrive_before_the_reply(api: Api, receiver: Receiver) -> None:
+    api.subscribe(receiver.url)
+    set_faults(api, webhooks=[{"event": "sent", "do": "before_reply"}])
+    document = api.dispatch()["documentId"]
+    assert [each.data["document_id"] for each in receiver.deliveries] == [document]
