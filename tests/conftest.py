@@ -18,6 +18,7 @@ from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
 from workflows import attributes
 
 _SPEED = {
+    "limit.historyCount.suggestContinueAsNew": "500",
     "frontend.WorkflowTimeSkippingEnabled": "true",
     "history.timerProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxTimeShift": '"10ms"',

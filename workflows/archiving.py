@@ -44,8 +44,10 @@ async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
 
 
 async def archive(state: AgreementState) -> None:
-    """Archive a completed document, for as long as it takes."""
-    if state.archive is None and state.progress.ended == EventKind.COMPLETED:
+    """Archive a completed document, for as long as it takes; there is nothing to do for any other."""
+    if state.progress.ended != EventKind.COMPLETED:
+        return
+    if state.archive is None:
         await confirm_and_archive(state, by=state.ended_by)
     while state.archive is None:
         state.trouble = "The document is signed but cannot be archived yet; it is tried on and on."

@@ -101,6 +101,10 @@ class Office:
         )
         await handle.signal(AgreementWorkflow.signature_event, event)
 
+    async def resolve(self, handle: Handle, action: str, document_id: str | None = None) -> None:
+        """Decide as a person would; by name, since the SDK types described async updates wrongly."""
+        await handle.execute_update("resolve", {"action": action, "document_id": document_id})
+
     async def status_at_provider(self, document_id: str) -> str:
         answer = await self.sandbox.call("GET", f"/turbosign/documents/{document_id}/status")
         return str(answer["data"]["status"])
