@@ -1,0 +1,153 @@
+"""The circuit in a real worker: while it is open, work stays scheduled in Temporal; then it drains."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.errors import provider_errors
+from countersign.observability.metrics import CIRCUIT_CHANGES, CIRCUIT_STATE
+from countersign.providers.circuit import Circuit, CircuitRules, Snapshot, State
+from countersign.providers.errors import UnavailableError
+from countersign.providers.probe import probing
+from countersign.providers.slots import tuner
+
+RULES = CircuitRules(failures=3, cooldown=0.3, held_probe=0.3, slots=4)
+
+
+class Provider:
+    """Stands for a provider that is down until somebody mends it."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.circuit = circuit
+        self.down = False
+        self.calls = self.probes = self.at_once = self.most_at_once = 0
+        self.probed_thrice = asyncio.Event()
+
+    @activity.defn
+    async def look(self) -> int:
+        with provider_errors(), self.circuit.passage("look"):
+            self.calls += 1
+            self.at_once += 1
+            self.most_at_once = max(self.at_once, self.most_at_once)
+            await asyncio.sleep(0.01)
+            self.at_once -= 1
+            self._answer()
+        return activity.info().attempt
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.probes == 3:
+            self.probed_thrice.set()
+        self._answer()
+
+    def _answer(self) -> None:
+        if self.down:
+            raise UnavailableError("look: HTTP 503", operation="look")
+
+
+@workflow.defn
+class Looking:
+    @workflow.run
+    async def run(self, queue: str) -> int:
+        attempt: int = await workflow.execute_activity(
+            "look", task_queue=queue, start_to_close_timeout=timedelta(seconds=20)
+        )
+        return attempt
+
+
+@asynccontextmanager
+async def working(client: Client, circuit: Circuit) -> AsyncIterator[tuple[Provider, str]]:
+    provider, queue = Provider(circuit), uuid.uuid4().hex
+    async with (
+        probing(circuit, "test", provider.probe),
+        Worker(
+            client, task_queue=f"{queue}-w", workflows=[Looking], workflow_runner=UnsandboxedWorkflowRunner()
+        ),
+        Worker(
+            client,
+            task_queue=queue,
+            activities=[provider.look],
+            tuner=tuner(circuit),
+            disable_eager_activity_execution=True,
+        ),
+    ):
+        yield provider, queue
+
+
+async def start(client: Client, queue: str, count: int) -> list[WorkflowHandle[Looking, int]]:
+    return [
+        await client.start_workflow(Looking.run, queue, id=uuid.uuid4().hex, task_queue=f"{queue}-w")
+        for _ in range(count)
+    ]
+
+
+async def until(circuit: Circuit, state: State) -> None:
+    reached, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def listen(now: Snapshot) -> None:
+        if now.state is state:
+            loop.call_soon_threadsafe(reached.set)
+
+    circuit.subscribe(listen)
+    if circuit.snapshot().state is not state:
+        await reached.wait()
+
+
+def trip(circuit: Circuit) -> None:
+    for _ in range(circuit.rules.failures):
+        circuit.leave(circuit.enter("look"), UnavailableError("look: HTTP 503", operation="look"))
+
+
+async def test_a_healthy_provider_is_called_up_to_its_slots(client: Client) -> None:
+    async with working(client, Circuit(RULES)) as (provider, queue):
+        attempts = [await each.result() for each in await start(client, queue, 12)]
+    assert attempts == [1] * 12
+    assert 1 < provider.most_at_once <= RULES.slots
+
+
+async def test_an_outage_holds_work_and_a_probe_lets_it_drain(client: Client) -> None:
+    circuit = Circuit(RULES)
+    async with working(client, circuit) as (provider, queue):
+        provider.down = True
+        trip(circuit)
+        handles = await start(client, queue, 12)
+        await provider.probed_thrice.wait()
+        assert provider.calls == 0, "nothing but probes goes out"
+        provider.down = False
+        attempts = [await each.result() for each in handles]
+        await until(circuit, State.CLOSED)
+    assert provider.calls == 12
+    held_at_a_parked_poll = [each for each in attempts if each > 1]
+    assert len(held_at_a_parked_poll) <= RULES.slots, "all others never left Temporal"
+    assert CIRCUIT_STATE.labels("test", "closed")._value.get() == 1
+    assert CIRCUIT_CHANGES.labels("test", "open")._value.get() >= 1
+
+
+async def test_a_worker_with_an_open_circuit_stops(client: Client) -> None:
+    circuit = Circuit(CircuitRules(failures=3, cooldown=3600, slots=4))
+    async with working(client, circuit) as (provider, queue):
+        trip(circuit)
+        handles = await start(client, queue, 3)
+    for each in handles:
+        await each.terminate()
+    assert provider.calls == 0
+
+
+async def test_a_probe_with_a_fault_of_its_own_is_made_again() -> None:
+    circuit = Circuit(CircuitRules(failures=3, cooldown=0.05, slots=4))
+    outcomes = [RuntimeError("a fault of our own"), None]
+
+    async def probe() -> None:
+        if (error := outcomes.pop(0)) is not None:
+            raise error
+
+    async with probing(circuit, "test", probe):
+        trip(circuit)
+        await until(circuit, State.RECOVERING)
+    assert not outcomes

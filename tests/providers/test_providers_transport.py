@@ -1,0 +1,177 @@
+"""What the transport promises whatever is asked: ids, one key in one place, no leaks, no way round TLS."""
+
+import dataclasses
+import json
+import logging
+import ssl
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from countersign.observability.metrics import PROVIDER_CALLS
+from countersign.providers.errors import KeyReplacedError, UnauthorisedError
+from countersign.providers.transport import Transport
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.refusals import explain
+from tests.providers.provider_calls import error_of, read, write
+from tests.providers.provider_edge import KEY, PREPARED, STATUS, FixedKey, client, edge, response
+
+
+class TestIds:
+    async def test_a_call_carries_key_and_organisation(self) -> None:
+        async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
+            await read(provider)
+        assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
+        assert server.received[0].headers["x-rapiddocx-org-id"] == "an-org"
+
+    async def test_a_call_in_an_activity_is_named_by_it(self) -> None:
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(
+            ActivityEnvironment.default_info(),
+            workflow_id="agreement-x-1",
+            activity_id="3",
+            attempt=2,
+            start_to_close_timeout=timedelta(seconds=1),
+        )
+        async with edge(response(200, PREPARED)) as server, client(server.base_url) as provider:
+            await environment.run(write, provider)
+        assert server.received[0].headers["x-request-id"] == "agreement-x-1.3.2"
+        assert server.received[0].headers["idempotency-key"] == "x-1-abc123-send-1"
+
+    async def test_calls_elsewhere_have_ids_of_their_own(self) -> None:
+        async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
+            await read(provider)
+            await read(provider)
+        assert len({each.headers["x-request-id"] for each in server.received}) == 2
+
+    async def test_a_read_has_no_idempotency_key(self) -> None:
+        async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
+            await read(provider)
+        assert "idempotency-key" not in server.received[0].headers
+
+    async def test_ids_in_paths_are_quoted(self) -> None:
+        async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
+            await provider.document_status("../void?x=1#y")
+        assert server.received[0].target == "/turbosign/documents/..%2Fvoid%3Fx%3D1%23y/status"
+
+
+class RotatedKey(FixedKey):
+    """Credentials that turn out to have been replaced."""
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:
+        await super().renew(refused)
+        return True
+
+
+class TestRefusedKeys:
+    """P15: the secret is read again, once; what was sent with the old key is told apart."""
+
+    async def test_a_401_has_the_key_looked_up_again(self) -> None:
+        key = FixedKey()
+        async with edge(response(401)) as server:
+            transport = Transport(server.base_url, provider="x", credentials=key, explain=explain)
+            async with TurboDocxClient(transport) as provider:
+                assert type(await error_of(write, provider)) is UnauthorisedError
+            assert len(server.received) == key.renewals == 1
+
+    async def test_a_401_with_a_replaced_key_was_not_sent(self) -> None:
+        async with edge(response(401)) as server:
+            transport = Transport(server.base_url, provider="x", credentials=RotatedKey(), explain=explain)
+            async with TurboDocxClient(transport) as provider:
+                assert type(await error_of(write, provider)) is KeyReplacedError
+            assert len(server.received) == 1, "the next try is Temporal's"
+
+
+class TestRedirects:
+    """P14: not followed, so nothing is carried on to another host."""
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    async def test_nothing_reaches_the_other_host(self, status: int) -> None:
+        async with edge(response(200, PREPARED)) as other:
+            reply = response(status, headers={"Location": f"{other.base_url}/x"})
+            async with edge(reply) as server, client(server.base_url) as provider:
+                await error_of(read, provider)
+                await error_of(write, provider)
+            assert not other.received
+
+
+class TestLogs:
+    async def test_a_call_is_one_line_without_secrets_or_people(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG)
+        async with edge(response(200, PREPARED)) as server, client(server.base_url) as provider:
+            await write(provider)
+        lines = [each for each in caplog.records if each.name == "countersign.providers"]
+        assert len(lines) == 1
+        line = vars(lines[0])
+        expected = {
+            "operation": "prepare_for_signing",
+            "method": "POST",
+            "path": "/turbosign/single/prepare-for-signing",
+            "status": 200,
+            "outcome": "ok",
+            "host": "127.0.0.1",
+        }
+        assert expected.items() <= line.items()
+        assert line["request_id"] == server.received[0].headers["x-request-id"]
+        everything = json.dumps([vars(each) for each in caplog.records], default=repr)
+        assert "prepare_for_signing" in everything, "or the search below finds nothing in nothing"
+        assert KEY not in everything
+        assert "canary.example" not in everything
+        assert {each.name for each in caplog.records} & {"httpx", "httpcore"} == set()
+
+    async def test_ids_of_documents_stay_out_of_the_path(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        async with edge(response(404, {"message": "no"})) as server, client(server.base_url) as provider:
+            await error_of(read, provider)
+        line = vars(caplog.records[-1])
+        assert line["path"] == "/turbosign/documents/{id}/status"
+        assert line["outcome"] == "Rejected"
+
+    async def test_calls_are_counted_by_what_they_ended_in(self) -> None:
+        counter = PROVIDER_CALLS.labels("turbodocx", "prepare_for_signing", "OutcomeUnknown")
+        before = counter._value.get()
+        async with edge(response(500)) as server, client(server.base_url) as provider:
+            await error_of(write, provider)
+        assert counter._value.get() == before + 1
+
+    def test_no_repr_shows_a_key(self) -> None:
+        transport = Transport("https://x.example", provider="x", credentials=FixedKey(), explain=explain)
+        assert KEY not in repr(transport) + repr(TurboDocxClient(transport))
+
+
+class TestSafety:
+    @pytest.mark.parametrize(
+        "base_url", ["http://api.example", "ftp://api.example", "http://127.0.0.2", "//x", ""]
+    )
+    def test_plain_http_is_for_this_machine_only(self, base_url: str) -> None:
+        with pytest.raises(ValueError, match="must be https"):
+            client(base_url)
+
+    def test_unverified_tls_is_refused(self) -> None:
+        careless = ssl.create_default_context()
+        careless.check_hostname = False
+        with pytest.raises(ValueError, match="must verify"):
+            client("https://api.example", tls=careless)
+
+    async def test_the_environments_proxy_is_no_business_of_ours(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """P26: a proxy is used where the settings say so, and never for this machine."""
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+        monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+        for trust_env in (False, True):
+            async with edge(response(200, STATUS)) as server:
+                transport = Transport(
+                    server.base_url,
+                    provider="x",
+                    credentials=FixedKey(),
+                    explain=explain,
+                    trust_env=trust_env,
+                )
+                async with TurboDocxClient(transport) as provider:
+                    await read(provider)
+                assert len(server.received) == 1
