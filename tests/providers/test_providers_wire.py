@@ -1,0 +1,332 @@
+"""Our requests beside the official SDK's for the same operations: equal on the wire."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from turbodocx_sdk import Deliverable, TurboSign, TurboWebhooks
+
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.requests import (
+    Duration,
+    Field,
+    Recipient,
+    Schedule,
+    SignatureRequest,
+    UploadFile,
+)
+from tests.providers.provider_calls import DOCUMENT_ID
+from tests.providers.provider_edge import KEY, PREPARED, Received, client, edge, response
+
+RECIPIENT_ID = "3f0e9c1a-0000-4000-8000-0000000000a1"
+TEMPLATE_ID = "3f0e9c1a-0000-4000-8000-00000000fee1"
+PDF = b"%PDF-1.7\n%%EOF\n"
+DOCX = b"PK\x03\x04word/document.xml"
+_SENDER: dict[str, Any] = {"sender_email": "sender@example.com", "sender_name": "Sam Sender"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One operation, ours and theirs, and an answer that both can read."""
+
+    ours: Callable[[TurboDocxClient], Awaitable[object]]
+    theirs: Callable[[], Awaitable[object]]
+    answer: Any
+
+
+def ours(**source: Any) -> SignatureRequest:
+    return SignatureRequest(
+        document_name="Contract [X-1~abc123]",
+        description="Please sign",
+        recipients=(
+            Recipient(name="Ann", email="ann@example.com", signing_order=1),
+            Recipient(name="Bo", email="bo@example.com", signing_order=2, external_id="b-7"),
+        ),
+        fields=(
+            Field(type="signature", recipient_email="ann@example.com", anchor="{S1}", width=200, height=40),
+            Field(
+                type="text",
+                recipient_email="bo@example.com",
+                page=1,
+                x=100,
+                y=500,
+                width=200,
+                height=50,
+                required=False,
+            ),
+        ),
+        cc=("copy@example.com",),
+        send_email=False,
+        schedule=Schedule(
+            reminders_enabled=True,
+            reminder_delay=Duration(3, "days"),
+            reminder_interval=Duration(12, "hours"),
+            max_reminders=0,
+            expiration_enabled=True,
+            expire_after=Duration(30, "days"),
+            expiration_warning=Duration(0, "days"),
+            expiration_warning_interval=Duration(1, "days"),
+        ),
+        **_SENDER,
+        **source,
+    )
+
+
+def theirs(**source: Any) -> Awaitable[object]:
+    return TurboSign.send_signature(
+        [
+            {"name": "Ann", "email": "ann@example.com", "signingOrder": 1},
+            {"name": "Bo", "email": "bo@example.com", "signingOrder": 2, "externalId": "b-7"},
+        ],
+        [
+            {
+                "type": "signature",
+                "recipientEmail": "ann@example.com",
+                "template": {
+                    "anchor": "{S1}",
+                    "placement": "replace",
+                    "size": {"width": 200, "height": 40},
+                },
+            },
+            {
+                "type": "text",
+                "recipientEmail": "bo@example.com",
+                "required": False,
+                "page": 1,
+                "x": 100,
+                "y": 500,
+                "width": 200,
+                "height": 50,
+            },
+        ],
+        document_name="Contract [X-1~abc123]",
+        document_description="Please sign",
+        cc_emails=["copy@example.com"],
+        send_email=False,
+        reminders_enabled=True,
+        reminder_delay={"value": 3, "unit": "days"},
+        reminder_interval={"value": 12, "unit": "hours"},
+        max_reminders=0,
+        expiration_enabled=True,
+        expire_after={"value": 30, "unit": "days"},
+        expiration_warning={"value": 0, "unit": "days"},
+        expiration_warning_interval={"value": 1, "unit": "days"},
+        **source,
+    )
+
+
+def send(ours_source: Mapping[str, Any], theirs_source: Mapping[str, Any] | None = None) -> Pair:
+    return Pair(
+        lambda it: it.prepare_for_signing(ours(**ours_source), idempotency_key="k"),
+        lambda: theirs(**(theirs_source or ours_source)),
+        PREPARED,
+    )
+
+
+HOOK = {
+    "data": {"id": "h", "name": "signature", "urls": [], "events": [], "isActive": 1, "secret": "whsec_x"}
+}
+PAIRS: dict[str, Pair] = {
+    "send a deliverable": send({"deliverable_id": DOCUMENT_ID}),
+    "send a template": send({"template_id": TEMPLATE_ID}),
+    "send a link": send({"file_link": "https://files.example/a.pdf"}),
+    "send a PDF": send(
+        {"file": UploadFile(file_name="offer.pdf", content=PDF)}, {"file": PDF, "file_name": "offer.pdf"}
+    ),
+    "send a DOCX": send(
+        {"file": UploadFile(file_name="offer.docx", content=DOCX)}, {"file": DOCX, "file_name": "offer.docx"}
+    ),
+    "send by roles, plainly": Pair(
+        lambda it: it.prepare_for_signing(
+            SignatureRequest(
+                document_name="C",
+                recipients=(Recipient(name="Ann", email="ann@example.com", role="client"),),
+                template_id=TEMPLATE_ID,
+                **_SENDER,
+            ),
+            idempotency_key="k",
+        ),
+        lambda: TurboSign.send_signature(
+            [{"name": "Ann", "email": "ann@example.com", "role": "client"}],
+            template_id=TEMPLATE_ID,
+            document_name="C",
+        ),
+        PREPARED,
+    ),
+    "generate": Pair(
+        lambda it: it.create_deliverable(
+            name="Offer", template_id=TEMPLATE_ID, variables={"Name": "Ann"}, idempotency_key="k"
+        ),
+        lambda: Deliverable.generate_deliverable(
+            name="Offer",
+            template_id=TEMPLATE_ID,
+            variables=[{"placeholder": "{Name}", "text": "Ann", "mimeType": "text"}],
+        ),
+        {"data": {"results": {"deliverable": {"id": "d", "name": "Offer", "isActive": 1}}}},
+    ),
+    "find deliverables": Pair(
+        lambda it: it.find_deliverables("[X-1~abc123] & more"),
+        lambda: Deliverable.list_deliverables(limit=100, query="[X-1~abc123] & more"),
+        {"data": {"results": [], "totalRecords": 0}},
+    ),
+    "signature setup": Pair(
+        lambda it: it.signature_setup(TEMPLATE_ID),
+        lambda: TurboSign.get_template_signature_setup(TEMPLATE_ID),
+        {"data": {"templateId": TEMPLATE_ID, "roles": []}},
+    ),
+    "status": Pair(
+        lambda it: it.document_status(DOCUMENT_ID),
+        lambda: TurboSign.get_status(DOCUMENT_ID),
+        {"data": {"status": "under_review"}},
+    ),
+    "recipients": Pair(
+        lambda it: it.document_recipients(DOCUMENT_ID),
+        lambda: TurboSign.get_recipients(DOCUMENT_ID),
+        {"data": {"document": {"id": "d", "name": "n", "status": "completed"}, "recipients": []}},
+    ),
+    "audit trail": Pair(
+        lambda it: it.audit_trail(DOCUMENT_ID),
+        lambda: TurboSign.get_audit_trail(DOCUMENT_ID),
+        {"data": {"document": {"id": "d"}, "auditTrail": []}},
+    ),
+    "void": Pair(
+        lambda it: it.void_document(DOCUMENT_ID, "a reason", idempotency_key="k"),
+        lambda: TurboSign.void_document(DOCUMENT_ID, "a reason"),
+        {"data": {"id": "d", "status": "voided"}},
+    ),
+    "remind": Pair(
+        lambda it: it.send_reminder(DOCUMENT_ID, idempotency_key="k"),
+        lambda: TurboSign.send_reminder(DOCUMENT_ID),
+        {"data": {"results": []}},
+    ),
+    "remind some": Pair(
+        lambda it: it.send_reminder(DOCUMENT_ID, recipient_ids=(RECIPIENT_ID,), idempotency_key="k"),
+        lambda: TurboSign.send_reminder(DOCUMENT_ID, [RECIPIENT_ID]),
+        {"data": {"results": []}},
+    ),
+    "resend": Pair(
+        lambda it: it.resend_email(DOCUMENT_ID, recipient_ids=(RECIPIENT_ID,), idempotency_key="k"),
+        lambda: TurboSign.resend_email(DOCUMENT_ID, [RECIPIENT_ID]),
+        {"data": {"success": True, "recipientCount": 1}},
+    ),
+    "signing URL": Pair(
+        lambda it: it.signing_url(
+            DOCUMENT_ID, recipient_id=RECIPIENT_ID, return_url="https://x.example", idempotency_key="k"
+        ),
+        lambda: TurboSign.create_signing_url(
+            DOCUMENT_ID, recipient_id=RECIPIENT_ID, return_url="https://x.example"
+        ),
+        {"data": {"results": {"url": "https://sign.example/1"}}},
+    ),
+    "webhook get": Pair(lambda it: it.webhooks.get(), TurboWebhooks.get_webhook, HOOK),
+    "webhook create": Pair(
+        lambda it: it.webhooks.create(urls=["https://x.example"], events=["signature.document.sent"]),
+        lambda: TurboWebhooks.create_webhook(["https://x.example"], ["signature.document.sent"]),
+        HOOK | {"message": "created"},
+    ),
+    "webhook update": Pair(
+        lambda it: it.webhooks.update(urls=["https://y.example"], is_active=False),
+        lambda: TurboWebhooks.update_webhook(urls=["https://y.example"], is_active=False),
+        HOOK | {"message": "updated"},
+    ),
+    "webhook delete": Pair(
+        lambda it: it.webhooks.delete(), TurboWebhooks.delete_webhook, {"message": "Webhook deleted"}
+    ),
+    "webhook regenerate": Pair(
+        lambda it: it.webhooks.regenerate_secret(),
+        TurboWebhooks.regenerate_webhook_secret,
+        HOOK | {"message": "m"},
+    ),
+    "webhook test": Pair(
+        lambda it: it.webhooks.test("signature.document.sent", {"a": 1}),
+        lambda: TurboWebhooks.test_webhook("signature.document.sent", {"a": 1}),
+        {"data": {"deliveries": [], "summary": {}}, "message": "m"},
+    ),
+    "webhook deliveries": Pair(
+        lambda it: it.webhooks.deliveries(limit=100, offset=100, event_type="signature.document.sent"),
+        lambda: TurboWebhooks.list_webhook_deliveries(
+            limit=100, offset=100, event_type="signature.document.sent"
+        ),
+        {"data": {"results": [], "totalRecords": 0}},
+    ),
+    "webhook replay": Pair(
+        lambda it: it.webhooks.replay("d-1"),
+        lambda: TurboWebhooks.replay_webhook_delivery("d-1"),
+        {"data": {"id": "d-2", "status": "pending"}, "message": "m"},
+    ),
+    "webhook stats": Pair(
+        lambda it: it.webhooks.stats(days=7),
+        lambda: TurboWebhooks.get_webhook_stats(days=7),
+        {"data": {"summary": {"totalDeliveries": 3, "successRate": 100}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+async def test_our_request_is_the_sdks(name: str) -> None:
+    pair = PAIRS[name]
+    async with edge(response(200, pair.answer)) as server, client(server.base_url) as provider:
+        configure(server.base_url)
+        await pair.ours(provider)
+        await pair.theirs()
+    mine, official = server.received
+    assert wire(mine) == wire(official)
+
+
+async def test_a_difference_is_seen() -> None:
+    """The comparison is no pretence: another name is another request."""
+    async with edge(response(200, PREPARED)) as server, client(server.base_url) as provider:
+        for name in ("one.pdf", "two.pdf"):
+            file = UploadFile(file_name=name, content=PDF)
+            await provider.prepare_for_signing(ours(file=file), idempotency_key="k")
+    one, two = server.received
+    assert wire(one) != wire(two)
+
+
+def configure(base_url: str) -> None:
+    TurboSign.configure(api_key=KEY, org_id="an-org", base_url=base_url, **_SENDER)
+    Deliverable.configure(api_key=KEY, org_id="an-org", base_url=base_url)
+    TurboWebhooks.configure(api_key=KEY, org_id="an-org", base_url=base_url)
+
+
+def wire(request: Received) -> dict[str, Any]:
+    """What matters of a request; JSON within JSON is compared as what it says."""
+    url = urlsplit(request.target)
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    return {
+        "method": request.method,
+        "path": url.path,
+        "query": parse_qs(url.query),
+        "authorization": request.headers["authorization"],
+        "organisation": request.headers["x-rapiddocx-org-id"],
+        # the SDK calls the body of a GET and of a DELETE JSON too, though there is none
+        "media_type": media_type if request.body or request.method in {"POST", "PATCH"} else None,
+        "body": parts(request) if media_type == "multipart/form-data" else said(request.body),
+    }
+
+
+def parts(request: Received) -> list[tuple[Any, ...]]:
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + request.body)
+    found = []
+    for part in message.iter_parts():
+        name, file_name = part.get_param("name", header="content-disposition"), part.get_filename()
+        content = part.get_payload(decode=True)
+        found.append((name, file_name, part.get_content_type() if file_name else None, said(content)))
+    assert found[-1][1] is not None, "the file is the last part"
+    return [*sorted(found[:-1]), found[-1]]
+
+
+def said(text: Any) -> Any:
+    try:
+        value = json.loads(text) if isinstance(text, bytes | str) else text
+    except ValueError:
+        return text
+    if isinstance(value, dict):
+        return {key: said(each) for key, each in value.items()}
+    return value
