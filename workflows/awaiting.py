@@ -36,6 +36,8 @@ async def await_end(state: AgreementState) -> bool:
     _go_on_waiting(state)
     alarm = Alarm()
     try:
+        if state.progress.claimed:  # by events that came before the document's id was known
+            await _serve(state, rung=False)
         while state.progress.ended is None:
             if _history_is_long(state):
                 return False

@@ -1,12 +1,13 @@
 """Where the tests' agreements are made: a worker of the test's own, the real sandbox, the real Temporal."""
 
 import asyncio
+import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
@@ -19,6 +20,7 @@ from countersign.storage import Store
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import AgreementInput, AgreementResult, AgreementStatus, Signer, Stage, TemplateSource
 
+T = TypeVar("T")
 Handle = WorkflowHandle[AgreementWorkflow, AgreementResult]
 
 TEMPLATE: Final = "7e3a1c00-0000-4000-8000-000000000001"
@@ -31,6 +33,7 @@ VARIABLES: Final = {
 }
 ADA: Final = Signer(name="Ada Lovelace", email="ada@example.com")
 GRACE: Final = Signer(name="Grace Hopper", email="grace@example.com")
+SEND: Final = "/turbosign/single/prepare-for-signing"
 _PATIENCE: Final = 20.0
 
 
@@ -71,12 +74,16 @@ class Office:
         """Let the workflow's clock run ahead."""
         await self.time.fast_forward(handle, duration)
 
+    async def eventually(self, ask: Callable[[], Awaitable[T]], is_true: Callable[[T], bool]) -> T:
+        """Ask until the answer is as wanted."""
+        async with asyncio.timeout(_PATIENCE):
+            while not is_true(answer := await ask()):  # noqa: ASYNC110  # nobody here could set an event
+                await asyncio.sleep(0.02)
+            return answer
+
     async def until(self, handle: Handle, is_true: Callable[[AgreementStatus], bool]) -> AgreementStatus:
         """Wait until an agreement's status is as wanted."""
-        async with asyncio.timeout(_PATIENCE):
-            while not is_true(status := await handle.query(AgreementWorkflow.status)):  # noqa: ASYNC110  # it is the server's state
-                await asyncio.sleep(0.02)
-            return status
+        return await self.eventually(lambda: handle.query(AgreementWorkflow.status), is_true)
 
     async def until_stage(self, handle: Handle, stage: Stage) -> AgreementStatus:
         return await self.until(handle, lambda status: status.stage is stage)
@@ -104,6 +111,22 @@ class Office:
     async def resolve(self, handle: Handle, action: str, document_id: str | None = None) -> None:
         """Decide as a person would; by name, since the SDK types described async updates wrongly."""
         await handle.execute_update("resolve", {"action": action, "document_id": document_id})
+
+    async def break_call(self, path: str, do: str, **rule: Any) -> None:
+        """Let the sandbox fail the next call to a path; until the end of the test if `times` is None."""
+        await self.sandbox.call("PUT", "/_sandbox/faults", {"api": [{"path": path, "do": do, **rule}]})
+
+    async def mend(self) -> None:
+        await self.sandbox.call("DELETE", "/_sandbox/faults")
+
+    async def documents_of(self, agreement: AgreementInput) -> list[str]:
+        """List the documents that the provider really has for an agreement."""
+        entries = (await self.sandbox.ledger())["entries"]
+        return [
+            str(entry["subject"])
+            for entry in entries
+            if entry["kind"] == "document_created" and agreement.reference in json.dumps(entry)
+        ]
 
     async def status_at_provider(self, document_id: str) -> str:
         answer = await self.sandbox.call("GET", f"/turbosign/documents/{document_id}/status")

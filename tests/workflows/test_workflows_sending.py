@@ -1,0 +1,206 @@
+"""Sending once: whatever becomes of the attempt, at most one document is out, or a person decides."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+
+from tests.workflows.office import SEND, Handle, Office, an_agreement
+from workflows.agreement import AgreementWorkflow
+from workflows.messages import AgreementStatus, Outcome, Stage, VoidRequest, WaitingFor
+
+NOBODY = "http://127.0.0.1:9/webhooks"
+"""An address that refuses webhooks: they stand in the provider's log, and none reaches us."""
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def logged_webhooks(office: Office) -> AsyncIterator[None]:
+    await office.sandbox.subscribe(NOBODY)
+    yield
+    await office.mend()
+
+
+def needs_a_person(status: AgreementStatus) -> bool:
+    return status.waiting_for is WaitingFor.OPERATOR
+
+
+async def lost(office: Office, handle: Handle) -> AgreementStatus:
+    """Wait until the search for evidence has ended and a person is asked."""
+    await office.skip(handle, timedelta(minutes=15))
+    return await office.until(handle, needs_a_person)
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"),
+    [
+        ("rate_limit", {"retry_after": "1"}),
+        ("rate_limit", {"times": 3, "retry_after": "1"}),
+    ],
+)
+async def test_what_was_never_looked_at_is_sent_again(
+    office: Office, fault: str, rule: dict[str, object]
+) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, fault, **rule)
+    handle = await office.start(agreement, skipping=True)
+    document_id = await office.sent(handle)
+    assert await office.documents_of(agreement) == [document_id]
+
+
+@pytest.mark.parametrize(
+    ("fault", "rule"),
+    [
+        ("drop", {}),
+        ("reset", {}),
+        ("status", {"status": 500}),
+        ("status", {"status": 502}),
+        ("truncate", {}),
+        ("corrupt", {}),
+        ("empty", {}),
+        ("html", {"status": 200}),
+        ("redirect", {"status": 302, "location": "http://127.0.0.1:9/"}),
+        ("content_length", {}),
+        ("gzip", {"size": 100_000_000}),
+    ],
+)
+async def test_an_answer_lost_after_the_commit_is_adopted_from_the_delivery_log(
+    office: Office, fault: str, rule: dict[str, object]
+) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, fault, at="after", **rule)
+    handle = await office.start(agreement)
+    await office.skip(handle, timedelta(minutes=15))
+    document_id = await office.sent(handle)
+    assert await office.documents_of(agreement) == [document_id]
+
+
+async def test_a_marked_event_is_evidence_enough(office: Office) -> None:
+    agreement = an_agreement()
+    await office.sandbox.call("DELETE", "/api/webhooks/signature")
+    await office.break_call(SEND, "drop", at="after")
+    handle = await office.start(agreement)
+    await office.until(handle, lambda status: status.stage is Stage.SENDING)
+    (document_id,) = await committed(office, agreement.reference)
+    await office.tell(handle, "sent", document_id)
+    assert await office.sent(handle) == document_id
+
+
+async def test_events_from_before_the_adoption_count(office: Office) -> None:
+    agreement = an_agreement()
+    await office.sandbox.call("DELETE", "/api/webhooks/signature")
+    await office.break_call(SEND, "drop", at="after")
+    handle = await office.start(agreement)
+    (document_id,) = await committed(office, agreement.reference)
+    await office.sign_all(document_id)
+    await office.tell(handle, "completed", document_id)
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_a_stranger_with_our_marker_is_not_adopted(office: Office) -> None:
+    await office.break_call(SEND, "drop", at="before")
+    handle = await office.start()
+    stranger = await office.sent(await office.start())
+    await office.tell(handle, "sent", stranger)
+    status = await lost(office, handle)
+    assert status.document_id is None
+
+
+async def test_without_evidence_a_person_decides_to_send_again(office: Office) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, "drop", at="before")
+    handle = await office.start(agreement)
+    status = await lost(office, handle)
+    assert status.needs_attention is not None
+    assert "adopt, send_again or abandon" in status.needs_attention
+    assert await office.documents_of(agreement) == []
+    await office.resolve(handle, "send_again")
+    document_id = await office.sent(handle)
+    assert await office.documents_of(agreement) == [document_id]
+
+
+async def test_works_where_the_delivery_log_is_forbidden_and_a_person_adopts(office: Office) -> None:
+    agreement = an_agreement()
+    await office.sandbox.call(
+        "PUT",
+        "/_sandbox/faults",
+        {
+            "api": [
+                {"path": SEND, "do": "drop", "at": "after"},
+                {"path": "/api/webhooks/*", "do": "status", "status": 403, "body": "", "times": None},
+            ]
+        },
+    )
+    handle = await office.start(agreement)
+    await lost(office, handle)
+    (document_id,) = await office.documents_of(agreement)
+    stranger = await office.sent(await office.start())
+    with pytest.raises(WorkflowUpdateFailedError) as caught:
+        await office.resolve(handle, "adopt", stranger)
+    assert "does not carry this agreement's marker" in str(caught.value.cause)
+    await office.resolve(handle, "adopt", document_id)
+    assert await office.sent(handle) == document_id
+
+
+async def test_a_person_may_abandon(office: Office) -> None:
+    await office.break_call(SEND, "drop", at="before")
+    handle = await office.start()
+    await lost(office, handle)
+    await office.resolve(handle, "abandon")
+    result = await office.result(handle)
+    assert (result.outcome, result.resolved_by) == (Outcome.ABANDONED, "operator")
+
+
+async def test_a_document_that_shows_up_after_a_second_send_is_shown_not_voided(office: Office) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, "drop", at="late", commit_after=1)
+    await office.sandbox.call("DELETE", "/api/webhooks/signature")
+    handle = await office.start(agreement)
+    await lost(office, handle)
+    await office.resolve(handle, "send_again")
+    adopted = await office.sent(handle)
+    (late,) = {*await committed(office, agreement.reference, count=2)} - {adopted}
+    await office.tell(handle, "sent", late)
+    status = await office.until(handle, needs_a_person)
+    assert status.candidates == (late,)
+    assert await office.status_at_provider(late) == "under_review"
+
+
+async def test_a_refused_send_fails_clearly(office: Office) -> None:
+    await office.break_call(SEND, "status", status=422, body={"message": "no", "type": "ValidationError"})
+    handle = await office.start()
+    with pytest.raises(WorkflowFailureError) as caught:
+        await office.result(handle)
+    assert isinstance(caught.value.cause, ApplicationError)
+    assert caught.value.cause.type == "Rejected"
+
+
+async def test_voided_while_the_send_is_unknown_learns_the_outcome_first(office: Office) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, "drop", at="after")
+    handle = await office.start(agreement)
+    await office.until(handle, lambda status: status.stage is Stage.SENDING)
+    await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="changed our mind"))
+    await office.skip(handle, timedelta(minutes=15))
+    assert (await office.result(handle)).outcome is Outcome.VOIDED
+    (document_id,) = await office.documents_of(agreement)
+    assert await office.status_at_provider(document_id) == "voided"
+
+
+async def test_voided_before_anything_was_sent_leaves_nothing(office: Office) -> None:
+    agreement = an_agreement()
+    await office.break_call("/v1/deliverable", "status", status=503, times=None)
+    handle = await office.start(agreement)
+    await office.until(handle, lambda status: status.stage is Stage.GENERATING)
+    await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="changed our mind"))
+    result = await office.result(handle)
+    assert (result.outcome, result.reason) == (Outcome.VOIDED, "changed our mind")
+    assert await office.documents_of(agreement) == []
+
+
+async def committed(office: Office, reference: str, *, count: int = 1) -> list[str]:
+    """Wait until the provider has so many documents for a reference."""
+    agreement = an_agreement(reference=reference)
+    return await office.eventually(lambda: office.documents_of(agreement), lambda ids: len(ids) == count)
