@@ -13,7 +13,8 @@
 
 "In all" is never under 7 days for provider steps: work that an open circuit holds back keeps that
 clock running.
-First delay 1 s, doubled, at most 5 min: an outage of an hour costs some 20 attempts.
+First delay 1 s, doubled, at most 5 min: an outage of an hour costs some 20 attempts. An archive that goes on
+failing is tried hourly.
 """
 
 from dataclasses import dataclass
@@ -42,12 +43,14 @@ class Policy:
     heartbeat: timedelta | None = None
 
 
-def _retry(maximum_attempts: int = 0, *, ends_with: tuple[str, ...] = ()) -> RetryPolicy:
+def _retry(
+    maximum_attempts: int = 0, *, cap: timedelta = timedelta(minutes=5), ends_with: tuple[str, ...] = ()
+) -> RetryPolicy:
     return RetryPolicy(
         non_retryable_error_types=ends_with,
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2,
-        maximum_interval=timedelta(minutes=5),
+        maximum_interval=cap,
         maximum_attempts=maximum_attempts,
     )
 
@@ -66,7 +69,7 @@ LOOK: Final = Policy(_READ, _MONTH, _retry())
 VOID: Final = Policy(_WRITE, _MONTH, _retry())
 REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
-ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(), _SILENCE)
+ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILENCE)
 
 SETTLE: Final = tuple(timedelta(seconds=each) for each in (2, 5, 15, 60, 120, 400))
 """Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""

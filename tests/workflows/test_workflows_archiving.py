@@ -1,13 +1,105 @@
 """Archiving never decides the signature's state, goes on for days, and keeps only whole documents."""
 
-import shutil
+import hashlib
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from fpdf import FPDF
 
 from activities.pdf import NotAPdfError, check_pdf
 from tests.workflows.office import Handle, Office
-from workflows.agreement import AgreementWorkflow
 from workflows.messages import Outcome, Stage
+
+LINK = "/turbosign/documents/*/download"
+FILE = "/_sandbox/storage/*"
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def mended(office: Office) -> AsyncIterator[None]:
+    yield
+    await office.mend()
+
+
+async def signed(office: Office) -> Handle:
+    """An agreement that everybody has signed, and that has not been told so."""
+    handle = await office.start()
+    await office.sign_all(await office.sent(handle))
+    return handle
+
+
+@pytest.mark.parametrize(
+    ("path", "fault", "rule"),
+    [
+        (FILE, "status", {"status": 403, "body": "<Error><Code>AccessDenied</Code></Error>"}),
+        (FILE, "status", {"status": 500}),
+        (FILE, "html", {"status": 200}),
+        (FILE, "truncate", {}),
+        (FILE, "content_length", {}),
+        (FILE, "empty", {}),
+        (FILE, "reset", {}),
+        (FILE, "redirect", {"status": 302, "location": "http://127.0.0.1:9/"}),
+        (LINK, "status", {"status": 409, "body": {"message": "not ready"}}),
+        (LINK, "status", {"status": 503}),
+        (LINK, "html", {"status": 200}),
+        ("/turbosign/documents/*/audit-trail", "status", {"status": 500}),
+    ],
+)
+async def test_a_download_that_fails_is_tried_with_a_fresh_link(
+    office: Office, path: str, fault: str, rule: dict[str, object]
+) -> None:
+    handle = await signed(office)
+    await office.break_call(path, fault, **rule)
+    await office.skip(handle, timedelta(minutes=10))
+    result = await office.result(handle)
+    assert result.archive is not None
+    content = await office.store.read(result.archive.document.key)
+    assert hashlib.sha256(content).hexdigest() == result.archive.document.sha256
+
+
+async def test_a_store_that_is_down_for_days_keeps_the_agreement_signed_and_visible(office: Office) -> None:
+    handle = await signed(office)
+    drafts = office.folder / ".drafts"
+    drafts.rmdir()
+    drafts.write_text("as if the disk were gone")
+    await office.skip(handle, timedelta(days=3))
+    status = await office.until_stage(handle, Stage.ARCHIVING)
+    assert (
+        status.needs_attention == "The document is signed but cannot be archived yet; it is tried on and on."
+    )
+    assert all(signer.signed_at is not None for signer in status.signers)
+    drafts.unlink()
+    drafts.mkdir()
+    await office.skip(handle, timedelta(minutes=10))
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+def a_pdf() -> bytes:
+    document = FPDF()
+    document.add_page()
+    return bytes(document.output())
+
+
+def test_a_whole_pdf_passes(tmp_path: Path) -> None:
+    path = tmp_path / "whole.pdf"
+    path.write_bytes(a_pdf())
+    check_pdf(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (lambda _: b"", "the download is not a PDF"),
+        (lambda whole: b"<html>" + whole, "the download is not a PDF"),
+        (lambda whole: whole[: len(whole) // 2], "the download is not a whole PDF: its end is missing"),
+        (lambda _: b"%PDF-1.7\n%%EOF\n", "the download is not a readable PDF"),
+    ],
+)
+def test_anything_else_does_not(tmp_path: Path, spoil: object, sentence: str) -> None:
+    path = tmp_path / "spoilt.pdf"
+    assert callable(spoil)
+    path.write_bytes(spoil(a_pdf()))
+    with pytest.raises(NotAPdfError, match=f"^{sentence}$"):
+        check_pdf(path)

@@ -100,9 +100,9 @@ async def test_events_from_before_the_adoption_count(office: Office) -> None:
 
 
 async def test_a_stranger_with_our_marker_is_not_adopted(office: Office) -> None:
+    stranger = await office.sent(await office.start())
     await office.break_call(SEND, "drop", at="before")
     handle = await office.start()
-    stranger = await office.sent(await office.start())
     await office.tell(handle, "sent", stranger)
     status = await lost(office, handle)
     assert status.document_id is None
@@ -123,6 +123,7 @@ async def test_without_evidence_a_person_decides_to_send_again(office: Office) -
 
 async def test_works_where_the_delivery_log_is_forbidden_and_a_person_adopts(office: Office) -> None:
     agreement = an_agreement()
+    stranger = await office.sent(await office.start())
     await office.sandbox.call(
         "PUT",
         "/_sandbox/faults",
@@ -136,7 +137,6 @@ async def test_works_where_the_delivery_log_is_forbidden_and_a_person_adopts(off
     handle = await office.start(agreement)
     await lost(office, handle)
     (document_id,) = await office.documents_of(agreement)
-    stranger = await office.sent(await office.start())
     with pytest.raises(WorkflowUpdateFailedError) as caught:
         await office.resolve(handle, "adopt", stranger)
     assert "does not carry this agreement's marker" in str(caught.value.cause)
