@@ -24,8 +24,8 @@ class PageTexts:
         for number, page in enumerate(PdfReader(io.BytesIO(content)).pages, start=1):
             self._read(number, page)
 
-    def place(self, template: dict[str, Any]) -> Box:
-        """Find where a field with this `template` belongs.
+    def place(self, template: dict[str, Any]) -> tuple[Box, Box | None]:
+        """Find where a field with this `template` belongs, and the anchor that it replaces.
 
         Raises:
             AnchorError: Its anchor is not there.
@@ -36,7 +36,9 @@ class PageTexts:
             if found := pattern.search(text):
                 start = x + found.start() * size * _WIDTH
                 width = max(1, found.end() - found.start()) * size * _WIDTH
-                return _beside(Box(page, start, y - size, width, size), template)
+                anchored = Box(page, start, y - size, width, size * 1.3)
+                replaces = template.get("placement", "replace") == "replace"
+                return _beside(anchored, template), anchored if replaces else None
         raise AnchorError(f'Anchor text "{anchor}" was not found in the document')
 
     def _read(self, number: int, page: Any) -> None:

@@ -15,7 +15,16 @@ from countersign.sandbox.errors import ApiError
 from countersign.sandbox.fault_middleware import FaultMiddleware
 from countersign.sandbox.ledger import current_request
 from countersign.sandbox.replies import reply
-from countersign.sandbox.routes import control, deliverables, documents, sending, templates, webhooks
+from countersign.sandbox.routes import (
+    control,
+    deliverables,
+    documents,
+    embedding,
+    people,
+    sending,
+    templates,
+    webhooks,
+)
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.sender import Sender
 
@@ -31,8 +40,10 @@ def create_app(sandbox: Sandbox) -> Starlette:
             *templates.ROUTES,
             *sending.ROUTES,
             *documents.ROUTES,
+            *embedding.ROUTES,
             *webhooks.ROUTES,
             *control.ROUTES,
+            *people.ROUTES,
         ],
         exception_handlers={ApiError: _refused, HTTPException: _not_routed},
         lifespan=_working,

@@ -78,7 +78,7 @@ class FaultMiddleware:
 
 
 def _is_api(path: str) -> bool:
-    return path.startswith("/_sandbox/storage/") or not path.startswith("/_sandbox")
+    return path.startswith("/_sandbox/storage/") or not (path == "/" or path.startswith("/_sandbox"))
 
 
 async def _whole(receive: Receive) -> bytes:

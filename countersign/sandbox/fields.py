@@ -1,13 +1,13 @@
-"""Signature fields: checked, placed on the page, and what a signer's hand leaves in them."""
+"""Signature fields of a send: checked, and placed on the page."""
 
+from dataclasses import astuple
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from countersign.sandbox import errors
 from countersign.sandbox.anchors import AnchorError, PageTexts
-from countersign.sandbox.pdf import Box, Mark, page_sizes
-from countersign.sandbox.store import Row
+from countersign.sandbox.pdf import page_sizes
 from countersign.sandbox.validation import Body, problems_of
 
 Number = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
@@ -26,7 +26,7 @@ FIELD_TYPES = Literal[
     "email",
     "checkbox",
 ]
-_BY_HAND: Final = frozenset({"signature", "initial"})
+BY_HAND: Final = frozenset({"signature", "initial"})
 
 
 class Extent(Body):
@@ -97,33 +97,6 @@ def check(raw: list[Any], emails: list[str], *, content: bytes) -> list[dict[str
     return _placed(raw, parsed, content)
 
 
-def marks(document: Row, people: list[Row]) -> list[Mark]:
-    """What everybody's hands have left on the document."""
-    by_email = {person["email"]: person for person in people}
-    return [
-        mark
-        for number, field in enumerate(document["fields"])
-        if (mark := _mark(field, by_email[field["recipientEmail"]], str(number))) is not None
-    ]
-
-
-def value_of(field: dict[str, Any], person: Row, entry: Any = None) -> str:
-    """What a field holds once its signer has signed: their entry, its default, or what is known of them."""
-    first, _, last = person["name"].partition(" ")
-    known = {
-        "signature": person["name"],
-        "initial": "".join(part[0] for part in person["name"].split()),
-        "date": (person["signed_on"] or "")[:10],
-        "full_name": person["name"],
-        "first_name": first,
-        "last_name": last,
-        "email": person["email"],
-    }
-    if field["type"] == "checkbox":
-        return "X" if entry or field.get("defaultValue") == "true" else ""
-    return str(entry or field.get("defaultValue") or known.get(field["type"], ""))
-
-
 def _check_one(field: SignatureField, emails: list[str]) -> None:
     if field.recipient_email not in emails:
         raise errors.single_step(
@@ -131,7 +104,7 @@ def _check_one(field: SignatureField, emails: list[str]) -> None:
         )
     if field.required is not None and not isinstance(field.required, bool):
         raise errors.single_step('Field "required" must be a boolean', "InvalidFieldRequired")
-    if field.required is False and field.type in _BY_HAND:
+    if field.required is False and field.type in BY_HAND:
         raise errors.single_step(f"A {field.type} field cannot be optional", "OptionalNotSupported")
     if field.template is None:
         if None in (field.page, field.x, field.y, field.width, field.height):
@@ -158,19 +131,20 @@ def _placed(raw: list[Any], parsed: list[SignatureField], content: bytes) -> lis
     sizes = page_sizes(content)
     texts = PageTexts(content) if any(field.template for field in parsed) else None
     return [
-        given | {"box": _box(field, given, sizes, texts)} for given, field in zip(raw, parsed, strict=True)
+        given | (_by_anchor(given, texts) if field.template and texts else _by_place(field, sizes))
+        for given, field in zip(raw, parsed, strict=True)
     ]
 
 
-def _box(
-    field: SignatureField, given: dict[str, Any], sizes: list[tuple[float, float]], texts: PageTexts | None
-) -> list[float]:
-    if field.template is not None and texts is not None:
-        try:
-            box = texts.place(given["template"])
-        except AnchorError as error:
-            raise errors.single_step(str(error), "TemplateProcessingFailed") from None
-        return [box.page, box.x, box.y, box.width, box.height]
+def _by_anchor(given: dict[str, Any], texts: PageTexts) -> dict[str, Any]:
+    try:
+        box, cover = texts.place(given["template"])
+    except AnchorError as error:
+        raise errors.single_step(str(error), "TemplateProcessingFailed") from None
+    return {"box": astuple(box), "cover": astuple(cover) if cover else None}
+
+
+def _by_place(field: SignatureField, sizes: list[tuple[float, float]]) -> dict[str, Any]:
     page = field.page or 1
     if page > len(sizes):
         message = f"Field is on page {page}, but the document has {len(sizes)}"
@@ -178,14 +152,4 @@ def _box(
     across = sizes[page - 1][0] / (field.page_width or sizes[page - 1][0])
     down = sizes[page - 1][1] / (field.page_height or sizes[page - 1][1])
     x, y, width, height = field.x or 0, field.y or 0, field.width or 0, field.height or 0
-    return [page, x * across, y * down, width * across, height * down]
-
-
-def _mark(field: dict[str, Any], person: Row, number: str) -> Mark | None:
-    text = value_of(field, person, person["entries"].get(number))
-    if person["signed_on"] is None or not text:
-        return None
-    page, x, y, width, height = field["box"]
-    by_hand = field["type"] in _BY_HAND
-    caption = f"{person['name']} {person['signed_on']}" if by_hand else ""
-    return Mark(Box(int(page), x, y, width, height), text, "signature" if by_hand else "text", caption)
+    return {"box": [page, x * across, y * down, width * across, height * down], "cover": None}

@@ -73,8 +73,10 @@ def _keep(sandbox: Sandbox, document: Row, kind: str, address: str, person: Row 
 def listing(sandbox: Sandbox, address: str | None = None, document_id: str | None = None) -> list[Row]:
     """Read e-mails, newest first."""
     return sandbox.store.rows(
-        "SELECT * FROM emails WHERE (?1 IS NULL OR address = ?1) AND (?2 IS NULL OR document_id = ?2)"
-        " ORDER BY seq DESC",
+        "SELECT emails.*, recipients.status AS recipient_status FROM emails"
+        " LEFT JOIN recipients ON recipients.id = emails.recipient_id"
+        " WHERE (?1 IS NULL OR address = ?1) AND (?2 IS NULL OR emails.document_id = ?2)"
+        " ORDER BY emails.seq DESC",
         address,
         document_id,
     )
@@ -83,5 +85,5 @@ def listing(sandbox: Sandbox, address: str | None = None, document_id: str | Non
 def shown(row: Row, base_url: str) -> dict[str, Any]:
     """Show an e-mail with its link."""
     link = None if row["token"] is None else f"{base_url}_sandbox/sign/{row['token']}"
-    keys = ("id", "document_id", "recipient_id", "kind", "address", "subject", "sent_at")
+    keys = ("id", "document_id", "recipient_id", "kind", "address", "subject", "sent_at", "recipient_status")
     return {key: row[key] for key in keys} | {"link": link}

@@ -21,6 +21,20 @@ _STYLES: Final[dict[str, tuple[Literal["", "B"], int, int]]] = {
 }
 
 
+_SPELLED: Final = {
+    "€": "EUR",
+    "\N{EN DASH}": "-",
+    "\N{EM DASH}": "-",
+    "\N{LEFT SINGLE QUOTATION MARK}": "'",
+    "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+    "\N{LEFT DOUBLE QUOTATION MARK}": '"',
+    "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+    "…": "...",
+    "•": "*",
+    "™": "(TM)",
+}
+
+
 class UnreadablePdfError(ValueError):
     """The bytes are no PDF that can be read."""
 
@@ -42,16 +56,22 @@ class Mark:
 
     box: Box
     text: str
-    style: Literal["signature", "text"]
+    style: Literal["signature", "text", "slot"]
     caption: str = ""
+    cover: Box | None = None
+    """What it hides: the anchor it stands for."""
 
 
-def render(title: str, paragraphs: Sequence[Sequence[str]], *, made_at: datetime | None = None) -> bytes:
-    """Set paragraphs as a PDF."""
+def render(
+    title: str, paragraphs: Sequence[Sequence[str]], *, made_at: datetime | None = None, keywords: str = ""
+) -> bytes:
+    """Set paragraphs as a PDF. `keywords` go into its metadata, which holds any letter there is."""
     pdf = FPDF(format="letter")
     if made_at is not None:
         pdf.set_creation_date(made_at)
     pdf.set_title(title)
+    if keywords:
+        pdf.set_keywords(keywords)
     pdf.set_creator("TurboDocx sandbox")
     pdf.set_auto_page_break(auto=True, margin=20)
     pdf.add_page()
@@ -90,7 +110,7 @@ def stamp(content: bytes, marks: Sequence[Mark], footer: str) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Keep what the PDF core fonts can show (Latin 1); other letters lose accents or become `?`."""
+    """Keep what the PDF core fonts can show (Latin 1); other letters lose accents, or become `?`."""
     cleaned = "".join(c if c == "\n" or c >= " " else " " for c in text)
     return "".join(_latin(character) for character in cleaned)
 
@@ -98,6 +118,8 @@ def printable(text: str) -> str:
 def _latin(character: str) -> str:
     if character <= "\xff":
         return character
+    if character in _SPELLED:
+        return _SPELLED[character]
     folded = unicodedata.normalize("NFKD", character).encode("latin-1", "ignore").decode("latin-1")
     return folded or "?"
 
@@ -118,6 +140,12 @@ def _overlay(sizes: Sequence[tuple[float, float]], marks: Sequence[Mark], footer
 
 def _draw(pdf: Any, mark: Mark) -> None:
     box = mark.box
+    if mark.cover is not None:
+        pdf.set_fill_color(255, 255, 255)
+        pdf.rect(mark.cover.x, mark.cover.y, mark.cover.width, mark.cover.height, style="F")
+    if mark.style == "slot":
+        pdf.set_fill_color(255, 236, 170)
+        pdf.rect(box.x, box.y, box.width, box.height, style="F")
     signed = mark.style == "signature"
     size = max(7.0, min(box.height * 0.6, 22.0))
     pdf.set_text_color(20, 40, 120) if signed else pdf.set_text_color(0, 0, 0)

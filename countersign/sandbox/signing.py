@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from countersign.sandbox import audit, documents, errors, events, mail
-from countersign.sandbox.fields import marks
+from countersign.sandbox.marks import marks
 from countersign.sandbox.pdf import stamp
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row

@@ -12,7 +12,7 @@ from countersign.sandbox import docx, errors, pdf
 from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.auth import members
 from countersign.sandbox.bodies import json_object
-from countersign.sandbox.generation import fill
+from countersign.sandbox.generation import fill, value_of
 from countersign.sandbox.replies import MEDIA_TYPES, attachment, reply
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
@@ -180,7 +180,8 @@ def _row(sandbox: Sandbox, asked: NewDeliverable, template: Row, variables: list
 
 def _content(sandbox: Sandbox, row: Row, template: Row) -> bytes:
     paragraphs = fill(template["paragraphs"], row["variables"])
-    return pdf.render(row["name"], paragraphs, made_at=sandbox.clock.now())
+    values = "; ".join(f"{each['placeholder']}={value_of(each)}" for each in row["variables"])
+    return pdf.render(row["name"], paragraphs, made_at=sandbox.clock.now(), keywords=values)
 
 
 def _find(request: Request) -> Row:
