@@ -1,0 +1,104 @@
+"""Imports go one way: what a user changes stands above the machinery, and nothing goes round in circles."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = ("activities", "commands", "countersign", "starter", "worker", "workflows")
+PURE_MESSAGES = ("workflows.failures", "workflows.messages", "workflows.progress", "workflows.tasks")
+ALLOWED = {
+    "countersign": ("countersign",),
+    "workflows": ("workflows", "activities", "countersign.events", "countersign.reference"),
+    "activities": ("activities", "countersign", *PURE_MESSAGES),
+    "commands": ("commands", "countersign", "workflows", "activities"),
+    "starter": ("commands", "countersign", "workflows"),
+    "worker": ("activities", "countersign", "workflows"),
+}
+ONLY_IN = {
+    "httpx": ("countersign.providers.transport", "countersign.sandbox"),
+    "boto3": ("countersign.secrets",),
+    "obstore": ("countersign.storage",),
+    "opentelemetry": ("countersign.observability",),
+}
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for top in OURS:
+        paths = [ROOT / f"{top}.py"] if (ROOT / f"{top}.py").exists() else (ROOT / top).rglob("*.py")
+        for path in paths:
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            yield name.removesuffix(".__init__"), ast.parse(path.read_text())
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in packages)
+
+
+IMPORTS = {name: sorted(set(imported(tree))) for name, tree in modules()}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_imports_go_one_way(name: str) -> None:
+    allowed = ALLOWED[name.split(".", maxsplit=1)[0]]
+    wrong = [each for each in IMPORTS[name] if is_within(each, OURS) and not is_within(each, allowed)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_has_one_home(library: str) -> None:
+    homes = [name for name, each in IMPORTS.items() if any(is_within(one, (library,)) for one in each)]
+    assert [name for name in homes if not is_within(name, ONLY_IN[library])] == []
+
+
+def test_workflows_know_no_transport_and_no_settings() -> None:
+    banned = ("httpx", "pydantic_settings", "countersign.settings", "countersign.configuration")
+    found = {
+        name: [each for each in imports if is_within(each, banned)]
+        for name, imports in IMPORTS.items()
+        if is_within(name, ("workflows",))
+    }
+    assert {name: each for name, each in found.items() if each} == {}
+
+
+def test_workflows_import_activities_only_past_the_sandbox() -> None:
+    for name, tree in modules():
+        if is_within(name, ("workflows",)):
+            plain = ast.Module([node for node in tree.body if not isinstance(node, ast.With)], [])
+            assert [each for each in imported(plain) if is_within(each, ("activities",))] == [], name
+
+
+def test_the_sandbox_shares_no_code_with_what_it_tests() -> None:
+    for name, imports in IMPORTS.items():
+        ours = [each for each in imports if is_within(each, OURS)]
+        if is_within(name, ("countersign.sandbox",)):
+            assert [each for each in ours if not is_within(each, ("countersign.sandbox",))] == [], name
+        else:
+            assert [each for each in ours if is_within(each, ("countersign.sandbox",))] == [], name
+
+
+def test_no_module_imports_itself_by_detours() -> None:
+    graph = {
+        name: {known for each in imports if (known := _module(each)) and known != name}
+        for name, imports in IMPORTS.items()
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def _module(name: str) -> str | None:
+    """Find the module that an imported name is, or is defined in."""
+    if name in IMPORTS:
+        return name
+    parent = name.rpartition(".")[0]
+    return parent if parent in IMPORTS else None
