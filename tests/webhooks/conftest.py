@@ -9,7 +9,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from tests.webhooks.webhook_doors import running_door
+from tests.webhooks.webhook_doors import RunningDoor, running_door
 from tests.webhooks.webhook_receiver import QUEUE, Agreement, Receiver, start_agreement
 
 
@@ -23,15 +23,15 @@ async def receiving(temporal_env: WorkflowEnvironment) -> AsyncIterator[Client]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def door(receiving: Client) -> AsyncIterator[str]:
-    """The URL of a door."""
-    async with running_door(receiving) as url:
-        yield url
+async def door(receiving: Client) -> AsyncIterator[RunningDoor]:
+    """A door of the real command line."""
+    async with running_door(receiving) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def http(door: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=door, trust_env=False) as session:
+async def http(door: RunningDoor) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as session:
         yield session
 
 

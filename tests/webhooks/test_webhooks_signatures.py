@@ -11,6 +11,7 @@ import pytest
 from countersign.providers.turbodocx.webhook import TurboDocxDialect
 from countersign.webhooks.verification import Claim, HmacKey, Judgement, Signature, judge
 from tests.webhooks.webhook_deliveries import PATH, SECRET, digest, encode, envelope, sign
+from tests.webhooks.webhook_doors import RunningDoor
 from tests.webhooks.webhook_receiver import Agreement
 from tests.webhooks.webhook_wire import exchange, request, status
 
@@ -107,11 +108,11 @@ FORGERIES: dict[str, Callable[[bytes], Headers]] = {
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 async def test_a_forgery_is_refused_and_told_nothing(
-    door: str, agreement: Agreement, forge: Callable[[bytes], Headers]
+    door: RunningDoor, agreement: Agreement, forge: Callable[[bytes], Headers]
 ) -> None:
     body = encode(envelope(agreement.title))
 
-    answer = await exchange(door, request([*forge(body), ("Content-Length", str(len(body)))], body))
+    answer = await exchange(door.url, request([*forge(body), ("Content-Length", str(len(body)))], body))
 
     head, _, content = answer.partition(b"\r\n\r\n")
     assert status(answer) == 401
@@ -123,12 +124,12 @@ async def test_a_forgery_is_refused_and_told_nothing(
 
 @pytest.mark.parametrize("write", [str.upper, "  {}\t".format], ids=["upper-case hex", "outer space"])
 async def test_a_right_signature_may_be_written_otherwise(
-    door: str, agreement: Agreement, write: Callable[[str], str]
+    door: RunningDoor, agreement: Agreement, write: Callable[[str], str]
 ) -> None:
     body = encode(envelope(agreement.title))
     headers = {SIGNATURE: "sha256=" + write(digest(body, NOW)).strip(), TIMESTAMP: write(NOW)}
 
-    answer = await exchange(door, request({**headers, "Content-Length": str(len(body))}, body))
+    answer = await exchange(door.url, request({**headers, "Content-Length": str(len(body))}, body))
 
     assert status(answer) == 200
 

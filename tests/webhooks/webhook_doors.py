@@ -1,46 +1,113 @@
-"""Doors of the real command line."""
+"""Doors: of the real command line, and in this process where a test must reach inside."""
 
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from temporalio.client import Client
 
+from countersign.providers.turbodocx.webhook import TurboDocxDialect
+from countersign.secrets.rotation import Rotating
+from countersign.settings import WebhookSettings
+from countersign.webhooks.app import Door, create_app
+from countersign.webhooks.callers import Callers
+from countersign.webhooks.delivery import Delivery
+from countersign.webhooks.endpoint import Endpoint
+from countersign.webhooks.journal import Journal
+from countersign.webhooks.readiness import Readiness
+from countersign.webhooks.routing import Documents, Markers, Routes
+from countersign.webhooks.server import Certificate, Server
 from tests.webhooks.webhook_deliveries import SECRET
 
 
-async def start_door(
-    client: Client, *arguments: str, **environment: str
-) -> tuple[asyncio.subprocess.Process, str]:
-    """Start `python -m countersign.webhooks`; returns the process and its URL."""
+@dataclass(frozen=True)
+class RunningDoor:
+    """A door in a process of its own."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    log: Path
+
+    def logged(self) -> str:
+        """Everything it has written to stderr so far."""
+        return self.log.read_text(encoding="utf-8")
+
+
+def environment_of(client: Client, **changes: str) -> dict[str, str]:
+    ours = ("COUNTERSIGN_", "TURBODOCX_", "TEMPORAL_")
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": client.namespace,
+        "TURBODOCX_WEBHOOK_SECRET": SECRET,
+        **changes,
+    }
+
+
+async def start_door(client: Client, *arguments: str, **changes: str) -> RunningDoor:
+    """Start `python -m countersign.webhooks`; `changes` go to its environment."""
+    descriptor, log = tempfile.mkstemp(prefix="door-", suffix=".log")
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "countersign.webhooks",
-        "--port=0",
-        *arguments,
-        env={
-            **os.environ,
-            "TEMPORAL_ADDRESS": client.service_client.config.target_host,
-            "TEMPORAL_NAMESPACE": client.namespace,
-            "TURBODOCX_WEBHOOK_SECRET": SECRET,
-            **environment,
-        },
+        *(sys.executable, "-m", "countersign.webhooks", "--port=0", *arguments),
+        env=environment_of(client, **changes),
         stdout=asyncio.subprocess.PIPE,
+        stderr=descriptor,
     )
+    os.close(descriptor)
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
-    assert "listening on" in line
-    return process, line.split()[-1]
+    door = RunningDoor(line.split()[-1] if line else "", process, Path(log))
+    assert "listening on" in line, door.logged()
+    return door
 
 
 @asynccontextmanager
-async def running_door(client: Client, *arguments: str, **environment: str) -> AsyncIterator[str]:
-    process, url = await start_door(client, *arguments, **environment)
+async def running_door(client: Client, *arguments: str, **changes: str) -> AsyncIterator[RunningDoor]:
+    """Run a door, and see it end well."""
+    door = await start_door(client, *arguments, **changes)
     try:
-        yield url
+        yield door
     finally:
-        process.terminate()
-        assert await process.wait() == 0
+        if door.process.returncode is None:
+            door.process.terminate()
+        code = await door.process.wait()
+        log = door.logged()
+        door.log.unlink()
+    assert code == 0
+    assert "Traceback" not in log
+    assert "Exception" not in log
+
+
+@asynccontextmanager
+async def door_in_process(
+    client: Client,
+    *,
+    certificate: Certificate | None = None,
+    connection_limit: int = 100,
+    documents: Documents | None = None,
+) -> AsyncIterator[str]:
+    """Serve in this process; yields the URL."""
+    settings = WebhookSettings(webhook_secret=SECRET)
+    markers = Markers(environment="development", namespace=client.namespace)
+    door = Door(Delivery(client, Routes(markers, documents)), Journal(), Callers(), body_limit=65_536)
+    endpoint = Endpoint(TurboDocxDialect(), Rotating(settings, lambda: settings, renew_seconds=30))
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server = Server(
+        create_app(door, [endpoint], is_ready=Readiness(client)),
+        host="127.0.0.1",
+        port=0,
+        connection_limit=connection_limit,
+        certificate=certificate,
+        on_start=started.set_result,
+    )
+    serving = asyncio.create_task(server._serve())
+    try:
+        yield await started
+    finally:
+        server.should_exit = True
+        await serving

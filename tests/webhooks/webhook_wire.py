@@ -2,17 +2,26 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from tests.webhooks.webhook_deliveries import PATH
 
 
-async def connect(
+@asynccontextmanager
+async def connected(
     url: str, context: ssl.SSLContext | None = None
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """One connection, closed in the end whatever the other side made of it."""
     parts = urlsplit(url)
-    return await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def exchange(url: str, *chunks: bytes, leave: bool = False) -> bytes:
@@ -20,16 +29,38 @@ async def exchange(url: str, *chunks: bytes, leave: bool = False) -> bytes:
 
     `leave` closes our side after the last chunk without reading.
     """
-    reader, writer = await connect(url)
+    async with connected(url) as (reader, writer):
+        with suppress(ConnectionError):
+            for chunk in chunks:
+                writer.write(chunk)
+                await writer.drain()
+            return b"" if leave else await reader.read()
+    return b""
+
+
+async def hung_up_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Drip a byte every 50 ms until the other side ends the connection; returns what it said before.
+
+    A time limit that every byte moves would never come.
+    """
+    dripping = asyncio.create_task(_drip(writer))
+    said = b""
     try:
-        for chunk in chunks:
-            writer.write(chunk)
-            await writer.drain()
-        return b"" if leave else await reader.read()
+        while received := await reader.read(1000):
+            said += received
     except ConnectionError:
-        return b""
+        pass
     finally:
-        writer.close()
+        dripping.cancel()
+    return said
+
+
+async def _drip(writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.05)
 
 
 def request(

@@ -1,0 +1,278 @@
+"""What strangers can do to a connection: send too much, too slowly, too little, or nothing that is HTTP."""
+
+import asyncio
+import ssl
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import trustme
+from temporalio.client import Client
+
+from countersign.webhooks import protocol
+from countersign.webhooks.server import Certificate
+from tests.webhooks.webhook_deliveries import encode, envelope, sign
+from tests.webhooks.webhook_doors import RunningDoor, door_in_process
+from tests.webhooks.webhook_receiver import Agreement
+from tests.webhooks.webhook_wire import connected, exchange, hung_up_on, request, status
+
+LIMIT = 65_536
+CHUNKED = ("Transfer-Encoding", "chunked")
+CLOSE = b"Connection: close\r\n"
+HEALTH = request({}, method="GET", path="/healthz")
+
+
+async def test_a_body_of_the_limit_is_read(door: RunningDoor, agreement: Agreement) -> None:
+    body = encode(envelope(agreement.title, padding="x" * 64_000)).ljust(LIMIT)
+
+    answer = await exchange(door.url, request({**sign(body), "Content-Length": str(LIMIT)}, body))
+
+    assert status(answer) == 200
+
+
+@pytest.mark.parametrize("length", [LIMIT + 1, 2**31, 10**19])
+async def test_a_longer_one_is_refused_by_its_announcement(door: RunningDoor, length: int) -> None:
+    answer = await exchange(door.url, request({"Content-Length": str(length)}))
+
+    assert status(answer) == 413
+    assert answer.endswith(b"\r\n\r\nrefused\n")
+
+
+@pytest.mark.parametrize("length", ["-1", "+5", "0x10", "5, 6", "", "9" * 5000])
+async def test_an_absurd_announcement_is_refused(door: RunningDoor, length: str) -> None:
+    answer = await exchange(door.url, request({"Content-Length": length}, b"hello"))
+
+    assert status(answer) == 400
+
+
+async def test_chunks_without_end_are_cut_off(door: RunningDoor) -> None:
+    chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+
+    answer = await exchange(door.url, request([CHUNKED]), *[chunk] * 1000)
+
+    assert status(answer) in {413, None}  # None: the reset overtook the answer
+    assert status(await exchange(door.url, HEALTH)) == 200
+
+
+async def test_one_chunk_too_much_is_refused(door: RunningDoor) -> None:
+    body = b"10001\r\n" + b"x" * 0x10001 + b"\r\n0\r\n\r\n"
+
+    assert status(await exchange(door.url, request([CHUNKED], body))) == 413
+
+
+async def test_a_chunked_delivery_is_as_good(door: RunningDoor, agreement: Agreement) -> None:
+    body = encode(envelope(agreement.title))
+    chunks = b"".join(b"1\r\n" + bytes([each]) + b"\r\n" for each in body) + b"0\r\n\r\n"
+
+    answer = await exchange(door.url, request([*sign(body).items(), CHUNKED], chunks))
+
+    assert status(answer) == 200
+    assert len(await agreement.events()) == 1
+
+
+@pytest.mark.parametrize("part", [0, 1, 100])
+async def test_a_caller_who_leaves_is_no_incident(door: RunningDoor, agreement: Agreement, part: int) -> None:
+    body = encode(envelope(agreement.title))
+    whole = request({**sign(body), "Content-Length": str(len(body))})
+
+    await exchange(door.url, whole + body[:part], leave=True)
+    await exchange(door.url, whole[: part + 20], leave=True)
+
+    assert status(await exchange(door.url, HEALTH)) == 200
+    assert await agreement.events() == []
+    assert " 500" not in door.logged()
+    assert "Exception" not in door.logged()
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        b"",
+        b"P",
+        request({"X-Slow": "yes"})[:-2],
+        request({"Content-Length": "1000"}, b"12345"),
+        request([CHUNKED]),
+    ],
+    ids=["silent", "one byte", "half the headers", "half the body", "no chunk"],
+)
+async def test_slow_senders_are_hung_up_on_and_hold_nobody_up(
+    receiving: Client, monkeypatch: pytest.MonkeyPatch, opening: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    async with door_in_process(receiving) as url, AsyncExitStack() as stack:
+        slow = [await stack.enter_async_context(connected(url)) for _ in range(20)]
+        for _, writer in slow:
+            writer.write(opening)
+
+        assert status(await exchange(url, HEALTH)) == 200
+        for said in await asyncio.gather(*(hung_up_on(*each) for each in slow)):
+            assert said == b""
+
+
+async def test_the_time_limit_is_each_requests_own(
+    receiving: Client, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    async with door_in_process(receiving) as url, connected(url) as (reader, writer):
+        for _ in range(4):  # together longer than the limit
+            body = encode(envelope(agreement.title))
+            whole = request({**sign(body), "Content-Length": str(len(body))}, body)
+            writer.write(whole.replace(CLOSE, b""))
+            assert (await reader.readuntil(b"accepted\n")).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(0.15)
+        writer.write(b"POST / HTTP/1.1\r\n")
+
+        assert await hung_up_on(reader, writer) == b""
+
+
+async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
+    receiving: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    async with door_in_process(receiving) as url, connected(url) as (reader, writer):
+        writer.write(HEALTH.replace(CLOSE, b"") + request({"Content-Length": "99"}, b"12345"))
+        await reader.readuntil(b"alive\n")
+
+        assert await hung_up_on(reader, writer) == b""
+
+
+async def test_more_connections_than_allowed_are_turned_away(receiving: Client) -> None:
+    async with door_in_process(receiving, connection_limit=10) as url:
+        async with AsyncExitStack() as stack:
+            for _ in range(10):
+                await stack.enter_async_context(connected(url))
+            answer = await exchange(url, b"")
+
+        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nretry-after: 5\r\n" in answer
+        while status(await exchange(url, HEALTH)) != 200:
+            pass
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Content-Length", "5"), CHUNKED],
+        [CHUNKED, ("Content-Length", "5")],
+        [("Content-Length", "5"), ("Content-Length", "6")],
+        [("Transfer-Encoding", "gzip, chunked")],
+        [("Transfer-Encoding", "identity")],
+        [("Transfer-Encoding", "chunked"), ("Transfer-Encoding", "chunked")],
+        [("Content-Length", "5"), ("Transfer-Encoding", "xchunked")],
+        [("Content-Length ", "5")],
+    ],
+    ids=repr,
+)
+async def test_a_body_with_two_possible_ends_is_refused(
+    door: RunningDoor, headers: list[tuple[str, str]]
+) -> None:
+    smuggled = b"0\r\n\r\n" + request({}, path="/healthz", method="GET")
+
+    answer = await exchange(door.url, request(headers, smuggled))
+
+    assert status(answer) in {400, 501}
+    assert b"alive" not in answer
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x00" * 100,
+        b"hello\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"POST /webhooks/turbodocx HTTP/1.1\nHost: door\nConnection: close\n\n",
+        b"POST /webhooks/turbodocx HTTP/1.1\r\nNo colon\r\n\r\n",
+        b"POST /webhooks/turbodocx HTTP/9.9\r\nHost: door\r\nConnection: close\r\n\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * 100_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 20_000 + b"\r\n",
+        request([CHUNKED], b"zz\r\n"),
+        request([CHUNKED], b"5\r\nhello\r\n0\r\n" + b"X: y\r\n" * 10_000),
+    ],
+    ids=lambda each: repr(each[:30]),
+)
+async def test_what_is_not_http_is_refused_in_the_same_words(door: RunningDoor, garbage: bytes) -> None:
+    answer = await exchange(door.url, garbage)
+
+    assert status(answer) in {400, 401, 404, None}  # None: the reset overtook the answer
+    assert not answer or answer.endswith(b"\r\n\r\nrefused\n")
+    assert status(await exchange(door.url, HEALTH)) == 200
+
+
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
+)
+async def test_only_post_delivers(door: RunningDoor, method: str) -> None:
+    answer = await exchange(door.url, request({}, method=method))
+
+    assert status(answer) == 405
+    assert b"TRACE" not in answer
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/webhooks",
+        "/webhooks/",
+        "/webhooks/turbodocx/",
+        "/webhooks/TurboDocx",
+        "/webhooks/another",
+        "//webhooks/turbodocx",
+        "/webhooks/../healthz",
+        "/webhooks/turbodocx%00",
+        "/webhooks/turbodocx%2f",
+        "/docs",
+        "/metrics",
+        "http://door/webhooks/turbodocx",
+        "*",
+    ],
+)
+async def test_there_is_nothing_elsewhere(door: RunningDoor, path: str) -> None:
+    answer = await exchange(door.url, request({}, path=path))
+
+    assert status(answer) in {400, 404}
+    assert answer.endswith(b"refused\n")
+
+
+async def test_an_upgrade_is_not_accepted(door: RunningDoor) -> None:
+    upgrade = {"Upgrade": "websocket", "Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13"}
+    whole = request(upgrade, method="GET").replace(b"Connection: close", b"Connection: Upgrade, close")
+
+    assert status(await exchange(door.url, whole)) == 405
+
+
+async def test_a_body_may_wait_for_permission(door: RunningDoor, agreement: Agreement) -> None:
+    body = encode(envelope(agreement.title))
+    headers = {**sign(body), "Content-Length": str(len(body)), "Expect": "100-continue"}
+    async with connected(door.url) as (reader, writer):
+        writer.write(request(headers))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
+        writer.write(body)
+
+        assert status(await reader.read()) == 200
+
+
+async def test_it_speaks_tls_by_itself(
+    receiving: Client, agreement: Agreement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    for each in certificate.cert_chain_pems:
+        each.write_to_path(tmp_path / "chain.pem", append=True)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    files = Certificate(tmp_path / "chain.pem", tmp_path / "key.pem")
+    body = encode(envelope(agreement.title))
+
+    async with door_in_process(receiving, certificate=files) as url:
+        assert url.startswith("https://127.0.0.1:")
+        async with connected(url, trusting) as (reader, writer):
+            writer.write(request({**sign(body), "Content-Length": str(len(body))}, body))
+            assert status(await reader.read()) == 200
+
+        monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.2)
+        async with connected(url, trusting) as (reader, writer):
+            assert await hung_up_on(reader, writer) == b""
