@@ -4,11 +4,13 @@ import hashlib
 import hmac
 import json
 import time
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 SECRET = "whsec_0123456789abcdef0123456789abcdef"
 PATH = "/webhooks/turbodocx"
+EXAMPLES = Path(__file__).with_name("turbodocx_examples.json")
 
 
 def envelope(title: str, event: str = "signature.document.viewed", **data: Any) -> dict[str, Any]:
@@ -19,6 +21,12 @@ def envelope(title: str, event: str = "signature.document.viewed", **data: Any) 
         "version": "1.0",
         "data": {"document_id": str(uuid4()), "title": title, **data},
     }
+
+
+def examples() -> list[dict[str, Any]]:
+    """One event of each type, as the provider's documentation shows them."""
+    examples: list[dict[str, Any]] = json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"]
+    return examples
 
 
 def encode(payload: Any) -> bytes:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from temporalio.client import Client
 
 from countersign.providers.turbodocx.webhook import TurboDocxDialect
@@ -81,6 +82,12 @@ async def running_door(client: Client, *arguments: str, **changes: str) -> Async
     assert code == 0
     assert "Traceback" not in log
     assert "Exception" not in log
+
+
+def calling(door: RunningDoor) -> httpx.AsyncClient:
+    """A client as patient as providers are advised to be: 5 s."""
+    limits = httpx.Limits(max_connections=1000)
+    return httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=5, limits=limits)
 
 
 @asynccontextmanager

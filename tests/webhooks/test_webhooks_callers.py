@@ -1,0 +1,87 @@
+"""Who may deliver: the other end of the connection decides, not what it says about itself."""
+
+from ipaddress import ip_network
+
+import pytest
+from temporalio.client import Client
+
+from countersign.webhooks.callers import Callers
+from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
+from tests.webhooks.webhook_doors import calling, running_door
+
+PROVIDER, PROXY, STRANGER = "203.0.113.7", "10.0.0.2", "198.51.100.9"
+ALLOWED = (ip_network("203.0.113.0/24"), ip_network("2001:db8::/32"))
+PROXIES = (ip_network("10.0.0.0/8"),)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "admitted"),
+    [
+        (PROVIDER, [], True),
+        (STRANGER, [], False),
+        ("2001:db8::1", [], True),
+        (f"::ffff:{PROVIDER}", [], True),
+        (f"::ffff:{STRANGER}", [], False),
+        (None, [], False),
+        ("", [], False),
+        ("not an address", [], False),
+        # What a stranger says of itself counts for nothing
+        (STRANGER, [PROVIDER], False),
+        (STRANGER, [f"{PROVIDER}, {PROXY}"], False),
+        # A proxy of ours is believed about whom it heard from, and nobody before that
+        (PROXY, [PROVIDER], True),
+        (PROXY, [STRANGER], False),
+        (PROXY, [f"{PROVIDER}, {STRANGER}"], False),
+        (PROXY, [f"{STRANGER}, {PROVIDER}"], True),
+        (PROXY, [f"{PROVIDER},{PROXY}"], True),
+        (PROXY, [STRANGER, PROVIDER], True),
+        (PROXY, [PROVIDER, STRANGER], False),
+        (PROXY, [], False),
+        (PROXY, [""], False),
+        (PROXY, [", ,"], False),
+        (PROXY, [f"{PROVIDER}:1234"], False),
+        (PROXY, ["unknown"], False),
+        (PROXY, [f"{PROVIDER}, <script>"], False),
+        (PROXY, [",".join([PROXY] * 5000)], False),
+    ],
+)
+def test_the_nearest_address_that_is_not_our_proxy_decides(
+    peer: str | None, forwarded: list[str], *, admitted: bool
+) -> None:
+    assert Callers(ALLOWED, PROXIES).admits(peer, forwarded) is admitted
+
+
+def test_without_a_list_anybody_may_try() -> None:
+    assert Callers().admits(None, ["<script>"])
+
+
+async def test_a_header_does_not_get_a_stranger_in(receiving: Client) -> None:
+    body = encode(envelope("Somebody else's"))
+    async with running_door(receiving, COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS="203.0.113.0/24") as door:
+        async with calling(door) as http:
+            for forwarded in (
+                PROVIDER,
+                f"{PROVIDER}, 127.0.0.1",
+                "ÿþ<script>\tlevel=error".encode("latin-1"),
+            ):
+                headers = {**sign(body), "X-Forwarded-For": forwarded, "Forwarded": f"for={PROVIDER}"}
+                answer = await http.post(PATH, content=body, headers=headers)  # type: ignore[arg-type]
+                assert (answer.status_code, answer.text) == (403, "refused\n")
+            assert (await http.get("/healthz")).status_code == 200
+        assert "script" not in door.logged()
+
+
+async def test_behind_a_proxy_of_ours_the_provider_gets_in(receiving: Client) -> None:
+    body = encode(envelope("Somebody else's"))
+    async with (
+        running_door(
+            receiving,
+            COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS="203.0.113.0/24",
+            COUNTERSIGN_WEBHOOKS_TRUSTED_PROXIES="127.0.0.1",
+        ) as door,
+        calling(door) as http,
+    ):
+        for forwarded, status in ((PROVIDER, 200), (STRANGER, 403), (f"{PROVIDER}, {STRANGER}", 403)):
+            headers = {**sign(body), "X-Forwarded-For": forwarded}
+            answer = await http.post(PATH, content=body, headers=headers)
+            assert answer.status_code == status

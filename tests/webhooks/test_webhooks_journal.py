@@ -1,0 +1,84 @@
+"""What the operator is told: every verdict counted, refusals logged without flooding, nothing personal."""
+
+import logging
+
+import pytest
+from prometheus_client import REGISTRY
+
+from countersign.events import SignatureEvent
+from countersign.webhooks.dialect import Reading
+from countersign.webhooks.journal import Journal
+from countersign.webhooks.verdict import Verdict
+
+
+def counted(verdict: Verdict, dialect: str = "test") -> float:
+    labels = {"dialect": dialect, "verdict": verdict.value}
+    return REGISTRY.get_sample_value("countersign_webhooks_total", labels) or 0
+
+
+def delays() -> float:
+    return REGISTRY.get_sample_value("countersign_webhook_delay_seconds_count", {"dialect": "test"}) or 0
+
+
+def a_reading(occurred_at: str | None = None) -> Reading:
+    return Reading(SignatureEvent(event_id="evt_1", kind="viewed", occurred_at=occurred_at), "Ada's contract")
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_every_verdict_has_one_of_few_statuses(verdict: Verdict) -> None:
+    assert verdict.status in {200, 400, 401, 403, 408, 413, 415, 422, 503}
+
+
+def test_a_flood_of_refusals_is_counted_in_full_and_logged_once_a_second(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("countersign.webhooks.journal.time.monotonic", lambda: now[0])
+    before, book = counted(Verdict.MISMATCH), Journal()
+
+    for _ in range(1000):
+        book.refused("test", Verdict.MISMATCH)
+    book.refused("test", Verdict.WRONG_CALLER, caller="198.51.100.9")
+    now[0] += 1
+    book.refused("test", Verdict.MISMATCH)
+
+    assert counted(Verdict.MISMATCH) - before == 1001
+    counts = [record.count for record in caplog.records]  # type: ignore[attr-defined]
+    assert counts == [1, 1, 1000]
+    assert caplog.records[1].caller == "198.51.100.9"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("occurred_at", "measured"),
+    [("2025-08-26T11:35:12.480Z", True), ("2025-08-26T11:35:12", False), ("soon", False), (None, False)],
+)
+def test_the_delay_is_measured_where_the_provider_told_the_time(
+    occurred_at: str | None, *, measured: bool
+) -> None:
+    before = delays()
+
+    Journal().accepted("test", Verdict.SIGNALLED, a_reading(occurred_at), seconds=0.01)
+
+    assert delays() - before == measured
+
+
+def test_titles_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    Journal().accepted("test", Verdict.SIGNALLED, a_reading(), seconds=0.0123)
+
+    (record,) = caplog.records
+    assert record.event_id == "evt_1"  # type: ignore[attr-defined]
+    assert record.milliseconds == 12.3  # type: ignore[attr-defined]
+    assert "Ada" not in str(vars(record))
+
+
+def test_a_defect_is_told_by_type_and_place_alone(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        int("signer@example.com")
+    except ValueError as error:
+        Journal().failed("test", error)
+
+    assert "ValueError at " in caplog.text
+    assert "test_webhooks_journal.py:" in caplog.text
+    assert "signer" not in caplog.text

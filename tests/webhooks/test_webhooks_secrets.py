@@ -1,0 +1,90 @@
+"""Secrets that are missing, replaced, or replaced at the provider without telling us."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from temporalio.client import Client
+
+from tests.webhooks.webhook_deliveries import PATH, SECRET, encode, envelope, sign
+from tests.webhooks.webhook_doors import environment_of, running_door
+
+BODY = encode(envelope("Somebody else's"))
+OLD, NEW = "whsec_old-0123456789abcdef", "whsec_new-0123456789abcdef"
+
+
+async def post(url: str, secret: str) -> int:
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+        return (await http.post(PATH, content=BODY, headers=sign(BODY, secret=secret))).status_code
+
+
+@pytest.mark.parametrize("secret", ["", " ", "changeme", "whsec_xxx", "whsec_..."])
+async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: Path, secret: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "countersign.webhooks", "--port=0"),
+        env=environment_of(receiving, TURBODOCX_WEBHOOK_SECRET=secret, PYTHONPATH=str(Path.cwd())),
+        cwd=tmp_path,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    stdout, stderr = await process.communicate()
+
+    assert process.returncode == 2
+    assert stdout == b""
+    assert b"TURBODOCX_WEBHOOK_SECRET" in stderr
+    assert b"Traceback" not in stderr
+
+
+async def test_the_previous_secret_is_accepted_until_its_end(receiving: Client) -> None:
+    ends = datetime.now(UTC) + timedelta(hours=1)
+    async with running_door(
+        receiving,
+        TURBODOCX_WEBHOOK_SECRET_PREVIOUS=OLD,
+        TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL=ends.isoformat(),
+    ) as door:
+        assert await post(door.url, SECRET) == 200
+        assert await post(door.url, OLD) == 200
+        assert await post(door.url, NEW) == 401
+
+
+async def test_after_its_end_it_is_not(receiving: Client) -> None:
+    ended = datetime.now(UTC) - timedelta(seconds=1)
+    async with running_door(
+        receiving,
+        TURBODOCX_WEBHOOK_SECRET_PREVIOUS=OLD,
+        TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL=ended.isoformat(),
+    ) as door:
+        assert await post(door.url, SECRET) == 200
+        assert await post(door.url, OLD) == 401
+
+
+async def test_a_mismatch_has_the_secret_read_again_but_not_at_strangers_will(
+    receiving: Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(OLD)
+    async with running_door(
+        receiving, TURBODOCX_WEBHOOK_SECRET="", TURBODOCX_WEBHOOK_SECRET_FILE=str(file)
+    ) as door:
+        assert await post(door.url, OLD) == 200
+        file.write_text(NEW)
+        assert set(await asyncio.gather(*(post(door.url, NEW) for _ in range(10)))) == {200}
+        assert await post(door.url, OLD) == 401
+
+        file.write_text(OLD)
+        assert await post(door.url, OLD) == 401  # it was read less than 30 s ago
+        assert NEW not in door.logged()
+
+
+async def test_a_secret_that_can_no_longer_be_read_stays_as_it_was(receiving: Client, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(OLD)
+    async with running_door(
+        receiving, TURBODOCX_WEBHOOK_SECRET="", TURBODOCX_WEBHOOK_SECRET_FILE=str(file)
+    ) as door:
+        file.unlink()
+        assert await post(door.url, NEW) == 401
+        assert await post(door.url, OLD) == 200
