@@ -47,6 +47,9 @@ CALLS_PER_STEP: Final = 3
 """The most calls a provider's step makes (archiving; but a search for a lost send, which may read ten pages).
 The queue's limit counts steps, so it is the limit on calls divided by this: what the provider sees stays
 under what the settings allow, whatever the steps are."""
+STICKY: Final = timedelta(seconds=5)
+"""How long an agreement waits for the worker that holds it in memory before any other takes it up: what a
+killed worker costs those it had. The SDKs for Go and Java wait as long; Python's default is twice that."""
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -64,6 +67,7 @@ def workflow_worker(client: Client, store: Store, settings: CountersignSettings)
         workflows=[AgreementWorkflow],
         activities=[claims.claim],
         workflow_runner=workflow_runner(),
+        sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
     )
 

@@ -34,7 +34,6 @@ VARIABLES: Final = {
 ADA: Final = Signer(name="Ada Lovelace", email="ada@example.com")
 GRACE: Final = Signer(name="Grace Hopper", email="grace@example.com")
 SEND: Final = "/turbosign/single/prepare-for-signing"
-_PATIENCE: Final = 20.0
 
 
 def an_agreement(**changes: Any) -> AgreementInput:
@@ -58,6 +57,7 @@ class Office:
     store: Store
     folder: Path
     settings: CountersignSettings
+    patience: float = 20.0
 
     async def start(self, agreement: AgreementInput | None = None, *, skipping: bool = False) -> Handle:
         agreement = agreement or an_agreement()
@@ -76,7 +76,7 @@ class Office:
 
     async def eventually(self, ask: Callable[[], Awaitable[T]], is_true: Callable[[T], bool]) -> T:
         """Ask until the answer is as wanted."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(self.patience):
             while not is_true(answer := await ask()):  # noqa: ASYNC110  # nobody here could set an event
                 await asyncio.sleep(0.02)
             return answer
@@ -133,5 +133,5 @@ class Office:
         return str(answer["data"]["status"])
 
     async def result(self, handle: Handle) -> AgreementResult:
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(self.patience):
             return await handle.result()

@@ -1,0 +1,48 @@
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+
+from commands.local import plan
+from countersign.connection import connect
+from countersign.local.stack import PARTS, Ports, Stack
+from countersign.settings import CountersignSettings
+from countersign.storage import FolderStore
+from tests.workflows.office import Office
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def standing_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, Client]]:
+    """The whole of Countersign, as `make up` runs it, on a folder and ports of its own."""
+    whole = plan(tmp_path_factory.mktemp("stack"), Ports.pick())
+    async with Stack(replace(whole, extra_env={"SANDBOX_RETRY_DELAYS": "1,2"})) as stack:
+        yield stack, await connect(environment=stack.env)
+
+
+@pytest_asyncio.fixture
+async def stack(standing_stack: tuple[Stack, Client]) -> AsyncIterator[Stack]:
+    """The stack; whatever a test killed runs again for the next one."""
+    stack, _ = standing_stack
+    yield stack
+    for name in PARTS:
+        if not stack.supervisor.is_running(name):
+            await stack.supervisor.restart(name)
+    await stack.sandbox.call("DELETE", "/_sandbox/faults")
+
+
+@pytest.fixture
+def office(stack: Stack, standing_stack: tuple[Stack, Client]) -> Office:
+    """Starts agreements on the stack's own worker."""
+    _, client = standing_stack
+    return Office(
+        client,
+        TimeSkipper(client),
+        stack.sandbox,
+        FolderStore(stack.store),
+        stack.store,
+        CountersignSettings(),
+        patience=40,
+    )

@@ -1,0 +1,36 @@
+"""Whatever dies while an agreement waits for its signers, the agreement does not."""
+
+from countersign.local.stack import Stack
+from tests.workflows.office import Office
+from workflows.messages import AgreementResult, Outcome, Stage
+
+
+async def test_a_worker_killed_while_waiting_goes_on_where_it_was(stack: Stack, office: Office) -> None:
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
+    stack.supervisor.kill("worker")
+    await office.sign_all(document_id)
+    await stack.supervisor.restart("worker")
+    await check_completed(office, await office.result(handle), document_id)
+
+
+async def test_temporal_killed_and_started_again_on_its_file_forgets_nothing(
+    stack: Stack, office: Office
+) -> None:
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
+    stack.supervisor.kill("temporal")
+    await stack.supervisor.restart("temporal")
+    await office.sign_all(document_id)
+    await check_completed(office, await office.result(handle), document_id)
+
+
+async def check_completed(office: Office, result: AgreementResult, document_id: str) -> None:
+    assert (result.outcome, result.document_id) == (Outcome.COMPLETED, document_id)
+    assert result.archive is not None
+    assert (await office.store.read(result.archive.document.key)).startswith(b"%PDF-")
+    ledger = await office.sandbox.ledger()
+    created = [entry for entry in ledger["entries"] if entry["kind"] == "document_created"]
+    assert [entry["subject"] for entry in created].count(document_id) == 1

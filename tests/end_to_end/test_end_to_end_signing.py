@@ -1,0 +1,94 @@
+"""The whole way over real HTTP: starter, workflow, provider, webhooks, door, archive."""
+
+from typing import Any
+
+from countersign.local.stack import Stack
+from starter import start_agreement
+from tests.workflows.office import ADA, GRACE, Handle, Office, an_agreement
+from workflows.agreement import AgreementWorkflow
+from workflows.messages import AgreementStatus, Outcome
+
+
+async def test_two_signers_sign_in_their_order(office: Office) -> None:
+    started = await start_agreement(an_agreement(), client=office.client)
+    handle: Handle = office.client.get_workflow_handle_for(AgreementWorkflow.run, started.workflow_id)
+    document_id = await office.sent(handle)
+    ada, grace = await office.sandbox.recipient_ids(document_id)
+    assert await invited(office, document_id) == [ADA.email]
+    await office.sandbox.view(document_id, ada)
+    await office.sandbox.sign(document_id, ada)
+    await office.until(handle, lambda status: signed(status) == [True, False])
+    assert await invited(office, document_id) == [ADA.email, GRACE.email]
+    await office.sandbox.sign(document_id, grace)
+    result = await office.result(handle)
+    assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
+    assert signed(await handle.query(AgreementWorkflow.status)) == [True, True]
+
+
+async def test_an_event_that_overtakes_the_answer_to_the_send_is_kept(office: Office) -> None:
+    early: dict[str, Any] = {"webhooks": [{"event": "sent", "do": "before_reply"}]}
+    await office.sandbox.call("PUT", "/_sandbox/faults", early)
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    assert await came_before_the_answer(handle)
+    await office.sandbox.complete(document_id)
+    result = await office.result(handle)
+    assert (result.outcome, result.document_id) == (Outcome.COMPLETED, document_id)
+
+
+async def test_tomorrows_event_is_recorded_by_todays_worker(office: Office) -> None:
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    await announce(office, document_id, "signature.document.delegated")
+    status = await office.until(handle, lambda status: status.ignored == 1)
+    assert status.result is None
+    await office.sandbox.complete(document_id)
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_a_door_that_was_down_gets_what_it_missed(stack: Stack, office: Office) -> None:
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    stack.supervisor.kill("door")
+    await office.sandbox.complete(document_id)
+    await stack.supervisor.restart("door")
+    result = await office.result(handle)
+    assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
+
+
+async def came_before_the_answer(handle: Handle) -> bool:
+    """Whether the history holds the first signal before the answer to the send."""
+    send = signal = answer = 0
+    async for event in handle.fetch_history_events():
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "send":
+            send = event.event_id
+        if event.HasField("workflow_execution_signaled_event_attributes"):
+            signal = signal or event.event_id
+        if send and event.activity_task_completed_event_attributes.scheduled_event_id == send:
+            answer = event.event_id
+    return 0 < signal < answer
+
+
+def signed(status: AgreementStatus) -> list[bool]:
+    return [signer.signed_at is not None for signer in status.signers]
+
+
+async def invited(office: Office, document_id: str) -> list[str]:
+    emails = await office.sandbox.call("GET", f"/_sandbox/emails?document={document_id}")
+    return [each["address"] for each in reversed(emails["emails"]) if each["kind"] == "signature_request"]
+
+
+async def announce(office: Office, document_id: str, event: str) -> None:
+    """Have the provider deliver an event of a kind that it does not have yet."""
+    await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"test_payload": "bare"})
+    title = (await office.sandbox.call("GET", f"/_sandbox/documents/{document_id}"))["name"]
+    payload = {
+        "event": event,
+        "event_id": f"evt_{document_id}",
+        "created_at": "2027-01-01T00:00:00Z",
+        "version": "2.0",
+        "data": {"document_id": document_id, "title": title, "delegated_to": "somebody"},
+    }
+    body = {"eventType": "signature.document.sent", "payload": payload}
+    answer = await office.sandbox.call("POST", "/api/webhooks/signature/notify", body)
+    assert answer["data"]["summary"]["successful"] == 1
