@@ -14,8 +14,11 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from commands import provider
 from commands.connecting import explained, shared_client
+from commands.drafting import check_draft
 from commands.errors import BadInputError, RefusedError
+from commands.files import LocalFile, store_file
 from countersign.reference import InvalidReferenceError, workflow_id
 from workflows.messages import (
     TASK_QUEUE,
@@ -49,26 +52,49 @@ class StartedAgreement(BaseModel):
     already_running: bool = False
 
 
+async def check_agreement(
+    agreement: AgreementInput | Mapping[str, Any], *, ask_provider: bool = True
+) -> AgreementInput:
+    """Check everything that can be checked without starting or sending anything.
+
+    Args:
+        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
+        ask_provider: Where this process has the provider's key, ask about template, variables and roles.
+
+    Raises:
+        BadInputError: The agreement cannot work.
+        UnreachableError: The provider does not answer.
+    """
+    checked, _ = await _checked(agreement, ask_provider=ask_provider)
+    return checked
+
+
 async def start_agreement(
     agreement: AgreementInput | Mapping[str, Any],
     *,
+    ask_provider: bool = True,
     task_queue: str = TASK_QUEUE,
     client: Client | None = None,
 ) -> StartedAgreement:
     """Start an agreement. Repeating this with the same reference is harmless: it stays one agreement.
 
+    It is checked first, as `check_agreement` does; a local file that it sends is put into the store.
+
     Args:
-        agreement: What to have signed by whom.
+        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
+        ask_provider: See `check_agreement`; if not, the worker finds the same mistakes later.
         task_queue: The queue that workers serve.
         client: A connection to use.
 
     Raises:
-        BadInputError: The agreement cannot work.
+        BadInputError: The agreement cannot work; nothing was done.
         RefusedError: The reference was used by an agreement that has ended.
-        UnreachableError: Temporal does not answer.
+        UnreachableError: Temporal, the provider or the store does not answer.
     """
-    checked = _checked(agreement)
+    checked, file = await _checked(agreement, ask_provider=ask_provider)
     client = client or await shared_client()
+    if file is not None:
+        await store_file(file)
     async with explained(checked.reference):
         try:
             handle = await client.start_workflow(
@@ -128,6 +154,21 @@ async def void_agreement(reference: str, reason: str, *, client: Client | None =
     await _update(reference, "void", request, client)
 
 
+async def remind_agreement(reference: str, *, client: Client | None = None) -> None:
+    """Remind whoever has not signed, now.
+
+    Args:
+        reference: Its reference.
+        client: A connection to use.
+
+    Raises:
+        RefusedError: It does not await signatures.
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal or every worker is out of reach.
+    """
+    await _update(reference, "remind", None, client)
+
+
 async def resolve_agreement(reference: str, resolution: Resolution, *, client: Client | None = None) -> None:
     """Decide for an agreement that needs attention.
 
@@ -161,18 +202,13 @@ async def agreement_result(reference: str, *, client: Client | None = None) -> A
         return result
 
 
-def _checked(agreement: AgreementInput | Mapping[str, Any]) -> AgreementInput:
-    if isinstance(agreement, AgreementInput):
-        return agreement
-    try:
-        return AgreementInput.model_validate(agreement)
-    except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False)
-        raise BadInputError("; ".join(_problem(dict(each)) for each in problems)) from None
-
-
-def _problem(error: dict[str, Any]) -> str:
-    return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg'].removeprefix('Value error, ')}"
+async def _checked(
+    agreement: AgreementInput | Mapping[str, Any], *, ask_provider: bool
+) -> tuple[AgreementInput, LocalFile | None]:
+    checked, file = await check_draft(agreement)
+    if ask_provider and provider.is_configured():
+        await provider.check_at_provider(checked)
+    return checked, file
 
 
 async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, AgreementResult]:
@@ -184,10 +220,11 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
     return client.get_workflow_handle(name, result_type=AgreementResult)
 
 
-async def _update(reference: str, name: str, argument: BaseModel, client: Client | None) -> None:
+async def _update(reference: str, name: str, argument: BaseModel | None, client: Client | None) -> None:
     handle = await _handle(reference, client)
+    arguments = [] if argument is None else [argument]
     async with explained(reference):
-        await handle.execute_update(name, argument, rpc_timeout=_UPDATE_TIMEOUT)
+        await handle.execute_update(name, args=arguments, rpc_timeout=_UPDATE_TIMEOUT)
 
 
 async def _running(client: Client, reference: str) -> StartedAgreement:

@@ -3,11 +3,14 @@
 import typer
 
 from commands.demo import demo
+from commands.list import list_
+from commands.remind import remind
 from commands.resolve import resolve
 from commands.start import start
 from commands.status import status
 from commands.up import up
 from commands.void import void
+from commands.watch import watch
 from countersign.entry import leave
 
 app = typer.Typer(
@@ -17,8 +20,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for each in (start, status, void, resolve, demo, up):
-    app.command()(each)
+app.command("start")(start)
+app.command("status")(status)
+app.command("watch")(watch)
+app.command("list")(list_)
+app.command("remind")(remind)
+app.command("void")(void)
+app.command("resolve")(resolve)
+app.command("demo")(demo)
+app.command("up")(up)
 
 
 def main() -> None:

@@ -5,11 +5,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.exceptions import ApplicationError
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.exceptions import FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from commands.errors import RefusedError, UnknownAgreementError, UnreachableError
+from commands.errors import (
+    BadInputError,
+    FailedAgreementError,
+    RefusedError,
+    UnknownAgreementError,
+    UnreachableError,
+)
 from countersign.connection import ConnectionFailedError, connect
 
 _NO_WORKER = "no worker answers: start one with `python worker.py`; nothing is lost meanwhile"
@@ -42,12 +53,20 @@ async def explained(reference: str) -> AsyncIterator[None]:
     try:
         yield
     except WorkflowUpdateFailedError as error:
-        reason = error.cause.message if isinstance(error.cause, ApplicationError) else str(error.cause)
-        raise RefusedError(f"{reference}: {reason}") from None
+        raise RefusedError(f"{reference}: {_innermost(error.cause)}") from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise UnreachableError(f"{reference}: {_NO_WORKER}") from None
+    except WorkflowFailureError as error:
+        raise FailedAgreementError(f"{reference} failed: {_innermost(error.cause)}") from None
     except RPCError as error:
         raise _explanation(reference, error) from None
+
+
+def _innermost(error: BaseException) -> str:
+    """The message of what first went wrong; what wraps it says only that it did."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error.message if isinstance(error, FailureError) else str(error)
 
 
 def _explanation(reference: str, error: RPCError) -> Exception:
@@ -57,6 +76,8 @@ def _explanation(reference: str, error: RPCError) -> Exception:
         return UnreachableError(
             "Temporal refuses the credentials: check TEMPORAL_API_KEY, or TEMPORAL_TLS_..."
         )
+    if error.status == RPCStatusCode.INVALID_ARGUMENT:
+        return BadInputError(f"Temporal cannot take that: {error.message}")
     if error.status == RPCStatusCode.NOT_FOUND:
         return _not_found(reference, error.message)
     return UnreachableError(f"Temporal did not answer ({error.status.name}): trying again is safe")

@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Final
 
 from temporalio.client import Client
 
-from commands.agreements import StartedAgreement, agreement_result, agreement_status, start_agreement
+from commands.agreements import StartedAgreement, agreement_result, start_agreement
+from commands.errors import ExitCode
+from commands.following import follow_agreement
 from commands.local import local_stack
+from commands.progress import News
 from commands.verbs import out, verb
 from countersign.connection import connect
 from countersign.local.sandbox import Sandbox
@@ -17,7 +19,6 @@ from countersign.reference import new_reference
 from workflows.messages import (
     AgreementInput,
     AgreementResult,
-    AgreementStatus,
     Outcome,
     Signer,
     TemplateSource,
@@ -26,7 +27,8 @@ from workflows.messages import (
 SERVICES_AGREEMENT: Final = "7e3a1c00-0000-4000-8000-000000000001"
 """A template that every sandbox is seeded with."""
 
-_GLANCE: Final = 0.1
+_READING: Final = 0.5
+"""Seconds that a signer reads before signing; makes "viewed" a step that can be seen."""
 
 
 @verb
@@ -36,15 +38,14 @@ async def demo() -> int:
     clock.say("starting Temporal, the sandbox, the webhook door and a worker")
     async with local_stack() as stack:
         client = await connect(environment=stack.env)
-        started = await start_agreement(example_agreement(), client=client)
+        started = await start_agreement(example_agreement(), ask_provider=False, client=client)
         clock.say(f"agreement {started.reference} started")
-        signers = asyncio.create_task(_sign(stack.sandbox, started.reference, client))
-        async for line in _news(started.reference, client):
-            clock.say(line)
-        await signers
+        await asyncio.gather(
+            _tell(clock, started.reference, client), _sign(stack.sandbox, started.reference, client)
+        )
         result = await agreement_result(started.reference, client=client)
         _summarise(stack, started, result)
-        return 0 if result.outcome == Outcome.COMPLETED else 1
+        return ExitCode.DONE if result.outcome == Outcome.COMPLETED else ExitCode.NOT_COMPLETED
 
 
 class Clock:
@@ -80,54 +81,24 @@ def example_agreement() -> AgreementInput:
     )
 
 
+async def _tell(clock: Clock, reference: str, client: Client) -> None:
+    """Tell what happens, as it happens."""
+    news = News()
+    async for status in follow_agreement(reference, client=client, on_trouble=clock.say):
+        for line in news.of(status):
+            clock.say(line)
+
+
 async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:
     """View and sign as each signer in turn, as people would do on the signing page."""
-    document_id = await _document_id(reference, client)
+    async for status in follow_agreement(reference, client=client):
+        if status.document_id is not None:
+            document_id = status.document_id
+            break
     for recipient_id in await sandbox.recipient_ids(document_id):
         await sandbox.view(document_id, recipient_id)
-        await asyncio.sleep(_GLANCE * 5)  # people read before they sign; shows "viewed" as a step of its own
+        await asyncio.sleep(_READING)
         await sandbox.sign(document_id, recipient_id)
-
-
-async def _document_id(reference: str, client: Client) -> str:
-    while True:
-        status = await agreement_status(reference, client=client)
-        if status.document_id:
-            return status.document_id
-        await asyncio.sleep(_GLANCE)
-
-
-async def _news(reference: str, client: Client) -> AsyncIterator[str]:
-    """Tell each thing that changes, until the agreement has ended."""
-    told: set[str] = set()
-    while True:
-        status = await agreement_status(reference, client=client)
-        for line in _lines(status):
-            if line not in told:
-                told.add(line)
-                yield line
-        if status.result is not None:
-            return
-        await asyncio.sleep(_GLANCE)
-
-
-def _lines(status: AgreementStatus) -> list[str]:
-    lines = []
-    if status.document_id:
-        lines += [
-            "document generated from its template",
-            f"sent for signature: document {status.document_id}",
-        ]
-    signed = sorted(filter(None, (signer.signed_at for signer in status.signers)))
-    for signer in status.signers:
-        if signer.viewed_at:
-            lines.append(f"viewed by {signer.name}")
-        if signer.signed_at:
-            place = signed.index(signer.signed_at) + 1
-            lines.append(f"signed by {signer.name} ({place} of {len(status.signers)})")
-    if status.result:
-        lines.append("archived" if status.result.archive else status.result.outcome)
-    return lines
 
 
 def _summarise(stack: Stack, started: StartedAgreement, result: AgreementResult) -> None:

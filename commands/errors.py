@@ -8,7 +8,8 @@
 | 3 | there is no such agreement |
 | 4 | the agreement cannot do that: it has ended, or the reference was used before |
 | 5 | Temporal cannot be reached, or no worker answers; trying again later is safe |
-| 6 | a part of the local stack did not start, or stopped by itself |
+| 6 | the agreement failed, or ended other than completed |
+| 7 | a part of the local stack did not start, or stopped by itself |
 | 130 | stopped by Ctrl-C or SIGTERM |
 """
 
@@ -24,7 +25,8 @@ class ExitCode(IntEnum):
     UNKNOWN = 3
     REFUSED = 4
     UNREACHABLE = 5
-    PART_FAILED = 6
+    NOT_COMPLETED = 6
+    PART_FAILED = 7
 
 
 class CommandError(Exception):
@@ -55,3 +57,9 @@ class UnreachableError(CommandError):
     """Temporal or every worker is out of reach; trying again is safe."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class FailedAgreementError(CommandError):
+    """The agreement failed: it ended without an outcome."""
+
+    exit_code = ExitCode.NOT_COMPLETED

@@ -1,4 +1,4 @@
-"""How an agreement's status is shown to people."""
+"""How an agreement's status, and what changes in it, is shown to people."""
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -6,6 +6,19 @@ from rich.text import Text
 
 from workflows.card import show_moment
 from workflows.messages import AgreementStatus
+
+
+class News:
+    """Tells each thing that happened to an agreement once, as one line."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def of(self, status: AgreementStatus) -> list[str]:
+        """The lines that this status adds."""
+        fresh = [line for line in _lines(status) if line not in self._told]
+        self._told.update(fresh)
+        return fresh
 
 
 def status_card(status: AgreementStatus) -> RenderableType:
@@ -27,6 +40,25 @@ def signer_table(status: AgreementStatus) -> RenderableType:
             show_moment(signer.signed_at) or "-",
         )
     return table
+
+
+def _lines(status: AgreementStatus) -> list[str]:
+    lines = []
+    if status.document_id:
+        lines += [
+            "document generated from its template",
+            f"sent for signature: document {status.document_id}",
+        ]
+    signed = sorted(filter(None, (signer.signed_at for signer in status.signers)))
+    for signer in status.signers:
+        if signer.viewed_at:
+            lines.append(f"viewed by {signer.name}")
+        if signer.signed_at:
+            place = signed.index(signer.signed_at) + 1
+            lines.append(f"signed by {signer.name} ({place} of {len(status.signers)})")
+    if status.result:
+        lines.append("archived" if status.result.archive else status.result.outcome)
+    return lines
 
 
 def _facts(status: AgreementStatus) -> list[tuple[str, str]]:

@@ -1,18 +1,19 @@
-"""`resolve`: decide for an agreement that needs attention."""
+"""`resolve`: decide for agreements that need attention."""
 
 from typing import Annotated
 
 import typer
 
 from commands.agreements import resolve_agreement
+from commands.bulk import for_each
 from commands.errors import BadInputError
-from commands.verbs import Reference, out, verb
+from commands.verbs import OneReference, Where, Yes, verb
 from workflows.messages import Resolution
 
 
 @verb
 async def resolve(
-    reference: Reference,
+    reference: OneReference = None,
     *,
     adopt: Annotated[
         str | None, typer.Option(help="This document of the provider is the agreement's.", metavar="DOCUMENT")
@@ -20,11 +21,29 @@ async def resolve(
     send_again: Annotated[
         bool, typer.Option("--send-again", help="The document was not sent: send it.")
     ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="The other document has been dealt with: go on with ours.")
+    ] = False,
     abandon: Annotated[bool, typer.Option("--abandon", help="End the agreement as it is.")] = False,
-) -> None:
-    """Decide for an agreement that needs attention; `status` tells why it does."""
-    if [adopt is not None, send_again, abandon].count(True) != 1:
-        raise BadInputError("name one of --adopt DOCUMENT, --send-again and --abandon")
-    action = "adopt" if adopt else "send_again" if send_again else "abandon"
-    await resolve_agreement(reference, Resolution.model_validate({"action": action, "document_id": adopt}))
-    out.print(f"{reference}: {action.replace('_', ' ')}", markup=False)
+    where: Where = None,
+    yes: Yes = False,
+) -> int:
+    """Decide for an agreement that needs attention, or for all that --where holds for.
+
+    `status` tells what the decision is about.
+    """
+    choices = {"adopt": adopt is not None, "send_again": send_again, "keep": keep, "abandon": abandon}
+    chosen = [action for action, is_chosen in choices.items() if is_chosen]
+    if len(chosen) != 1:
+        raise BadInputError("name one of --adopt DOCUMENT, --send-again, --keep and --abandon")
+    if adopt and where:
+        raise BadInputError("--adopt: a document belongs to one agreement; name its reference")
+    resolution = Resolution.model_validate({"action": chosen[0], "document_id": adopt})
+    return await for_each(
+        reference,
+        where,
+        lambda each: resolve_agreement(each, resolution),
+        verb="resolve",
+        done=chosen[0].replace("_", " "),
+        confirmed=yes,
+    )

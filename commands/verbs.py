@@ -18,6 +18,17 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 Reference = Annotated[str, typer.Argument(help="The agreement's reference.", show_default=False)]
+OneReference = Annotated[
+    str | None, typer.Argument(help="The agreement's reference.", metavar="[REFERENCE]", show_default=False)
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        help="A condition in Temporal's list filter language, for example 'AgreementStage = \"sending\"'.",
+        metavar="CONDITION",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to go on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 

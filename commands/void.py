@@ -1,19 +1,28 @@
-"""`void`: call an agreement off."""
+"""`void`: call agreements off."""
 
 from typing import Annotated
 
 import typer
 
 from commands.agreements import void_agreement
-from commands.verbs import Reference, out, verb
+from commands.bulk import for_each
+from commands.verbs import OneReference, Where, Yes, verb
 
 
 @verb
 async def void(
-    reference: Reference,
+    reference: OneReference = None,
     *,
     reason: Annotated[str, typer.Option(help="Why; the signers will read it.", show_default=False)],
-) -> None:
-    """Void an agreement: nobody can sign its document any more, and it ends `voided`."""
-    await void_agreement(reference, reason)
-    out.print(f"{reference}: voided", markup=False)
+    where: Where = None,
+    yes: Yes = False,
+) -> int:
+    """Void an agreement, or all that --where holds for: nobody can sign any more, and it ends `voided`."""
+    return await for_each(
+        reference,
+        where,
+        lambda each: void_agreement(each, reason),
+        verb="void",
+        done="will be voided",
+        confirmed=yes,
+    )

@@ -1,0 +1,60 @@
+"""Do one thing to one agreement, or to all that a condition holds for: shown first, then confirmed."""
+
+from collections.abc import Awaitable, Callable
+
+import typer
+
+from commands.errors import BadInputError, CommandError, ExitCode
+from commands.list import agreement_table
+from commands.listing import ListedAgreement, list_agreements
+from commands.verbs import err, out
+
+
+async def for_each(
+    reference: str | None,
+    where: str | None,
+    act: Callable[[str], Awaitable[None]],
+    *,
+    verb: str,
+    done: str,
+    confirmed: bool,
+) -> ExitCode:
+    """Act on the agreement of this reference, or on each that runs and fulfils the condition.
+
+    Args:
+        reference: One agreement.
+        where: A condition in Temporal's list filter language.
+        act: What to do, given a reference.
+        verb: What it is called before it is done, for example `void`.
+        done: What it is called afterwards, for example `voided`.
+        confirmed: Do not ask whether to go on.
+
+    Returns:
+        `DONE`, or the code of the first that failed; the others are done all the same.
+
+    Raises:
+        BadInputError: Both or neither of `reference` and `where`, or nobody confirmed.
+    """
+    if (reference is None) == (where is None):
+        raise BadInputError("name one reference, or --where CONDITION")
+    references = (
+        [reference] if reference else [each.reference for each in await _chosen(where, verb, confirmed)]
+    )
+    code = ExitCode.DONE
+    for each in references:
+        try:
+            await act(each)
+        except CommandError as error:
+            err.print(str(error), style="red", markup=False)
+            code = code or error.exit_code
+        else:
+            out.print(f"{each}: {done}", markup=False)
+    return code
+
+
+async def _chosen(where: str | None, verb: str, confirmed: bool) -> list[ListedAgreement]:  # noqa: FBT001 (--yes)
+    found = await list_agreements(where=where)
+    out.print(agreement_table(found) if found else "no agreements")
+    if found and not confirmed and not typer.confirm(f"{verb} {len(found)} agreement(s)?", err=True):
+        raise BadInputError(f"nothing was done: {verb} was not confirmed (--yes confirms it)")
+    return found

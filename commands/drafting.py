@@ -1,0 +1,131 @@
+"""Make an agreement of what a person or a program wrote: a mapping, a YAML or JSON file, flags.
+
+A draft is `AgreementInput` as JSON, with some ease: a person may be written `Ada Example <ada@example.com>`
+(with a role, `client=Ada Example <ada@example.com>`), a deadline `14d` or `36h`, a file by its `path` on this
+machine, and a missing reference is made.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import ValidationError
+
+from commands.errors import BadInputError
+from commands.files import LocalFile, read_file
+from countersign.reference import InvalidReferenceError, check_reference, new_reference
+from workflows.messages import AgreementInput
+from workflows.validation import problems
+
+_SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
+_UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
+_PERSON: Final = re.compile(r"(?:(?P<role>[^<>=]+)=)?(?P<name>[^<>]+)<(?P<email>[^<>]+)>")
+
+
+def read_draft(path: Path) -> dict[str, Any]:
+    """Read a YAML or JSON file.
+
+    Raises:
+        BadInputError: It is missing, or holds something else.
+    """
+    try:
+        draft = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise BadInputError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise BadInputError(f"{path}{line}: that is neither YAML nor JSON") from None
+    if not isinstance(draft, dict):
+        raise BadInputError(f"{path}: an agreement is a mapping of names to values")
+    return draft
+
+
+async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[AgreementInput, LocalFile | None]:
+    """Make an agreement of a draft and check all that needs no provider.
+
+    Returns:
+        The agreement, and the local file that it sends, if it does.
+
+    Raises:
+        BadInputError: It cannot work; the message names everything that is wrong.
+    """
+    now = datetime.now(UTC)
+    if isinstance(draft, AgreementInput):
+        agreement, file = draft, None
+    else:
+        plain, file = await _plain(draft, now)
+        agreement = _validated(plain)
+    if wrong := problems(agreement, now):
+        raise BadInputError("; ".join(wrong))
+    return agreement, file
+
+
+async def _plain(draft: Mapping[str, Any], now: datetime) -> tuple[dict[str, Any], LocalFile | None]:
+    """Write a draft's shorthands out."""
+    plain = {"reference": new_reference(), **draft}
+    file = None
+    if isinstance(signers := draft.get("signers"), list):
+        plain["signers"] = [_person(f"signer {place}", each) for place, each in enumerate(signers, 1)]
+    if isinstance(draft.get("sender"), str):
+        plain["sender"] = _person("sender", draft["sender"])
+    if isinstance(deadline := draft.get("deadline"), str):
+        plain["deadline"] = _deadline(deadline, now)
+    source = draft.get("source")
+    if isinstance(source, Mapping) and source.get("kind") == "file" and "path" in source:
+        file = await read_file(Path(source["path"]))
+        plain["source"] = file.source
+    return plain, file
+
+
+def _person(place: str, person: Any) -> Any:
+    if not isinstance(person, str):
+        return person
+    if (found := _PERSON.fullmatch(person.strip())) is None:
+        raise BadInputError(f"{place}: write 'Name <address>'")
+    return {part: text.strip() for part, text in found.groupdict().items() if text is not None}
+
+
+def _deadline(text: str, now: datetime) -> str | datetime:
+    if (span := _SPAN.fullmatch(text.strip())) is None:
+        return text
+    return now + int(span["count"]) * _UNITS[span["unit"]]
+
+
+def _validated(plain: Mapping[str, Any]) -> AgreementInput:
+    try:
+        check_reference(str(plain["reference"]))
+        return AgreementInput.model_validate(plain, extra="forbid")
+    except InvalidReferenceError as error:
+        raise BadInputError(str(error)) from None
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+        raise BadInputError("; ".join(_problem(dict(each)) for each in problems)) from None
+
+
+def _problem(error: dict[str, Any]) -> str:
+    """Say what is wrong where, without the value, which may be somebody's."""
+    where = [each for each in error["loc"] if each not in _SOURCE_KINDS]
+    place = ".".join(str(each + 1) if isinstance(each, int) else str(each) for each in where)
+    if place == "signers" and error["type"] == "too_short":
+        return "signers: name at least one"
+    if place == "source.url":
+        return "source.url: the link must begin with https://"
+    if error["type"] == "extra_forbidden":
+        return f"{place}: there is no such field{_did_you_mean(str(where[-1]))}"
+    if error["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _did_you_mean(name: str) -> str:
+    near = get_close_matches(name, AgreementInput.model_fields, 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+_SOURCE_KINDS: Final = frozenset({"template", "deliverable", "file", "link", "roles"})
+"""Pydantic names the kind of source that it tried; people do not need that."""

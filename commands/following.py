@@ -1,0 +1,73 @@
+"""Follow an agreement while things happen to it, through lost connections and restarts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventAsyncIterator
+
+from commands.agreements import agreement_status
+from commands.connecting import explained, shared_client
+from commands.errors import UnreachableError
+from countersign.reference import workflow_id
+from workflows.messages import AgreementStatus
+
+_PATIENCE: Final = (1, 2, 5, 10, 30)
+"""Seconds between attempts to reach Temporal or a worker again; the last one repeats."""
+
+
+def _ignore(_trouble: str) -> None:
+    pass
+
+
+async def follow_agreement(
+    reference: str, *, client: Client | None = None, on_trouble: Callable[[str], None] = _ignore
+) -> AsyncIterator[AgreementStatus]:
+    """Yield an agreement's status now and whenever something happens to it, until it has ended.
+
+    Waits for events in Temporal's history, which costs nothing, and asks for the status only then.
+
+    Args:
+        reference: Its reference.
+        client: A connection to use.
+        on_trouble: Told, in a sentence, when Temporal or every worker is out of reach; we go on trying.
+
+    Raises:
+        BadInputError: That is no reference.
+        UnknownAgreementError: There is no such agreement.
+        FailedAgreementError: It failed.
+    """
+    failures = 0
+    while True:
+        try:
+            async for status in _until_interrupted(reference, client):
+                failures = 0
+                yield status
+                if status.result is not None:
+                    return
+        except UnreachableError as error:
+            on_trouble(str(error))
+            await asyncio.sleep(_PATIENCE[min(failures, len(_PATIENCE) - 1)])
+            failures += 1
+
+
+async def _until_interrupted(reference: str, client: Client | None) -> AsyncIterator[AgreementStatus]:
+    """Yield statuses of one run, until that run's history ends."""
+    status = await agreement_status(reference, client=client)
+    yield status
+    handle = (client or await shared_client()).get_workflow_handle(workflow_id(reference))
+    news = handle.fetch_history_events(wait_new_event=True)
+    while status.result is None and await _something_happened(news, handle, reference):
+        status = await agreement_status(reference, client=client)
+        yield status
+
+
+async def _something_happened(
+    news: WorkflowHistoryEventAsyncIterator, handle: WorkflowHandle[Any, Any], reference: str
+) -> bool:
+    """Wait for the next events; False when the run has ended, and raise if the agreement failed with it."""
+    async with explained(reference):
+        await news.fetch_next_page()
+        if news.next_page_token is None:
+            await handle.result()
+    return news.next_page_token is not None

@@ -1,0 +1,49 @@
+"""`list`: which agreements there are, and what they wait for."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from commands.listing import ListedAgreement, list_agreements
+from commands.verbs import Json, Where, out, verb
+from workflows.messages import Stage
+
+
+@verb
+async def list_(
+    *,
+    stage: Annotated[Stage | None, typer.Option(help="Only those at this stage.")] = None,
+    needs_attention: Annotated[
+        bool, typer.Option("--needs-attention", help="Only those that a person must decide on.")
+    ] = False,
+    where: Where = None,
+    ended: Annotated[bool, typer.Option("--all", help="Those that have ended too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    json: Json = False,
+) -> None:
+    """List agreements, the one that waits longest first."""
+    found = await list_agreements(
+        stage=stage, needs_attention=needs_attention, where=where, ended=ended, limit=limit
+    )
+    if json:
+        typer.echo(f"[{', '.join(each.model_dump_json() for each in found)}]")
+    else:
+        out.print(agreement_table(found) if found else "no agreements")
+
+
+def agreement_table(agreements: list[ListedAgreement]) -> Table:
+    """Show agreements as a table, one a row."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("reference", "stage", "waits for", "started", "attention"):
+        table.add_column(heading, no_wrap=True)
+    for each in agreements:
+        table.add_row(
+            Text(each.reference),
+            (each.stage or "starting").replace("_", " "),
+            each.waiting_for or "-",
+            f"{each.started_at.astimezone():%Y-%m-%d %H:%M}",
+            "needed" if each.needs_attention else "",
+        )
+    return table

@@ -1,0 +1,98 @@
+"""Find agreements by what Temporal's visibility store knows of them, without asking any worker."""
+
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+from temporalio.client import Client, WorkflowExecution
+
+from commands.connecting import explained, shared_client
+from countersign.reference import WORKFLOW_ID_PREFIX
+from workflows import attributes
+from workflows.messages import WORKFLOW_NAME, Stage
+
+_AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
+
+
+class ListedAgreement(BaseModel):
+    """What a list shows of an agreement. Its reference is in lower case: references have no case.
+
+    Args:
+        reference: Its reference.
+        stage: Where it is; None if it has only just been started.
+        waiting_for: Who or what moves it on.
+        needs_attention: A person must decide something; `status` tells what.
+        document_id: The provider's id of the document, once known.
+        deadline: When it expires.
+        started_at: When it was started.
+        ended_at: When it ended, if it has.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    stage: str | None
+    waiting_for: str | None
+    needs_attention: bool
+    document_id: str | None
+    deadline: datetime | None
+    started_at: datetime
+    ended_at: datetime | None
+
+
+async def list_agreements(
+    *,
+    stage: Stage | None = None,
+    needs_attention: bool = False,
+    where: str | None = None,
+    ended: bool = False,
+    limit: int = 1000,
+    client: Client | None = None,
+) -> list[ListedAgreement]:
+    """List agreements, the oldest first.
+
+    Args:
+        stage: Only those at this stage.
+        needs_attention: Only those that need attention.
+        where: Only those that this condition holds for, in Temporal's list filter language
+            (https://docs.temporal.io/list-filter), for example `DocumentId = "..."`.
+        ended: Those that have ended too.
+        limit: At most so many; of more, those that were started last.
+        client: A connection to use.
+
+    Raises:
+        BadInputError: `where` cannot be read.
+        UnreachableError: Temporal does not answer.
+    """
+    query = _query(stage, where, needs_attention=needs_attention, ended=ended)
+    client = client or await shared_client()
+    async with explained("list"):
+        found = [_listed(each) async for each in client.list_workflows(query, limit=limit)]
+    return sorted(found, key=lambda each: each.started_at)
+
+
+def _query(stage: Stage | None, where: str | None, *, needs_attention: bool, ended: bool) -> str:
+    conditions = [_AGREEMENTS]
+    if not ended:
+        conditions.append('ExecutionStatus = "Running"')
+    if stage:
+        conditions.append(f'{attributes.STAGE.name} = "{stage}"')
+    if needs_attention:
+        conditions.append(f"{attributes.NEEDS_ATTENTION.name} = true")
+    if where:
+        conditions.append(f"({where})")
+    return " and ".join(conditions)
+
+
+def _listed(execution: WorkflowExecution) -> ListedAgreement:
+    known = execution.typed_search_attributes
+    return ListedAgreement(
+        reference=execution.id.removeprefix(WORKFLOW_ID_PREFIX),
+        stage=known.get(attributes.STAGE),
+        waiting_for=known.get(attributes.WAITING_FOR),
+        needs_attention=known.get(attributes.NEEDS_ATTENTION) or False,
+        document_id=known.get(attributes.DOCUMENT_ID),
+        deadline=known.get(attributes.DEADLINE),
+        started_at=execution.start_time,
+        ended_at=execution.close_time,
+    )

@@ -1,0 +1,115 @@
+"""Ask the provider what can be known before anything is started: the key, the template, its variables.
+
+Only where this process has the provider's settings; a service that starts agreements needs no key, and the
+worker's own steps refuse the same mistakes.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Final
+
+from commands.errors import BadInputError, UnreachableError
+from countersign.configuration import load, read
+from countersign.providers.errors import ProviderError, RejectedError, UnauthorisedError
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.connection import connect
+from countersign.secrets.rotation import Rotating
+from countersign.settings import TurboDocxSettings
+from workflows.messages import AgreementInput, RolesSource, Signer, TemplateSource
+
+_NEAREST: Final = 3
+
+
+def is_configured() -> bool:
+    """Tell whether this process has a key of the provider."""
+    return read(TurboDocxSettings).where("TURBODOCX_API_KEY") is not None
+
+
+async def check_at_provider(agreement: AgreementInput) -> None:
+    """Check an agreement's source with the provider that the settings name; nothing is changed there.
+
+    Raises:
+        BadInputError: The key is refused, or the template, its variables or its roles do not fit.
+        SettingsError: The provider's settings cannot work.
+        UnreachableError: The provider does not answer.
+    """
+    (settings,) = load(TurboDocxSettings)
+    async with connect(Rotating(settings)) as client, _explained():
+        match agreement.source:
+            case TemplateSource() as source:
+                await _check_template(client, source)
+            case RolesSource() as source:
+                await _check_roles(client, source, agreement.signers)
+            case _:
+                await client.list_templates(limit=1)
+
+
+@asynccontextmanager
+async def _explained() -> AsyncIterator[None]:
+    try:
+        yield
+    except UnauthorisedError as error:
+        raise BadInputError(_refusal(error)) from None
+    except ProviderError as error:
+        raise UnreachableError(f"the provider did not answer: {error}") from None
+
+
+def _refusal(error: UnauthorisedError) -> str:
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID"
+    if error.status == HTTPStatus.PAYMENT_REQUIRED:
+        return "the provider's plan is exhausted: raise its limits, or wait until they are renewed"
+    return "the provider's key lacks the permission: give it the role `contributor` or `administrator`"
+
+
+async def _check_template(client: TurboDocxClient, source: TemplateSource) -> None:
+    try:
+        template = await client.get_template(source.template_id)
+    except RejectedError as error:
+        raise await _unknown_template(client, source.template_id, error) from None
+    needed = {variable.placeholder.strip("{}") for variable in template.variables}
+    given = set(source.variables)
+    wrong = [f"it has no variable {name}{_did_you_mean(name, needed)}" for name in sorted(given - needed)]
+    wrong += [f"it needs the variable {name}" for name in sorted(needed - given)]
+    if wrong:
+        raise BadInputError(f"template {source.template_id}: {'; '.join(wrong)}")
+
+
+async def _check_roles(client: TurboDocxClient, source: RolesSource, signers: Iterable[Signer]) -> None:
+    try:
+        setup = await client.signature_setup(source.template_id)
+    except RejectedError as error:
+        raise await _unknown_template(client, source.template_id, error) from None
+    roles = {role.key for role in setup.roles}
+    filled = {signer.role for signer in signers if signer.role}
+    saved = {role.key for role in setup.roles if role.has_saved_signer}
+    wrong = [f"it has no role {name}{_did_you_mean(name, roles)}" for name in sorted(filled - roles)]
+    wrong += [f"nobody signs as {name}" for name in sorted(roles - filled - saved)]
+    if wrong:
+        raise BadInputError(f"template {source.template_id}: {'; '.join(wrong)}")
+
+
+async def _unknown_template(
+    client: TurboDocxClient, template_id: str, error: RejectedError
+) -> ProviderError | BadInputError:
+    """Name the templates that are nearest to one that does not exist, by name or by id."""
+    if isinstance(error, UnauthorisedError):
+        return error
+    known = {each.id: each.name for each in await client.list_templates() if each.type == "template"}
+    names = {name.lower(): name for name in known.values()}
+    near = [names[each] for each in get_close_matches(template_id.lower(), names, _NEAREST, 0.4)]
+    near += [known[each] for each in get_close_matches(template_id, known, _NEAREST, 0.8)]
+    shown = dict.fromkeys(near or list(known.values())[:_NEAREST])
+    ids = {name: template for template, name in known.items()}
+    suggestions = ", ".join(f"{name} ({ids[name]})" for name in shown)
+    return BadInputError(
+        f"template {template_id}: there is none with this id"
+        + (f"; nearest: {suggestions}" if suggestions else "; the organisation has no templates")
+    )
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""

@@ -1,0 +1,33 @@
+"""`watch`: follow an agreement live, until it ends."""
+
+from datetime import datetime
+
+from commands.errors import ExitCode
+from commands.following import follow_agreement
+from commands.progress import News, status_card
+from commands.verbs import Json, Reference, err, out, print_json, verb
+from workflows.messages import AgreementStatus, Outcome
+
+
+@verb
+async def watch(reference: Reference, *, json: Json = False) -> int:
+    """Follow an agreement until it ends; survives a lost connection. Exits 0 if it ends completed.
+
+    With --json each change is one JSON object.
+    """
+    news = News()
+    status: AgreementStatus | None = None
+    async for status in follow_agreement(reference, on_trouble=_say_trouble):
+        if json:
+            print_json(status)
+            continue
+        for line in news.of(status):
+            out.print(f"{datetime.now().astimezone():%H:%M:%S}  {line}", markup=False)
+    if status and not json:
+        out.print(status_card(status))
+    completed = status and status.result and status.result.outcome == Outcome.COMPLETED
+    return ExitCode.DONE if completed else ExitCode.NOT_COMPLETED
+
+
+def _say_trouble(trouble: str) -> None:
+    err.print(f"{trouble}; trying again", style="yellow", markup=False)
