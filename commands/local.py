@@ -16,7 +16,7 @@ from countersign.settings import data_folder
 from workflows import attributes
 
 ROOT: Final = Path(__file__).parents[1]
-USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8080, "door": 8090}
+USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "door": 8080}
 
 
 class LocalStackError(CommandError):
