@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from workflows.card import show_moment
-from workflows.messages import AgreementStatus
+from workflows.messages import AgreementStatus, Stage
 
 
 class News:
@@ -44,18 +44,17 @@ def signer_table(status: AgreementStatus) -> RenderableType:
 
 def _lines(status: AgreementStatus) -> list[str]:
     lines = []
+    if status.stage != Stage.GENERATING:
+        lines.append("document ready to be sent")
     if status.document_id:
-        lines += [
-            "document generated from its template",
-            f"sent for signature: document {status.document_id}",
-        ]
-    signed = sorted(filter(None, (signer.signed_at for signer in status.signers)))
-    for signer in status.signers:
-        if signer.viewed_at:
-            lines.append(f"viewed by {signer.name}")
-        if signer.signed_at:
-            place = signed.index(signer.signed_at) + 1
-            lines.append(f"signed by {signer.name} ({place} of {len(status.signers)})")
+        lines.append(f"sent for signature: document {status.document_id}")
+    lines += [f"viewed by {signer.name}" for signer in status.signers if signer.viewed_at is not None]
+    signed = [signer for signer in status.signers if signer.signed_at is not None]
+    signed.sort(key=lambda signer: (str(signer.signed_at), signer.order))
+    lines += [
+        f"signed by {signer.name} ({place} of {len(status.signers)})"
+        for place, signer in enumerate(signed, 1)
+    ]
     if status.result:
         lines.append("archived" if status.result.archive else status.result.outcome)
     return lines

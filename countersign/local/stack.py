@@ -5,6 +5,7 @@ on where the last one stopped. Settings of the surroundings (`TEMPORAL_...`, `TU
 `COUNTERSIGN_...`, `.env`) do not reach it: whoever has production's keys at hand must not send a test there.
 """
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,9 @@ from countersign.local.processes import Part, Ready, Supervisor, answers, says
 from countersign.local.sandbox import Sandbox
 from countersign.local.temporal import READY, dev_server_command, find_temporal
 
-PARTS: Final = ("temporal", "sandbox", "door", "worker")
-"""In the order in which they start."""
+_ORDER: Final = (("temporal", "sandbox"), ("door", "worker"))
+"""The door subscribes to the sandbox's webhooks and, as the worker does, connects to Temporal."""
+PARTS: Final = tuple(name for together in _ORDER for name in together)
 
 _OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
 
@@ -104,9 +106,8 @@ class Stack:
     async def __aenter__(self) -> Self:
         await self.supervisor.__aenter__()
         try:
-            for name in PARTS:
-                if name in self._plan.parts:
-                    await self.start(name)
+            for together in _ORDER:
+                await self._start_together([name for name in together if name in self._plan.parts])
         except BaseException:
             await self.supervisor.stop_all()
             raise
@@ -116,6 +117,11 @@ class Stack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.supervisor.stop_all()
+
+    async def _start_together(self, names: Sequence[str]) -> None:
+        for ended in await asyncio.gather(*map(self.start, names), return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
     async def start(self, name: str) -> None:
         """Start one part for the first time and wait until it is ready.
