@@ -1,6 +1,7 @@
 """HTTP to a provider: the only place that knows httpx. Nothing here retries or follows a redirect."""
 
 import asyncio
+import functools
 import json
 import logging
 import ssl
@@ -251,12 +252,18 @@ class Transport:
             raise error_of_failure(cause, operation=operation, writes=False, left=True) from None
 
 
+@functools.cache
+def _default_tls(*, trust_env: bool) -> ssl.SSLContext:
+    # One for all clients: loading the authorities takes 20 ms
+    return httpx.create_ssl_context(trust_env=trust_env)
+
+
 def _client(limits: Limits, *, trust_env: bool, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         headers={"User-Agent": "countersign"},
         follow_redirects=False,
         trust_env=trust_env,
-        verify=tls or httpx.create_ssl_context(trust_env=trust_env),
+        verify=tls or _default_tls(trust_env=trust_env),
         timeout=httpx.Timeout(connect=limits.connect, read=limits.read, write=limits.write, pool=limits.pool),
         limits=httpx.Limits(
             max_connections=limits.connections,

@@ -1,0 +1,348 @@
+"""Faults P1 to P26 as far as they concern this layer, at the sandbox, over HTTP.
+
+What a connection can do before HTTP begins (P7), proxies (P26) and links elsewhere (P23) need another edge:
+see `test_providers_outcomes.py`, `test_providers_transport.py` and `test_providers_download.py`.
+"""
+
+import asyncio
+import io
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
+from countersign.providers import errors
+from countersign.providers.errors import ProviderError
+from countersign.providers.turbodocx import connection
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
+from countersign.secrets.rotation import Rotating
+from countersign.settings import ProviderSettings, TurboDocxSettings
+from tests.providers.provider_calls import error_of
+
+TEMPLATE_ID = "7e3a1c00-0000-4000-8000-000000000002"
+SEND = "/turbosign/single/prepare-for-signing"
+OPTIONS = ProviderSettings(read_seconds=0.6, write_seconds=0.6, download_seconds=0.6)
+
+
+def settings_of(sandbox: Sandbox, key: str = API_KEY) -> TurboDocxSettings:
+    return TurboDocxSettings(
+        api_key=SecretStr(key),
+        org_id=ORG_ID,
+        base_url=sandbox.url,
+        sender_email="contracts@example.com",
+        sender_name="Example Contracts",
+    )
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A client at the sandbox, what to send, and the sandbox's own record of it."""
+
+    sandbox: Sandbox
+    client: TurboDocxClient
+    deliverable_id: str
+    title: str
+
+    async def break_calls(self, path: str, method: str, **fault: Any) -> None:
+        rule = {"path": path, "method": method, "times": None} | fault
+        await self.sandbox.call("PUT", "/_sandbox/faults", {"api": [rule]})
+
+    async def calls(self) -> int:
+        """How many calls the fault has met."""
+        return int((await self.sandbox.call("GET", "/_sandbox/faults"))["api"][0]["seen"])
+
+    async def sent(self) -> int:
+        """How many documents of this title were really created."""
+        entries = (await self.sandbox.ledger())["entries"]
+        return sum(
+            each["kind"] == "document_created" and each["details"]["title"] == self.title for each in entries
+        )
+
+    def request(self) -> SignatureRequest:
+        return SignatureRequest(
+            document_name=self.title,
+            recipients=(Recipient(name="Ann Signer", email="ann@example.com", signing_order=1),),
+            fields=(
+                Field(
+                    type="signature",
+                    recipient_email="ann@example.com",
+                    anchor="{signature1}",
+                    width=200,
+                    height=40,
+                ),
+            ),
+            sender_email="contracts@example.com",
+            sender_name="Example Contracts",
+            deliverable_id=self.deliverable_id,
+        )
+
+    async def send(self, client: TurboDocxClient) -> object:
+        return await client.prepare_for_signing(self.request(), idempotency_key=self.title)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def deliverable_id(sandbox: Sandbox) -> str:
+    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
+        made = await client.create_deliverable(
+            name="NDA",
+            template_id=TEMPLATE_ID,
+            variables={"CustomerName": "Ann", "EffectiveDate": "today"},
+            idempotency_key="nda",
+        )
+        return made.id
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def document_id(sandbox: Sandbox, deliverable_id: str) -> str:
+    """A document that was sent, to read."""
+    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
+        request = Desk(sandbox, client, deliverable_id, "NDA to read").request()
+        return (await client.prepare_for_signing(request, idempotency_key="k")).document_id
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def completed_id(sandbox: Sandbox, deliverable_id: str) -> str:
+    """A document that everybody has signed."""
+    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
+        request = Desk(sandbox, client, deliverable_id, "NDA to sign").request()
+        made = await client.prepare_for_signing(request, idempotency_key="k")
+    await sandbox.complete(made.document_id)
+    return made.document_id
+
+
+@pytest_asyncio.fixture
+async def desk(sandbox: Sandbox, deliverable_id: str) -> AsyncIterator[Desk]:
+    async with connection.connect(Rotating(settings_of(sandbox)), OPTIONS) as client:
+        yield Desk(sandbox, client, deliverable_id, f"NDA {uuid.uuid4().hex}")
+    await sandbox.call("DELETE", "/_sandbox/faults")
+
+
+async def test_without_a_fault_everything_is_read(desk: Desk) -> None:
+    client = desk.client
+    document_id = (await client.prepare_for_signing(desk.request(), idempotency_key="k")).document_id
+    assert (await client.document_status(document_id)).status == "under_review"
+    found = await client.document_recipients(document_id)
+    assert [each.email for each in found.recipients] == ["ann@example.com"]
+    assert found.document.name == desk.title
+    assert (await client.send_reminder(document_id, idempotency_key="r"))[0].status
+    assert (await client.audit_trail(document_id)).entries >= 1
+    ids = (found.recipients[0].id,)
+    assert (
+        await client.resend_email(document_id, recipient_ids=ids, idempotency_key="e")
+    ).recipient_count == 1
+    assert (await client.get_template(TEMPLATE_ID)).variables
+    assert TEMPLATE_ID in {each.id for each in await client.list_templates()}
+    assert desk.deliverable_id in {each.id for each in await client.find_deliverables("NDA")}
+    await client.probe()
+    assert (await client.void_document(document_id, "no", idempotency_key="v")).status == "voided"
+    assert await desk.sent() == 1
+
+
+READ_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError]]] = {
+    "P1 500": ({"do": "status", "status": 500}, errors.UnavailableError),
+    "P1 502": ({"do": "status", "status": 502}, errors.UnavailableError),
+    "P1 503": ({"do": "status", "status": 503}, errors.UnavailableError),
+    "P1 504": ({"do": "html", "status": 504}, errors.UnavailableError),
+    "P3 429": ({"do": "rate_limit", "retry_after": 2}, errors.ThrottledError),
+    "P9 dropped": ({"do": "drop"}, errors.UnavailableError),
+    "P9 reset": ({"do": "reset"}, errors.UnavailableError),
+    "P11 truncated": ({"do": "truncate", "at": "after"}, errors.UnavailableError),
+    "P11 wrong length": ({"do": "content_length", "at": "after"}, errors.UnavailableError),
+    "P12 page": ({"do": "html", "status": 200}, errors.ContractBrokenError),
+    "P12 type": ({"do": "content_type", "at": "after"}, errors.ContractBrokenError),
+    "P13 corrupt": ({"do": "corrupt", "at": "after"}, errors.ContractBrokenError),
+    "P13 empty": ({"do": "empty", "at": "after"}, errors.ContractBrokenError),
+    "P13 stand-in": ({"do": "status", "status": 200, "body": []}, errors.ContractBrokenError),
+    "P14 redirect": ({"do": "redirect"}, errors.ContractBrokenError),
+    "P16 404": ({"do": "status", "status": 404}, errors.RejectedError),
+    "P21 drip": ({"do": "drip", "at": "after", "seconds": 0.2}, errors.UnavailableError),
+    "P21 hang": ({"do": "hang"}, errors.UnavailableError),
+    "P22 bomb": ({"do": "gzip"}, errors.UnavailableError),
+    "P20 endless": ({"do": "endless"}, errors.UnavailableError),
+}
+
+
+@pytest.mark.parametrize("name", READ_FAULTS)
+async def test_a_read_ends_in_its_error_after_one_request(name: str, desk: Desk, document_id: str) -> None:
+    fault, kind = READ_FAULTS[name]
+    await desk.break_calls("*/status", "GET", **fault)
+    error = await error_of(lambda client: client.document_status(document_id), desk.client)
+    assert type(error) is kind
+    assert await desk.calls() == 1, "Temporal retries, nothing else"
+
+
+SEND_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError], int]] = {
+    "P2 500, not done": ({"do": "status", "status": 500}, errors.OutcomeUnknownError, 0),
+    "P2 502, done": ({"do": "status", "status": 502, "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P2 503, done": ({"do": "status", "status": 503, "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P3 429": ({"do": "rate_limit", "retry_after": 2}, errors.ThrottledError, 0),
+    "P8 silence, done": ({"do": "hang", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P8 silence, not done": ({"do": "hang"}, errors.OutcomeUnknownError, 0),
+    "P9 dropped, done": ({"do": "drop", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P9 dropped, not done": ({"do": "drop"}, errors.OutcomeUnknownError, 0),
+    "P9 reset, done": ({"do": "reset", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P11 truncated": ({"do": "truncate", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P11 wrong length": ({"do": "content_length", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P12 page": ({"do": "html", "status": 200, "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P12 type": ({"do": "content_type", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P13 corrupt": ({"do": "corrupt", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P13 empty": ({"do": "empty", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P13 stand-in": ({"do": "status", "status": 200, "body": {}}, errors.OutcomeUnknownError, 0),
+    "P14 redirect": ({"do": "redirect", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P15 402": ({"do": "status", "status": 402}, errors.UnauthorisedError, 0),
+    "P16 422": ({"do": "status", "status": 422}, errors.RejectedError, 0),
+    "P21 drip": ({"do": "drip", "at": "after", "seconds": 0.2}, errors.OutcomeUnknownError, 1),
+}
+
+
+@pytest.mark.parametrize("name", SEND_FAULTS)
+async def test_a_send_ends_in_its_error_and_goes_out_once_at_most(name: str, desk: Desk) -> None:
+    fault, kind, sent = SEND_FAULTS[name]
+    await desk.break_calls(SEND, "POST", **fault)
+    assert type(await error_of(desk.send, desk.client)) is kind
+    assert await desk.calls() == 1
+    assert await desk.sent() == sent
+
+
+async def test_a_send_may_be_done_after_we_gave_up(desk: Desk) -> None:
+    """P10: so an unknown outcome says nothing, however long the silence was."""
+    await desk.break_calls(SEND, "POST", do="drop", at="late", commit_after=0.2)
+    assert type(await error_of(desk.send, desk.client)) is errors.OutcomeUnknownError
+    assert await desk.sent() == 0
+    while await desk.sent() == 0:  # noqa: ASYNC110  # the sandbox does it in its own time
+        await asyncio.sleep(0.05)
+    assert await desk.sent() == 1
+
+
+RETRY_AFTER: dict[str, tuple[dict[str, Any], float | None]] = {
+    "P3 seconds": ({"retry_after": 2}, 2),
+    "P4 date in the past": ({"retry_after_date": -30}, 0),
+    "P5 absent": ({}, 60),
+    "P5 negative": ({"retry_after": -5}, None),
+    "P5 soon": ({"retry_after": "soon"}, None),
+    "P5 31 years": ({"retry_after": 1_000_000_000}, 300),
+}
+
+
+@pytest.mark.parametrize("name", RETRY_AFTER)
+async def test_retry_after_is_obeyed_within_reason(name: str, desk: Desk) -> None:
+    fault, seconds = RETRY_AFTER[name]
+    await desk.break_calls(SEND, "POST", do="rate_limit", **fault)
+    error = await error_of(desk.send, desk.client)
+    assert isinstance(error, errors.ThrottledError)
+    assert error.retry_after == seconds
+
+
+async def test_retry_after_as_a_date_is_measured_from_now(desk: Desk) -> None:
+    """P4."""
+    await desk.break_calls(SEND, "POST", do="rate_limit", retry_after_date=120)
+    error = await error_of(desk.send, desk.client)
+    assert isinstance(error, errors.ThrottledError)
+    assert error.retry_after is not None
+    assert 60 < error.retry_after <= 120
+
+
+class TestKeys:
+    """P15."""
+
+    async def test_a_wrong_key_is_told_from_a_wrong_document(self, desk: Desk) -> None:
+        async with connection.connect(Rotating(settings_of(desk.sandbox, "TDX-test-wrong"))) as client:
+            wrong_key = await error_of(desk.send, client)
+        wrong_document = await error_of(lambda client: client.document_status(str(uuid.uuid4())), desk.client)
+        assert type(wrong_key) is errors.UnauthorisedError
+        assert type(wrong_document) is errors.RejectedError
+        assert wrong_document.status == 404
+        assert await desk.sent() == 0
+
+    async def test_a_key_without_the_role_may_do_everything_else(self, desk: Desk) -> None:
+        async with connection.connect(Rotating(settings_of(desk.sandbox, MEMBER_KEY))) as client:
+            error = await error_of(lambda client: client.webhooks.deliveries(), client)
+            assert isinstance(error, errors.UnauthorisedError)
+            assert not error.about_key
+            await desk.send(client)
+
+    async def test_a_rotated_key_is_read_again_and_nothing_fails(self, desk: Desk) -> None:
+        old, new = settings_of(desk.sandbox, "TDX-test-rotated-away"), settings_of(desk.sandbox)
+        async with connection.connect(Rotating(old, lambda: new)) as client:
+            assert type(await error_of(desk.send, client)) is errors.KeyReplacedError
+            assert await desk.send(client)
+        assert await desk.sent() == 1
+
+
+Bad = Callable[[SignatureRequest], SignatureRequest]
+REFUSED: dict[str, tuple[Bad, str]] = {
+    "no fields": (lambda it: replace(it, fields=()), "FieldsRequired"),
+    "unknown deliverable": (lambda it: replace(it, deliverable_id=str(uuid.uuid4())), ""),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_a_refusal_says_why(name: str, desk: Desk) -> None:
+    """P16."""
+    bad, code = REFUSED[name]
+    error = await error_of(
+        lambda client: client.prepare_for_signing(bad(desk.request()), idempotency_key="k"), desk.client
+    )
+    assert type(error) is errors.RejectedError
+    assert code in str(error)
+    assert "ann@example.com" not in str(error)
+
+
+class TestDownload:
+    """P17 to P22, P24: the signed document."""
+
+    @pytest_asyncio.fixture
+    async def url(self, desk: Desk, completed_id: str) -> str:
+        return (await desk.client.download_link(completed_id)).download_url
+
+    @staticmethod
+    def fetch(url: str, sink: io.BytesIO | None = None) -> Callable[[TurboDocxClient], Awaitable[int]]:
+        return lambda client: client.download(url, sink or io.BytesIO(), max_bytes=10_000_000)
+
+    async def test_it_arrives(self, desk: Desk, url: str) -> None:
+        sink = io.BytesIO()
+        assert await self.fetch(url, sink)(desk.client) == len(sink.getvalue())
+        assert sink.getvalue().startswith(b"%PDF-")
+
+    async def test_it_is_not_ready_before_the_last_signature(self, desk: Desk, document_id: str) -> None:
+        error = await error_of(lambda client: client.download_link(document_id), desk.client)
+        assert type(error) is errors.NotReadyError
+
+    async def test_an_expired_link_asks_for_a_fresh_one(self, desk: Desk, completed_id: str) -> None:
+        await desk.sandbox.call("PATCH", "/_sandbox/behaviour", {"presigned_seconds": 0})
+        try:
+            stale = await desk.client.download_link(completed_id)
+            assert (
+                type(await error_of(self.fetch(stale.download_url), desk.client)) is errors.UnavailableError
+            )
+        finally:
+            await desk.sandbox.call("PATCH", "/_sandbox/behaviour", {"presigned_seconds": 3600})
+        fresh = await desk.client.download_link(completed_id)
+        assert await self.fetch(fresh.download_url)(desk.client)
+
+    @pytest.mark.parametrize(
+        ("fault", "kind"),
+        [
+            ({"do": "truncate", "at": "after"}, errors.UnavailableError),
+            ({"do": "reset", "at": "after"}, errors.UnavailableError),
+            ({"do": "drip", "at": "after", "seconds": 0.2}, errors.UnavailableError),
+            ({"do": "hang"}, errors.UnavailableError),
+            ({"do": "status", "status": 403}, errors.UnavailableError),
+            ({"do": "redirect"}, errors.UnavailableError),
+            ({"do": "endless", "at": "after"}, errors.ContractBrokenError),
+            ({"do": "gzip", "at": "after", "size": 2**24}, errors.ContractBrokenError),
+        ],
+        ids=lambda value: value["do"] if isinstance(value, dict) else "",
+    )
+    async def test_a_fault_on_the_way_is_an_error(
+        self, desk: Desk, url: str, fault: dict[str, Any], kind: type[ProviderError]
+    ) -> None:
+        await desk.break_calls("/_sandbox/storage/*", "GET", **fault)
+        assert type(await error_of(self.fetch(url), desk.client)) is kind
+        assert await desk.calls() == 1
