@@ -25,14 +25,20 @@ from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.observability.census import Census, Queue
+from countersign.observability.monitor import CannotOfferMetricsError, serving
+from countersign.observability.readiness import Readiness
+from countersign.observability.sdk import SdkMetrics
+from countersign.observability.worker_monitor import WorkerMonitor
 from countersign.providers.slots import tuner
 from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.connection import Provider
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
+from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
 from countersign.storage import StorageError, Store, open_store
+from workflows import metrics
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import Sender, provider_task_queue
+from workflows.messages import WORKFLOW_NAME, Sender, WaitingFor, provider_task_queue
 
 _PASSED_THROUGH: Final = (
     "activities",
@@ -103,6 +109,21 @@ def _steps_per_second(calls_per_second: float | None) -> float | None:
     return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
 
+def census(client: Client, task_queue: str, seconds: float) -> Census:
+    """Build what counts the agreements and tasks that wait in Temporal, at most every so many seconds."""
+    return Census(
+        client,
+        workflow_type=WORKFLOW_NAME,
+        waiting_for=tuple(each for each in WaitingFor if each is not WaitingFor.NOBODY),
+        queues=(
+            Queue(task_queue, "workflow"),
+            Queue(task_queue, "activity"),
+            Queue(provider_task_queue(task_queue), "activity"),
+        ),
+        seconds=seconds,
+    )
+
+
 async def run() -> int:
     """Work until cancelled; what runs then is finished, within the settings' time.
 
@@ -110,17 +131,36 @@ async def run() -> int:
         SettingsError: A setting is missing or cannot work.
         ConnectionFailedError: Temporal does not answer.
         StorageError: The store cannot be opened.
+        CannotOfferMetricsError: The address of the metrics is taken.
     """
-    ours, options, theirs = load(CountersignSettings, ProviderSettings, TurboDocxSettings)
+    ours, options, theirs, watched = load(
+        CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
+    )
     store = open_store(ours.store)
-    client = await connect()
+    sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
+    client = await connect(runtime=sdk.runtime if sdk else None)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with AsyncExitStack() as open_things:
         provider = await open_things.enter_async_context(
             connection.open_provider(Rotating(theirs), options, slots=ours.provider_slots)
         )
-        await open_things.enter_async_context(workflow_worker(client, store, ours))
-        await open_things.enter_async_context(provider_worker(client, provider, store, ours, sender))
+        workers = (
+            workflow_worker(client, store, ours),
+            provider_worker(client, provider, store, ours, sender),
+        )
+        if sdk is not None and watched.metrics_port is not None:
+            monitor = WorkerMonitor(
+                sdk,
+                workers=workers,
+                readiness=Readiness(client),
+                census=census(client, ours.task_queue, watched.census_seconds),
+                circuit=provider.circuit,
+            )
+            await open_things.enter_async_context(
+                serving(monitor.app(), watched.metrics_host, watched.metrics_port)
+            )
+        for worker in workers:
+            await open_things.enter_async_context(worker)
         print("worker ready", flush=True)  # noqa: T201  # whoever started it waits for this line
         await asyncio.Event().wait()
     return 0
@@ -134,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ).parse_args(arguments)
     try:
         return entry.run(run())
-    except (SettingsError, ConnectionFailedError, StorageError) as error:
+    except (SettingsError, ConnectionFailedError, StorageError, CannotOfferMetricsError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # the answer to whoever started it
         return 2
 

@@ -68,6 +68,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 FirstT = TypeVar("FirstT", bound=Settings)
 SecondT = TypeVar("SecondT", bound=Settings)
 ThirdT = TypeVar("ThirdT", bound=Settings)
+FourthT = TypeVar("FourthT", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,15 @@ def load(kind: type[FirstT], second: type[SecondT], /, **overrides: Any) -> tupl
 def load(
     kind: type[FirstT], second: type[SecondT], third: type[ThirdT], /, **overrides: Any
 ) -> tuple[FirstT, SecondT, ThirdT]: ...
+@overload
+def load(
+    kind: type[FirstT],
+    second: type[SecondT],
+    third: type[ThirdT],
+    fourth: type[FourthT],
+    /,
+    **overrides: Any,
+) -> tuple[FirstT, SecondT, ThirdT, FourthT]: ...
 @overload
 def load(*kinds: type[SettingsT], **overrides: Any) -> tuple[SettingsT, ...]: ...
 

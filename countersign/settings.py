@@ -199,6 +199,25 @@ class ProviderSettings(Settings):
         return self
 
 
+class WorkerSettings(Settings):
+    """What a worker tells about itself, `COUNTERSIGN_WORKER_...`."""
+
+    prefix: ClassVar[str] = "COUNTERSIGN_WORKER_"
+
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Where a worker offers its metrics and its health."
+    )
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="The port of `/metrics`, `/healthz`, `/readyz`, `/status`; without one there are none.",
+    )
+    census_seconds: Seconds = Field(
+        default=30, description="How old the numbers of waiting agreements and tasks may get."
+    )
+
+
 class WebhookSettings(Settings):
     """The webhook door's settings."""
 
@@ -268,7 +287,7 @@ class DoorSettings(Settings):
         default=2500, ge=10, le=50_000, description="Connections at once; more are turned away with 503."
     )
     metrics_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Where Prometheus metrics are offered."
+        default="127.0.0.1", min_length=1, description="Where the door offers its metrics."
     )
     metrics_port: int | None = Field(
         default=None, ge=1, le=65_535, description="The port of the metrics; without one there are none."
@@ -331,6 +350,7 @@ __all__ = [
     "SettingsError",
     "TurboDocxSettings",
     "WebhookSettings",
+    "WorkerSettings",
     "data_folder",
     "load",
 ]

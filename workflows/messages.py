@@ -175,6 +175,7 @@ class Continued(Message):
     Args:
         progress: All that is known of the document.
         tag: What marks its document, as claimed.
+        stage_since: Since when it is in its stage.
         sent_at: When the provider accepted it.
         looks: How many times the poll schedule was served since it was last reset.
         next_look_at: When it is polled next.
@@ -185,6 +186,7 @@ class Continued(Message):
 
     progress: Progress
     tag: str
+    stage_since: datetime | None = None
     sent_at: datetime
     looks: int
     next_look_at: datetime

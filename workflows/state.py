@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 
 from countersign.events import EventKind, SignatureEvent
-from workflows import attributes, progress
+from workflows import attributes, metrics, progress
 from workflows.card import card
 from workflows.messages import (
     PROVIDER,
@@ -53,6 +53,7 @@ class AgreementState:
         self.agreement = agreement
         self.stage = Stage.AWAITING_SIGNATURES if carried else Stage.GENERATING
         self.waiting_for = WaitingFor.SIGNATURES if carried else WaitingFor.PROVIDER
+        self.stage_since = (carried and carried.stage_since) or workflow.now()
         self.tag = carried.tag if carried else ""
         self.progress = carried.progress if carried else progress.Progress()
         self.sent_at: datetime | None = carried.sent_at if carried else None
@@ -141,6 +142,10 @@ class AgreementState:
 
     def enter(self, stage: Stage, waiting_for: WaitingFor) -> None:
         """Go to a stage, visibly in the status and the card; `publish` makes it searchable."""
+        if stage is not self.stage:
+            now = workflow.now()
+            metrics.time_stage(self.stage, now - self.stage_since)
+            self.stage_since = now
         self.stage = stage
         self.waiting_for = waiting_for
         self.show()
@@ -162,6 +167,7 @@ class AgreementState:
             reason=reason if outcome is not Outcome.COMPLETED else None,
             archive=self.archive,
         )
+        metrics.count_end(outcome, by)
         self.enter(Stage(outcome), WaitingFor.NOBODY)
         self.publish()
         return self.result
@@ -215,6 +221,7 @@ class AgreementState:
         return Continued(
             progress=self.progress,
             tag=self.tag,
+            stage_since=self.stage_since,
             sent_at=self.sent_at,
             looks=self.looks,
             next_look_at=self.next_look_at,

@@ -1,9 +1,18 @@
-"""Every metric of our own, in one place. Labels are bounded and hold nothing personal."""
+"""Every metric of our own that a process counts itself. Labels are bounded and hold nothing personal.
+
+What agreements count is in `workflows/metrics.py`. All of them, with the SDK's own, are offered by
+`monitor.py` and listed in `docs/metrics.md`.
+"""
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # no annotations; they would double the series
+
+BUILD: Final = Gauge(
+    "countersign_build_info", "1, with the version and the role of this process.", ["version", "role"]
+)
 WEBHOOKS: Final = Counter(
     "countersign_webhooks_total", "Webhook deliveries by dialect and verdict.", ["dialect", "verdict"]
 )
@@ -27,9 +36,24 @@ CIRCUIT_STATE: Final = Gauge(
 CIRCUIT_CHANGES: Final = Counter(
     "countersign_circuit_changes_total", "Changes of the circuit's state.", ["provider", "state"]
 )
-AGREEMENTS: Final = Counter(
-    "countersign_agreements_total",
-    "Agreements that ended, by outcome and by what resolved them.",
-    ["outcome", "resolved_by"],
-)
 ARCHIVE_BYTES: Final = Counter("countersign_archive_bytes_total", "Bytes of signed documents archived.")
+AGREEMENTS_RUNNING: Final = Gauge(
+    "countersign_agreements_running",
+    "Agreements under way by what they wait for, as Temporal tells every worker.",
+    ["waiting_for"],
+)
+AGREEMENTS_NEED_ATTENTION: Final = Gauge(
+    "countersign_agreements_need_attention",
+    "Agreements under way that a person must look at, as Temporal tells every worker.",
+    ["namespace"],
+)
+BACKLOG: Final = Gauge(
+    "countersign_task_queue_backlog",
+    "Tasks that wait in a queue for a worker, as Temporal tells every worker.",
+    ["task_queue", "kind"],
+)
+BACKLOG_AGE: Final = Gauge(
+    "countersign_task_queue_backlog_age_seconds",
+    "How long the oldest task of a queue has waited for a worker.",
+    ["task_queue", "kind"],
+)

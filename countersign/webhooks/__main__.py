@@ -4,20 +4,23 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.observability.monitor import CannotOfferMetricsError, Monitor, serving
+from countersign.observability.readiness import Readiness
+from countersign.observability.sdk import SdkMetrics
 from countersign.settings import CountersignSettings, DoorSettings
 from countersign.webhooks.app import Door, create_app
 from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.journal import Journal
 from countersign.webhooks.providers import open_endpoints
-from countersign.webhooks.readiness import Readiness
 from countersign.webhooks.routing import Documents, Markers, Routes
-from countersign.webhooks.server import CannotListenError, Certificate, Server, offer_metrics
+from countersign.webhooks.server import CannotListenError, Certificate, Server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     try:
         return entry.run(serve(options.host, options.port))
-    except (CannotListenError, ConnectionFailedError, SettingsError) as error:
+    except (CannotListenError, CannotOfferMetricsError, ConnectionFailedError, SettingsError) as error:
         print(f"webhooks: {error}", file=sys.stderr)  # noqa: T201 (the answer to whoever started it)
         return 2
 
@@ -51,10 +54,13 @@ async def serve(host: str, port: int) -> int:
         SettingsError: A setting is missing or cannot work.
         ConnectionFailedError: Temporal's configuration cannot be read.
         CannotListenError: The address or the certificate cannot be used.
+        CannotOfferMetricsError: The address of the metrics cannot be used.
     """
     ours, door = load(CountersignSettings, DoorSettings)
     endpoints = open_endpoints(door, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
-    client = await connect(lazy=True)
+    sdk = SdkMetrics() if door.metrics_port is not None else None
+    client = await connect(lazy=True, runtime=sdk.runtime if sdk else None)
+    readiness = Readiness(client)
     markers = Markers(environment=ours.environment, namespace=client.namespace)
     routes = Routes(markers, Documents(client) if door.find_unmarked else None)
     app = create_app(
@@ -65,10 +71,8 @@ async def serve(host: str, port: int) -> int:
             body_limit=door.body_limit_bytes,
         ),
         endpoints,
-        is_ready=Readiness(client),
+        is_ready=readiness,
     )
-    if door.metrics_port is not None:
-        offer_metrics(door.metrics_host, door.metrics_port)
     server = Server(
         app,
         host=host,
@@ -77,7 +81,13 @@ async def serve(host: str, port: int) -> int:
         certificate=_certificate(door),
         on_start=_announce,
     )
-    await server.serve()
+    async with AsyncExitStack() as open_things:
+        if sdk is not None and door.metrics_port is not None:
+            monitor = Monitor("webhooks", sdk, readiness)
+            await open_things.enter_async_context(
+                serving(monitor.app(), door.metrics_host, door.metrics_port)
+            )
+        await server.serve()
     return 0
 
 

@@ -11,7 +11,6 @@ from socket import socket
 from typing import Final
 
 import uvicorn
-from prometheus_client import start_http_server
 from starlette.applications import Starlette
 
 from countersign.webhooks.protocol import DoorProtocol
@@ -142,15 +141,3 @@ class Server(uvicorn.Server):
         finally:
             for each in signals:
                 loop.remove_signal_handler(each)
-
-
-def offer_metrics(host: str, port: int) -> None:
-    """Offer Prometheus metrics on a port of their own, which strangers need not reach.
-
-    Raises:
-        CannotListenError: The address is taken or not ours.
-    """
-    try:
-        start_http_server(port, host)
-    except OSError as error:
-        raise CannotListenError(f"cannot offer metrics on {host}:{port}: {error.strerror}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 from temporalio.client import Client
 
+from countersign.observability.readiness import Readiness
 from countersign.providers.turbodocx.webhook import TurboDocxDialect
 from countersign.secrets.rotation import Rotating
 from countersign.settings import WebhookSettings
@@ -20,7 +21,6 @@ from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.endpoint import Endpoint
 from countersign.webhooks.journal import Journal
-from countersign.webhooks.readiness import Readiness
 from countersign.webhooks.routing import Documents, Markers, Routes
 from countersign.webhooks.server import Certificate, Server
 from tests.webhooks.webhook_deliveries import SECRET

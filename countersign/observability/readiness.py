@@ -1,4 +1,4 @@
-"""Would a delivery get through now? Asked by load balancers, and by strangers as often as they like."""
+"""Does Temporal answer? Asked by load balancers, orchestrators, and strangers as often as they like."""
 
 import time
 from datetime import timedelta
@@ -13,10 +13,10 @@ ASK_SECONDS: Final = 2
 
 
 class Readiness:
-    """Ready while Temporal answers and knows the namespace; secrets are there since the door has started.
+    """Ready while Temporal answers and knows the namespace; all else is there since the process has started.
 
     Args:
-        client: The connection that signals go through.
+        client: The connection that is asked about.
     """
 
     def __init__(self, client: Client) -> None:
@@ -25,7 +25,7 @@ class Readiness:
         self._ask_again_at = 0.0
 
     async def __call__(self) -> bool:
-        """Tell whether a delivery would get through, as of 2 s ago or later."""
+        """Tell whether Temporal answered, as of 2 s ago or later."""
         if time.monotonic() >= self._ask_again_at:
             self._ask_again_at = time.monotonic() + ASK_SECONDS
             self._answer = await self._ask()

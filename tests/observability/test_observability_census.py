@@ -1,0 +1,48 @@
+"""The census's gauges are true or absent, never old."""
+
+import uuid
+
+import pytest
+from prometheus_client import REGISTRY
+from temporalio.client import Client
+
+from countersign.connection import connect
+from countersign.observability.census import Census, Queue
+
+
+def census(client: Client, queue: str) -> Census:
+    return Census(
+        client,
+        workflow_type="AgreementWorkflow",
+        waiting_for=("signatures",),
+        queues=(Queue(queue, "workflow"),),
+        seconds=0.001,
+    )
+
+
+def backlog(queue: str) -> float | None:
+    labels = {"task_queue": queue, "kind": "workflow"}
+    return REGISTRY.get_sample_value("countersign_task_queue_backlog", labels)
+
+
+async def test_tasks_without_a_worker_are_a_backlog(client: Client) -> None:
+    queue = uuid.uuid4().hex
+    await client.start_workflow("AgreementWorkflow", id=queue, task_queue=queue)
+    counted = census(client, queue)
+    await counted.refresh()
+    assert backlog(queue) == 1
+    assert counted.queues[0].backlog == 1
+    await client.get_workflow_handle(queue).terminate()
+
+
+async def test_nothing_is_told_while_temporal_does_not_answer(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = uuid.uuid4().hex
+    await census(client, queue).refresh()
+    assert backlog(queue) == 0
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+    lost = census(await connect(lazy=True), queue)
+    await lost.refresh()
+    assert backlog(queue) is None
+    assert lost.queues[0].backlog is None

@@ -1,0 +1,59 @@
+"""A stack that is watched: what its processes tell, and agreements to tell of."""
+
+import asyncio
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import Client
+
+from commands.agreements import StartedAgreement, agreement_result, agreement_status, start_agreement
+from commands.demo import example_agreement
+from countersign.local.stack import Stack
+from workflows.messages import AgreementResult
+
+PATIENCE = 30.0
+
+
+@dataclass
+class Watched:
+    """The stack, and where its worker and its door tell about themselves."""
+
+    stack: Stack
+    client: Client
+    worker: str
+    door: str
+
+    async def start(self, **changes: Any) -> StartedAgreement:
+        return await start_agreement(example_agreement().model_copy(update=changes), client=self.client)
+
+    async def sent(self, started: StartedAgreement) -> str:
+        """Wait until an agreement's document is out; returns the document's id."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                status = await agreement_status(started.reference, client=self.client)
+                if status.document_id:
+                    return status.document_id
+                await asyncio.sleep(0.05)
+
+    async def complete_one(self) -> AgreementResult:
+        """Run an agreement to its end, signed and announced by webhook."""
+        started = await self.start()
+        await self.stack.sandbox.complete(await self.sent(started))
+        async with asyncio.timeout(PATIENCE):
+            return await agreement_result(started.reference, client=self.client)
+
+
+async def get(url: str) -> tuple[int, str]:
+    """GET; returns status and body, whatever the status."""
+    return await asyncio.to_thread(_get, url)
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # our own loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
