@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar, overload
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
+from countersign.observability.redaction import protect
 from countersign.secrets.local import Origin, Problems, local_origins
 from countersign.secrets.managers import manager_origin
 
@@ -47,6 +48,11 @@ class Settings(BaseModel):
         """Name the variable of one field, for example `api_key` → `TURBODOCX_API_KEY`."""
         named = (each.name for each in cls.model_fields[name].metadata if isinstance(each, Variable))
         return next(named, cls.prefix + name.upper())
+
+    def model_post_init(self, _context: Any) -> None:
+        """Have every secret masked in logs from now on."""
+        values = (getattr(self, name) for name in type(self).model_fields)
+        protect(*(each.get_secret_value() for each in values if isinstance(each, SecretStr)))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings hold secrets, so they are not pickled")

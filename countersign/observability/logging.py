@@ -39,9 +39,13 @@ _TAMED: Final = (
 )
 """Loggers that print addresses with their queries, headers or bodies below WARNING, whatever the level."""
 
-_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code != ord("\t")}
-_CONTROL |= {0x2028: "\\u2028", 0x2029: "\\u2029", ord("\n"): "\\n", ord("\r"): "\\r"}
-_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
+_WORDY: Final = ("asyncio", "temporalio.bridge", "temporalio.client", "temporalio.worker")
+"""Loggers that print whole messages with their payloads at DEBUG."""
+
+_CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+"""What could start a line, or move a terminal's cursor."""
+
+_SEVERAL_LINES: Final = frozenset({"exception", "stack_info"})
 
 
 def configure(
@@ -157,7 +161,8 @@ def _tame() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    logging.getLogger("asyncio").setLevel(logging.INFO)
+    for name in _WORDY:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
     logging.raiseExceptions = False  # what it prints on a failure of its own is not redacted
     activity.logger.activity_info_on_message = False
     workflow.logger.workflow_info_on_message = False

@@ -1,0 +1,236 @@
+"""Logging: every record passes the redaction, and says which agreement it is about."""
+
+import io
+import json
+import logging
+import subprocess
+import sys
+import uuid
+import warnings
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from pydantic import BaseModel
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from countersign.observability import logging as our_logging
+from countersign.observability.initiator import InitiatorInterceptor
+from countersign.observability.patterns import MASK
+
+ROOT = Path(__file__).parents[2]
+CANARY = "jane.canary@example.com"
+PERSON = "Wilhelmina"
+
+
+class Log:
+    """What was logged."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+
+    @property
+    def text(self) -> str:
+        return self.stream.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
+    """Configure logging as a process would, and undo it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    log = Log()
+    our_logging.configure(level="DEBUG", style="json", service="worker", stream=log.stream)
+    yield log
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    logging.raiseExceptions = True
+
+
+def test_a_line_is_json_with_who_and_when(log: Log) -> None:
+    with structlog.contextvars.bound_contextvars(reference="SO-1", request_id="r1"):
+        logging.getLogger("countersign.providers").info("provider call", extra={"status": 200, "ms": 1.5})
+    (line,) = log.lines
+    assert line.pop("timestamp").endswith("Z")
+    assert line == {
+        "event": "provider call",
+        "level": "info",
+        "logger": "countersign.providers",
+        "service": "worker",
+        "reference": "SO-1",
+        "request_id": "r1",
+        "status": 200,
+        "ms": 1.5,
+    }
+
+
+class Signer(BaseModel):
+    name: str
+
+
+def fail() -> None:
+    try:
+        dict[str, str]()[CANARY]
+    except KeyError as error:
+        raise ValueError(f"no {CANARY}") from error
+
+
+def test_no_way_into_the_log_passes_by_the_redaction(log: Log) -> None:
+    """Message, arguments, extras, bound values, exceptions with their causes, stack text, nested values."""
+    logger = logging.getLogger("third.party")
+    logger.info("to %s", CANARY)
+    logger.info("signer %s, %r", Signer(name=PERSON), {"variables": {"Customer": PERSON}})
+    logger.info("%(email)s and %(n)d", {"email": PERSON, "n": 7})
+    logger.info("with extras", extra={"recipients": [PERSON], "deep": {"a": [{"password": PERSON}]}})
+    with structlog.contextvars.bound_contextvars(note=CANARY):
+        logger.info("with a bound value", stack_info=True)
+    try:
+        fail()
+    except ValueError:
+        logger.exception("failed for %s", CANARY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn(f"mind {CANARY}", stacklevel=1)
+    assert CANARY not in log.text
+    assert PERSON not in log.text
+    assert log.text.count(MASK) >= 10
+    assert log.lines[2]["event"] == f"{MASK} and 7"
+    assert "test_no_way_into_the_log" in log.lines[4]["stack_info"]
+    assert f"ValueError: no {MASK}" in log.lines[5]["exception"]
+    assert f"KeyError: '{MASK}'" in log.lines[5]["exception"]
+
+
+def test_a_wrong_format_loses_no_line_and_leaks_nothing(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("x").info("%d of %s", CANARY)  # noqa: PLE1206 - the point
+    assert log.lines[0]["event"].startswith("%d of %s")
+    assert CANARY not in log.text + capsys.readouterr().err
+
+
+def test_nobody_forges_a_line(log: Log) -> None:
+    logging.getLogger("x").info("title %s", 'a\n{"event": "forged"}\r\x1b[2J\u2028', extra={"note": "b\nc"})
+    assert len(log.text.splitlines()) == 1
+    assert "\x1b" not in log.lines[0]["event"]
+    our_logging.configure(style="console", stream=log.stream)
+    before = len(log.text.splitlines())
+    logging.getLogger("x").info("title %s", "a\nINFO forged\x1b[2J", extra={"note": "b\nc"})
+    assert len(log.text.splitlines()) == before + 1
+    assert "\x1b[2J" not in log.text
+
+
+async def test_http_clients_and_servers_are_tamed(log: Log) -> None:
+    for name in ("httpx", "httpcore.http11", "uvicorn.access", "urllib3.connectionpool", "botocore.endpoint"):
+        logging.getLogger(name).info("GET https://s3.example/f?X-Amz-Signature=canary")
+        logging.getLogger(name).warning("kept")
+    transport = httpx.MockTransport(
+        lambda _request: httpx.Response(200, headers={"Set-Cookie": "sid=canary"})
+    )
+    async with httpx.AsyncClient(transport=transport) as client:
+        await client.get("https://s3.example/f?X-Amz-Signature=canary")
+    assert [line["event"] for line in log.lines] == ["kept"] * 5
+
+
+def test_the_console_is_readable_and_redacted(log: Log) -> None:
+    our_logging.configure(style="console", service="door", stream=log.stream)
+    logging.getLogger("x").warning("refused", extra={"verdict": "stale", "email": "jane"})
+    assert "refused" in log.text
+    assert "verdict=stale" in log.text
+    assert f"email={MASK}" in log.text
+
+
+@pytest.mark.parametrize("where", ["main", "thread"])
+def test_an_uncaught_exception_is_logged_and_redacted(where: str) -> None:
+    script = f"""
+import sys, threading
+from countersign.observability import logging as our_logging
+our_logging.configure(style="json")
+def work():
+    raise ValueError("for " + "jane.canary" + "@example.com")
+if {where!r} == "main":
+    work()
+thread = threading.Thread(target=work); thread.start(); thread.join()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
+    )
+    (line,) = [json.loads(each) for each in done.stderr.splitlines()]
+    assert line["event"] == "uncaught ValueError"
+    assert f"ValueError: for {MASK}" in line["exception"]
+
+
+class Order(BaseModel):
+    initiated_by: str | None = None
+
+
+@activity.defn
+async def log_in_activity() -> None:
+    logging.getLogger("countersign.providers").info("in the transport")
+    activity.logger.info("in the activity")
+    if activity.info().attempt == 1:
+        raise ApplicationError(f"no answer from {CANARY}", type="Unavailable")
+
+
+@workflow.defn
+class LoggingWorkflow:
+    def __init__(self) -> None:
+        self.signalled = False
+
+    @workflow.run
+    async def run(self, _order: Order) -> None:
+        workflow.logger.info("in the workflow")
+        await workflow.execute_activity(log_in_activity, start_to_close_timeout=timedelta(seconds=30))
+        await workflow.wait_condition(lambda: self.signalled)
+
+    @workflow.signal
+    def signature_event(self) -> None:
+        workflow.logger.info("in the signal")
+        self.signalled = True
+
+
+async def test_every_line_of_a_workflow_says_which_agreement(log: Log, client: Client) -> None:
+    queue = f"logging-{uuid.uuid4()}"
+    async with Worker(
+        client,
+        task_queue=queue,
+        workflows=[LoggingWorkflow],
+        activities=[log_in_activity],
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
+        ),
+        interceptors=[InitiatorInterceptor()],
+    ):
+        handle = await client.start_workflow(
+            LoggingWorkflow.run,
+            Order(initiated_by="user-17"),
+            id=f"agreement-so-{queue}",
+            task_queue=queue,
+        )
+        await handle.query("__stack_trace")  # so that the signal finds it started
+        await handle.signal("signature_event")
+        await handle.result()
+    for event in ("in the transport", "in the activity", "in the workflow", "in the signal"):
+        lines = [line for line in log.lines if line["event"] == event]
+        assert lines, event
+        for line in lines:
+            assert line["workflow_id"] == handle.id
+            assert line["reference"] == handle.id.removeprefix("agreement-")
+            assert line["run_id"] == handle.result_run_id
+            assert line["initiated_by"] == "user-17", event
+    attempts = [line["attempt"] for line in log.lines if line["event"] == "in the transport"]
+    assert attempts == [1, 2]
+    failed = [line for line in log.lines if "exception" in line]
+    assert failed
+    assert CANARY not in log.text
