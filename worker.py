@@ -25,7 +25,9 @@ from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.observability import logging
 from countersign.observability.census import Census, Queue
+from countersign.observability.initiator import InitiatorInterceptor
 from countersign.observability.monitor import CannotOfferMetricsError, serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
@@ -72,6 +74,7 @@ def workflow_worker(client: Client, store: Store, settings: CountersignSettings)
         task_queue=settings.task_queue,
         workflows=[AgreementWorkflow],
         activities=[claims.claim],
+        interceptors=[InitiatorInterceptor()],
         workflow_runner=workflow_runner(),
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
@@ -98,6 +101,7 @@ def provider_worker(
             signatures.remind,
             archive.archive,
         ],
+        interceptors=[InitiatorInterceptor()],
         tuner=tuner(provider.circuit),
         max_task_queue_activities_per_second=_steps_per_second(provider.calls_per_second),
         disable_eager_activity_execution=True,
@@ -136,13 +140,16 @@ async def run() -> int:
     ours, options, theirs, watched = load(
         CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
     )
+    logging.configure(level=ours.log_level, style=ours.log_format, service="worker")
     store = open_store(ours.store)
     sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
     client = await connect(runtime=sdk.runtime if sdk else None)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with AsyncExitStack() as open_things:
         provider = await open_things.enter_async_context(
-            connection.open_provider(Rotating(theirs), options, slots=ours.provider_slots)
+            connection.open_provider(
+                Rotating(theirs, ttl_seconds=ours.secrets_ttl_seconds), options, slots=ours.provider_slots
+            )
         )
         workers = (
             workflow_worker(client, store, ours),
@@ -172,6 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python worker.py",
         description="Run the workflows and the provider's activities until SIGINT or SIGTERM.",
     ).parse_args(arguments)
+    logging.configure(service="worker")
     try:
         return entry.run(run())
     except (SettingsError, ConnectionFailedError, StorageError, CannotOfferMetricsError) as error:

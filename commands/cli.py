@@ -12,6 +12,7 @@ from commands.up import up
 from commands.void import void
 from commands.watch import watch
 from countersign.entry import leave
+from countersign.observability import logging
 
 app = typer.Typer(
     name="starter.py",
@@ -33,6 +34,7 @@ app.command("up")(up)
 
 def main() -> None:
     """Run the command line and end the process."""
+    logging.configure(level="WARNING", service="starter")
     try:
         app()
     except SystemExit as done:

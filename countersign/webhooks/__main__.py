@@ -1,7 +1,6 @@
 """Run the door: `python -m countersign.webhooks --host 127.0.0.1 --port 8080`."""
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -10,6 +9,7 @@ from datetime import timedelta
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.observability import logging
 from countersign.observability.monitor import CannotOfferMetricsError, Monitor, serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
@@ -26,7 +26,7 @@ from countersign.webhooks.server import CannotListenError, Certificate, Server
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    logging.configure(service="webhooks")
     try:
         return entry.run(serve(options.host, options.port))
     except (CannotListenError, CannotOfferMetricsError, ConnectionFailedError, SettingsError) as error:
@@ -57,6 +57,7 @@ async def serve(host: str, port: int) -> int:
         CannotOfferMetricsError: The address of the metrics cannot be used.
     """
     ours, door = load(CountersignSettings, DoorSettings)
+    logging.configure(level=ours.log_level, style=ours.log_format, service="webhooks")
     endpoints = open_endpoints(door, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
     sdk = SdkMetrics() if door.metrics_port is not None else None
     client = await connect(lazy=True, runtime=sdk.runtime if sdk else None)

@@ -8,12 +8,14 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Final
+from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from structlog.contextvars import bound_contextvars
 
 from countersign.webhooks.body import read_body
 from countersign.webhooks.callers import Callers
@@ -48,7 +50,8 @@ class Door:
         """Make an endpoint's route."""
 
         async def receive(request: Request) -> Response:
-            return _answer(await self._receive(endpoint, request))
+            with bound_contextvars(request_id=uuid4().hex):
+                return _answer(await self._receive(endpoint, request))
 
         return Route(f"/webhooks/{endpoint.dialect.name}", receive, methods=["POST"])
 

@@ -8,6 +8,7 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
+from structlog.contextvars import bind_contextvars
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
@@ -47,6 +48,7 @@ class Delivery:
                 workflow_id = await self._routes.find(reading)
                 if workflow_id is None:
                     return Verdict.NOT_OURS
+                bind_contextvars(workflow_id=workflow_id)
                 return await self._signal(workflow_id, reading.event)
         except (RPCError, TimeoutError, RuntimeError) as error:  # RuntimeError: not even connected yet
             return _no_answer(error)
