@@ -3,15 +3,25 @@
 import asyncio
 import socket
 import sys
+from ipaddress import ip_network
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from temporalio.client import Client
 
+from countersign.configuration import SettingsError, load
 from countersign.local.ports import free_port
+from countersign.settings import DoorSettings
 from countersign.webhooks import delivery
+from countersign.webhooks.server import CannotListenError, Certificate
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_doors import calling, environment_of, running_door, start_door
 from tests.webhooks.webhook_receiver import start_agreement
@@ -28,13 +38,6 @@ async def run(client: Client, *arguments: str, **changes: str) -> tuple[int | No
     )
     stdout, stderr = await process.communicate()
     return process.returncode, stdout.decode(), stderr.decode()
-
-
-async def test_help_says_what_it_is_for(receiving: Client) -> None:
-    code, output, _ = await run(receiving, "--help")
-
-    assert code == 0
-    assert "signal the agreements" in output
 
 
 async def test_a_taken_port_is_one_clear_sentence(receiving: Client) -> None:
@@ -54,27 +57,41 @@ async def test_a_taken_port_is_one_clear_sentence(receiving: Client) -> None:
     [
         ("ALLOWED_CALLERS", "203.0.113.0/24, somewhere", "must be addresses or networks"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "must be addresses or networks"),
-        ("BODY_LIMIT_BYTES", "0", "greater than or equal to 1024"),
+        ("BODY_LIMIT_BYTES", "17", "greater than or equal to 1024"),
         ("CONNECTION_LIMIT", "inf", "valid integer"),
         ("METRICS_PORT", "70000", "less than or equal to 65535"),
         ("TLS_KEY", "key.pem", "belong together"),
-        ("PROVIDERS", "nowhere.toml", "nowhere.toml cannot be read"),
     ],
 )
-async def test_settings_that_cannot_work_are_refused_by_name(
-    receiving: Client, setting: str, value: str, complaint: str
+def test_settings_that_cannot_work_are_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, setting: str, value: str, complaint: str
 ) -> None:
-    code, _, errors = await run(receiving, **{f"COUNTERSIGN_WEBHOOKS_{setting}": value})
+    monkeypatch.setenv(f"COUNTERSIGN_WEBHOOKS_{setting}", value)
 
-    assert code == 2
-    assert complaint in errors
-    assert "Traceback" not in errors
+    with pytest.raises(SettingsError, match=complaint) as caught:
+        load(DoorSettings)
+
+    assert f"COUNTERSIGN_WEBHOOKS_{setting}" in str(caught.value)
+    assert value not in str(caught.value)
 
 
-@pytest.mark.parametrize("broken", ["missing", "swapped", "another key", "not PEM"])
-async def test_a_certificate_that_cannot_be_used_is_refused(
-    receiving: Client, tmp_path: Path, broken: str
-) -> None:
+async def test_they_are_one_clear_message_at_start(receiving: Client) -> None:
+    code, output, errors = await run(receiving, COUNTERSIGN_WEBHOOKS_PROVIDERS="nowhere.toml")
+
+    assert (code, output) == (2, "")
+    assert errors == "webhooks: nowhere.toml cannot be read: No such file or directory\n"
+
+
+def test_networks_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS", "203.0.113.7, 2001:db8::/32,")
+
+    (door,) = load(DoorSettings)
+
+    assert door.allowed_callers == (ip_network("203.0.113.7"), ip_network("2001:db8::/32"))
+
+
+@pytest.mark.parametrize("broken", ["missing", "swapped", "another key", "not PEM", "encrypted"])
+def test_a_certificate_that_cannot_be_used_is_refused(tmp_path: Path, broken: str) -> None:
     issued, other = (trustme.CA().issue_cert("127.0.0.1") for _ in range(2))
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     issued.cert_chain_pems[0].write_to_path(chain)
@@ -85,16 +102,13 @@ async def test_a_certificate_that_cannot_be_used_is_refused(
         chain.write_text("hello")
     if broken == "swapped":
         chain, key = key, chain
+    if broken == "encrypted":
+        private = load_pem_private_key(key.read_bytes(), None)
+        locked = BestAvailableEncryption(b"passphrase")
+        key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
 
-    code, _, errors = await run(
-        receiving,
-        COUNTERSIGN_WEBHOOKS_TLS_CERTIFICATE=str(chain),
-        COUNTERSIGN_WEBHOOKS_TLS_KEY=str(key),
-    )
-
-    assert code == 2
-    assert "the certificate cannot be used" in errors
-    assert "Traceback" not in errors
+    with pytest.raises(CannotListenError, match="the certificate cannot be used"):
+        Certificate(chain, key).context()
 
 
 async def test_metrics_have_a_port_of_their_own(receiving: Client) -> None:

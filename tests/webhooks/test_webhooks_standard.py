@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,13 +33,11 @@ PAYLOAD = {
 }
 BODY = encode(PAYLOAD)
 Headers = dict[str, str]
-NOW = datetime.now(UTC)
 
 
-def signed(
-    body: bytes = BODY, *, secret: str = SECRET, message_id: str = "msg_1", at: datetime = NOW
-) -> Headers:
-    """Sign with the official library."""
+def signed(body: bytes = BODY, *, secret: str = SECRET, message_id: str = "msg_1", age: int = 0) -> Headers:
+    """Sign with the official library, `age` seconds ago."""
+    at = datetime.now(UTC) - timedelta(seconds=age)
     signature = Webhook(secret).sign(message_id, at, body.decode())
     return {
         "webhook-id": message_id,
@@ -49,7 +48,7 @@ def signed(
 
 def ours(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> Judgement:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return judge(read_claim(raw, body), [read_key(secret)], now=NOW.timestamp())
+    return judge(read_claim(raw, body), [read_key(secret)], now=time.time())
 
 
 def theirs(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> bool:
@@ -88,8 +87,8 @@ BOTH_REFUSE: dict[str, Callable[[Headers], Headers]] = {
     "truncated": _with("webhook-signature", lambda right: right[:-8]),
     "not base64": _with("webhook-signature", lambda _: "v1,***"),
     "another key's": lambda _: signed(secret=OTHER),
-    "too old": lambda _: signed(at=NOW - timedelta(seconds=310)),
-    "too new": lambda _: signed(at=NOW + timedelta(seconds=310)),
+    "too old": lambda _: signed(age=310),
+    "too new": lambda _: signed(age=-310),
 }
 
 
@@ -218,12 +217,12 @@ async def test_a_configured_provider_delivers_beside_turbodocx(receiving: Client
             COUNTERSIGN_WEBHOOKS_PROVIDERS=str(providers),
             ACME_SIGN_WEBHOOK_SECRET=OTHER,
             ACME_SIGN_WEBHOOK_SECRET_PREVIOUS=SECRET,
-            ACME_SIGN_WEBHOOK_SECRET_PREVIOUS_UNTIL=(NOW + timedelta(hours=1)).isoformat(),
+            ACME_SIGN_WEBHOOK_SECRET_PREVIOUS_UNTIL=(datetime.now(UTC) + timedelta(hours=1)).isoformat(),
         ) as door,
         calling(door) as http,
     ):
         for secret, expected in ((SECRET, 200), (OTHER, 200), (SECRET[:-4] + "AAAA", 401)):
-            headers = signed(body, secret=secret, at=datetime.now(UTC))
+            headers = signed(body, secret=secret)
             answer = await http.post("/webhooks/acme-sign", content=body, headers=headers)
             assert answer.status_code == expected
         assert (await http.post("/webhooks/turbodocx", content=body)).status_code == 401
