@@ -1,0 +1,159 @@
+"""The door before real agreements: whatever comes, in whatever order and number, they end the same."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest_asyncio
+from temporalio.client import Client
+
+from countersign import reference
+from countersign.local.ports import free_port
+from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
+from tests.webhooks.webhook_doors import running_door
+from tests.workflows import conftest as agreements
+from tests.workflows.office import Handle, Office
+from workflows.messages import Outcome, Stage
+
+office = agreements.office
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Delivers about one agreement's document as the provider would, at will."""
+
+    http: httpx.AsyncClient
+    title: str
+    document_id: str
+
+    async def deliver(self, name: str, **data: Any) -> dict[str, Any]:
+        payload = envelope(self.title, f"signature.document.{name}", document_id=self.document_id, **data)
+        await self.again(payload)
+        return payload
+
+    async def again(self, payload: dict[str, Any]) -> None:
+        body = encode(payload)
+        answer = await self.http.post(PATH, content=body, headers=sign(body))
+        assert answer.status_code == 200
+
+
+def provider_of(http: httpx.AsyncClient, office: Office, handle: Handle, document_id: str) -> Provider:
+    name = handle.id.removeprefix(reference.WORKFLOW_ID_PREFIX)
+    mark = reference.marker(
+        environment=office.settings.environment, namespace=office.client.namespace, reference=name
+    )
+    return Provider(http, f"Statement of Work {mark}", document_id)
+
+
+async def events_in_archive(office: Office, result: Any) -> list[str]:
+    timeline = (await office.store.read(result.archive.timeline.key)).decode()
+    return [part.split('"')[0] for part in timeline.split('"evt_')[1:]]
+
+
+async def test_one_event_sixteen_times_at_once_is_one_event(http: httpx.AsyncClient, office: Office) -> None:
+    handle = await office.start()
+    provider = provider_of(http, office, handle, await office.sent(handle))
+    payload = envelope(provider.title, "signature.document.viewed", document_id=provider.document_id)
+
+    await asyncio.gather(*(provider.again(payload) for _ in range(16)))
+    await office.sign_all(provider.document_id)
+    await provider.deliver("completed")
+
+    events = await events_in_archive(office, await office.result(handle))
+    assert events.count(payload["event_id"].removeprefix("evt_")) == 1
+
+
+async def test_any_order_ends_the_same(http: httpx.AsyncClient, office: Office) -> None:
+    handle = await office.start()
+    provider = provider_of(http, office, handle, await office.sent(handle))
+    await office.sign_all(provider.document_id)
+    names = ["completed", "sent", "viewed", "recipient_signed", "signed", "completed", "viewed"]
+    random.Random(17).shuffle(names)
+
+    for name in names:
+        await provider.deliver(name)
+
+    result = await office.result(handle)
+    assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
+
+
+async def test_events_that_come_before_the_send_has_returned_are_kept(
+    http: httpx.AsyncClient, office: Office
+) -> None:
+    handle = await office.start()
+    early = provider_of(http, office, handle, "not-known-yet")
+    await early.deliver("sent")
+    document_id = await office.sent(handle)
+    await provider_of(http, office, handle, document_id).deliver("viewed")
+
+    await office.sign_all(document_id)
+    await provider_of(http, office, handle, document_id).deliver("completed")
+
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_completed_is_believed_only_when_the_provider_confirms_it(
+    http: httpx.AsyncClient, office: Office
+) -> None:
+    handle = await office.start()
+    provider = provider_of(http, office, handle, await office.sent(handle))
+
+    await provider.deliver("completed")
+    await provider.deliver("voided")
+    status = await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
+    assert status.result is None
+
+    await office.sign_all(provider.document_id)
+    await provider.deliver("completed")
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_what_comes_after_the_end_changes_nothing(http: httpx.AsyncClient, office: Office) -> None:
+    handle = await office.start()
+    provider = provider_of(http, office, handle, await office.sent(handle))
+    await office.sign_all(provider.document_id)
+    completed = await provider.deliver("completed")
+    await office.result(handle)
+
+    await provider.again(completed)
+    await provider.deliver("voided")
+    await provider.deliver("viewed")
+
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+@pytest_asyncio.fixture
+async def subscribed(client: Client, office: Office) -> AsyncIterator[str]:
+    """A door that the sandbox itself delivers to."""
+    port = free_port()
+    secret = await office.sandbox.subscribe(f"http://127.0.0.1:{port}{PATH}")
+    async with running_door(client, f"--port={port}", TURBODOCX_WEBHOOK_SECRET=secret) as door:
+        yield door.url
+    await office.sandbox.call("DELETE", "/api/webhooks/signature")
+
+
+async def test_the_providers_own_webhooks_finish_an_agreement_and_may_be_replayed(
+    subscribed: str, office: Office
+) -> None:
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    await office.sandbox.complete(document_id)
+    result = await office.result(handle)
+    assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
+
+    log = "/api/webhooks/signature/deliveries?limit=100"
+    deliveries = (await office.sandbox.call("GET", log))["data"]["results"]
+    assert {each["httpStatus"] for each in deliveries} == {200}
+    for each in deliveries:
+        await office.sandbox.call("POST", "/api/webhooks/signature/replay", {"deliveryId": each["id"]})
+    async with asyncio.timeout(10):
+        while True:
+            replayed = (await office.sandbox.call("GET", log))["data"]["results"]
+            if all(each["isDelivered"] for each in replayed):
+                break
+    assert len(replayed) == 2 * len(deliveries)
+    assert {each["httpStatus"] for each in replayed} == {200}
+    assert subscribed
