@@ -33,6 +33,10 @@ class Receiver:
         self.ended = True
 
     @workflow.query
+    def received_count(self) -> int:
+        return len(self.events)
+
+    @workflow.query
     def received(self) -> list[SignatureEvent]:
         return self.events
 
@@ -47,6 +51,9 @@ class Agreement:
 
     async def events(self) -> list[SignatureEvent]:
         return await self.handle.query(Receiver.received)
+
+    async def count(self) -> int:
+        return await self.handle.query(Receiver.received_count)
 
     async def end(self) -> None:
         await self.handle.signal(Receiver.end)

@@ -78,5 +78,6 @@ def request(
 
 
 def status(response: bytes) -> int | None:
-    """The status of the first response; None if there was none."""
+    """The status of the first response but `100 Continue`; None if there was none."""
+    response = response.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     return int(response.split(b" ", 2)[1]) if response.startswith(b"HTTP/1.1 ") else None
