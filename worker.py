@@ -68,7 +68,8 @@ def workflow_runner() -> WorkflowRunner:
 
 def workflow_worker(client: Client, store: Store, settings: CountersignSettings) -> Worker:
     """Build the worker of the workflows and of what touches only the store."""
-    claims = ClaimActivities(store, StoreKeys(settings.environment, client.namespace))
+    keys = StoreKeys(settings.environment, client.namespace)
+    claims = ClaimActivities(store, keys, pace=settings.pace)
     return Worker(
         client,
         task_queue=settings.task_queue,

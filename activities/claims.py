@@ -18,11 +18,13 @@ class ClaimActivities:
     Args:
         store: Where claims are kept.
         keys: Where in the store.
+        pace: How many times faster than usual new agreements wait.
     """
 
-    def __init__(self, store: Store, keys: StoreKeys) -> None:
+    def __init__(self, store: Store, keys: StoreKeys, *, pace: float = 1) -> None:
         self._store = store
         self._keys = keys
+        self._pace = pace
 
     @activity.defn
     async def claim(self, task: ClaimInput) -> Claimed:
@@ -40,4 +42,4 @@ class ClaimActivities:
         tag = reference.tag(
             environment=self._keys.environment, namespace=self._keys.namespace, reference=task.reference
         )
-        return Claimed(tag=tag)
+        return Claimed(tag=tag, pace=self._pace)

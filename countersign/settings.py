@@ -58,6 +58,14 @@ class CountersignSettings(Settings):
         default=150,
         description="How long a stopping worker lets calls finish; more than the longest write.",
     )
+    pace: float = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        allow_inf_nan=False,
+        description="For tests: agreements started from now on wait so many times faster than usual, for an "
+        "answer, for evidence of a send, for the next poll. Always 1 in production.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe records to keep."
     )
@@ -82,6 +90,13 @@ class CountersignSettings(Settings):
         allow_inf_nan=False,
         description="How old secrets may get before they are read again.",
     )
+
+    @field_validator("pace")
+    @classmethod
+    def _no_hurry_in_production(cls, value: float, info: ValidationInfo) -> float:
+        if value != 1 and info.data.get("environment") == PRODUCTION:
+            raise ValueError("must be 1 in production; the waits are as long as providers need")
+        return value
 
     @field_validator("log_bodies")
     @classmethod

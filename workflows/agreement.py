@@ -90,7 +90,7 @@ class AgreementWorkflow:
             )
         except ActivityError as error:
             raise as_failure(error) from error
-        self._state.tag = claimed.tag
+        self._state.tag, self._state.pace = claimed.tag, claimed.pace
 
     async def _generate(self) -> SendableSource:
         """Make the document, where it is not there already."""
@@ -106,7 +106,7 @@ class AgreementWorkflow:
                 title=state.agreement.title,
                 source=source,
             ),
-            **at_provider(policies.GENERATE, "generate the document"),
+            **at_provider(policies.GENERATE, "generate the document", pace=state.pace),
         )
         try:
             deliverable = await unless(lambda: state.void_request is not None, step)

@@ -58,7 +58,7 @@ async def archive(state: AgreementState) -> None:
         except ActivityError:
             state.note("archiving failed")
         if state.archive is None:
-            await workflow.sleep(_TRY_AGAIN, summary="archive again")
+            await workflow.sleep(state.paced(_TRY_AGAIN), summary="archive again")
 
 
 async def _run(state: AgreementState, policy: Policy) -> ArchiveOutcome:
@@ -71,7 +71,7 @@ async def _run(state: AgreementState, policy: Policy) -> ArchiveOutcome:
             signers=state.agreement.signers,
             timeline=state.progress.timeline,
         ),
-        **at_provider(policy, "confirm, download, check, store"),
+        **at_provider(policy, "confirm, download, check, store", pace=state.pace),
     )
 
 

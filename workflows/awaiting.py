@@ -79,7 +79,7 @@ def _plan_next_look(state: AgreementState) -> None:
     if state.progress.finalization_failed:
         wait = schedule.FINALIZATION_FAILED
     state.looks += 1
-    state.next_look_at = workflow.now() + wait
+    state.next_look_at = workflow.now() + state.paced(wait)
 
 
 async def _serve(state: AgreementState, *, rung: bool) -> None:
@@ -125,7 +125,7 @@ async def _ask(state: AgreementState) -> Observation:
     return await workflow.execute_activity_method(
         SignatureActivities.look,
         DocumentInput(document_id=state.document()),
-        **at_provider(policies.LOOK, "look at the provider"),
+        **at_provider(policies.LOOK, "look at the provider", pace=state.pace),
     )
 
 
@@ -149,7 +149,7 @@ async def _void(state: AgreementState, reason: str) -> None:
                 document_id=state.document(),
                 reason=reason,
             ),
-            **at_provider(policies.VOID, "void"),
+            **at_provider(policies.VOID, "void", pace=state.pace),
         )
         state.note("voided")
     except ActivityError as error:
@@ -162,7 +162,9 @@ async def _void(state: AgreementState, reason: str) -> None:
         state.publish()
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: bool(state.inbox), timeout=policies.VOID_AGAIN, timeout_summary="void again"
+                lambda: bool(state.inbox),
+                timeout=state.paced(policies.VOID_AGAIN),
+                timeout_summary="void again",
             )
         state.trouble = None
 
@@ -180,7 +182,7 @@ async def _remind(state: AgreementState) -> None:
                 document_id=state.document(),
                 number=state.reminders,
             ),
-            **at_provider(policies.REMIND, "remind whoever has not signed"),
+            **at_provider(policies.REMIND, "remind whoever has not signed", pace=state.pace),
         )
         state.note("reminded")
     except ActivityError:

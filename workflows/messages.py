@@ -175,6 +175,7 @@ class Continued(Message):
     Args:
         progress: All that is known of the document.
         tag: What marks its document, as claimed.
+        pace: How many times faster than usual it waits, as claimed.
         stage_since: Since when it is in its stage.
         sent_at: When the provider accepted it.
         looks: How many times the poll schedule was served since it was last reset.
@@ -186,6 +187,7 @@ class Continued(Message):
 
     progress: Progress
     tag: str
+    pace: float = 1
     stage_since: datetime | None = None
     sent_at: datetime
     looks: int

@@ -58,7 +58,7 @@ def _send(state: AgreementState, source: SendableSource) -> workflow.ActivityHan
             deadline=agreement.deadline,
             number=state.sends,
         ),
-        **at_provider(policies.SEND, f"send to {len(agreement.signers)} signers, once"),
+        **at_provider(policies.SEND, f"send to {len(agreement.signers)} signers, once", pace=state.pace),
     )
 
 
@@ -81,7 +81,7 @@ async def _hold_back(state: AgreementState, error: ActivityError) -> None:
     """Wait before sending again what provably never left."""
     cause = error.cause
     asked = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
-    delay = asked or policies.not_sent_delay(state.sends)
+    delay = asked or state.paced(policies.not_sent_delay(state.sends))
     try:
         await workflow.wait_condition(
             lambda: state.void_request is not None, timeout=delay, timeout_summary="send again"
@@ -98,7 +98,7 @@ async def _learn_outcome(state: AgreementState) -> None:
     for delay in policies.SETTLE:
         if await _adopt_from(state, state.candidates()):
             return
-        if await _waited_in_vain(state, delay):
+        if await _waited_in_vain(state, state.paced(delay)):
             result = await _search(state)
             if await _adopt_from(state, result):
                 return
@@ -121,7 +121,7 @@ async def _search(state: AgreementState) -> tuple[str, ...]:
     result = await workflow.execute_activity_method(
         SignatureActivities.search,
         SearchInput(reference=state.agreement.reference, tag=state.tag, since=state.sent_at - _CLOCK_SKEW),
-        **at_provider(policies.IDENTIFY, "look for evidence of the send"),
+        **at_provider(policies.IDENTIFY, "look for evidence of the send", pace=state.pace),
     )
     for evidence in result.evidence:
         state.note(f"evidence: {evidence}")
@@ -149,7 +149,7 @@ async def identify(state: AgreementState, document_id: str) -> Sent | None:
                 document_id=document_id,
                 signers=state.agreement.signers,
             ),
-            **at_provider(policies.IDENTIFY, "check whether a document is ours"),
+            **at_provider(policies.IDENTIFY, "check whether a document is ours", pace=state.pace),
         )
     except ActivityError as error:
         if verdict(error) is Verdict.CANCELLED:

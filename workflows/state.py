@@ -3,7 +3,7 @@
 Signal and update handlers only put things here; the steps decide what they mean.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from temporalio import workflow
@@ -55,6 +55,7 @@ class AgreementState:
         self.waiting_for = WaitingFor.SIGNATURES if carried else WaitingFor.PROVIDER
         self.stage_since = (carried and carried.stage_since) or workflow.now()
         self.tag = carried.tag if carried else ""
+        self.pace = carried.pace if carried else 1.0
         self.progress = carried.progress if carried else progress.Progress()
         self.sent_at: datetime | None = carried.sent_at if carried else None
         self.looks = carried.looks if carried else 0
@@ -113,6 +114,10 @@ class AgreementState:
         """Whether the deadline has passed, by the workflow's clock."""
         deadline = self.agreement.deadline
         return deadline is not None and workflow.now() >= deadline
+
+    def paced(self, wait: timedelta) -> timedelta:
+        """How long a wait takes at this agreement's pace."""
+        return wait / self.pace
 
     # What changes it
 
@@ -221,6 +226,7 @@ class AgreementState:
         return Continued(
             progress=self.progress,
             tag=self.tag,
+            pace=self.pace,
             stage_since=self.stage_since,
             sent_at=self.sent_at,
             looks=self.looks,

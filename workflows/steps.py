@@ -28,9 +28,12 @@ class Verdict(Enum):
     """It may have had its effect."""
 
 
-def at_provider(policy: Policy, summary: str) -> ActivityConfig:
-    """Run a step on the provider's queue."""
-    return {**_config(policy, summary), "task_queue": provider_task_queue(workflow.info().task_queue)}
+def at_provider(policy: Policy, summary: str, *, pace: float) -> ActivityConfig:
+    """Run a step on the provider's queue, at the agreement's pace."""
+    return {
+        **_config(policy.at(pace), summary),
+        "task_queue": provider_task_queue(workflow.info().task_queue),
+    }
 
 
 def at_store(policy: Policy, summary: str) -> ActivityConfig:

@@ -29,9 +29,15 @@ class ClaimInput(Message):
 
 
 class Claimed(Message):
-    """The tag that marks this agreement's document in this environment and namespace."""
+    """What the agreement keeps to for all its life, whatever the workers' settings are later.
+
+    Args:
+        tag: Marks its document in this environment and namespace.
+        pace: How many times faster than usual it waits.
+    """
 
     tag: str
+    pace: float = 1
 
 
 class GenerateInput(Message):

@@ -131,6 +131,11 @@ class TestEnvironments:
         assert "TURBODOCX_API_KEY: is a test key" in message
         assert "TURBODOCX_BASE_URL: is a sandbox on this machine" in message
 
+    def test_production_is_in_no_hurry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "production")
+        monkeypatch.setenv("COUNTERSIGN_PACE", "2")
+        assert "COUNTERSIGN_PACE: must be 1 in production" in refusal(CountersignSettings)
+
     def test_production_logs_no_bodies(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "production")
         monkeypatch.setenv("COUNTERSIGN_LOG_BODIES", "redacted")

@@ -3,22 +3,35 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.testing import TimeSkipper
 
 from countersign.events import SignatureEvent
-from countersign.local.sandbox import Sandbox
-from countersign.settings import CountersignSettings
-from countersign.storage import Store
+from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
+from countersign.providers.turbodocx import connection
+from countersign.secrets.rotation import Rotating
+from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
+from countersign.storage import FolderStore, Store
+from worker import provider_worker, workflow_worker
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import AgreementInput, AgreementResult, AgreementStatus, Signer, Stage, TemplateSource
+from workflows.messages import (
+    AgreementInput,
+    AgreementResult,
+    AgreementStatus,
+    Sender,
+    Signer,
+    Stage,
+    TemplateSource,
+)
 
 T = TypeVar("T")
 Handle = WorkflowHandle[AgreementWorkflow, AgreementResult]
@@ -135,3 +148,28 @@ class Office:
     async def result(self, handle: Handle) -> AgreementResult:
         async with asyncio.timeout(self.patience):
             return await handle.result()
+
+
+@asynccontextmanager
+async def open_office(
+    client: Client, time: TimeSkipper, sandbox: Sandbox, folder: Path, **settings: Any
+) -> AsyncIterator[Office]:
+    """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own."""
+    ours = CountersignSettings(
+        store=str(folder), task_queue=uuid.uuid4().hex, graceful_stop_seconds=1, **settings
+    )
+    theirs = TurboDocxSettings(
+        api_key=SecretStr(API_KEY),
+        org_id=ORG_ID,
+        base_url=sandbox.url,
+        sender_email="contracts@example.com",
+        sender_name="Example Contracts",
+    )
+    store = FolderStore(folder)
+    sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
+    async with (
+        connection.open_provider(Rotating(theirs), ProviderSettings(), slots=20) as provider,
+        workflow_worker(client, store, ours),
+        provider_worker(client, provider, store, ours, sender),
+    ):
+        yield Office(client, time, sandbox, store, folder, ours)
