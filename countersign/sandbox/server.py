@@ -39,6 +39,12 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         self._on_started()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, _Connection):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
     def _stop(self, *_: Any) -> None:
         self.should_exit = self.force_exit = True
 

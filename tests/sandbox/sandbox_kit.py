@@ -25,7 +25,7 @@ EVENTS = ["sent", "viewed", "recipient_signed", "signed", "completed", "finaliza
 T = TypeVar("T")
 
 
-def poll(probe: Callable[[], T], seconds: float = 10) -> T:
+def poll(probe: Callable[[], T | None], seconds: float = 10) -> T:
     """Ask until the answer is true-ish, and return it."""
     end = time.monotonic() + seconds
     while not (found := probe()):

@@ -1,0 +1,111 @@
+"""The process: quick to answer, gone at once, and nothing lost that it had answered, however it ends."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox.sandbox_kit import (
+    MUTUAL_NDA,
+    ORDER_FORM,
+    SERVICES_AGREEMENT,
+    Api,
+    Receiver,
+    poll,
+    start_sandbox,
+    stop,
+)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "countersign.sandbox", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_sigkill_loses_nothing_that_was_answered(tmp_path: Path, receiver: Receiver) -> None:
+    data = str(tmp_path / "data")
+    process, url = start_sandbox("--data-dir", data, "--retry-delays", "0.05,0.05")
+    with Api(url) as api:
+        secret = api.subscribe(receiver.url)
+        api.put("/_sandbox/faults", json={"webhooks": [{"event": "completed", "do": "fail", "times": 1}]})
+        document = api.dispatch(signers=1)["documentId"]
+        receiver.wait(1)
+        api.post("/_sandbox/clock", json={"hours": 1})
+        before = api.complete(document).json()
+        ledger = api.get("/_sandbox/ledger").json()
+        link = api.get(f"/turbosign/documents/{document}/download").json()["downloadUrl"].removeprefix(url)
+    process.send_signal(signal.SIGKILL)
+    assert stop(process) == -signal.SIGKILL
+    process, url = start_sandbox("--data-dir", data)
+    with Api(url) as api:
+        assert api.get(f"/_sandbox/documents/{document}").json() == before
+        assert api.get("/_sandbox/ledger").json() == ledger
+        assert api.get("/_sandbox/clock").json()["advanced_seconds"] == 3600
+        del api.headers["authorization"]
+        assert api.get(link).content.startswith(b"%PDF")
+        poll(lambda: "completed" in receiver.events())
+        assert receiver.deliveries[-1].signed_by(secret)
+    assert stop(process) == 0
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_even_while_a_call_hangs(name: str) -> None:
+    process, url = start_sandbox()
+    port = int(url.rpartition(":")[2])
+    with Api(url) as api, socket.create_connection(("127.0.0.1", port)) as connection:
+        api.put("/_sandbox/faults", json={"api": [{"do": "hang"}]}).raise_for_status()
+        connection.sendall(b"GET /v1/deliverable HTTP/1.1\r\nhost: x\r\n\r\n")
+        poll(lambda: api.get("/_sandbox/faults").json()["api"][0]["hits"])
+        process.send_signal(getattr(signal, name))
+        assert process.wait(10) == 0
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(1) == b"", "a call that was not done was answered"
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    stop(process)
+
+
+def test_help_names_the_templates() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    for template in (SERVICES_AGREEMENT, MUTUAL_NDA, ORDER_FORM):
+        assert template in shown.stdout
+
+
+def test_settings_come_from_the_environment_too() -> None:
+    process, url = start_sandbox(SANDBOX_API_KEY="TDX-test-other", SANDBOX_ORG_ID="an-organisation")
+    with Api(url, "TDX-test-other", "an-organisation") as api:
+        assert api.get("/template-item").status_code == 200
+    with Api(url) as api:
+        assert api.get("/template-item").status_code == 401
+    assert stop(process) == 0
+
+
+def test_what_cannot_work_is_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        shown = run("--port", str(taken.getsockname()[1]))
+    assert shown.returncode == 1
+    assert shown.stderr.count("\n") == 1
+    assert "cannot start" in shown.stderr
+    (tmp_path / "file").write_text("")
+    shown = run("--port", "0", "--data-dir", str(tmp_path / "file"))
+    assert (shown.returncode, shown.stderr.count("\n")) == (1, 1)
+    shown = run("--retry-delays", "soon")
+    assert shown.returncode == 2
+    assert "two numbers" in shown.stderr
+
+
+def test_it_imports_nothing_of_ours() -> None:
+    code = (
+        "import sys, countersign.sandbox.__main__;"
+        "print(*[each for each in sys.modules if each.startswith('countersign.')])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert all(each.startswith("countersign.sandbox") for each in shown.stdout.split())
