@@ -1,6 +1,7 @@
 """A store in a local folder."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
@@ -31,9 +32,7 @@ class FolderStore:
         self._drafts = self._folder / ".drafts"
         try:
             self._drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for leftover in self._drafts.iterdir():
-                if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
-                    leftover.unlink(missing_ok=True)
+            _sweep(self._drafts)
         except OSError as error:
             raise trouble(error) from None
 
@@ -81,6 +80,14 @@ class FolderStore:
         if _KEY.fullmatch(key) is None:
             raise StorageError("store: a key must be a relative path of letters, digits, dots and dashes")
         return self._folder / key
+
+
+def _sweep(drafts: Path) -> None:
+    """Take away what killed processes left; other workers publish their drafts meanwhile."""
+    for draft in drafts.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if draft.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+                draft.unlink()
 
 
 def _publish(draft: Draft, path: Path) -> None:

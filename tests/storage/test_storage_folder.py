@@ -89,3 +89,9 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match=r"^store: Not a directory$"):
         open_store(str(tmp_path / "file" / "store"))
+
+
+def test_opens_while_another_worker_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FolderStore(tmp_path)
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "published-just-now"]))
+    FolderStore(tmp_path)
