@@ -9,12 +9,12 @@ from temporalio.client import Client
 from commands.agreements import StartedAgreement, agreement_result, start_agreement
 from commands.errors import ExitCode
 from commands.following import follow_agreement
-from commands.local import local_stack
+from commands.local import on_local_stack
 from commands.progress import News
 from commands.verbs import out, verb
 from countersign.connection import connect
 from countersign.local.sandbox import Sandbox
-from countersign.local.stack import Stack
+from countersign.local.site import Site
 from countersign.reference import new_reference
 from workflows.messages import (
     AgreementInput,
@@ -31,23 +31,6 @@ _READING: Final = 0.5
 """Seconds that a signer reads before signing; makes "viewed" a step that can be seen."""
 
 
-@verb
-async def demo() -> int:
-    """Show one agreement from end to end: generated, sent, signed by two people, archived."""
-    clock = Clock()
-    clock.say("starting Temporal, the sandbox, the webhook door and a worker")
-    async with local_stack() as stack:
-        client = await connect(environment=stack.env)
-        started = await start_agreement(example_agreement(), ask_provider=False, client=client)
-        clock.say(f"agreement {started.reference} started")
-        await asyncio.gather(
-            _tell(clock, started.reference, client), _sign(stack.sandbox, started.reference, client)
-        )
-        result = await agreement_result(started.reference, client=client)
-        _summarise(stack, started, result)
-        return ExitCode.DONE if result.outcome == Outcome.COMPLETED else ExitCode.NOT_COMPLETED
-
-
 class Clock:
     """Prints lines with the seconds since it was made."""
 
@@ -57,6 +40,26 @@ class Clock:
     def say(self, line: str) -> None:
         """Print a line with the time."""
         out.print(f"{time.monotonic() - self._start:6.1f} s  {line}", markup=False)
+
+
+@verb
+async def demo() -> int:
+    """Show one agreement from end to end: generated, sent, signed by two people, archived."""
+    clock = Clock()
+    clock.say("Temporal, the sandbox, the webhook door and a worker start")
+    return await on_local_stack(lambda site: _show(clock, site))
+
+
+async def _show(clock: Clock, site: Site) -> int:
+    client = await connect(environment=site.settings())
+    started = await start_agreement(example_agreement(), ask_provider=False, client=client)
+    clock.say(f"agreement {started.reference} started")
+    await asyncio.gather(
+        _tell(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
+    )
+    result = await agreement_result(started.reference, client=client)
+    _summarise(site, started, result)
+    return ExitCode.DONE if result.outcome == Outcome.COMPLETED else ExitCode.NOT_COMPLETED
 
 
 def example_agreement() -> AgreementInput:
@@ -101,12 +104,12 @@ async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:
         await sandbox.sign(document_id, recipient_id)
 
 
-def _summarise(stack: Stack, started: StartedAgreement, result: AgreementResult) -> None:
+def _summarise(site: Site, started: StartedAgreement, result: AgreementResult) -> None:
     out.print()
     out.print(f"outcome      {result.outcome}, known from a {result.resolved_by}")
     if result.archive:
         out.print(f"signed PDF   {result.archive.document.url}")
         out.print(f"SHA-256      {result.archive.document.sha256}")
     path = f"namespaces/default/workflows/{started.workflow_id}/{started.run_id}"
-    out.print(f"Temporal UI  {stack.ui_url}/{path}")
+    out.print(f"Temporal UI  {site.ui_url}/{path}")
     out.print("             (`make up` starts everything again on the same data, to look around)")

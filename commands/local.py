@@ -1,21 +1,23 @@
 """The local stack of the command line: in `.countersign/local`, on the usual ports where they are free."""
 
+import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from commands.errors import CommandError, ExitCode
-from countersign.local.ports import PortTakenError
+from countersign.local.ports import Ports
 from countersign.local.processes import PartFailedError, says
 from countersign.local.sandbox import SandboxError
-from countersign.local.stack import Plan, Ports, Stack
+from countersign.local.site import InUseError, Lock, Site
+from countersign.local.stack import Plan, Stack
 from countersign.local.temporal import TemporalNotFoundError
 from countersign.settings import data_folder
 from workflows import attributes
 
 ROOT: Final = Path(__file__).parents[1]
+FOLDER: Final = data_folder() / "local"
 USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "door": 8080}
 
 
@@ -36,15 +38,33 @@ def plan(folder: Path, ports: Ports) -> Plan:
     )
 
 
-@asynccontextmanager
-async def local_stack() -> AsyncIterator[Stack]:
-    """Run the local stack; nothing of it is left afterwards but its folder.
+async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports | None = None) -> int:
+    """Do something on the local stack: the one that runs already, else one that runs as long as it takes.
+
+    Args:
+        work: What to do; returns the exit code.
+        ports: Where a stack of our own listens; then one that runs already is refused.
 
     Raises:
-        LocalStackError: A part did not start, or stopped by itself.
+        LocalStackError: A part did not start, or stopped by itself; or another stack is in the way.
     """
+    if ports is None and Lock.is_held(FOLDER):
+        return await work(Site.of_running(FOLDER))
     try:
-        async with Stack(plan(data_folder() / "local", Ports.prefer(**USUAL_PORTS))) as stack:
-            yield stack
-    except (PartFailedError, PortTakenError, SandboxError, TemporalNotFoundError) as error:
+        async with Stack(plan(FOLDER, ports or Ports.prefer(USUAL_PORTS))) as stack:
+            return await _unless_a_part_fails(stack, work(stack))
+    except (InUseError, PartFailedError, SandboxError, TemporalNotFoundError) as error:
         raise LocalStackError(str(error)) from None
+
+
+async def _unless_a_part_fails(stack: Stack, work: Awaitable[int]) -> int:
+    watch = asyncio.ensure_future(stack.supervisor.wait_for_failure())
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({watch, task}, return_when=asyncio.FIRST_COMPLETED)
+        if watch.done():
+            watch.result()
+        return task.result()
+    finally:
+        watch.cancel()
+        task.cancel()

@@ -1,17 +1,39 @@
 """`up`: the local stack, until Ctrl-C."""
 
-from commands.local import local_stack
+import asyncio
+from typing import Annotated
+
+import typer
+
+from commands.errors import BadInputError
+from commands.local import USUAL_PORTS, on_local_stack
 from commands.verbs import out, verb
+from countersign.local.ports import Ports, PortTakenError
+from countersign.local.site import Site
+
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port; the usual one if free.")]
 
 
 @verb
-async def up() -> None:
+async def up(
+    *, temporal_port: Port = None, ui_port: Port = None, sandbox_port: Port = None, door_port: Port = None
+) -> int:
     """Run Temporal with its UI, the sandbox, the webhook door and a worker, until Ctrl-C."""
-    async with local_stack() as stack:
-        out.print(f"Temporal UI   {stack.ui_url}")
-        out.print(f"Temporal      {stack.temporal_address}")
-        out.print(f"sandbox       {stack.sandbox.url}")
-        out.print(f"webhook door  {stack.door_url}")
-        out.print(f"signed PDFs   {stack.store}")
-        out.print("Ctrl-C stops everything; the next start goes on where this one ended.")
-        await stack.supervisor.wait_for_failure()
+    wanted = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "door": door_port}
+    try:
+        ports = Ports.prefer(USUAL_PORTS, **{name: port for name, port in wanted.items() if port})
+    except PortTakenError as error:
+        raise BadInputError(str(error)) from None
+    return await on_local_stack(_stay, ports=ports)
+
+
+async def _stay(site: Site) -> int:
+    out.print(f"Temporal UI    {site.ui_url}")
+    out.print(f"sandbox        {site.sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)")
+    out.print(f"webhook door   {site.door_url}")
+    out.print(f"Temporal       {site.temporal_address}")
+    out.print(f"signed PDFs    {site.store}")
+    out.print(f"In another terminal, `. {site.folder}/env` points starter.py here; `make demo` signs one.")
+    out.print("Ctrl-C stops everything; the next start goes on where this one ended.")
+    await asyncio.Event().wait()
+    return 0

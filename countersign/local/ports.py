@@ -1,9 +1,10 @@
-"""Ports that nothing listens on."""
+"""Ports of this machine that nothing listens on."""
 
 import secrets
 import socket
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -32,3 +33,40 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the parts listen on the loopback address."""
+
+    temporal: int
+    ui: int
+    metrics: int
+    sandbox: int
+    door: int
+
+    @classmethod
+    def pick(cls, **wanted: int) -> Self:
+        """Take the wanted ports, and free ones for the rest.
+
+        Raises:
+            PortTakenError: Something else listens on a wanted port.
+        """
+        ports: dict[str, int] = {}
+        for name in cls.__slots__:
+            port = wanted.get(name) or free_port([*wanted.values(), *ports.values()])
+            if not is_free(port):
+                raise PortTakenError(
+                    f"port {port}, wanted for {name}, is taken: stop what uses it, or name another"
+                )
+            ports[name] = port
+        return cls(**ports)
+
+    @classmethod
+    def prefer(cls, usual: Mapping[str, int], **wanted: int) -> Self:
+        """Take the wanted ports, else the usual ones as far as they are free, else free ones.
+
+        Raises:
+            PortTakenError: Something else listens on a wanted port.
+        """
+        return cls.pick(**{name: port for name, port in usual.items() if is_free(port)} | wanted)

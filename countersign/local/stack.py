@@ -1,64 +1,27 @@
 """The whole of Countersign on this machine: Temporal, the sandbox, the webhook door and a worker.
 
 Every part is a real process. Its state lies in one folder, so that a stack started again on that folder goes
-on where the last one stopped. Settings of the surroundings (`TEMPORAL_...`, `TURBODOCX_...`,
-`COUNTERSIGN_...`, `.env`) do not reach it: whoever has production's keys at hand must not send a test there.
+on where the last one stopped.
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import countersign
 from countersign.local import sandbox as sandbox_api
-from countersign.local.ports import LOOPBACK, PortTakenError, free_port, is_free
+from countersign.local.ports import LOOPBACK, Ports
 from countersign.local.processes import Part, Ready, Supervisor, answers, says
-from countersign.local.sandbox import Sandbox
+from countersign.local.site import Lock, Site, surroundings
 from countersign.local.temporal import READY, dev_server_command, find_temporal
 
 _ORDER: Final = (("temporal", "sandbox"), ("door", "worker"))
 """The door subscribes to the sandbox's webhooks and, as the worker does, connects to Temporal."""
 PARTS: Final = tuple(name for together in _ORDER for name in together)
-
-_OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """Where the parts listen on the loopback address."""
-
-    temporal: int
-    ui: int
-    metrics: int
-    sandbox: int
-    door: int
-
-    @classmethod
-    def pick(cls, **wanted: int) -> Self:
-        """Take the wanted ports, and free ones for the rest.
-
-        Raises:
-            PortTakenError: Something else listens on a wanted port.
-        """
-        ports: dict[str, int] = {}
-        for name in cls.__slots__:
-            port = wanted.get(name) or free_port([*wanted.values(), *ports.values()])
-            if not is_free(port):
-                raise PortTakenError(
-                    f"port {port}, wanted for {name}, is taken: stop what uses it, or name another"
-                )
-            ports[name] = port
-        return cls(**ports)
-
-    @classmethod
-    def prefer(cls, **preferred: int) -> Self:
-        """Take the preferred ports as far as they are free, and free ones for the rest."""
-        return cls.pick(**{name: port for name, port in preferred.items() if is_free(port)})
 
 
 @dataclass(frozen=True)
@@ -84,7 +47,7 @@ class Plan:
     parts: Sequence[str] = PARTS
 
 
-class Stack:
+class Stack(Site):
     """Runs a plan: `async with Stack(plan) as stack`. Single parts can be killed, frozen and restarted.
 
     Args:
@@ -92,31 +55,26 @@ class Stack:
     """
 
     def __init__(self, plan: Plan) -> None:
-        folder = plan.folder.absolute()
+        super().__init__(plan.folder, plan.ports)
         self._plan = plan
-        self._folder = folder
-        self.supervisor = Supervisor(folder / "logs")
-        self.sandbox = Sandbox(f"http://{LOOPBACK}:{plan.ports.sandbox}")
-        self.temporal_address = f"{LOOPBACK}:{plan.ports.temporal}"
-        self.ui_url = f"http://{LOOPBACK}:{plan.ports.ui}"
-        self.door_url = f"http://{LOOPBACK}:{plan.ports.door}"
-        self.store = folder / "store"
-        self.env = {**_surroundings(), **self._settings(), **plan.extra_env}
+        self._lock = Lock(self.folder)
+        self.supervisor = Supervisor(self.folder / "logs")
+        self.env = {**surroundings(), **self.settings(), **plan.extra_env}
 
     async def __aenter__(self) -> Self:
-        await self.supervisor.__aenter__()
-        try:
+        async with AsyncExitStack() as held:
+            held.enter_context(self._lock)
+            await held.enter_async_context(self.supervisor)
+            self.note_down()
             for together in _ORDER:
                 await self._start_together([name for name in together if name in self._plan.parts])
-        except BaseException:
-            await self.supervisor.stop_all()
-            raise
+            self._held = held.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.supervisor.stop_all()
+        await self._held.aclose()
 
     async def _start_together(self, names: Sequence[str]) -> None:
         for ended in await asyncio.gather(*map(self.start, names), return_exceptions=True):
@@ -140,11 +98,11 @@ class Stack:
     async def _start_temporal(self) -> None:
         ports = self._plan.ports
         command = dev_server_command(
-            await find_temporal(self._folder / "temporal"),
+            await find_temporal(self.folder / "temporal"),
             port=ports.temporal,
             ui_port=ports.ui,
             metrics_port=ports.metrics,
-            database=self._folder / "temporal.db",
+            database=self.folder / "temporal.db",
             search_attributes=self._plan.search_attributes,
         )
         await self._run("temporal", command, says(READY))
@@ -152,7 +110,7 @@ class Stack:
     async def _start_sandbox(self) -> None:
         command = [sys.executable, "-m", "countersign.sandbox"]
         command += ["--host", LOOPBACK, "--port", str(self._plan.ports.sandbox)]
-        command += ["--data-dir", str(self._folder / "sandbox")]
+        command += ["--data-dir", str(self.folder / "sandbox")]
         await self._run(
             "sandbox",
             command,
@@ -173,25 +131,5 @@ class Stack:
         await self._run("worker", self._plan.worker, self._plan.worker_ready)
 
     async def _run(self, name: str, command: Sequence[str], ready: Ready, **env: str) -> None:
-        part = Part(name, command, ready, {**self.env, **env}, self._folder)
+        part = Part(name, command, ready, {**self.env, **env}, self.folder)
         await self.supervisor.start(part)
-
-    def _settings(self) -> dict[str, str]:
-        return {
-            "PYTHONPATH": str(Path(countersign.__file__).parents[1]),
-            "PYTHONUNBUFFERED": "1",
-            "TEMPORAL_ADDRESS": self.temporal_address,
-            "TEMPORAL_NAMESPACE": "default",
-            "TEMPORAL_CONFIG_FILE": str(self._folder / "no-profile.toml"),
-            "TURBODOCX_API_KEY": sandbox_api.API_KEY,
-            "TURBODOCX_ORG_ID": sandbox_api.ORG_ID,
-            "TURBODOCX_BASE_URL": self.sandbox.url,
-            "TURBODOCX_SENDER_EMAIL": "contracts@example.com",
-            "TURBODOCX_SENDER_NAME": "Example Contracts",
-            "COUNTERSIGN_ENVIRONMENT": "local",
-            "COUNTERSIGN_STORE": str(self.store),
-        }
-
-
-def _surroundings() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

@@ -8,7 +8,8 @@ from temporalio.testing import TimeSkipper
 
 from commands.local import plan
 from countersign.connection import connect
-from countersign.local.stack import PARTS, Ports, Stack
+from countersign.local.ports import Ports
+from countersign.local.stack import PARTS, Stack
 from countersign.settings import CountersignSettings
 from countersign.storage import FolderStore
 from tests.workflows.office import Office

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from countersign.local.ports import PortTakenError, free_port
-from countersign.local.stack import Ports
+from countersign.local.ports import Ports, PortTakenError, free_port
 
 
 @pytest.fixture
@@ -33,4 +32,4 @@ def test_a_wanted_port_that_is_taken_is_refused_by_name(taken: int) -> None:
 
 
 def test_a_preferred_port_that_is_taken_is_replaced(taken: int) -> None:
-    assert Ports.prefer(door=taken).door != taken
+    assert Ports.prefer({"door": taken}).door != taken
