@@ -9,7 +9,7 @@ from temporalio.client import Client
 from commands.agreements import StartedAgreement, agreement_result, start_agreement
 from commands.errors import ExitCode
 from commands.following import follow_agreement
-from commands.local import on_local_stack
+from commands.local import is_running, on_local_stack
 from commands.progress import News
 from commands.verbs import out, verb
 from countersign.connection import connect
@@ -46,7 +46,8 @@ class Clock:
 async def demo() -> int:
     """Show one agreement from end to end: generated, sent, signed by two people, archived."""
     clock = Clock()
-    clock.say("Temporal, the sandbox, the webhook door and a worker start")
+    if not is_running():
+        clock.say("starting Temporal, the sandbox, the webhook door and a worker")
     return await on_local_stack(lambda site: _show(clock, site))
 
 
@@ -112,4 +113,4 @@ def _summarise(site: Site, started: StartedAgreement, result: AgreementResult) -
         out.print(f"SHA-256      {result.archive.document.sha256}")
     path = f"namespaces/default/workflows/{started.workflow_id}/{started.run_id}"
     out.print(f"Temporal UI  {site.ui_url}/{path}")
-    out.print("             (`make up` starts everything again on the same data, to look around)")
+    out.print("             (`make up` brings it up again on the same data, to look around)")

@@ -38,6 +38,11 @@ def plan(folder: Path, ports: Ports) -> Plan:
     )
 
 
+def is_running() -> bool:
+    """Tell whether a local stack runs here, started by `make up` in another terminal."""
+    return Lock.is_held(FOLDER)
+
+
 async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports | None = None) -> int:
     """Do something on the local stack: the one that runs already, else one that runs as long as it takes.
 
@@ -48,7 +53,7 @@ async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports
     Raises:
         LocalStackError: A part did not start, or stopped by itself; or another stack is in the way.
     """
-    if ports is None and Lock.is_held(FOLDER):
+    if ports is None and is_running():
         return await work(Site.of_running(FOLDER))
     try:
         async with Stack(plan(FOLDER, ports or Ports.prefer(USUAL_PORTS))) as stack:

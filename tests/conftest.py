@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 
-from countersign.connection import data_converter
-from countersign.local.ports import free_port
+from commands.local import plan
+from countersign.connection import connect, data_converter
+from countersign.local.ports import Ports, free_port
 from countersign.local.processes import Part, Supervisor, says
 from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
+from countersign.local.stack import Stack
 from workflows import attributes
 
 _SPEED = {
@@ -94,3 +97,11 @@ def sandbox_part(sandbox: Sandbox, folder: Path) -> Part:
         },
         folder=Path(__file__).parents[1],
     )
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def standing_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, Client]]:
+    """The whole of Countersign, as `make up` runs it, on a folder and ports of its own."""
+    whole = plan(tmp_path_factory.mktemp("stack"), Ports.pick())
+    async with Stack(replace(whole, extra_env={"SANDBOX_RETRY_DELAYS": "1,2"})) as stack:
+        yield stack, await connect(environment=stack.env)

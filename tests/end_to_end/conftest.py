@@ -1,26 +1,14 @@
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
-from commands.local import plan
-from countersign.connection import connect
-from countersign.local.ports import Ports
 from countersign.local.stack import PARTS, Stack
 from countersign.settings import CountersignSettings
 from countersign.storage import FolderStore
 from tests.workflows.office import Office
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def standing_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, Client]]:
-    """The whole of Countersign, as `make up` runs it, on a folder and ports of its own."""
-    whole = plan(tmp_path_factory.mktemp("stack"), Ports.pick())
-    async with Stack(replace(whole, extra_env={"SANDBOX_RETRY_DELAYS": "1,2"})) as stack:
-        yield stack, await connect(environment=stack.env)
 
 
 @pytest_asyncio.fixture

@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from commands.local import plan
 from countersign.connection import connect
-from countersign.local.ports import free_port
-from countersign.local.stack import Ports, Stack
+from countersign.local.ports import Ports, free_port
+from countersign.local.stack import Stack
 from tests.observability.watched import Watched
 
 VENV_BIN = Path(sys.executable).parent

@@ -1,0 +1,25 @@
+import os
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from countersign.local.stack import Stack
+from tests.commands.shell import Shell
+
+
+@pytest.fixture
+def stack(standing_stack: tuple[Stack, Client]) -> Stack:
+    """The whole of Countersign, running."""
+    return standing_stack[0]
+
+
+@pytest.fixture
+def shell(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A shell that is set up for the stack, as `. .countersign/local/env` does it."""
+    for name in set(os.environ) - set(stack.env):
+        monkeypatch.delenv(name)
+    for name, value in stack.settings().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return Shell(tmp_path)

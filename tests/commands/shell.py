@@ -1,0 +1,51 @@
+"""Run the command line in this process, or as people do."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from commands.cli import app
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Shell:
+    """A shell in a folder."""
+
+    folder: Path
+
+    def __call__(self, *arguments: str, answer: str = "") -> Ran:
+        """Run a verb in this process."""
+        done = CliRunner().invoke(app, list(arguments), input=answer)
+        return Ran(done.exit_code, done.stdout, done.stderr)
+
+    def process(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `starter.py` as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "starter.py"), *arguments],
+            cwd=self.folder,
+            env=os.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> Ran:
+        """Run `starter.py` as a process of its own."""
+        process = self.process(*arguments)
+        out, err = process.communicate(timeout=60)
+        return Ran(process.returncode, out, err)
