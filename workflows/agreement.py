@@ -23,6 +23,7 @@ from workflows.messages import (
     TemplateSource,
     VoidRequest,
 )
+from workflows.progress import TimelineEntry
 from workflows.sending import identify, send_once
 from workflows.state import AgreementState, EndedEarlyError
 from workflows.steps import as_failure, at_provider, at_store, unless
@@ -130,6 +131,11 @@ class AgreementWorkflow:
     def status(self) -> AgreementStatus:
         """Tell where the agreement is."""
         return self._state.status()
+
+    @workflow.query(description="What came to be known of the document, event by event, in that order.")
+    def timeline(self) -> list[TimelineEntry]:
+        """Tell what events and steps made of the agreement; the ignored ones are marked."""
+        return list(self._state.progress.timeline)
 
     @workflow.update(description="Void the document at the provider and end the agreement.")
     def void(self, request: VoidRequest) -> AgreementStatus:

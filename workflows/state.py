@@ -128,8 +128,10 @@ class AgreementState:
 
     def take_in(self) -> None:
         """Apply the events that were signalled. Before the document is known they wait."""
-        if self.progress.document_id is None:
-            return
+        if self.progress.document_id is not None:
+            self._apply_inbox()
+
+    def _apply_inbox(self) -> None:
         events, self.inbox = self.inbox, []
         for event in events:
             self.progress = progress.apply(self.progress, event)
@@ -162,7 +164,8 @@ class AgreementState:
         return Outcome(self.progress.ended or Outcome.ABANDONED)
 
     def conclude(self, outcome: Outcome, *, by: ResolvedBy, reason: str | None = None) -> AgreementResult:
-        """End the agreement and show it."""
+        """End the agreement and show it; events that came since the end was seen are recorded."""
+        self._apply_inbox()
         self.trouble = None
         self.result = AgreementResult(
             reference=self.agreement.reference,

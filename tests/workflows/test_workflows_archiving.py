@@ -11,6 +11,7 @@ from fpdf import FPDF
 
 from activities.pdf import NotAPdfError, check_pdf
 from tests.workflows.office import Handle, Office
+from workflows.agreement import AgreementWorkflow
 from workflows.messages import Outcome, Stage
 
 LINK = "/turbosign/documents/*/download"
@@ -74,6 +75,20 @@ async def test_a_store_that_is_down_for_days_keeps_the_agreement_signed_and_visi
     drafts.mkdir()
     await office.skip(handle, timedelta(minutes=10))
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_events_that_come_while_it_is_archived_are_recorded(office: Office) -> None:
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    await office.sign_all(document_id)
+    await office.break_call(FILE, "latency", seconds=1)
+    await office.tell(handle, "completed", document_id, event_id="evt_completed")
+    await office.until_stage(handle, Stage.ARCHIVING)
+    await office.tell(handle, "voided", document_id, event_id="evt_late")
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+    entries = {each.event_id: each for each in await handle.query(AgreementWorkflow.timeline)}
+    assert entries["evt_completed"].ignored is None
+    assert entries["evt_late"].ignored == "contradicts completed"
 
 
 def a_pdf() -> bytes:
