@@ -63,15 +63,13 @@ def manager_origin(local: Iterable[Origin], missing: Sequence[str], problems: Pr
         return None
     manager = MANAGERS[kind]
     try:
-        return Origin(manager.label, within_deadline(manager, place, missing))
+        return Origin(manager.label, within_deadline(manager, place, missing, DEADLINE_SECONDS))
     except SecretManagerError as error:
         problems["COUNTERSIGN_SECRETS"] = f"{manager.label} {error}"
         return None
 
 
-def within_deadline(
-    manager: Manager, place: str, names: Sequence[str], *, seconds: float = DEADLINE_SECONDS
-) -> Mapping[str, str]:
+def within_deadline(manager: Manager, place: str, names: Sequence[str], seconds: float) -> Mapping[str, str]:
     """Fetch in a thread that is left behind if it takes too long: vendors' sign-in has waits of its own.
 
     Raises:
