@@ -25,7 +25,7 @@ from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
-from countersign.observability import logging
+from countersign.observability import logging, tracing
 from countersign.observability.census import Census, Queue
 from countersign.observability.initiator import InitiatorInterceptor
 from countersign.observability.monitor import CannotOfferMetricsError, serving
@@ -144,7 +144,7 @@ async def run() -> int:
     logging.configure(level=ours.log_level, style=ours.log_format, service="worker")
     store = open_store(ours.store)
     sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
-    client = await connect(runtime=sdk.runtime if sdk else None)
+    client = await connect(interceptors=tracing.interceptors("worker"), runtime=sdk.runtime if sdk else None)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with AsyncExitStack() as open_things:
         provider = await open_things.enter_async_context(

@@ -22,6 +22,7 @@ from commands.errors import (
     UnreachableError,
 )
 from countersign.connection import ConnectionFailedError, connect
+from countersign.observability import tracing
 
 _NO_WORKER = "no worker answers: start one with `python worker.py`; nothing is lost meanwhile"
 
@@ -39,7 +40,7 @@ async def shared_client() -> Client:
     """
     loop = asyncio.get_running_loop()
     if loop not in _connections:
-        _connections[loop] = loop.create_task(connect())
+        _connections[loop] = loop.create_task(connect(interceptors=tracing.interceptors("starter")))
     try:
         return await asyncio.shield(_connections[loop])
     except ConnectionFailedError as error:

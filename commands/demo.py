@@ -15,6 +15,7 @@ from commands.verbs import out, verb
 from countersign.connection import connect
 from countersign.local.sandbox import Sandbox
 from countersign.local.site import Site
+from countersign.observability import tracing
 from countersign.reference import new_reference
 from workflows.messages import (
     AgreementInput,
@@ -52,7 +53,7 @@ async def demo() -> int:
 
 
 async def _show(clock: Clock, site: Site) -> int:
-    client = await connect(environment=site.settings())
+    client = await connect(environment=site.settings(), interceptors=tracing.interceptors("starter"))
     started = await start_agreement(example_agreement(), ask_provider=False, client=client)
     clock.say(f"agreement {started.reference} started")
     await asyncio.gather(

@@ -13,12 +13,15 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import NoReturn
 
+from countersign.observability import tracing
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C, SIGTERM or SIGHUP: 128 + SIGINT, as shells have it."""
 
 
 def leave(code: int) -> NoReturn:
     """Flush what was written and end the process; whatever must be closed is closed by now."""
+    tracing.flush()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from countersign.observability import tracing
 from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
@@ -221,6 +222,10 @@ class Transport:
         outcome = "ok" if error is None else type(error).__name__.removesuffix("Error")
         PROVIDER_CALLS.labels(self._provider, call.operation, outcome).inc()
         PROVIDER_CALL_SECONDS.labels(self._provider, call.operation).observe(seconds)
+        failed = None if error is None else outcome
+        tracing.record_call(
+            call.method, call.path, host=self._host, seconds=seconds, status=status, error=failed
+        )
         _log.info(
             "provider call",
             extra={
@@ -243,13 +248,21 @@ class Transport:
         Raises:
             UnavailableError: It could not be reached, or broke while it was read.
         """
+        started, status, failed = time.perf_counter(), None, "Unavailable"
         try:
             request = self._client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
             response = await self._client.send(request, stream=True)
+            status = response.status_code
             async with aclosing(response):
-                yield RemoteFile(response.status_code, response.headers, response.aiter_bytes())
+                yield RemoteFile(status, response.headers, response.aiter_bytes())
+            failed = ""
         except httpx.HTTPError as cause:
             raise error_of_failure(cause, operation=operation, writes=False, left=True) from None
+        finally:
+            seconds, host = time.perf_counter() - started, urlsplit(url).hostname or ""
+            tracing.record_call(
+                "GET", operation, host=host, seconds=seconds, status=status, error=failed or None
+            )
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from datetime import timedelta
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
-from countersign.observability import logging
+from countersign.observability import logging, tracing
 from countersign.observability.monitor import CannotOfferMetricsError, Monitor, serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
@@ -60,7 +60,11 @@ async def serve(host: str, port: int) -> int:
     logging.configure(level=ours.log_level, style=ours.log_format, service="webhooks")
     endpoints = open_endpoints(door, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
     sdk = SdkMetrics() if door.metrics_port is not None else None
-    client = await connect(lazy=True, runtime=sdk.runtime if sdk else None)
+    client = await connect(
+        interceptors=tracing.interceptors("webhooks"),
+        runtime=sdk.runtime if sdk else None,
+        lazy=True,
+    )
     readiness = Readiness(client)
     markers = Markers(environment=ours.environment, namespace=client.namespace)
     routes = Routes(markers, Documents(client) if door.find_unmarked else None)

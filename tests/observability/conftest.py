@@ -1,6 +1,6 @@
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +11,21 @@ from commands.local import plan
 from countersign.connection import connect
 from countersign.local.ports import Ports, free_port
 from countersign.local.stack import Stack
+from tests.observability.collector import Collector, collecting
 from tests.observability.watched import Watched
 
 VENV_BIN = Path(sys.executable).parent
 
 
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
-    """The whole local stack, its worker and door offering metrics, with one agreement completed."""
+async def watched(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[Watched]:
+    """The whole local stack, its worker and door offering metrics and traces, one agreement completed."""
     worker_port, door_port = free_port(), free_port()
     folder = tmp_path_factory.mktemp("watched")
     planned = replace(
@@ -28,6 +35,8 @@ async def watched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Wat
             "COUNTERSIGN_WORKER_METRICS_PORT": str(worker_port),
             "COUNTERSIGN_WORKER_CENSUS_SECONDS": "0.1",
             "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(door_port),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
         },
     )
     async with Stack(planned) as stack:

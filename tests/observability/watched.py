@@ -30,9 +30,13 @@ class Watched:
 
     async def sent(self, started: StartedAgreement) -> str:
         """Wait until an agreement's document is out; returns the document's id."""
+        return await self.sent_by(started.reference)
+
+    async def sent_by(self, reference: str) -> str:
+        """As `sent`, by reference."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                status = await agreement_status(started.reference, client=self.client)
+                status = await agreement_status(reference, client=self.client)
                 if status.document_id:
                     return status.document_id
                 await asyncio.sleep(0.05)
