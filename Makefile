@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up sandbox worker webhooks test test-heavy test-all check format clean
+.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all check format clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ webhooks: $(RUNTIME) ## the webhook door, set up by .env and the environment
 
 test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes
 	@$(RUN) -m pytest -m "not heavy"
+
+record-histories: $(DEV) ## record tests/histories anew, after a change that old histories need not survive
+	@$(RUN) -m pytest -q tests/workflows/test_workflows_histories.py -k every_branch_replays --record-histories
 
 test-heavy: $(DEV) ## the heavy ones: browsers, Prometheus, chaos, many repetitions
 	@$(RUN) -m pytest -m heavy

@@ -30,6 +30,12 @@ _SPEED = {
 """The dev server's defaults make every task wait for a 50 ms slot, and every timer for a second."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--record-histories", action="store_true", help="write tests/histories anew: `make record-histories`"
+    )
+
+
 def temporal_executable() -> str | None:
     beside_python = Path(sys.executable).with_name("temporal")
     return shutil.which("temporal") or (str(beside_python) if beside_python.exists() else None)

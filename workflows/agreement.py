@@ -51,6 +51,8 @@ class AgreementWorkflow:
             try:
                 result = await asyncio.shield(life)
             except asyncio.CancelledError:
+                if life.done():  # the worker forgets this run; it is replayed when it is needed again
+                    raise
                 cancelled = True
                 self._state.void_request = self._state.void_request or VoidRequest(reason="Cancelled.")
             else:

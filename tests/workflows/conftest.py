@@ -1,6 +1,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
@@ -17,3 +18,8 @@ async def office(
     async with open_office(client, time_skipper, sandbox, tmp_path) as office:
         yield office
     await sandbox.call("DELETE", "/_sandbox/faults")
+
+
+@pytest.fixture
+def record_histories(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--record-histories"))

@@ -1,12 +1,10 @@
 """Archiving never decides the signature's state, goes on for days, and keeps only whole documents."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from fpdf import FPDF
 
 from activities.pdf import NotAPdfError, check_pdf
@@ -16,12 +14,6 @@ from workflows.messages import Outcome, Stage
 
 LINK = "/turbosign/documents/*/download"
 FILE = "/_sandbox/storage/*"
-
-
-@pytest_asyncio.fixture(autouse=True)
-async def mended(office: Office) -> AsyncIterator[None]:
-    yield
-    await office.mend()
 
 
 async def signed(office: Office) -> Handle:

@@ -1,6 +1,5 @@
 """Sending once: whatever becomes of the attempt, at most one document is out, or a person decides."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -9,18 +8,14 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from tests.workflows.office import SEND, Handle, Office, an_agreement
+from tests.workflows.scenarios import NOBODY
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import AgreementStatus, Outcome, Stage, VoidRequest, WaitingFor
 
-NOBODY = "http://127.0.0.1:9/webhooks"
-"""An address that refuses webhooks: they stand in the provider's log, and none reaches us."""
-
 
 @pytest_asyncio.fixture(autouse=True)
-async def logged_webhooks(office: Office) -> AsyncIterator[None]:
+async def logged_webhooks(office: Office) -> None:
     await office.sandbox.subscribe(NOBODY)
-    yield
-    await office.mend()
 
 
 def needs_a_person(status: AgreementStatus) -> bool:

@@ -1,0 +1,75 @@
+"""Running agreements outlive deployments: today's code must replay yesterday's histories."""
+
+import re
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowFailureError, WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from countersign.connection import data_converter
+from tests.workflows.office import Office
+from tests.workflows.reordered import ReorderedWorkflow
+from tests.workflows.scenarios import SCENARIOS
+from worker import workflow_runner
+from workflows.agreement import AgreementWorkflow
+
+GOLDEN = Path(__file__).parents[1] / "histories"
+ROOT = Path(__file__).parents[2]
+
+
+def replayer(workflow: type = AgreementWorkflow) -> Replayer:
+    return Replayer(workflows=[workflow], workflow_runner=workflow_runner(), data_converter=data_converter())
+
+
+def recorded(name: str) -> WorkflowHistory:
+    return WorkflowHistory.from_json(name, (GOLDEN / f"{name}.json").read_text())
+
+
+async def runs_of(office: Office, workflow_id: str) -> list[WorkflowHistory]:
+    """Fetch the history of every run, the first one first."""
+    histories: list[WorkflowHistory] = []
+    run_id: str | None = None
+    while run_id != "":
+        handle = office.client.get_workflow_handle(workflow_id, run_id=run_id)
+        histories.insert(0, await handle.fetch_history())
+        started = histories[0].events[0].workflow_execution_started_event_attributes
+        run_id = started.continued_execution_run_id
+    return histories
+
+
+def without_this_machine(history: str) -> str:
+    """Take out what is about the machine that recorded: folders and process names."""
+    elsewhere = re.sub(r'"identity": "[^"]*"', '"identity": "recorded"', history.replace(str(ROOT), "."))
+    return re.sub(r'File \\"[^"]*/(lib/python[^"]*)\\"', r'File \\"\1\\"', elsewhere)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_every_branch_replays(office: Office, name: str, record_histories: bool) -> None:  # noqa: FBT001  # a fixture
+    handle = await SCENARIOS[name](office)
+    try:
+        await office.result(handle)
+    except WorkflowFailureError:
+        assert name == "cancelled"
+    histories = await runs_of(office, handle.id)
+    for number, history in enumerate(histories, start=1):
+        await replayer().replay_workflow(history)
+        if record_histories:
+            suffix = f"-{number}" if len(histories) > 1 else ""
+            text = without_this_machine(history.to_json())
+            (GOLDEN / f"{name}{suffix}.json").write_text(text)
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+async def test_recorded_histories_still_replay(path: Path) -> None:
+    await replayer().replay_workflow(recorded(path.stem))
+
+
+def test_every_branch_is_recorded() -> None:
+    assert {re.sub(r"-\d+$", "", path.stem) for path in GOLDEN.glob("*.json")} == set(SCENARIOS)
+
+
+async def test_a_reordered_workflow_does_not_pass() -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(ReorderedWorkflow).replay_workflow(recorded("happy"))
