@@ -77,6 +77,7 @@ def workflow_worker(client: Client, store: Store, settings: CountersignSettings)
         activities=[claims.claim],
         interceptors=[InitiatorInterceptor()],
         workflow_runner=workflow_runner(),
+        max_cached_workflows=settings.cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
     )

@@ -54,6 +54,12 @@ class CountersignSettings(Settings):
         default="countersign-turbodocx", min_length=1, description="Task queue of the provider's activities."
     )
     provider_slots: int = Field(default=20, ge=1, le=1000, description="Provider calls at once, per worker.")
+    cached_workflows: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Agreements that a worker keeps in memory; more are replayed when something happens.",
+    )
     graceful_stop_seconds: GracefulStop = Field(
         default=150,
         description="How long a stopping worker lets calls finish; more than the longest write.",

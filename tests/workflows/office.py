@@ -72,14 +72,20 @@ class Office:
     settings: CountersignSettings
     patience: float = 20.0
 
-    async def start(self, agreement: AgreementInput | None = None, *, skipping: bool = False) -> Handle:
+    async def start(
+        self,
+        agreement: AgreementInput | None = None,
+        *,
+        skipping: bool = False,
+        task_queue: str | None = None,
+    ) -> Handle:
         agreement = agreement or an_agreement()
         client = self.time.client if skipping else self.client
         return await client.start_workflow(
             AgreementWorkflow.run,
             agreement,
             id=f"agreement-{agreement.reference}",
-            task_queue=self.settings.task_queue,
+            task_queue=task_queue or self.settings.task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         )
 

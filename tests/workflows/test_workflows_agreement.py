@@ -1,5 +1,6 @@
 """An agreement's life, on a real Temporal server and at the real sandbox."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
 
 from tests.workflows.office import Office, an_agreement
+from worker import workflow_worker
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import (
     Outcome,
@@ -226,3 +228,13 @@ async def test_many_signers_and_months_of_news_continue_as_new(office: Office) -
     assert result.archive is not None
     timeline = (await office.store.read(result.archive.timeline.key)).decode()
     assert timeline.count('"evt_0"') == 1
+
+
+async def test_an_agreement_that_a_full_cache_evicts_goes_on(office: Office) -> None:
+    small = office.settings.model_copy(update={"cached_workflows": 1, "task_queue": uuid.uuid4().hex})
+    async with workflow_worker(office.client, office.store, small):
+        handles = [await office.start(task_queue=small.task_queue) for _ in range(4)]
+        for handle in handles:
+            await office.until_stage(handle, Stage.GENERATING)
+            await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="enough"))
+        assert {(await office.result(handle)).outcome for handle in handles} == {Outcome.VOIDED}
