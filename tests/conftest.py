@@ -21,7 +21,7 @@ from countersign.local.stack import Stack
 from workflows import attributes
 
 _SPEED = {
-    "limit.historyCount.suggestContinueAsNew": "500",
+    "limit.historyCount.suggestContinueAsNew": "200",
     "frontend.WorkflowTimeSkippingEnabled": "true",
     "history.timerProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxTimeShift": '"10ms"',

@@ -128,7 +128,7 @@ async def archive_failing(office: Office) -> Handle:
 async def continued(office: Office) -> Handle:
     handle = await office.start()
     document_id = await office.sent(handle)
-    for number in range(200):
+    for number in range(220):
         await office.tell(handle, "viewed", document_id, event_id=f"evt_{number}")
     await office.sign_all(document_id)
     await office.tell(handle, "completed", document_id)

@@ -215,7 +215,7 @@ async def test_many_signers_and_months_of_news_continue_as_new(office: Office) -
     handle = await office.start()
     document_id = await office.sent(handle)
     first_run = (await handle.describe()).run_id
-    for number in range(200):
+    for number in range(220):
         await office.tell(handle, "viewed", document_id, event_id=f"evt_{number}")
     await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
     await office.tell(handle, "viewed", document_id, event_id="evt_0")
