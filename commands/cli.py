@@ -2,6 +2,7 @@
 
 import typer
 
+from commands import webhook
 from commands.demo import demo
 from commands.list import list_
 from commands.remind import remind
@@ -28,6 +29,7 @@ app.command("list")(list_)
 app.command("remind")(remind)
 app.command("void")(void)
 app.command("resolve")(resolve)
+app.add_typer(webhook.app, name="webhook")
 app.command("demo")(demo)
 app.command("up")(up)
 

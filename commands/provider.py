@@ -36,7 +36,7 @@ async def check_at_provider(agreement: AgreementInput) -> None:
         UnreachableError: The provider does not answer.
     """
     (settings,) = load(TurboDocxSettings)
-    async with connect(Rotating(settings)) as client, _explained():
+    async with connect(Rotating(settings)) as client, explained_by_provider():
         match agreement.source:
             case TemplateSource() as source:
                 await _check_template(client, source)
@@ -47,7 +47,8 @@ async def check_at_provider(agreement: AgreementInput) -> None:
 
 
 @asynccontextmanager
-async def _explained() -> AsyncIterator[None]:
+async def explained_by_provider() -> AsyncIterator[None]:
+    """Turn what the provider's client raises into a `CommandError`."""
     try:
         yield
     except UnauthorisedError as error:

@@ -1,0 +1,257 @@
+"""`webhook setup` and `webhook test`, against the real sandbox and a real door."""
+
+import asyncio
+import stat
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from dotenv import dotenv_values
+from temporalio.client import Client
+
+from commands import subscription
+from commands.errors import BadInputError
+from countersign.configuration import load
+from countersign.local.ports import free_port
+from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox, SandboxError
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.connection import connect
+from countersign.secrets.keeping import NowhereToKeepError, place_for
+from countersign.secrets.rotation import Rotating
+from countersign.settings import TurboDocxSettings
+from tests.webhooks.webhook_deliveries import PATH
+from tests.webhooks.webhook_doors import environment_of, running_door
+
+ROOT = Path(__file__).parents[2]
+URL = f"https://door.example.com{PATH}"
+SECRET, PREVIOUS = "TURBODOCX_WEBHOOK_SECRET", "TURBODOCX_WEBHOOK_SECRET_PREVIOUS"
+
+
+def settings_at(sandbox: Sandbox) -> dict[str, str]:
+    return {
+        "TURBODOCX_API_KEY": API_KEY,
+        "TURBODOCX_ORG_ID": ORG_ID,
+        "TURBODOCX_BASE_URL": sandbox.url,
+        "TURBODOCX_SENDER_EMAIL": "contracts@example.com",
+        "TURBODOCX_SENDER_NAME": "Example Contracts",
+    }
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """An empty working folder, and no variable of ours."""
+    for name in (SECRET, f"{SECRET}_FILE", PREVIOUS, "COUNTERSIGN_SECRETS_DIR", "COUNTERSIGN_ENVIRONMENT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest_asyncio.fixture
+async def provider(
+    clean: Path,  # noqa: ARG001 (its environment)
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[TurboDocxClient]:
+    """A client at a sandbox without a subscription, also afterwards."""
+    for name, value in settings_at(sandbox).items():
+        monkeypatch.setenv(name, value)
+    (settings,) = load(TurboDocxSettings)
+    async with connect(Rotating(settings)) as client:
+        yield client
+    with suppress(SandboxError):  # a test that makes none has none to delete
+        await sandbox.call("DELETE", "/api/webhooks/signature")
+
+
+async def starter(
+    client: Client, sandbox: Sandbox, *arguments: str, **changes: str
+) -> tuple[int | None, str]:
+    """Run the command line in the working folder."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(ROOT / "starter.py"), *arguments),
+        env={**environment_of(client), **settings_at(sandbox), SECRET: "", **changes},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+async def test_from_nothing_to_a_verified_test_event(
+    receiving: Client, sandbox: Sandbox, provider: TurboDocxClient, clean: Path
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}{PATH}"
+
+    code, output = await starter(receiving, sandbox, "webhook", "setup", "--url", url)
+
+    secret = dotenv_values(clean / ".env")[SECRET]
+    assert (code, bool(secret)) == (0, True)
+    assert f"subscribed to 7 events at {url}" in output
+    assert secret is not None
+    assert secret not in output
+    assert stat.S_IMODE((clean / ".env").stat().st_mode) == 0o600
+
+    (delivery,) = await subscription.try_out(provider)
+    assert "nobody answered" in subscription.explain(delivery.http_status)
+
+    places = {SECRET: "", "PYTHONPATH": str(ROOT)}
+    async with running_door(receiving, f"--port={port}", **places):
+        code, output = await starter(receiving, sandbox, "webhook", "test")
+        assert (code, output) == (0, f"{url}: 200: came through and verified\n")
+
+    async with running_door(
+        receiving, f"--port={port}", **places | {SECRET: "whsec_of-another-subscription"}
+    ):
+        code, output = await starter(receiving, sandbox, "webhook", "test")
+        assert code == 5
+        assert "its signature did not fit" in output
+
+
+async def test_another_address_joins_those_there_are_and_the_secret_stays(
+    provider: TurboDocxClient, clean: Path
+) -> None:
+    await subscription.set_up(provider, URL, new_secret=False)
+    before = (clean / ".env").read_text()
+
+    made = await subscription.set_up(provider, f"https://other.example.com{PATH}", new_secret=False)
+
+    assert made.urls == (URL, f"https://other.example.com{PATH}")
+    assert made.secret is None
+    assert (clean / ".env").read_text() == before
+
+
+async def test_a_new_secret_leaves_the_old_one_valid_for_a_while(
+    provider: TurboDocxClient, clean: Path
+) -> None:
+    (clean / ".env").write_text("# mine\nOTHER=kept\n")
+    (clean / ".env").chmod(0o600)
+    await subscription.set_up(provider, URL, new_secret=False)
+    old = dotenv_values(clean / ".env")[SECRET]
+
+    made = await subscription.set_up(provider, URL, new_secret=True)
+
+    found = dotenv_values(clean / ".env")
+    assert found[PREVIOUS] == old
+    assert found[SECRET] not in {old, None}
+    assert datetime.fromisoformat(str(found[f"{PREVIOUS}_UNTIL"])) > datetime.now(UTC)
+    assert made.secret == f"whs***{str(found[SECRET])[-3:]}"
+    assert (clean / ".env").read_text().startswith("# mine\nOTHER=kept\n")
+
+
+async def test_a_subscription_whose_secret_nobody_knows_is_left_alone(
+    provider: TurboDocxClient, clean: Path
+) -> None:
+    await subscription.set_up(provider, URL, new_secret=False)
+    (clean / ".env").unlink()
+
+    with pytest.raises(BadInputError, match="--new-secret"):
+        await subscription.set_up(provider, f"https://other.example.com{PATH}", new_secret=False)
+
+    assert (await provider.webhooks.get()).urls == (URL,)
+
+
+async def test_nothing_is_subscribed_where_the_secret_could_not_be_kept(
+    provider: TurboDocxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{SECRET}_FILE", "/nowhere/secret")
+
+    with pytest.raises(BadInputError, match="cannot be written"):
+        await subscription.set_up(provider, URL, new_secret=False)
+    with pytest.raises(BadInputError, match="there is no subscription"):
+        await subscription.try_out(provider)
+
+
+@pytest.mark.usefixtures("provider")
+async def test_a_key_without_the_role_is_told_so(receiving: Client, sandbox: Sandbox) -> None:
+    code, output = await starter(
+        receiving, sandbox, "webhook", "setup", "--url", URL, TURBODOCX_API_KEY=MEMBER_KEY
+    )
+
+    assert code == 2
+    assert "administrator" in output
+
+
+@pytest.mark.parametrize(
+    ("url", "sandbox", "fits"),
+    [
+        (URL, False, True),
+        (f"http://127.0.0.1:8080{PATH}", True, True),
+        (f"http://127.0.0.1:8080{PATH}", False, False),
+        (f"http://door.example.com{PATH}", True, False),
+        (f"https://user:pw@door.example.com{PATH}", False, False),
+        (f"https://{PATH}", False, False),
+        ("door.example.com", False, False),
+        ("https://door.example.com", False, False),
+        (f"{URL}/", False, False),
+        (f"{URL}?x=1", False, False),
+        (f"{URL}#x", False, False),
+    ],
+)
+def test_only_an_address_of_a_door_is_subscribed(url: str, *, sandbox: bool, fits: bool) -> None:
+    if fits:
+        assert subscription.check_url(url, sandbox=sandbox) == url
+    else:
+        with pytest.raises(BadInputError, match="--url: "):
+            subscription.check_url(url, sandbox=sandbox)
+
+
+def test_a_secret_goes_to_the_file_that_the_settings_name(
+    clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{SECRET}_FILE", str(clean / "mounted"))
+    values = {SECRET: "new", PREVIOUS: "old"}
+
+    place_for(SECRET).keep(values)
+
+    assert (clean / "mounted").read_text() == "new"
+    assert not (clean / ".env").exists()
+
+
+def test_or_to_the_folder_of_secrets(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (clean / "secrets").mkdir()
+    monkeypatch.setenv("COUNTERSIGN_SECRETS_DIR", f"{clean / 'secrets'}:/run/secrets")
+
+    place_for(SECRET).keep({SECRET: "new", PREVIOUS: "old"})
+
+    assert {each.name: each.read_text() for each in (clean / "secrets").iterdir()} == {
+        SECRET: "new",
+        PREVIOUS: "old",
+    }
+
+
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({SECRET: "whsec_set-by-hand"}, "set in the environment"),
+        ({"COUNTERSIGN_ENVIRONMENT": "production"}, f"set {SECRET}_FILE"),
+        ({"COUNTERSIGN_SECRETS": "aws:countersign"}, f"set {SECRET}_FILE"),
+    ],
+)
+def test_where_no_program_should_write_it_says_what_to_do(
+    clean: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], complaint: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(NowhereToKeepError, match=complaint):
+        place_for(SECRET)
+
+    assert list(clean.iterdir()) == []
+
+
+def test_what_is_kept_is_whole_or_as_before(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    (clean / ".env").write_text("OTHER=kept\n")
+    monkeypatch.setattr("countersign.secrets.keeping.os.fsync", full)
+
+    with pytest.raises(OSError, match="No space"):
+        place_for(SECRET).keep({SECRET: "new"})
+
+    assert {each.name: each.read_text() for each in clean.iterdir()} == {".env": "OTHER=kept\n"}
