@@ -9,12 +9,11 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-import httpx
-
 from countersign.sandbox import subscriptions
 from countersign.sandbox.clock import iso, parse
 from countersign.sandbox.delivery_log import MAX_ATTEMPTS
 from countersign.sandbox.faults import WebhookFault
+from countersign.sandbox.http_post import PostError, post
 from countersign.sandbox.posting import posting
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
@@ -33,11 +32,7 @@ class Sender:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._lanes: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._postponed: set[str] = set()
-        self._client = httpx.AsyncClient(
-            follow_redirects=False,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=20, keepalive_expiry=2),
-        )
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
         sandbox.wake = self._due.set
 
     async def run(self) -> None:
@@ -50,7 +45,6 @@ class Sender:
         finally:
             for task in self._running.values():
                 task.cancel()
-            await self._client.aclose()
 
     async def deliver_now(self, delivery_ids: list[str]) -> None:
         """Make the first attempt of some deliveries, at once, and wait for it."""
@@ -136,18 +130,17 @@ class Sender:
 
     async def _attempt(self, row: Row, webhook: Row, fault: WebhookFault | None = None) -> Row:
         headers, body = posting(row, webhook, fault)
+        outcome: Row = {"http_status": None, "response_body": None, "error_message": None}
         try:
-            async with asyncio.timeout(self._sandbox.behaviour.delivery_timeout):
-                answer = await self._client.post(row["url"], content=body, headers=headers, timeout=None)
+            async with self._at_once, asyncio.timeout(self._sandbox.behaviour.delivery_timeout):
+                status, content = await post(row["url"], headers, body)
         except TimeoutError:
-            return {"http_status": None, "response_body": None, "error_message": "Request timed out"}
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            return {"http_status": None, "response_body": None, "error_message": type(error).__name__}
-        return {
-            "http_status": answer.status_code,
-            "response_body": answer.text[:_KEPT_RESPONSE],
-            "error_message": None if answer.is_success else f"HTTP {answer.status_code}",
-        }
+            return outcome | {"error_message": "Request timed out"}
+        except PostError as error:
+            return outcome | {"error_message": str(error)}
+        text = content.decode("utf-8", "replace")[:_KEPT_RESPONSE]
+        problem = None if 200 <= status < 300 else f"HTTP {status}"  # noqa: PLR2004 - success is 2xx
+        return {"http_status": status, "response_body": text, "error_message": problem}
 
     def _record(self, row: Row, outcome: Row) -> None:
         now = self._sandbox.clock.now()

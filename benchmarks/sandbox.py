@@ -1,0 +1,248 @@
+"""How much the sandbox takes: requests per second of one core, and memory for 1,000 agreements.
+
+    .venv/bin/python benchmarks/sandbox.py [--agreements 1000]
+
+It runs whole agreements (generate, send, two status calls, everybody signs, recipients, audit trail, download
+link, download: 9 requests and 4 webhooks each) against a sandbox of its own that is held to one core, and
+receives the webhooks. It fails if a target is missed or a delivery lost.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+ADMIN = {"authorization": "Bearer TDX-test-administrator"}
+ORG = {"x-rapiddocx-org-id": "0f9d3c5e-5a4b-4c1d-8e2f-000000000001"}
+TEMPLATE = "7e3a1c00-0000-4000-8000-000000000002"
+EVENTS = ("sent", "viewed", "recipient_signed", "completed")
+PEOPLE = json.dumps([{"name": "Ada", "email": "ada@example.com", "signingOrder": 1}])
+FIELDS = json.dumps(
+    [
+        {
+            "type": kind,
+            "recipientEmail": "ada@example.com",
+            "template": {"anchor": anchor, "placement": "replace", "size": {"width": 100, "height": 24}},
+        }
+        for kind, anchor in (("signature", "{signature1}"), ("date", "{date1}"))
+    ]
+)
+AT_ONCE = 16
+REQUESTS_PER_CORE = 300
+MEGABYTES = 300
+
+
+class Connection:
+    """One keep-alive connection, as lean as can be: the sandbox shall be what is measured."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self.requests = 0
+
+    async def call(
+        self, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> bytes:
+        """Make a request that must succeed, and return the answer's body."""
+        if self._streams is None:
+            self._streams = await asyncio.open_connection(self._host, self._port)
+        reader, writer = self._streams
+        content = b"" if body is None else json.dumps(body).encode()
+        lines = {
+            "host": "sandbox",
+            "content-length": str(len(content)),
+            **(ADMIN | ORG if headers is None else headers),
+        }
+        head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
+        writer.write(head.encode() + b"\r\n" + content)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        result = await reader.readexactly(content_length(answer))
+        assert answer.startswith(b"HTTP/1.1 200"), (target, answer[:20], result[:200])
+        self.requests += 1
+        return result
+
+    async def json(self, method: str, target: str, body: Any = None) -> Any:
+        """Make a request, and read its answer as JSON."""
+        return json.loads(await self.call(method, target, body))
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._streams is not None:
+            self._streams[1].close()
+
+
+async def agreement(connection: Connection, number: int) -> None:
+    """Run one agreement from its document to the download."""
+    variables = [{"placeholder": "{CustomerName}", "text": f"Customer {number}", "mimeType": "text"}]
+    body = {"name": f"Contract {number}", "templateId": TEMPLATE, "variables": variables}
+    made = await connection.json("POST", "/v1/deliverable", body)
+    send = {
+        "deliverableId": made["data"]["results"]["deliverable"]["id"],
+        "documentName": f"Contract [{number}]",
+        "senderEmail": "me@example.com",
+        "recipients": PEOPLE,
+        "fields": FIELDS,
+    }
+    document = (await connection.json("POST", "/turbosign/single/prepare-for-signing", send))["documentId"]
+    base = f"/turbosign/documents/{document}"
+    await connection.json("GET", f"{base}/status")
+    await connection.json("POST", f"/_sandbox/documents/{document}/complete")
+    assert (await connection.json("GET", f"{base}/status"))["data"]["status"] == "completed"
+    await connection.json("GET", f"{base}/recipients")
+    await connection.json("GET", f"{base}/audit-trail")
+    link = urlsplit((await connection.json("GET", f"{base}/download"))["downloadUrl"])
+    content = await connection.call("GET", f"{link.path}?{link.query}", headers={})
+    assert content.startswith(b"%PDF")
+
+
+class Receiver:
+    """Counts what arrives, and tells when all has."""
+
+    def __init__(self, expected: int) -> None:
+        self.seen: Counter[str] = Counter()
+        self.all_there = asyncio.Event()
+        self._expected = expected
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take deliveries from one connection."""
+        with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                event = json.loads(await reader.readexactly(content_length(head)))
+                self.seen[f"{event['data']['document_id']} {event['event']}"] += 1
+                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+                if len(self.seen) >= self._expected:
+                    self.all_there.set()
+        writer.close()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured.
+
+    Args:
+        agreements: How many were run.
+        requests: How many requests were answered.
+        lost: Deliveries that never came.
+        doubled: Deliveries that came more than once.
+        answered: Seconds until the last answer.
+        delivered: Seconds until the last delivery.
+        cpu: The sandbox's CPU seconds.
+        megabytes: The most memory it held.
+    """
+
+    agreements: int
+    requests: int
+    lost: int
+    doubled: int
+    answered: float
+    delivered: float
+    cpu: float
+    megabytes: float
+
+    @property
+    def requests_per_core(self) -> float:
+        """Requests per second of CPU."""
+        return self.requests / self.cpu
+
+
+def run(count: int) -> Result:
+    """Start a sandbox on one core, and run agreements against it."""
+    core = max(os.sched_getaffinity(0))
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "countersign.sandbox", "--port", "0", "--data-dir", folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            os.sched_setaffinity(process.pid, {core})
+            assert process.stdout is not None
+            address = urlsplit(process.stdout.readline().split()[1])
+            try:
+                return asyncio.run(measure(count, address.hostname or "", address.port or 0, process.pid))
+            finally:
+                process.terminate()
+
+
+async def measure(count: int, host: str, port: int, pid: int) -> Result:
+    """Run agreements, some at once, until every webhook has come or none does for a minute."""
+    receiver = Receiver(count * len(EVENTS))
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    connections = [Connection(host, port) for _ in range(AT_ONCE)]
+    names = [f"signature.document.{each}" for each in EVENTS]
+    await connections[0].json("POST", "/api/webhooks", {"name": "signature", "urls": [url], "events": names})
+    numbers = iter(range(count))
+
+    async def work(connection: Connection) -> None:
+        for number in numbers:
+            await agreement(connection, number)
+
+    cpu, started = cpu_seconds(pid), time.perf_counter()
+    await asyncio.gather(*(work(each) for each in connections))
+    answered = time.perf_counter() - started
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(receiver.all_there.wait(), 60)
+    delivered = time.perf_counter() - started
+    for each in connections:
+        each.close()
+    server.close()
+    return Result(
+        agreements=count,
+        requests=sum(each.requests for each in connections),
+        lost=count * len(EVENTS) - len(receiver.seen),
+        doubled=sum(times > 1 for times in receiver.seen.values()),
+        answered=answered,
+        delivered=delivered,
+        cpu=cpu_seconds(pid) - cpu,
+        megabytes=peak_megabytes(pid),
+    )
+
+
+def content_length(head: bytes) -> int:
+    """Read the length of a message's body from its head."""
+    line = next(each for each in head.lower().split(b"\r\n") if each.startswith(b"content-length:"))
+    return int(line.partition(b":")[2])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Read how much CPU a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_megabytes(pid: int) -> float:
+    """Read how much memory a process has held at most."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def main() -> None:
+    """Measure, print, and judge."""
+    options = argparse.ArgumentParser(description="Measure the sandbox.")
+    options.add_argument("--agreements", type=int, default=1000)
+    result = run(options.parse_args().agreements)
+    print(f"agreements                {result.agreements:8}")
+    print(f"requests                  {result.requests:8}")
+    print(f"deliveries lost, doubled  {result.lost:5}, {result.doubled}")
+    print(
+        f"requests per second       {result.requests / result.answered:8.0f}   (answers: {result.answered:.1f} s)"
+    )
+    print(f"requests per CPU second   {result.requests_per_core:8.0f}   (deliveries included)")
+    print(f"CPU per agreement         {1000 * result.cpu / result.agreements:8.1f} ms")
+    print(f"all delivered after       {result.delivered:8.1f} s")
+    print(f"memory at most            {result.megabytes:8.0f} MB")
+    assert result.lost == 0, "deliveries were lost"
+    assert result.requests_per_core >= REQUESTS_PER_CORE, f"fewer than {REQUESTS_PER_CORE} requests per core"
+    assert result.megabytes < MEGABYTES, f"more than {MEGABYTES} MB"
+
+
+if __name__ == "__main__":
+    main()

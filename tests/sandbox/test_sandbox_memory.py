@@ -1,0 +1,14 @@
+"""A thousand agreements: nothing lost, nothing twice, and memory that stays small."""
+
+import pytest
+
+from benchmarks.sandbox import MEGABYTES, run
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_a_thousand_agreements_lose_no_delivery_and_stay_small() -> None:
+    result = run(1000)
+    assert (result.lost, result.doubled) == (0, 0)
+    assert result.requests == 9 * 1000 + 1
+    assert result.megabytes < MEGABYTES
