@@ -233,7 +233,7 @@ def main() -> None:
     print(f"requests                  {result.requests:8}")
     print(f"deliveries lost, doubled  {result.lost:5}, {result.doubled}")
     print(
-        f"requests per second       {result.requests / result.answered:8.0f}   (answers: {result.answered:.1f} s)"
+        f"requests per second       {result.requests / result.answered:8.0f}   (in {result.answered:.1f} s)"
     )
     print(f"requests per CPU second   {result.requests_per_core:8.0f}   (deliveries included)")
     print(f"CPU per agreement         {1000 * result.cpu / result.agreements:8.1f} ms")
