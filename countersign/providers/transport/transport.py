@@ -1,17 +1,15 @@
-"""HTTP to a provider: the only place that knows httpx. Nothing here retries or follows a redirect."""
+"""One call, from its credentials to its result or its one error."""
 
 import asyncio
-import functools
 import json
 import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -23,51 +21,19 @@ from countersign.providers.calls import Call, Limits
 from countersign.providers.correlation import request_id
 from countersign.providers.errors import KeyReplacedError, ProviderError
 from countersign.providers.outcomes import Refusal, broken, error_of_failure, error_of_status
+from countersign.providers.transport.connections import api_client, file_client
+from countersign.providers.transport.ports import LOOPBACK, Credentials, Gate, OpenGate, RemoteFile
 
 T = TypeVar("T")
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 ANSWER_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of an API answer, decoded; a larger one (or a compression bomb) breaks the contract."""
 
 _log = logging.getLogger("countersign.providers")
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # below it they print presigned URLs and cookies
 
 
 class AnswerTooLargeError(Exception):
     """An answer over `ANSWER_LIMIT`."""
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """An answer whose body is still to be read, decoded, in chunks."""
-
-    status: int
-    headers: Mapping[str, str]
-    chunks: AsyncIterator[bytes]
-
-
-class Credentials(Protocol):
-    """What authenticates a call; the only place that a key is put on the wire."""
-
-    async def headers(self) -> Mapping[str, str]:
-        """Return the headers that authenticate, asked anew for every call."""
-
-    async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Look for others than the refused headers, soon after a 401; True if there are others now."""
-
-
-class Gate(Protocol):
-    """What decides whether calls go out, and learns from each what became of it: the circuit."""
-
-    def passage(self, operation: str) -> AbstractContextManager[None]:
-        """Let a call pass and judge what it raises; raises `HeldError` on entering if none may."""
-
-
-class _OpenGate:
-    def passage(self, operation: str) -> AbstractContextManager[None]:  # noqa: ARG002  # lets all pass
-        return nullcontext()
 
 
 class _Trace:
@@ -112,8 +78,8 @@ class Transport:
         correlate: Callable[[], str] = request_id,
     ) -> None:
         url = urlsplit(base_url)
-        self.loopback = url.hostname in LOOPBACK
-        if url.scheme != "https" and not (url.scheme == "http" and self.loopback):
+        loopback = url.hostname in LOOPBACK
+        if url.scheme != "https" and not (url.scheme == "http" and loopback):
             raise ValueError("base_url: must be https; plain http is for this machine only")
         if tls is not None and (tls.verify_mode != ssl.CERT_REQUIRED or not tls.check_hostname):
             raise ValueError("tls: must verify the certificate and the host's name")
@@ -123,9 +89,11 @@ class Transport:
         self._provider = provider
         self._credentials = credentials
         self._explain = explain
-        self._gate = gate or _OpenGate()
+        self._gate = gate or OpenGate()
         self._correlate = correlate
-        self._client = _client(self.limits, trust_env=trust_env and not self.loopback, tls=tls)
+        trust_env = trust_env and not loopback
+        self._client = api_client(self.limits, trust_env=trust_env, tls=tls)
+        self._files = file_client(self.limits, trust_env=trust_env, tls=tls)
 
     async def __aenter__(self) -> Self:
         return self
@@ -136,6 +104,7 @@ class Transport:
     async def close(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+        await self._files.aclose()
 
     async def request(self, call: Call, parse: Callable[[Any], T]) -> T:
         """Make a call, once.
@@ -250,8 +219,8 @@ class Transport:
         """
         started, status, failed = time.perf_counter(), None, "Unavailable"
         try:
-            request = self._client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
-            response = await self._client.send(request, stream=True)
+            request = self._files.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+            response = await self._files.send(request, stream=True)
             status = response.status_code
             async with aclosing(response):
                 yield RemoteFile(status, response.headers, response.aiter_bytes())
@@ -263,27 +232,6 @@ class Transport:
             tracing.record_call(
                 "GET", operation, host=host, seconds=seconds, status=status, error=failed or None
             )
-
-
-@functools.cache
-def _default_tls(*, trust_env: bool) -> ssl.SSLContext:
-    # One for all clients: loading the authorities takes 20 ms
-    return httpx.create_ssl_context(trust_env=trust_env)
-
-
-def _client(limits: Limits, *, trust_env: bool, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        headers={"User-Agent": "countersign"},
-        follow_redirects=False,
-        trust_env=trust_env,
-        verify=tls or _default_tls(trust_env=trust_env),
-        timeout=httpx.Timeout(connect=limits.connect, read=limits.read, write=limits.write, pool=limits.pool),
-        limits=httpx.Limits(
-            max_connections=limits.connections,
-            max_keepalive_connections=limits.connections,
-            keepalive_expiry=limits.keep_alive,
-        ),
-    )
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -1,0 +1,185 @@
+"""What a provider call costs: our client, bare httpx, and the official SDK, alternating in one run.
+
+    python -m benchmarks.client [--calls 200] [--rounds 5]
+
+A server of its own process answers a status over loopback, plain and over TLS. CPU is this process's alone,
+so it is the clients' and not the server's. Ratios are within a round; the table shows medians of rounds.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import httpx
+import trustme
+from turbodocx_sdk import TurboSign
+
+from countersign.providers.circuit import Circuit, CircuitRules
+from countersign.providers.transport import Transport
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.refusals import explain
+
+Call = Callable[[], Awaitable[object]]
+
+DOCUMENT_ID: Final = "3f0e9c1a-0000-4000-8000-00000000d0c1"
+PATH: Final = f"/turbosign/documents/{DOCUMENT_ID}/status"
+HEADERS: Final = {"Authorization": "Bearer TDX-test-benchmark", "x-rapiddocx-org-id": "an-org"}
+_BODY: Final = json.dumps({"data": {"status": "under_review", "expiresAt": None}}).encode()
+_ANSWER: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
+)
+
+
+class Cost(NamedTuple):
+    """One measurement: calls per second, and CPU milliseconds per call."""
+
+    per_second: float
+    cpu_ms: float
+
+
+class Key:
+    """Credentials that never change."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return the headers of every call."""
+        return HEADERS
+
+    async def renew(self, _: Mapping[str, str]) -> bool:
+        """Nothing to renew."""
+        return False
+
+
+async def serve(certificate: str | None) -> None:
+    """Answer every request alike, and print the port."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(_ANSWER)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    tls = None
+    if certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def server(certificate: str | None) -> Iterator[str]:
+    """Run the server in a process of its own; yields its base URL."""
+    command = [sys.executable, "-m", "benchmarks.client", "--serve", *([certificate] if certificate else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.terminate()
+
+
+@asynccontextmanager
+async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
+    """Open the three clients; yields how to make the same call with each."""
+    TurboSign.configure(
+        api_key="TDX-test-benchmark", org_id="an-org", base_url=base_url, sender_email="a@example.com"
+    )
+    transport = Transport(
+        base_url,
+        provider="turbodocx",
+        credentials=Key(),
+        explain=explain,
+        gate=Circuit(CircuitRules()),
+        tls=ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"]),
+    )
+    async with TurboDocxClient(transport) as ours, httpx.AsyncClient(base_url=base_url) as bare:
+        yield {
+            "sdk": lambda: TurboSign.get_status(DOCUMENT_ID),
+            "httpx": lambda: _bare(bare),
+            "ours": lambda: ours.document_status(DOCUMENT_ID),
+        }
+
+
+async def _bare(client: httpx.AsyncClient) -> object:
+    return (await client.get(PATH, headers=HEADERS)).json()
+
+
+async def measure(call: Call, *, calls: int, at_once: int) -> Cost:
+    """Make `calls` calls, `at_once` at a time."""
+    left = iter(range(calls))
+
+    async def work() -> None:
+        for _ in left:
+            await call()
+
+    started, cpu = time.perf_counter(), time.process_time()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return Cost(calls / (time.perf_counter() - started), (time.process_time() - cpu) * 1000 / calls)
+
+
+async def compare(base_url: str, *, calls: int, rounds: int) -> None:
+    """Measure all three in turn, `rounds` times, one at a time and 16 at once; print medians."""
+    async with clients(base_url) as by_name:
+        for at_once in (1, 16):
+            costs: dict[str, list[Cost]] = {name: [] for name in by_name}
+            for call in by_name.values():
+                await measure(call, calls=calls // 4, at_once=at_once)  # connections, caches
+            for _ in range(rounds):
+                for name, call in by_name.items():
+                    costs[name].append(await measure(call, calls=calls, at_once=at_once))
+            _print(base_url.partition(":")[0], at_once, costs)
+
+
+def _print(scheme: str, at_once: int, costs: dict[str, list[Cost]]) -> None:
+    def ratio(one: str, other: str, field: str) -> float:
+        pairs = zip(costs[one], costs[other], strict=True)
+        return statistics.median(float(a._asdict()[field] / b._asdict()[field]) for a, b in pairs)
+
+    for name, all_costs in costs.items():
+        speed = statistics.median(each.per_second for each in all_costs)
+        cpu = statistics.median(each.cpu_ms for each in all_costs)
+        print(
+            f"| {scheme:5} | {at_once:2} | {name:5} | {speed:7.0f} | {cpu:5.2f} "
+            f"| {ratio(name, 'sdk', 'per_second'):5.2f} | {ratio(name, 'httpx', 'cpu_ms'):5.2f} |"
+        )
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--calls", type=int, default=200, help="calls per measurement (default 200)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each (default 5)")
+    parser.add_argument("--serve", nargs="?", const="", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve is not None:
+        asyncio.run(serve(options.serve or None))
+        return
+    logging.basicConfig(level=logging.INFO, stream=Path(os.devnull).open("w"))  # noqa: SIM115  # until we exit
+    with tempfile.TemporaryDirectory() as folder:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(f"{folder}/ca.pem")
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(f"{folder}/server.pem")
+        os.environ["SSL_CERT_FILE"] = f"{folder}/ca.pem"
+        print("| scheme | at once | client | calls/s | CPU ms/call | speed to SDK's | CPU to httpx's |")
+        print("| --- | --- | --- | --- | --- | --- | --- |")
+        for certificate in (None, f"{folder}/server.pem"):
+            with server(certificate) as base_url:
+                asyncio.run(compare(base_url, calls=options.calls, rounds=options.rounds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""HTTP to a provider: the only place that knows httpx. Nothing here retries or follows a redirect."""
+
+from countersign.providers.transport.ports import LOOPBACK, Credentials, Gate, RemoteFile
+from countersign.providers.transport.transport import Transport
+
+__all__ = ["LOOPBACK", "Credentials", "Gate", "RemoteFile", "Transport"]
