@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
 from countersign.events import SignatureEvent
@@ -102,7 +103,18 @@ class Office:
 
     async def until(self, handle: Handle, is_true: Callable[[AgreementStatus], bool]) -> AgreementStatus:
         """Wait until an agreement's status is as wanted."""
-        return await self.eventually(lambda: handle.query(AgreementWorkflow.status), is_true)
+        return await self.eventually(lambda: self.status(handle), is_true)
+
+    async def status(self, handle: Handle) -> AgreementStatus:
+        """Ask for the status; a run that has just continued as new cannot be asked yet."""
+        async with asyncio.timeout(self.patience):
+            while True:
+                try:
+                    return await handle.query(AgreementWorkflow.status)
+                except RPCError as error:
+                    if "not scheduled yet" not in error.message:
+                        raise
+                    await asyncio.sleep(0.02)
 
     async def until_stage(self, handle: Handle, stage: Stage) -> AgreementStatus:
         return await self.until(handle, lambda status: status.stage is stage)

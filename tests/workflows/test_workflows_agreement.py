@@ -52,7 +52,7 @@ async def test_waits_for_sixty_days(office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.skip(handle, timedelta(days=60))
-    status = await handle.query(AgreementWorkflow.status)
+    status = await office.status(handle)
     assert (status.stage, status.waiting_for) == (Stage.AWAITING_SIGNATURES, WaitingFor.SIGNATURES)
     await office.sign_all(document_id)
     await office.tell(handle, "completed", document_id)
@@ -177,7 +177,7 @@ async def test_reminders_go_out_as_planned_and_no_more(office: Office) -> None:
     handle = await office.start(an_agreement(reminders=plan))
     await office.sent(handle)
     await office.skip(handle, timedelta(days=60))
-    assert (await handle.query(AgreementWorkflow.status)).reminders == plan.at_most
+    assert (await office.status(handle)).reminders == plan.at_most
     await handle.execute_update(AgreementWorkflow.remind)
     await office.until(handle, lambda status: status.reminders == plan.at_most + 1)
 
