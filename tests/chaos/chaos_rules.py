@@ -1,0 +1,113 @@
+"""The six rules. Each looks at the evidence of a run and tells what broke it, one sentence per agreement."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from tests.chaos.chaos_evidence import Case, Evidence
+
+COMPLETED_SHARE: Final = 0.9
+"""Of the agreements that people want signed and that wait for nobody, so many complete."""
+
+CLAIM: Final = "claim.json"
+SIGNED: Final = "signed.pdf"
+ARCHIVE: Final = {SIGNED, "audit-trail.json", "timeline.json"}
+
+
+def sent_once(evidence: Evidence) -> Iterator[str]:
+    """Rule 1: at most one live document per agreement, never two rounds of e-mails for one send."""
+    for case in evidence.cases:
+        live = [each.document_id for each in case.documents if each.is_live]
+        if len(live) > 1:
+            yield f"{case.reference}: {len(live)} live documents: {', '.join(live)}"
+        invited = Counter(address for each in case.documents for address in each.invited)
+        if twice := sorted(address for address, count in invited.items() if count > 1):
+            yield f"{case.reference}: asked more than once to sign: {', '.join(twice)}"
+
+
+def ends_or_waits(evidence: Evidence) -> Iterator[str]:
+    """Rule 2: every agreement ends, or waits visibly for a person.
+
+    Only those wait whose send left no evidence: its outcome was lost, and the provider holds no document.
+    """
+    for case in evidence.cases:
+        if case.ended is None and not case.waited:
+            yield f"{case.reference}: neither ended nor waits for a person"
+        if case.waited and not case.unknown_sends:
+            yield f"{case.reference}: waited for a person, though no send was lost"
+        if case.overlooked:
+            yield f"{case.reference}: waited for a person, though the provider has its document"
+    yield from _too_few_completed(evidence)
+
+
+def _too_few_completed(evidence: Evidence) -> Iterator[str]:
+    others = [case for case in evidence.cases if case.wish == "sign" and not case.waited]
+    completed = sum(case.ended == "completed" for case in others)
+    if completed < COMPLETED_SHARE * len(others):
+        yield f"only {completed} of {len(others)} that waited for nobody completed"
+
+
+def archived_when_completed(evidence: Evidence) -> Iterator[str]:
+    """Rule 3: archived exactly when completed, bytes equal to the provider's, once."""
+    for case in evidence.cases:
+        if broken := _archive_is_broken(case):
+            yield f"{case.reference}: {broken}"
+
+
+def _archive_is_broken(case: Case) -> str | None:
+    files = set(case.files) - {CLAIM}
+    signed = [each for each in case.documents if each.status == "completed"]
+    if case.ended != "completed":
+        if files:
+            return f"ended {case.ended}, and has {', '.join(sorted(files))}"
+        return f"signed by everybody, and ended {case.ended}" if signed else None
+    if files != ARCHIVE:
+        return f"completed, and has {', '.join(sorted(files)) or 'no archive'}"
+    if [each.signed_sha256 for each in signed] != [case.files[SIGNED]]:
+        return "the archive holds other bytes than the provider"
+    return None if case.archivings == 1 else f"archived {case.archivings} times"
+
+
+def events_count_once(evidence: Evidence) -> Iterator[str]:
+    """Rule 4: every accepted event is applied once or recorded as ignored."""
+    for case in evidence.cases:
+        if lost := sorted(set(case.accepted) - set(case.signalled)):
+            yield f"{case.reference}: accepted, and never signalled: {', '.join(lost)}"
+        recorded = Counter(case.recorded)
+        if wrong := sorted(each for each in set(case.signalled) if recorded[each] != 1):
+            yield f"{case.reference}: signalled, and not recorded once: {', '.join(wrong)}"
+
+
+def replays(evidence: Evidence) -> Iterator[str]:
+    """Rule 5: every history made during chaos replays."""
+    for case in evidence.cases:
+        if case.unreplayable is not None:
+            yield f"{case.reference}: does not replay: {case.unreplayable}"
+
+
+def drains(evidence: Evidence) -> Iterator[str]:
+    """Rule 6: when faults stop, everything drains; nothing stays open at the provider."""
+    for case in evidence.cases:
+        if case.ended is None:
+            yield f"{case.reference}: still runs"
+        elif case.ended != "completed" and any(each.is_live for each in case.documents):
+            yield f"{case.reference}: ended {case.ended}, and its document is still open"
+    if evidence.undelivered:
+        yield f"{evidence.undelivered} webhooks are still tried"
+    if evidence.pending:
+        yield f"{evidence.pending} steps are still tried"
+
+
+RULES: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
+    sent_once,
+    ends_or_waits,
+    archived_when_completed,
+    events_count_once,
+    replays,
+    drains,
+)
+
+
+def violations(evidence: Evidence) -> dict[str, list[str]]:
+    """Tell what broke each rule, by the rule's name; an empty list if nothing did."""
+    return {rule.__name__: list(rule(evidence)) for rule in RULES}
