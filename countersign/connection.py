@@ -16,6 +16,9 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
+from countersign.configuration import SettingsError, load
+from countersign.settings import EncryptionSettings
+
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
 
@@ -40,6 +43,25 @@ def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
     )
 
 
+def encryption_codec() -> PayloadCodec | None:
+    """Build the codec of `COUNTERSIGN_ENCRYPTION_KEYS`; None if there are no keys.
+
+    Raises:
+        SettingsError: The keys cannot work, or the extra `encryption` is missing.
+    """
+    (settings,) = load(EncryptionSettings)
+    if settings.keys is None:
+        return None
+    try:
+        from countersign.encryption import EncryptionCodec  # noqa: PLC0415 - an extra, only here
+    except ImportError:
+        raise SettingsError(
+            "COUNTERSIGN_ENCRYPTION_KEYS needs the extra `encryption`; run: "
+            "pip install 'countersign[encryption]'"
+        ) from None
+    return EncryptionCodec(settings.by_id())
+
+
 async def connect(
     *,
     environment: Mapping[str, str] | None = None,
@@ -52,14 +74,17 @@ async def connect(
 
     Args:
         environment: Read instead of the process's own environment.
-        codec: Encrypts payloads, see `data_converter`.
+        codec: Encrypts payloads, see `data_converter`; by default that of the settings, if they have keys.
         interceptors: Client interceptors; those that are worker interceptors too serve its workers.
         runtime: Where the SDK's metrics and logs go; made before the first client.
         lazy: Connect at the first call instead of now, so that a server that is down is no failure yet.
 
     Raises:
         ConnectionFailedError: The configuration cannot be read, or the server does not answer.
+        SettingsError: The encryption keys cannot work.
     """
+    if codec is None and environment is None:
+        codec = encryption_codec()
     options: dict[str, Any] = {"target_host": DEFAULT_ADDRESS}
     try:
         options.update(ClientConfig.load_client_connect_config(override_env_vars=environment))

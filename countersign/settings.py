@@ -4,6 +4,8 @@ Where values come from, and in which order, is in `configuration.py`. Temporal's
 (`TEMPORAL_ADDRESS`, ...) are read by the SDK, see `connection.py`.
 """
 
+import base64
+import re
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -21,6 +23,7 @@ from pydantic import (
 )
 
 from countersign.configuration import Settings, SettingsError, Variable, load
+from countersign.observability.redaction import protect
 
 PRODUCTION: Final = "production"
 LIVE_HOST: Final = "api.turbodocx.com"
@@ -32,7 +35,7 @@ GracefulStop = Annotated[
     float, Variable("COUNTERSIGN_GRACEFUL_STOP_SECONDS"), Field(gt=0, le=3600, allow_inf_nan=False)
 ]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class CountersignSettings(Settings):
@@ -153,7 +156,7 @@ class TurboDocxSettings(Settings):
     def _address_fits_environment(cls, value: str, info: ValidationInfo) -> str:
         host = _host(value)
         if info.data.get("environment") == PRODUCTION:
-            if host in _LOOPBACK:
+            if host in LOOPBACK:
                 raise ValueError("is a sandbox on this machine; production needs the live service")
         elif host == LIVE_HOST and not info.data.get("allow_live"):
             raise ValueError(
@@ -274,6 +277,63 @@ class WebhookSettings(Settings):
         )
 
 
+class EncryptionSettings(Settings):
+    """Encryption of what Temporal keeps, `COUNTERSIGN_ENCRYPTION_...`."""
+
+    prefix: ClassVar[str] = "COUNTERSIGN_ENCRYPTION_"
+
+    keys: SecretStr | None = Field(
+        default=None,
+        description="`<id>:<32 bytes in base64>`, several separated by commas: the first encrypts, all "
+        "decrypt. Make one with `openssl rand -base64 32`. Without any, Temporal keeps plain text.",
+    )
+
+    @field_validator("keys")
+    @classmethod
+    def _are_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            protect(*(text for _, text in _named_keys(value)))
+        return value
+
+    def by_id(self) -> dict[str, bytes]:
+        """Return the keys by id, the one that encrypts first."""
+        named = _named_keys(self.keys) if self.keys else []
+        return {key_id: base64.b64decode(text) for key_id, text in named}
+
+
+class CodecServerSettings(Settings):
+    """The codec server, which shows encrypted payloads in Temporal's UI, `COUNTERSIGN_CODEC_...`."""
+
+    prefix: ClassVar[str] = "COUNTERSIGN_CODEC_"
+
+    token: SecretStr | None = Field(
+        default=None,
+        description="What callers must show as bearer token; without one it listens on this machine only.",
+    )
+
+
+def _named_keys(value: SecretStr) -> list[tuple[str, str]]:
+    """Split `id:base64,id:base64`.
+
+    Raises:
+        ValueError: It has another form; the message does not repeat it.
+    """
+    named = [each.strip().partition(":") for each in value.get_secret_value().split(",")]
+    for key_id, _, text in named:
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", key_id) or not _is_key(text):
+            raise ValueError("must be <id>:<32 bytes in base64>, several separated by commas")
+    if len({key_id for key_id, _, _ in named}) < len(named):
+        raise ValueError("has two keys of the same id")
+    return [(key_id, text) for key_id, _, text in named]
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) == 32  # noqa: PLR2004 - AES-256
+    except ValueError:
+        return False
+
+
 def _networks(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -353,7 +413,7 @@ def _host(address: str) -> str:
         raise ValueError("must be https://host, without user or password")
     if url.query or url.fragment:
         raise ValueError("must end after its path; take away what follows ? or #")
-    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+    if url.scheme == "http" and url.hostname not in LOOPBACK:
         raise ValueError("must be https; plain http is for a sandbox on this machine only")
     return url.hostname
 
@@ -364,8 +424,10 @@ def data_folder() -> Path:
 
 
 __all__ = [
+    "CodecServerSettings",
     "CountersignSettings",
     "DoorSettings",
+    "EncryptionSettings",
     "ProviderSettings",
     "Settings",
     "SettingsError",
