@@ -178,12 +178,22 @@ class ProviderSettings(Settings):
         description="Calls to the provider per second, for all workers together; unlimited if not set.",
     )
     connect_seconds: Seconds = Field(default=5, description="How long connecting may take, TLS included.")
-    read_seconds: Seconds = Field(default=60, description="How long a read may take in all.")
-    write_seconds: Seconds = Field(
-        default=120, description="How long a write may take in all; less than the graceful stop."
+    read_seconds: float = Field(
+        default=60, gt=0, le=60, allow_inf_nan=False, description="How long a read may take in all."
     )
-    download_seconds: Seconds = Field(
-        default=1500, description="How long the download of a signed document may take in all."
+    write_seconds: float = Field(
+        default=120,
+        gt=0,
+        le=120,
+        allow_inf_nan=False,
+        description="How long a write may take in all; less than the graceful stop.",
+    )
+    download_seconds: float = Field(
+        default=1500,
+        gt=0,
+        le=1500,
+        allow_inf_nan=False,
+        description="How long the download of a signed document may take in all.",
     )
     download_hosts: str = Field(
         default=".amazonaws.com",

@@ -3,8 +3,8 @@
 | step     | one attempt | in all  | attempts | why |
 |----------|-------------|---------|----------|-----|
 | claim    | 30 s        | 1 day   | any      | a file in the store; repeating it is harmless |
-| generate | 150 s       | 30 days | any      | the client gives a write 120 s; found again before repeated |
-| send     | 150 s       | 30 days | one      | a second attempt could send twice; the workflow decides |
+| generate | 210 s       | 30 days | any      | a search and a write; found again before repeated |
+| send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
 | identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
 | look     | 75 s        | 30 days | any      | a read |
 | void     | 150 s       | 30 days | any      | voiding twice is voiding once |
@@ -71,12 +71,13 @@ def _retry(
 
 _READ = timedelta(seconds=75)
 _WRITE = timedelta(seconds=150)
+_FIND_AND_WRITE = timedelta(seconds=210)
 _DOWNLOAD = timedelta(minutes=30)
 _MONTH = timedelta(days=30)
 _SILENCE = timedelta(minutes=2)
 
 CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
-GENERATE: Final = Policy(_WRITE, _MONTH, _retry(ends_with=(UNAUTHORISED,)))
+GENERATE: Final = Policy(_FIND_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORISED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
 LOOK: Final = Policy(_READ, _MONTH, _retry())

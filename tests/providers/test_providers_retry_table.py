@@ -1,10 +1,14 @@
 """`activities/errors.py`: every provider error has one row, and the step's policy decides the rest."""
 
+from datetime import timedelta
+
 import pytest
+from annotated_types import Le
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import failure_type, provider_errors, to_application_error
 from countersign.providers import errors
+from countersign.settings import ProviderSettings
 from workflows import failures, policies
 
 
@@ -67,3 +71,19 @@ class TestPolicies:
         provider_steps.remove(policies.CLAIM)
         assert provider_steps
         assert all(step.total.days >= 7 for step in provider_steps)
+
+    def test_a_step_outlasts_its_calls_whatever_the_settings(self) -> None:
+        """The client's own limit ends a call first: it knows whether the request had left."""
+        read, write, download = (longest(f"{each}_seconds") for each in ("read", "write", "download"))
+        assert policies.SEND.attempt > write
+        assert policies.VOID.attempt > write
+        assert policies.REMIND.attempt > write
+        assert policies.GENERATE.attempt > read + write
+        assert policies.LOOK.attempt > read
+        assert policies.IDENTIFY.attempt > read
+        assert policies.ARCHIVE.attempt > 3 * read + download
+
+
+def longest(setting: str) -> timedelta:
+    limits = [each.le for each in ProviderSettings.model_fields[setting].metadata if isinstance(each, Le)]
+    return timedelta(seconds=float(str(limits[0])))
