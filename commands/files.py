@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from commands.errors import BadInputError, UnreachableError
-from countersign.configuration import load
+from commands.settings import load_settings
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, open_store, put
 from workflows.messages import FileSource
@@ -50,7 +50,7 @@ async def store_file(file: LocalFile) -> FileSource:
     Raises:
         UnreachableError: The store could not take it.
     """
-    (settings,) = load(CountersignSettings)
+    settings = load_settings(CountersignSettings)
     try:
         await put(open_store(settings.store), file.source.key, file.content)
     except StorageError as error:

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import Final
 
 from commands.errors import BadInputError, UnreachableError
-from countersign.configuration import load, read
+from commands.settings import load_settings
+from countersign.configuration import read
 from countersign.providers.errors import ProviderError, RejectedError, UnauthorisedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
@@ -23,19 +24,20 @@ _NEAREST: Final = 3
 
 
 def is_configured() -> bool:
-    """Tell whether this process has a key of the provider."""
-    return read(TurboDocxSettings).where("TURBODOCX_API_KEY") is not None
+    """Tell whether this process is meant to know the provider: it has a key, or an organisation's id."""
+    reading = read(TurboDocxSettings)
+    return any(reading.where(name) for name in ("TURBODOCX_API_KEY", "TURBODOCX_ORG_ID"))
 
 
 async def check_at_provider(agreement: AgreementInput) -> None:
     """Check an agreement's source with the provider that the settings name; nothing is changed there.
 
     Raises:
-        BadInputError: The key is refused, or the template, its variables or its roles do not fit.
-        SettingsError: The provider's settings cannot work.
+        BadInputError: The settings cannot work, the key is refused, or the template, its variables or its
+            roles do not fit.
         UnreachableError: The provider does not answer.
     """
-    (settings,) = load(TurboDocxSettings)
+    settings = load_settings(TurboDocxSettings)
     async with connect(Rotating(settings)) as client, explained_by_provider():
         match agreement.source:
             case TemplateSource() as source:

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from commands.errors import CommandError, ExitCode
 from countersign.entry import run
-from countersign.settings import SettingsError
 
 P = ParamSpec("P")
 
@@ -46,11 +45,8 @@ async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:
     try:
         return await work or ExitCode.DONE
     except CommandError as error:
-        code, sentence = error.exit_code, str(error)
-    except SettingsError as error:
-        code, sentence = ExitCode.BAD_INPUT, str(error)
-    err.print(sentence, style="red", markup=False)
-    return code
+        err.print(str(error), style="red", markup=False)
+        return error.exit_code
 
 
 def print_json(value: BaseModel) -> None:

@@ -7,8 +7,8 @@ import typer
 from commands import subscription
 from commands.errors import UnreachableError
 from commands.provider import explained_by_provider
+from commands.settings import load_settings
 from commands.verbs import err, out, verb
-from countersign.configuration import load
 from countersign.providers.turbodocx.connection import connect
 from countersign.secrets.rotation import Rotating
 from countersign.settings import LIVE_HOST, TurboDocxSettings
@@ -32,7 +32,7 @@ async def setup(
     ] = False,
 ) -> None:
     """Have the provider deliver to the door, beside the addresses there are; keep the secret."""
-    (settings,) = load(TurboDocxSettings)
+    settings = load_settings(TurboDocxSettings)
     checked = subscription.check_url(url, sandbox=LIVE_HOST not in settings.base_url)
     async with connect(Rotating(settings)) as client, explained_by_provider():
         made = await subscription.set_up(client, checked, new_secret=new_secret)
@@ -47,7 +47,7 @@ async def setup(
 @verb
 async def test() -> None:
     """Ask the provider for a test event, and tell whether it came through and verified."""
-    (settings,) = load(TurboDocxSettings)
+    settings = load_settings(TurboDocxSettings)
     async with connect(Rotating(settings)) as client, explained_by_provider():
         deliveries = await subscription.try_out(client)
     failed = 0

@@ -1,0 +1,263 @@
+"""Each mistake is answered by one clear sentence, its exit code, and nothing half-done.
+
+Once from the command line and once from the API: both must say the same.
+"""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.agreements import check_agreement, start_agreement
+from commands.errors import CommandError, ExitCode
+from countersign.local.ports import free_port
+from countersign.local.sandbox import MEMBER_KEY
+from countersign.local.stack import Stack
+from tests.commands.shell import Shell
+from tests.workflows.office import TEMPLATE, VARIABLES
+
+_ADA = {"name": "Ada Lovelace", "email": "ada@example.com"}
+_GRACE = {"name": "Grace Hopper", "email": "grace@example.com"}
+_NDA = "7e3a1c00-0000-4000-8000-000000000002"
+_ROLES = "7e3a1c00-0000-4000-8000-000000000003"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One way to get it wrong: what differs from a draft that works, and what is said."""
+
+    says: str
+    draft: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    code: ExitCode = ExitCode.BAD_INPUT
+
+
+def _signers(*signers: Mapping[str, Any]) -> dict[str, Any]:
+    return {"signers": list(signers)}
+
+
+def _template(template_id: str = TEMPLATE, variables: Mapping[str, str] = VARIABLES) -> dict[str, Any]:
+    return {"source": {"kind": "template", "template_id": template_id, "variables": dict(variables)}}
+
+
+def _file(path: str) -> dict[str, Any]:
+    return {"source": {"kind": "file", "path": path}}
+
+
+def _in(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+MISTAKES = {
+    "no recipients": Mistake("signers: name at least one", _signers()),
+    "an invalid e-mail": Mistake(
+        "signer 2: that is no e-mail address", _signers(_ADA, _GRACE | {"email": "grace"})
+    ),
+    "a cc that is none": Mistake("cc 1: that is no e-mail address", {"cc": ["nobody"]}),
+    "a sender that is none": Mistake(
+        "sender: that is no e-mail address", {"sender": {"name": "Us", "email": "us@"}}
+    ),
+    "two recipients alike": Mistake(
+        "signers 1 and 2 have the same e-mail address; each needs one of their own",
+        _signers(_ADA, _GRACE | {"email": "ADA@example.com"}),
+    ),
+    "a hole in the order": Mistake(
+        "order: nobody signs at 2; count from 1 without a hole",
+        _signers(_ADA | {"order": 1}, _GRACE | {"order": 3}),
+    ),
+    "an order for some": Mistake(
+        "order: give every signer one, or none of them", _signers(_ADA | {"order": 1}, _GRACE)
+    ),
+    "a signer in other words": Mistake("signer 1: write 'Name <address>'", {"signers": ["ada@example.com"]}),
+    "an unknown template": Mistake(
+        f"template Services Agremeent: there is none with this id; nearest: Services Agreement ({TEMPLATE})",
+        _template("Services Agremeent"),
+    ),
+    "a template's id mistyped": Mistake(
+        f"template {_NDA[:-1]}9: there is none with this id; nearest: ", _template(f"{_NDA[:-1]}9")
+    ),
+    "a variable that the template lacks": Mistake(
+        f"template {TEMPLATE}: it has no variable Prize (did you mean Price?)",
+        _template(variables=VARIABLES | {"Prize": "1"}),
+    ),
+    "a variable that it needs": Mistake(
+        f"template {TEMPLATE}: it needs the variable StartDate",
+        _template(variables={name: value for name, value in VARIABLES.items() if name != "StartDate"}),
+    ),
+    "a role that nobody fills": Mistake(
+        f"template {_ROLES}: it has no role clint (did you mean client?); nobody signs as client",
+        {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA | {"role": "clint"})},
+    ),
+    "a signer without a role": Mistake(
+        "role: with a template with roles, each signer needs the role they sign as",
+        {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA)},
+    ),
+    "a role without roles": Mistake(
+        "role: only signers of a template with roles have one", _signers(_ADA | {"role": "client"})
+    ),
+    "a missing file": Mistake("file nowhere.pdf: No such file or directory", _file("nowhere.pdf")),
+    "a file that is not what its name says": Mistake(
+        "file text.pdf: its content is not that of a .pdf file", _file("text.pdf")
+    ),
+    "an archive that is no document": Mistake(
+        "file archive.docx: its content is not that of a .docx file", _file("archive.docx")
+    ),
+    "a file of another kind": Mistake(
+        "file notes.txt: the provider takes .pdf, .docx, .pptx", _file("notes.txt")
+    ),
+    "a file that is too large": Mistake(
+        "file large.pdf: over 10 MB, the provider's limit", _file("large.pdf")
+    ),
+    "an http link": Mistake(
+        "source.url: the link must begin with https://",
+        {"source": {"kind": "link", "url": "http://example.com/a.pdf"}},
+    ),
+    "a reference with forbidden characters": Mistake(
+        "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter",
+        {"reference": "order 1042/7"},
+    ),
+    "a deadline in the past": Mistake("deadline: it has passed", {"deadline": _in(-1)}),
+    "a deadline beyond the limit": Mistake(
+        "deadline: at most 999 days from now, the provider's limit", {"deadline": _in(1001)}
+    ),
+    "a deadline without an offset": Mistake(
+        "deadline: it needs an offset, for example 2027-01-31T12:00:00Z", {"deadline": "2030-01-31T12:00:00"}
+    ),
+    "a deadline that is none": Mistake("deadline: Input should be a valid datetime", {"deadline": "soon"}),
+    "too much of it": Mistake(
+        "bytes, and at most 1,500,000 can be started: shorten its variables, or send a file",
+        _template(variables=VARIABLES | {"Service": "x" * 1_500_000}),
+    ),
+    "a field for nobody": Mistake(
+        "field 1: there is no signer 3", {"fields": [{"signer": 3, "anchor": "{signature1}"}]}
+    ),
+    "a field nowhere": Mistake(
+        "field 1: give it an anchor, or a page with x and y", {"fields": [{"signer": 1}]}
+    ),
+    "a misspelt name": Mistake(
+        "signrs: there is no such field; did you mean signers?", {"signrs": [], "title": "T"}
+    ),
+    "no title": Mistake("title: String should have at least 1 character", {"title": ""}),
+    "several at once": Mistake(
+        "signer 1: that is no e-mail address; deadline: it has passed",
+        {**_signers(_ADA | {"email": "ada"}), "deadline": _in(-1)},
+    ),
+    "Temporal out of reach": Mistake(
+        "Temporal does not answer at 127.0.0.1:1: start it, or set TEMPORAL_ADDRESS",
+        env={"TEMPORAL_ADDRESS": "127.0.0.1:1"},
+        code=ExitCode.UNREACHABLE,
+    ),
+    "no such namespace": Mistake(
+        "Temporal has no such namespace: check TEMPORAL_NAMESPACE",
+        env={"TEMPORAL_NAMESPACE": "elsewhere"},
+        code=ExitCode.UNREACHABLE,
+    ),
+    "a wrong key": Mistake(
+        "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID",
+        env={"TURBODOCX_API_KEY": "TDX-test-wrong"},
+    ),
+    "an empty key": Mistake("TURBODOCX_API_KEY is not set", env={"TURBODOCX_API_KEY": ""}),
+    "a placeholder for a key": Mistake(
+        "TURBODOCX_API_KEY: is a placeholder; set the real value", env={"TURBODOCX_API_KEY": "TDX-changeme"}
+    ),
+    "http to somewhere": Mistake(
+        "TURBODOCX_BASE_URL: must be https; plain http is for a sandbox on this machine only",
+        env={"TURBODOCX_BASE_URL": "http://api.example.com"},
+    ),
+    "a provider that does not answer": Mistake(
+        "the provider did not answer: ",
+        env={"TURBODOCX_BASE_URL": f"http://127.0.0.1:{free_port()}"},
+        code=ExitCode.UNREACHABLE,
+    ),
+}
+
+
+@pytest.fixture
+def files(shell: Shell) -> Path:
+    """Files that are not what they should be."""
+    (shell.folder / "text.pdf").write_text("Dear Sir or Madam")
+    (shell.folder / "archive.docx").write_bytes(b"PK\x03\x04 but nothing of Word")
+    (shell.folder / "notes.txt").write_text("notes")
+    (shell.folder / "large.pdf").write_bytes(b"%PDF-1.7" + bytes(10 * 1024 * 1024))
+    return shell.folder
+
+
+def _draft(mistake: Mistake) -> dict[str, Any]:
+    whole = {"reference": f"bad-{uuid.uuid4().hex[:10]}", "title": "Order", **_template(), **_signers(_ADA)}
+    return whole | dict(mistake.draft)
+
+
+def _ledger(stack: Stack) -> Any:
+    return asyncio.run(stack.sandbox.ledger())
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.usefixtures("files")
+def test_a_mistake_is_one_sentence_and_nothing_is_done(
+    mistake: Mistake, shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in mistake.env.items():
+        monkeypatch.setenv(name, value)
+    before = _ledger(stack)
+    draft = _draft(mistake)
+    path = shell.folder / "draft.json"
+    path.write_text(json.dumps(draft))
+
+    ran = shell("start", str(path))
+    with pytest.raises(CommandError) as raised:
+        asyncio.run(start_agreement(draft))
+
+    assert (ran.code, ran.out) == (mistake.code, "")
+    assert mistake.says in ran.err
+    assert ran.err.strip() == str(raised.value)
+    assert raised.value.exit_code == mistake.code
+    assert "Traceback" not in ran.err
+    assert not [person for person in ("Lovelace", "ada@example.com") if person in ran.err]
+    assert _ledger(stack) == before
+
+
+@pytest.mark.usefixtures("shell")
+def test_no_permission_is_told_apart(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
+    forbidden = {
+        "path": "/template/*",
+        "do": "status",
+        "status": 403,
+        "body": {"message": "no", "type": "Role"},
+    }
+    asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [forbidden]}))
+    with pytest.raises(CommandError) as raised:
+        asyncio.run(check_agreement(_draft(Mistake(""))))
+    asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
+    assert str(raised.value) == (
+        "the provider's key lacks the permission: give it the role `contributor` or `administrator`"
+    )
+    assert raised.value.exit_code == ExitCode.BAD_INPUT
+
+
+def test_a_reference_used_before_is_refused(shell: Shell, stack: Stack) -> None:
+    path = shell.folder / "draft.json"
+    draft = _draft(Mistake(""))
+    path.write_text(json.dumps(draft))
+    assert shell("start", str(path)).code == 0
+    again = shell("start", str(path))
+    assert (again.code, again.out) == (
+        0,
+        f"{draft['reference']}: started (it was running already; nothing was started twice)\n",
+    )
+    assert shell("void", draft["reference"], "--reason", "A mistake").code == 0
+    assert shell("watch", draft["reference"]).code == ExitCode.NOT_COMPLETED
+    before = _ledger(stack)
+    used = shell("start", str(path))
+    assert used.code == ExitCode.REFUSED
+    assert used.err == (
+        f"reference {draft['reference']} was used by an agreement that has ended: "
+        f"take a new one, for example {draft['reference']}.2\n"
+    )
+    assert _ledger(stack) == before
