@@ -48,16 +48,22 @@ def _lines(status: AgreementStatus) -> list[str]:
         lines.append("document ready to be sent")
     if status.document_id:
         lines.append(f"sent for signature: document {status.document_id}")
-    lines += [f"viewed by {signer.name}" for signer in status.signers if signer.viewed_at is not None]
-    signed = [signer for signer in status.signers if signer.signed_at is not None]
-    signed.sort(key=lambda signer: (str(signer.signed_at), signer.order))
-    lines += [
-        f"signed by {signer.name} ({place} of {len(status.signers)})"
-        for place, signer in enumerate(signed, 1)
-    ]
+    lines += _deeds(status)
     if status.result:
         lines.append("archived" if status.result.archive else status.result.outcome)
     return lines
+
+
+def _deeds(status: AgreementStatus) -> list[str]:
+    """What signers did, in the order in which they did it."""
+    viewed = [(each.viewed_at, "viewed", each.name) for each in status.signers if each.viewed_at is not None]
+    signed = [(each.signed_at, "signed", each.name) for each in status.signers if each.signed_at is not None]
+    deeds, count = [], 0
+    for _, deed, name in sorted(viewed + signed, key=lambda each: each[0]):
+        count += deed == "signed"
+        place = f" ({count} of {len(status.signers)})" if deed == "signed" else ""
+        deeds.append(f"{deed} by {name}{place}")
+    return deeds
 
 
 def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
