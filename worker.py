@@ -14,7 +14,8 @@ from datetime import timedelta
 from typing import Final
 
 from temporalio.client import Client
-from temporalio.worker import Worker, WorkflowRunner
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.archive import ArchiveActivities
@@ -66,7 +67,24 @@ def workflow_runner() -> WorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
-def workflow_worker(client: Client, store: Store, settings: CountersignSettings) -> Worker:
+def deployment(settings: WorkerSettings) -> WorkerDeploymentConfig | None:
+    """Tell Temporal which build this is, where the settings name one; see docs/changing-workflows.md."""
+    if settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(settings.deployment, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior[settings.versioning.upper()],
+    )
+
+
+def workflow_worker(
+    client: Client,
+    store: Store,
+    settings: CountersignSettings,
+    *,
+    build: WorkerDeploymentConfig | None = None,
+) -> Worker:
     """Build the worker of the workflows and of what touches only the store."""
     keys = StoreKeys(settings.environment, client.namespace)
     claims = ClaimActivities(store, keys, pace=settings.pace)
@@ -77,6 +95,7 @@ def workflow_worker(client: Client, store: Store, settings: CountersignSettings)
         activities=[claims.claim],
         interceptors=[InitiatorInterceptor()],
         workflow_runner=workflow_runner(),
+        deployment_config=build,
         max_cached_workflows=settings.cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
@@ -84,7 +103,13 @@ def workflow_worker(client: Client, store: Store, settings: CountersignSettings)
 
 
 def provider_worker(
-    client: Client, provider: Provider, store: Store, settings: CountersignSettings, sender: Sender
+    client: Client,
+    provider: Provider,
+    store: Store,
+    settings: CountersignSettings,
+    sender: Sender,
+    *,
+    build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
     """Build the worker that calls the provider: its own queue, never eager, slots as the circuit allows."""
     documents = DocumentActivities(provider.client)
@@ -105,6 +130,7 @@ def provider_worker(
         ],
         interceptors=[InitiatorInterceptor()],
         tuner=tuner(provider.circuit),
+        deployment_config=build,
         max_task_queue_activities_per_second=_steps_per_second(provider.calls_per_second),
         disable_eager_activity_execution=True,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
@@ -153,9 +179,10 @@ async def run() -> int:
                 Rotating(theirs, ttl_seconds=ours.secrets_ttl_seconds), options, slots=ours.provider_slots
             )
         )
+        build = deployment(watched)
         workers = (
-            workflow_worker(client, store, ours),
-            provider_worker(client, provider, store, ours, sender),
+            workflow_worker(client, store, ours, build=build),
+            provider_worker(client, provider, store, ours, sender, build=build),
         )
         if sdk is not None and watched.metrics_port is not None:
             monitor = WorkerMonitor(

@@ -52,9 +52,10 @@ class CountersignSettings(Settings):
         min_length=1,
         description="Where files go: a folder, or s3://, gs://, az:// with the extra `objects`.",
     )
-    task_queue: str = Field(default="countersign", min_length=1, description="Task queue of the workflows.")
-    provider_task_queue: str = Field(
-        default="countersign-turbodocx", min_length=1, description="Task queue of the provider's activities."
+    task_queue: str = Field(
+        default="countersign",
+        min_length=1,
+        description="Task queue of the workflows; the provider's is named after it, `countersign-turbodocx`.",
     )
     provider_slots: int = Field(default=20, ge=1, le=1000, description="Provider calls at once, per worker.")
     cached_workflows: int = Field(
@@ -249,6 +250,21 @@ class WorkerSettings(Settings):
     )
     census_seconds: Seconds = Field(
         default=30, description="How old the numbers of waiting agreements and tasks may get."
+    )
+    build_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="This build's id, for Temporal's worker versioning; without one workers are unversioned.",
+    )
+    deployment: str = Field(
+        default="countersign",
+        pattern=r"^[^.]{1,255}$",
+        description="The worker deployment that the build belongs to.",
+    )
+    versioning: Literal["auto_upgrade", "pinned"] = Field(
+        default="auto_upgrade",
+        description="Whether running agreements move to the current build or stay with their own.",
     )
 
 

@@ -9,6 +9,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from countersign.connection import data_converter
+from tests.workflows.amended import AmendedWorkflow, CarelessWorkflow
 from tests.workflows.office import Office
 from tests.workflows.reordered import ReorderedWorkflow
 from tests.workflows.scenarios import SCENARIOS
@@ -73,3 +74,13 @@ def test_every_branch_is_recorded() -> None:
 async def test_a_reordered_workflow_does_not_pass() -> None:
     with pytest.raises(NondeterminismError):
         await replayer(ReorderedWorkflow).replay_workflow(recorded("happy"))
+
+
+async def test_a_new_step_without_a_patch_does_not_pass() -> None:
+    with pytest.raises(NondeterminismError):
+        await replayer(CarelessWorkflow).replay_workflow(recorded("happy"))
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+async def test_a_new_step_behind_a_patch_passes(path: Path) -> None:
+    await replayer(AmendedWorkflow).replay_workflow(recorded(path.stem))
