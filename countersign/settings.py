@@ -82,9 +82,6 @@ class CountersignSettings(Settings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`auto` is readable on a terminal and JSON elsewhere."
     )
-    log_bodies: Literal["off", "redacted"] = Field(
-        default="off", description="Whether provider bodies are logged at DEBUG; never in production."
-    )
     secrets: str | None = Field(
         default=None,
         description="A secret manager for what is set nowhere else: `aws:<secret id>`, "
@@ -106,13 +103,6 @@ class CountersignSettings(Settings):
     def _no_hurry_in_production(cls, value: float, info: ValidationInfo) -> float:
         if value != 1 and info.data.get("environment") == PRODUCTION:
             raise ValueError("must be 1 in production; the waits are as long as providers need")
-        return value
-
-    @field_validator("log_bodies")
-    @classmethod
-    def _no_bodies_in_production(cls, value: str, info: ValidationInfo) -> str:
-        if value != "off" and info.data.get("environment") == PRODUCTION:
-            raise ValueError("must be off in production; bodies hold people's data")
         return value
 
 
@@ -137,6 +127,16 @@ class TurboDocxSettings(Settings):
         description="Who asks for signatures, unless the agreement says.",
     )
     sender_name: str = Field(repr=False, description="The sender's name.")
+    log_bodies: Annotated[Literal["off", "redacted"], Variable("COUNTERSIGN_LOG_BODIES")] = Field(
+        default="off", description="Whether the provider's bodies are logged at DEBUG; never in production."
+    )
+
+    @field_validator("log_bodies")
+    @classmethod
+    def _no_bodies_in_production(cls, value: str, info: ValidationInfo) -> str:
+        if value != "off" and info.data.get("environment") == PRODUCTION:
+            raise ValueError("must be off in production; bodies hold people's data")
+        return value
 
     @field_validator("api_key")
     @classmethod

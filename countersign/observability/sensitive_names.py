@@ -18,7 +18,7 @@ _WORDS: Final = frozenset(
 )
 """Words that are telling when they stand alone between separators: `pin` is, `shipping` is not."""
 
-_LAST_WORDS: Final = frozenset({"signature", "name", "names", "query", "body"})
+_LAST_WORDS: Final = frozenset({"signature", "name", "names", "query", "body", "description", "reason"})
 """Words that are telling at the end: `x-turbodocx-signature` is, `signature_event` is not."""
 
 _TECHNICAL: Final = frozenset(

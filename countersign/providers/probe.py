@@ -33,7 +33,7 @@ async def probing(
         if now.state is not seen:
             seen = now.state
             CIRCUIT_CHANGES.labels(provider, now.state).inc()
-            _log.warning("circuit %s", now.state, extra={"provider": provider, "reason": now.reason})
+            _log.warning("circuit %s", now.state, extra={"provider": provider, "because": now.reason})
         _report_state(provider, now)
         with suppress(RuntimeError):  # the loop has been closed: nothing is left to probe for
             loop.call_soon_threadsafe(changed.set)

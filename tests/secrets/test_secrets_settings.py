@@ -136,10 +136,12 @@ class TestEnvironments:
         monkeypatch.setenv("COUNTERSIGN_PACE", "2")
         assert "COUNTERSIGN_PACE: must be 1 in production" in refusal(CountersignSettings)
 
+    @pytest.mark.usefixtures("provider_environment")
     def test_production_logs_no_bodies(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "production")
         monkeypatch.setenv("COUNTERSIGN_LOG_BODIES", "redacted")
-        assert "COUNTERSIGN_LOG_BODIES: must be off in production" in refusal(CountersignSettings)
+        assert load(TurboDocxSettings)[0].log_bodies == "redacted"
+        monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "production")
+        assert "COUNTERSIGN_LOG_BODIES: must be off in production" in refusal(TurboDocxSettings)
 
     @pytest.mark.usefixtures("provider_environment")
     def test_a_name_that_only_looks_like_production_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import httpx
 
 from countersign.observability import tracing
 from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
+from countersign.observability.redaction import redact_body
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
 from countersign.providers.correlation import request_id
@@ -59,6 +60,7 @@ class Transport:
         trust_env: Whether `HTTPS_PROXY`, `NO_PROXY` and `SSL_CERT_FILE` apply; never for this machine.
         tls: The TLS settings, for a company's own certificate authority; must verify.
         correlate: Names each request, for `X-Request-ID`.
+        log_bodies: Whether bodies are logged, redacted and cut, at DEBUG.
 
     Raises:
         ValueError: The base URL or the TLS settings are not safe.
@@ -76,6 +78,7 @@ class Transport:
         trust_env: bool = False,
         tls: ssl.SSLContext | None = None,
         correlate: Callable[[], str] = request_id,
+        log_bodies: bool = False,
     ) -> None:
         url = urlsplit(base_url)
         loopback = url.hostname in LOOPBACK
@@ -91,6 +94,7 @@ class Transport:
         self._explain = explain
         self._gate = gate or OpenGate()
         self._correlate = correlate
+        self._log_bodies = log_bodies
         trust_env = trust_env and not loopback
         self._client = api_client(self.limits, trust_env=trust_env, tls=tls)
         self._files = file_client(self.limits, trust_env=trust_env, tls=tls)
@@ -131,6 +135,10 @@ class Transport:
     async def _answer(self, call: Call, correlation: str, trace: _Trace, parse: Callable[[Any], T]) -> T:
         credentials = await self._credentials.headers()
         headers, body = await self._send(call, self._build(call, correlation, credentials), trace)
+        if self._log_bodies:
+            sent = redact_body(json.dumps(call.body or call.form).encode())
+            told = {"operation": call.operation, "sent": sent, "received": redact_body(body)}
+            _log.debug("provider bodies", extra=told)
         if trace.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
             raise KeyReplacedError(
                 f"{call.operation}: refused with a key that has been replaced", operation=call.operation

@@ -101,6 +101,7 @@ def connect(
         ),
         trust_env=options.trust_env,
         tls=tls,
+        log_bodies=settings.current.log_bodies == "redacted",
     )
     downloads = DownloadRules(
         hosts=tuple(options.download_hosts.lower().split(",")), seconds=options.download_seconds

@@ -1,6 +1,7 @@
 """`/_sandbox/…`: what a test or a curious person may do that the real service has no endpoint for."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -36,6 +37,14 @@ class Sign(Body):
     model_config = ConfigDict(extra="forbid")
 
     entries: dict[str, str | bool] | None = None
+
+
+class NewKey(Body):
+    """Another administrator's key."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    api_key: Annotated[str, Field(pattern="^TDX-test-[!-~]{1,100}$")]
 
 
 class Finalize(Body):
@@ -183,6 +192,14 @@ async def reset(request: Request) -> Response:
     return reply({"reset": True})
 
 
+async def change_access(request: Request) -> Response:
+    """Issue another API key, as an administrator would in the dashboard; the old one is refused at once."""
+    sandbox = sandboxes.of(request)
+    asked = check(NewKey, await json_object(request), errors.invalid)
+    sandbox.access = replace(sandbox.access, api_key=asked.api_key)
+    return reply({"changed": True})
+
+
 async def health(_request: Request) -> Response:
     """Answer that it is there."""
     return reply({"status": "ok"})
@@ -227,5 +244,6 @@ ROUTES = [
     _route("/faults", faults),
     _route("/faults", set_faults, "PUT"),
     _route("/faults", clear_faults, "DELETE"),
+    _route("/access", change_access, "PUT"),
     _route("/reset", reset, "POST"),
 ]
