@@ -72,6 +72,8 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
         facts.append(("needs attention", status.needs_attention))
     if status.candidates:
         facts.append(("candidates", ", ".join(status.candidates)))
+    if status.last_error and not status.result:
+        facts.append(("last error", status.last_error))
     if status.document_id:
         facts.append(("document", status.document_id))
     if status.deadline:

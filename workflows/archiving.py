@@ -35,6 +35,7 @@ async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
     try:
         outcome = await _run(state, policies.ARCHIVE_FIRST)
     except ActivityError as error:
+        state.fail("archiving failed", error)
         seen = _seen_before_failing(error)
         if seen is not None:
             state.observe(seen, by=by)
@@ -55,8 +56,8 @@ async def archive(state: AgreementState) -> None:
         state.publish()
         try:
             state.archive = (await _run(state, policies.ARCHIVE)).archive
-        except ActivityError:
-            state.note("archiving failed")
+        except ActivityError as error:
+            state.fail("archiving failed", error)
         if state.archive is None:
             await workflow.sleep(state.paced(_TRY_AGAIN), summary="archive again")
 

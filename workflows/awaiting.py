@@ -63,15 +63,9 @@ def _next_alarm(state: AgreementState) -> tuple[datetime, str]:
     """Find what is due first: a look at the provider, a reminder, or the deadline."""
     if state.next_look_at is None:
         _plan_next_look(state)
-    due = [(state.next_look_at, "look at the provider"), (_reminder_at(state), "reminder")]
+    due = [(state.next_look_at, "look at the provider"), (state.next_reminder_at(), "reminder")]
     due.append((state.agreement.deadline, "deadline"))
     return min((moment, summary) for moment, summary in due if moment is not None)
-
-
-def _reminder_at(state: AgreementState) -> datetime | None:
-    if state.sent_at is None:
-        return None
-    return schedule.next_reminder(state.agreement.reminders, state.sent_at, state.reminders)
 
 
 def _plan_next_look(state: AgreementState) -> None:
@@ -94,7 +88,7 @@ async def _serve(state: AgreementState, *, rung: bool) -> None:
         await _expire(state)
     elif claimed or (rung and _is_due(state.next_look_at)):
         await _look(state, by="webhook" if claimed else "poll")
-    elif state.remind_now or _is_due(_reminder_at(state)):
+    elif state.remind_now or _is_due(state.next_reminder_at()):
         await _remind(state)
     if state.progress.ended is None:
         _go_on_waiting(state)
@@ -155,7 +149,7 @@ async def _void(state: AgreementState, reason: str) -> None:
     except ActivityError as error:
         if verdict(error) is not Verdict.REFUSED:
             raise
-        state.note("the provider refused to void")
+        state.fail("the provider refused to void", error)
     state.observe(await _ask(state), by="poll" if state.deadline_passed else "operator")
     if state.progress.ended is None:
         state.trouble = "The provider refuses to void the document; it is tried again every hour."
@@ -185,8 +179,8 @@ async def _remind(state: AgreementState) -> None:
             **at_provider(policies.REMIND, "remind whoever has not signed", pace=state.pace),
         )
         state.note("reminded")
-    except ActivityError:
-        state.note("a reminder failed")
+    except ActivityError as error:
+        state.fail("a reminder failed", error)
 
 
 def _obey(state: AgreementState) -> None:

@@ -1,16 +1,24 @@
-"""The card in the Temporal UI: who signed when, what it waits for, what a person must do. Pure."""
+"""The card in the Temporal UI: who signed when, what it waits for, what a person must do. Pure.
 
-from datetime import datetime
+Markdown, as far as the UI shows it well: its tables have no space between their columns, and lists that no
+heading parts become one.
+"""
 
-from workflows.messages import AgreementStatus, SignerStatus
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from workflows.messages import AgreementStatus, SignerStatus, Stage
 from workflows.progress import Progress
 
-_WAITS = {
+_WAITS: Final = {
     "provider": "the provider",
     "signatures": "signatures",
     "operator": "a person's decision",
     "nobody": "nobody",
 }
+_MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def card(status: AgreementStatus, progress: Progress) -> str:
@@ -20,38 +28,74 @@ def card(status: AgreementStatus, progress: Progress) -> str:
         status: What the status query answers.
         progress: What is known of the document.
     """
-    signed = f"signed {progress.signed_count()} of {len(status.signers)}"
-    lines = [f"**{status.stage.replace('_', ' ')}** · waiting for {_WAITS[status.waiting_for]} · {signed}"]
+    blocks = [f"## {status.stage.replace('_', ' ').capitalize()}"]
     if status.needs_attention:
-        lines += ["", f"⚠ **{status.needs_attention}**"]
-    lines += ["", "| signer | order | viewed | signed |", "|---|---|---|---|"]
-    lines += [_row(signer) for signer in status.signers]
-    lines += [""]
-    lines += [f"* {name}: {value}" for name, value in _facts(status) if value]
-    return "\n".join(lines)
+        blocks += [f"**⚠ {_plain(status.needs_attention)}**", _list(_choices(status))]
+    elif status.result is None:
+        blocks.append(f"Waits for {_WAITS[status.waiting_for]}.")
+    if status.last_error and status.result is None:
+        blocks.append(f"Last error: {_plain(status.last_error)}")
+    blocks.append(f"### Signed by {progress.signed_count()} of {len(status.signers)}")
+    blocks.append(_list([_signer(signer) for signer in status.signers]))
+    if facts := [f"{name}: {value}" for name, value in _facts(status) if value]:
+        blocks += ["### Details", _list(facts)]
+    return "\n\n".join(filter(None, blocks))
 
 
-def _row(signer: SignerStatus) -> str:
-    name = signer.name.replace("|", "\\|")
-    return f"| {name} | {signer.order} | {show_moment(signer.viewed_at)} | {show_moment(signer.signed_at)} |"
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"* {item}" for item in items)
+
+
+def _choices(status: AgreementStatus) -> list[str]:
+    """Say how to decide, where a decision is what it waits for."""
+    resolve = f"python starter.py resolve {status.reference}"
+    choices: tuple[str, ...]
+    if status.stage is Stage.SENDING:
+        choices = ("--adopt DOCUMENT", "--send-again", "--abandon")
+    elif status.stage is Stage.ARCHIVING:
+        return []
+    else:
+        choices = ("--keep", "--abandon") if status.candidates else ("--abandon",)
+    return [f"`{resolve} {choice}`" for choice in choices]
+
+
+def _signer(signer: SignerStatus) -> str:
+    name = _plain(signer.name)
+    if signer.signed_at is not None:
+        return f"✓ {name}, signed {show_moment(signer.signed_at or None)}".rstrip()
+    if signer.viewed_at is not None:
+        return f"{name}, viewed {show_moment(signer.viewed_at or None)}".rstrip()
+    return f"{name}"
 
 
 def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
     archive = status.result.archive if status.result else None
     return [
-        ("document", f"`{status.document_id}`" if status.document_id else ""),
-        ("candidates", ", ".join(f"`{each}`" for each in status.candidates)),
-        ("deadline", show_moment(status.deadline)),
-        ("next look at the provider", "" if status.result else show_moment(status.next_look_at)),
-        ("reminders sent", str(status.reminders or "")),
-        ("archive", archive.document.url if archive else ""),
+        ("Next look at the provider", "" if status.result else show_moment(status.next_look_at)),
+        ("Next reminder", show_moment(status.next_reminder_at)),
+        ("Reminders sent", str(status.reminders or "")),
+        ("Deadline", show_moment(status.deadline)),
+        ("Document", f"`{status.document_id}`" if status.document_id else ""),
+        ("Candidates", ", ".join(f"`{each}`" for each in status.candidates)),
+        ("Known from", status.result.resolved_by if status.result else ""),
+        ("Archive", f"`{archive.document.url}`" if archive else ""),
         ("SHA-256", f"`{archive.document.sha256}`" if archive else ""),
     ]
 
 
+def _plain(text: str) -> str:
+    """Keep Markdown out of what people entered."""
+    return _MARKUP.sub(r"\\\1", text)
+
+
 def show_moment(moment: datetime | str | None) -> str:
-    """Write a time to the second, or "yes" where nobody told when."""
+    """Write a time in UTC, to the second; "yes" where nobody told when, as it is where it is no time."""
     if moment is None:
         return ""
-    text = moment if isinstance(moment, str) else moment.isoformat()
-    return text[:19].replace("T", " ") or "yes"
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            return str(moment) or "yes"
+    at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -183,6 +183,7 @@ class Continued(Message):
         reminders: How many reminders were asked for.
         sends: How many times sending was tried.
         dismissed: Other documents with our marker that a person has dealt with.
+        last_error: The last failure of a step, for the card.
     """
 
     progress: Progress
@@ -195,6 +196,7 @@ class Continued(Message):
     reminders: int
     sends: int
     dismissed: frozenset[str]
+    last_error: str | None = None
 
 
 class AgreementInput(Message):
@@ -291,6 +293,8 @@ class AgreementStatus(Message):
         signers: Each signer's progress.
         deadline: When it expires.
         next_look_at: When the provider is asked next, if no webhook comes first.
+        next_reminder_at: When signers are reminded next.
+        last_error: The last failure of a step that was not simply tried again, with its time.
         reminders: How many reminders went out.
         ignored: How many events were recorded and not applied.
         result: How it ended, if it has.
@@ -305,6 +309,8 @@ class AgreementStatus(Message):
     signers: tuple[SignerStatus, ...] = ()
     deadline: datetime | None = None
     next_look_at: datetime | None = None
+    next_reminder_at: datetime | None = None
+    last_error: str | None = None
     reminders: int = 0
     ignored: int = 0
     result: AgreementResult | None = None

@@ -69,11 +69,11 @@ async def _after_failure(state: AgreementState, error: ActivityError) -> None:
         case Verdict.CANCELLED:
             raise _voided(state)
         case Verdict.NOT_SENT:
-            state.note("not sent")
+            state.fail("not sent", error)
             state.publish()
             await _hold_back(state, error)
         case Verdict.UNKNOWN:
-            state.note("outcome of sending unknown")
+            state.fail("outcome of sending unknown", error)
             await _learn_outcome(state)
 
 

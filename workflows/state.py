@@ -8,10 +8,11 @@ from typing import Any, Literal
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
+from temporalio.exceptions import ActivityError
 
 from countersign.events import EventKind, SignatureEvent
-from workflows import attributes, metrics, progress
-from workflows.card import card
+from workflows import attributes, metrics, progress, schedule
+from workflows.card import card, show_moment
 from workflows.messages import (
     PROVIDER,
     AgreementInput,
@@ -26,6 +27,7 @@ from workflows.messages import (
     VoidRequest,
     WaitingFor,
 )
+from workflows.steps import why
 from workflows.tasks import Sent
 
 ResolvedBy = Literal["webhook", "poll", "operator"]
@@ -67,6 +69,7 @@ class AgreementState:
         self.void_request: VoidRequest | None = None
         self.resolution: tuple[Resolution, Sent | None] | None = None
         self.remind_now = False
+        self.last_error: str | None = carried.last_error if carried else None
         self.trouble: str | None = None
         self.ended_by: ResolvedBy = "poll"
         self.reason: str | None = None
@@ -115,6 +118,12 @@ class AgreementState:
         deadline = self.agreement.deadline
         return deadline is not None and workflow.now() >= deadline
 
+    def next_reminder_at(self) -> datetime | None:
+        """When signers are due to be reminded next, by the agreement's plan."""
+        if self.sent_at is None:
+            return None
+        return schedule.next_reminder(self.agreement.reminders, self.sent_at, self.reminders)
+
     def paced(self, wait: timedelta) -> timedelta:
         """How long a wait takes at this agreement's pace."""
         return wait / self.pace
@@ -139,6 +148,12 @@ class AgreementState:
     def note(self, what: str) -> None:
         """Put one of our own steps on the timeline."""
         self.progress = progress.note(self.progress, what, workflow.now())
+
+    def fail(self, what: str, error: ActivityError) -> None:
+        """Put a step's failure on the timeline, and its reason on the card."""
+        self.note(what)
+        self.last_error = f"{show_moment(workflow.now())} {what}: {why(error)}"
+        self.show()
 
     def observe(self, observation: progress.Observation, by: ResolvedBy) -> None:
         """Take in what the provider's API says; remember what made us ask if that was the end."""
@@ -194,6 +209,8 @@ class AgreementState:
             signers=self._signers(),
             deadline=self.agreement.deadline,
             next_look_at=self.next_look_at,
+            next_reminder_at=None if self.result else self.next_reminder_at(),
+            last_error=self.last_error,
             reminders=self.reminders,
             ignored=self.progress.ignored,
             result=self.result,
@@ -237,6 +254,7 @@ class AgreementState:
             reminders=self.reminders,
             sends=self.sends,
             dismissed=self.dismissed,
+            last_error=self.last_error,
         )
 
     def _signers(self) -> tuple[SignerStatus, ...]:

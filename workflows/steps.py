@@ -77,6 +77,12 @@ def verdict(error: ActivityError) -> Verdict:
     return Verdict.UNKNOWN
 
 
+def why(error: ActivityError) -> str:
+    """Say in a sentence why a step failed."""
+    cause = error.cause
+    return cause.message if isinstance(cause, ApplicationError) else "it could not be done in its time"
+
+
 def as_failure(error: ActivityError) -> ApplicationError:
     """Turn a step's refusal into the workflow's own failure, with the sentence where one sees it first."""
     cause = error.cause
