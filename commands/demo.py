@@ -9,10 +9,11 @@ from temporalio.client import Client
 from commands.agreements import StartedAgreement, agreement_result, start_agreement
 from commands.errors import ExitCode
 from commands.following import follow_agreement
-from commands.local import is_running, on_local_stack
+from commands.local import FreePorts, is_running, on_local_stack
 from commands.progress import News
 from commands.verbs import out, verb
 from countersign.connection import connect
+from countersign.local.ports import Ports
 from countersign.local.sandbox import Sandbox
 from countersign.local.site import Site
 from countersign.observability import tracing
@@ -44,12 +45,12 @@ class Clock:
 
 
 @verb
-async def demo() -> int:
+async def demo(*, free_ports: FreePorts = False) -> int:
     """Show one agreement from end to end: generated, sent, signed by two people, archived."""
     clock = Clock()
     if not is_running():
         clock.say("starting Temporal, the sandbox, the webhook door and a worker")
-    return await on_local_stack(lambda site: _show(clock, site))
+    return await on_local_stack(lambda site: _show(clock, site), ports=Ports.pick() if free_ports else None)
 
 
 async def _show(clock: Clock, site: Site) -> int:

@@ -4,7 +4,9 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 from commands.errors import CommandError, ExitCode
 from countersign.local.ports import Ports
@@ -19,6 +21,10 @@ from workflows import attributes
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = data_folder() / "local"
 USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "door": 8080}
+
+FreePorts = Annotated[
+    bool, typer.Option("--free-ports", help="Take any free ports, not the usual ones where they are free.")
+]
 
 
 class LocalStackError(CommandError):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from commands.errors import BadInputError
-from commands.local import USUAL_PORTS, on_local_stack
+from commands.local import USUAL_PORTS, FreePorts, on_local_stack
 from commands.verbs import out, verb
 from countersign.local.ports import Ports, PortTakenError
 from countersign.local.site import Site
@@ -16,12 +16,19 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port; the usua
 
 @verb
 async def up(
-    *, temporal_port: Port = None, ui_port: Port = None, sandbox_port: Port = None, door_port: Port = None
+    *,
+    temporal_port: Port = None,
+    ui_port: Port = None,
+    sandbox_port: Port = None,
+    door_port: Port = None,
+    free_ports: FreePorts = False,
 ) -> int:
     """Run Temporal with its UI, the sandbox, the webhook door and a worker, until Ctrl-C."""
     wanted = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "door": door_port}
     try:
-        ports = Ports.prefer(USUAL_PORTS, **{name: port for name, port in wanted.items() if port})
+        ports = Ports.prefer(
+            {} if free_ports else USUAL_PORTS, **{name: port for name, port in wanted.items() if port}
+        )
     except PortTakenError as error:
         raise BadInputError(str(error)) from None
     return await on_local_stack(_stay, ports=ports)

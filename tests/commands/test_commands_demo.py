@@ -48,7 +48,7 @@ def _processes_in(folder: Path) -> list[str]:
 
 
 def test_the_demo_shows_an_agreement_from_end_to_end_and_leaves_nothing(fresh: Shell) -> None:
-    ran = fresh.run("demo")
+    ran = fresh.run("demo", "--free-ports")
     assert ran.code == 0, ran.out + ran.err
     places = [re.search(rf"^ +\d+\.\d s  {step}$", ran.out, re.MULTILINE) for step in _STEPS]
     assert None not in places, ran.out
@@ -71,7 +71,7 @@ def _check_signed_pdf(out: str) -> None:
 
 
 def test_up_serves_each_address_and_ctrl_c_stops_everything(fresh: Shell) -> None:
-    process = fresh.process("up")
+    process = fresh.process("up", "--free-ports")
     try:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(7)]
@@ -97,7 +97,7 @@ def test_a_wanted_port_that_is_taken_is_named(fresh: Shell) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ran = fresh.run("up", "--ui-port", str(port))
+        ran = fresh.run("up", "--free-ports", "--ui-port", str(port))
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == f"port {port}, wanted for ui, is taken: stop what uses it, or name another\n"
 
@@ -105,7 +105,7 @@ def test_a_wanted_port_that_is_taken_is_named(fresh: Shell) -> None:
 @pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_demo_that_is_stopped_half_way_leaves_nothing(fresh: Shell, number: signal.Signals) -> None:
-    process = fresh.process("demo")
+    process = fresh.process("demo", "--free-ports")
     assert process.stdout is not None
     while "started" not in process.stdout.readline():
         assert process.poll() is None
@@ -127,7 +127,7 @@ def test_a_part_that_cannot_start_is_one_sentence_and_nothing_stays(
     broken.write_text("#!/bin/sh\necho 'no space left on device' >&2\nexit 3\n")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(broken.parent), prepend=":")
-    ran = fresh.run("demo")
+    ran = fresh.run("demo", "--free-ports")
     assert ran.code == 7
     assert ran.err.startswith("temporal stopped (exit code 3): no space left on device (")
     assert ran.err.count("\n") == 1
