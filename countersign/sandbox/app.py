@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import sys
+import traceback
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
@@ -45,7 +47,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
             *control.ROUTES,
             *people.ROUTES,
         ],
-        exception_handlers={ApiError: _refused, HTTPException: _not_routed},
+        exception_handlers={ApiError: _refused, HTTPException: _not_routed, Exception: _broken},
         lifespan=_working,
     )
     app.state.sandbox = sandbox
@@ -99,3 +101,10 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     answer = reply({"message": message, "type": kind}, error.status_code)
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Answer for a bug of the sandbox's own, and show it to whoever runs it."""
+    print(f"sandbox: a bug in {request.method} {request.url.path}", file=sys.stderr)  # noqa: T201 - its only log
+    traceback.print_exception(error)
+    return reply({"message": "Internal server error", "type": "InternalServerError"}, 500)

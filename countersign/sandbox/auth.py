@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Final
 
 from starlette.requests import Request
@@ -21,6 +22,7 @@ ORG_HEADER: Final = "x-rapiddocx-org-id"
 def members(endpoint: Endpoint) -> Endpoint:
     """Guard a route that any key of the organisation may use."""
 
+    @wraps(endpoint)
     async def guarded(request: Request) -> Response:
         if _role(request) is None:
             raise errors.typed(401, "Invalid or missing API key", "AuthenticationError")
@@ -34,6 +36,7 @@ def members(endpoint: Endpoint) -> Endpoint:
 def administrators(endpoint: Endpoint) -> Endpoint:
     """Guard a webhook route: administrators only, refused with a bare status."""
 
+    @wraps(endpoint)
     async def guarded(request: Request) -> Response:
         role = _role(request)
         if role is None:

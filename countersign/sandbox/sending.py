@@ -147,7 +147,7 @@ def _decoded(body: dict[str, Any]) -> dict[str, Any]:
         if name in decoded:
             decoded[name] = _json_text(decoded[name], name, dict)
     for name in _FLAGS:
-        if decoded.get(name) in {"true", "false"}:
+        if isinstance(decoded.get(name), str) and decoded[name] in {"true", "false"}:
             decoded[name] = decoded[name] == "true"
         if not isinstance(decoded.get(name, True), bool):
             raise errors.invalid([(name, f'"{name}" must be a boolean')])

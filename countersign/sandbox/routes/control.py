@@ -15,6 +15,7 @@ from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.behaviour import Behaviour
 from countersign.sandbox.bodies import json_object
 from countersign.sandbox.faults import Script
+from countersign.sandbox.openapi import describe
 from countersign.sandbox.replies import reply
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
@@ -200,6 +201,11 @@ async def change_access(request: Request) -> Response:
     return reply({"changed": True})
 
 
+async def openapi(request: Request) -> Response:
+    """Describe the emulated API."""
+    return reply(describe(request.app.routes))
+
+
 async def health(_request: Request) -> Response:
     """Answer that it is there."""
     return reply({"status": "ok"})
@@ -229,6 +235,7 @@ def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method
 
 ROUTES = [
     _route("/health", health),
+    _route("/openapi.json", openapi),
     _route("/documents", list_documents),
     _route("/documents/{id}", get_document),
     _route("/documents/{id}/complete", complete, "POST"),
