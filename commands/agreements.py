@@ -20,6 +20,7 @@ from commands.drafting import check_draft
 from commands.errors import BadInputError, RefusedError
 from commands.files import LocalFile, store_file
 from countersign.reference import InvalidReferenceError, workflow_id
+from workflows import attributes
 from workflows.messages import (
     TASK_QUEUE,
     WORKFLOW_NAME,
@@ -105,6 +106,7 @@ async def start_agreement(
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=checked.title,
+                search_attributes=attributes.at_start(checked.deadline),
                 rpc_timeout=_RPC_TIMEOUT,
             )
         except WorkflowAlreadyStartedError:

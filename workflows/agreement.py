@@ -78,7 +78,9 @@ class AgreementWorkflow:
 
     def _show_start(self) -> None:
         self._state.show()
-        if workflow.info().typed_search_attributes.get(attributes.STAGE) is None:
+        if workflow.info().typed_search_attributes.get(attributes.STAGE) == self._state.stage:
+            self._state.is_published()  # the starter has set them, which is free
+        else:
             self._state.publish()
 
     async def _claim(self) -> None:

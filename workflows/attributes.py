@@ -1,9 +1,12 @@
 """The search attributes that agreements are found by in the Temporal UI. Always plain, so never personal."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from workflows.messages import PROVIDER as PROVIDER_NAME
+from workflows.messages import Stage, WaitingFor
 
 STAGE: Final = SearchAttributeKey.for_keyword("AgreementStage")
 WAITING_FOR: Final = SearchAttributeKey.for_keyword("WaitingFor")
@@ -21,3 +24,16 @@ TYPES: Final = {
     "AgreementDeadline": "Datetime",
 }
 """Names and types as `temporal operator search-attribute create` wants them."""
+
+
+def at_start(deadline: datetime | None) -> TypedSearchAttributes:
+    """Build what an agreement is found by from its start: free, where an upsert costs an action."""
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(STAGE, Stage.GENERATING),
+        SearchAttributePair(WAITING_FOR, WaitingFor.PROVIDER),
+        SearchAttributePair(PROVIDER, PROVIDER_NAME),
+        SearchAttributePair(NEEDS_ATTENTION, False),
+    ]
+    if deadline is not None:
+        pairs.append(SearchAttributePair(DEADLINE, deadline))
+    return TypedSearchAttributes(pairs)

@@ -222,15 +222,13 @@ class AgreementState:
 
     def publish(self) -> None:
         """Make the state searchable; each change is one billable action, so one call carries all."""
-        attention = self.attention()
-        facets = (self.stage, self.waiting_for, self.progress.document_id, attention is not None)
-        if facets == self._published:
+        if self._facets() == self._published:
             return
-        self._published = facets
+        self.is_published()
         updates: list[SearchAttributeUpdate[Any]] = [
             attributes.STAGE.value_set(self.stage),
             attributes.WAITING_FOR.value_set(self.waiting_for),
-            attributes.NEEDS_ATTENTION.value_set(attention is not None),
+            attributes.NEEDS_ATTENTION.value_set(self.attention() is not None),
             attributes.PROVIDER.value_set(PROVIDER),
         ]
         if self.progress.document_id:
@@ -238,6 +236,14 @@ class AgreementState:
         if self.agreement.deadline:
             updates.append(attributes.DEADLINE.value_set(self.agreement.deadline))
         workflow.upsert_search_attributes(updates)
+
+    def is_published(self) -> None:
+        """Remember that the state is searchable as it stands."""
+        self._published = self._facets()
+
+    def _facets(self) -> tuple[object, ...]:
+        attention = self.attention() is not None
+        return (self.stage, self.waiting_for, self.progress.document_id, attention)
 
     def carry_over(self) -> Continued:
         """Pack what the next run must know."""

@@ -95,6 +95,10 @@ class Supervisor:
         """Where a part's output goes."""
         return self._logs / f"{name}.log"
 
+    def pid(self, name: str) -> int:
+        """The process id of a running part."""
+        return self._running[name].popen.pid
+
     def is_running(self, name: str) -> bool:
         """Tell whether a part was started and has not ended."""
         return name in self._running and self._running[name].popen.poll() is None
