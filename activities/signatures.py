@@ -130,8 +130,13 @@ class SignatureActivities:
 
 
 def _ids(signers: tuple[Signer, ...], recipients: Iterable[_Person]) -> tuple[str, ...] | None:
-    """List the recipients' ids in the order of the signers; None if they are not the same people."""
+    """List the recipients' ids in the order of the signers; None if they are not the same people.
+
+    A template with roles may have saved signers for some of them: those come last.
+    """
     by_email = {each.email.lower(): each.id for each in recipients}
-    if set(by_email) != {each.email.lower() for each in signers}:
+    ours = [each.email.lower() for each in signers]
+    saved = [email for email in by_email if email not in ours]
+    if not set(ours) <= set(by_email) or (saved and not any(each.role for each in signers)):
         return None
-    return tuple(by_email[each.email.lower()] for each in signers)
+    return tuple(by_email[email] for email in ours + saved)

@@ -1,0 +1,200 @@
+"""Every kind of source and every detail reaches the provider, from flags, from YAML and from JSON."""
+
+import asyncio
+import io
+import json
+import uuid
+import zipfile
+from typing import Any
+
+import pytest
+import yaml
+from fpdf import FPDF
+
+from commands.following import follow_agreement
+from countersign.local.stack import Stack
+from tests.commands.shell import Shell
+from tests.workflows.office import TEMPLATE, VARIABLES
+from workflows.messages import Stage
+
+_ROLES = "7e3a1c00-0000-4000-8000-000000000003"
+_ADA = "Ada Lovelace <ada@example.com>"
+_GRACE = "Grace Hopper <grace@example.com>"
+
+
+@pytest.fixture
+def reference() -> str:
+    return f"src-{uuid.uuid4().hex[:10]}"
+
+
+def _pdf() -> bytes:
+    page = FPDF()
+    page.add_page()
+    page.set_font("Helvetica", size=12)
+    page.cell(text="Sign here: {signature1}")
+    return bytes(page.output())
+
+
+def _docx() -> bytes:
+    namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = "<w:body><w:p><w:r><w:t>Sign</w:t></w:r></w:p></w:body>"
+    text = f'<w:document xmlns:w="{namespace}">{body}</w:document>'
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("word/document.xml", text)
+    return buffer.getvalue()
+
+
+def _call(stack: Stack, method: str, path: str, body: object = None) -> Any:
+    return asyncio.run(stack.sandbox.call(method, path, body))
+
+
+def _sent(stack: Stack, reference: str) -> dict[str, Any]:
+    """Wait until the agreement is sent; returns the provider's document."""
+    document_id = asyncio.run(_document_id(reference))
+    document: dict[str, Any] = _call(stack, "GET", f"/_sandbox/documents/{document_id}")
+    return document
+
+
+async def _document_id(reference: str) -> str:
+    async for status in follow_agreement(reference):
+        if status.stage == Stage.AWAITING_SIGNATURES:
+            return str(status.document_id)
+    raise AssertionError("it ended before it was sent")
+
+
+def _recipients(document: dict[str, Any]) -> list[tuple[str, str, int]]:
+    return [(each["name"], each["email"], each["signing_order"]) for each in document["recipients"]]
+
+
+def test_a_template_with_everything_from_flags(shell: Shell, stack: Stack, reference: str) -> None:
+    variables = [part for name, value in VARIABLES.items() for part in ("--var", f"{name}={value}")]
+    people = [
+        "--signer",
+        _ADA,
+        "--signer",
+        _GRACE,
+        "--cc",
+        "copy@example.com",
+        "--sender",
+        "Us <us@example.com>",
+    ]
+    rest = ["--description", "Please sign.", "--deadline", "14d", "--reference", reference]
+    ran = shell("start", "--title", "Order", "--template", TEMPLATE, *variables, *people, *rest)
+    assert (ran.code, ran.out) == (0, f"{reference}: started\n"), ran.err
+    document = _sent(stack, reference)
+    assert document["name"].startswith(f"Order [{reference}~")
+    assert _recipients(document) == [
+        ("Ada Lovelace", "ada@example.com", 1),
+        ("Grace Hopper", "grace@example.com", 2),
+    ]
+
+
+def test_signers_of_one_order_sign_in_any(shell: Shell, stack: Stack, reference: str) -> None:
+    draft = {
+        "reference": reference,
+        "title": "Order",
+        "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
+        "signers": [
+            {"name": "Ada Lovelace", "email": "ada@example.com", "order": 1},
+            {"name": "Grace Hopper", "email": "grace@example.com", "order": 1},
+        ],
+        "fields": [
+            {"signer": 1, "anchor": "{signature1}"},
+            {"signer": 2, "type": "date", "page": 1, "x": 60, "y": 500},
+            {"signer": 2, "page": 1, "x": 60, "y": 600},
+        ],
+    }
+    path = shell.folder / "agreement.yaml"
+    path.write_text(yaml.safe_dump(draft))
+    assert shell("start", str(path)).code == 0
+    assert [order for _, _, order in _recipients(_sent(stack, reference))] == [1, 1]
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.pdf", _pdf()), ("a.docx", _docx())], ids=["PDF", "DOCX"])
+def test_a_local_file_goes_through_the_store(
+    shell: Shell, stack: Stack, reference: str, name: str, content: bytes
+) -> None:
+    (shell.folder / name).write_bytes(content)
+    ran = shell("start", "--title", "Order", "--file", name, "--signer", _ADA, "--reference", reference)
+    assert ran.code == 0, ran.err
+    assert _recipients(_sent(stack, reference)) == [("Ada Lovelace", "ada@example.com", 1)]
+    assert content in [each.read_bytes() for each in (stack.store / "files").iterdir()]
+
+
+def test_a_template_with_roles_fills_in_its_saved_signers(shell: Shell, stack: Stack, reference: str) -> None:
+    ran = shell(
+        "start", "--title", "Order", "--roles", _ROLES, "--signer", f"client={_ADA}", "--reference", reference
+    )
+    assert ran.code == 0, ran.err
+    emails = [email for _, email, _ in _recipients(_sent(stack, reference))]
+    assert emails == ["ada@example.com", "countersigner@example.com"]
+
+
+def test_a_document_that_was_generated_before(shell: Shell, stack: Stack, reference: str) -> None:
+    variables = [
+        {"placeholder": f"{{{name}}}", "text": text, "mimeType": "text"} for name, text in VARIABLES.items()
+    ]
+    body = {"name": "Made before", "templateId": TEMPLATE, "variables": variables}
+    made = _call(stack, "POST", "/v1/deliverable", body)["data"]["results"]["deliverable"]["id"]
+    ran = shell(
+        "start", "--title", "Order", "--deliverable", made, "--signer", _ADA, "--reference", reference
+    )
+    assert ran.code == 0, ran.err
+    assert len(_sent(stack, reference)["recipients"]) == 1
+
+
+def test_a_link_that_the_provider_cannot_fetch_fails_clearly(shell: Shell, reference: str) -> None:
+    link = "https://127.0.0.1:1/a.pdf"
+    ran = shell("start", "--title", "Order", "--link", link, "--signer", _ADA, "--reference", reference)
+    assert ran.code == 0, ran.err
+    watched = shell("watch", reference)
+    assert watched.code == 6
+    assert f"{reference} failed: " in watched.err
+    assert "could not be fetched" in watched.err
+
+
+def test_flags_override_a_file(shell: Shell, reference: str) -> None:
+    draft = {"title": "Of the file", "source": {"kind": "link", "url": "https://example.com/a.pdf"}}
+    path = shell.folder / "agreement.json"
+    path.write_text(json.dumps(draft | {"signers": [_GRACE]}))
+    ran = shell("start", str(path), "--title", "Of the flag", "--dry-run", "--json", "--reference", reference)
+    assert ran.code == 0, ran.err
+    checked = json.loads(ran.out)
+    assert (checked["title"], checked["signers"][0]["name"]) == ("Of the flag", "Grace Hopper")
+
+
+def test_a_dry_run_starts_nothing(shell: Shell, stack: Stack, reference: str) -> None:
+    (shell.folder / "a.pdf").write_bytes(_pdf() + b"% unlike any other")
+    before = _call(stack, "GET", "/_sandbox/ledger")
+    ran = shell(
+        "start", "--title", "O", "--file", "a.pdf", "--signer", _ADA, "--dry-run", "--reference", reference
+    )
+    assert (ran.code, ran.out) == (0, f"{reference}: can be started\n")
+    assert shell("status", reference).code == 3
+    assert _call(stack, "GET", "/_sandbox/ledger") == before
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--template", "x", "--link", "https://example.com/a.pdf"], "name one of --template, --roles, "),
+        (["--link", "https://example.com/a.pdf", "--var", "A=1"], "--var: only a --template has variables"),
+        (["--template", "x", "--var", "A"], "--var: write NAME=VALUE"),
+        ([], "source is missing"),
+    ],
+)
+def test_flags_that_do_not_fit_together(shell: Shell, flags: list[str], says: str) -> None:
+    ran = shell("start", "--title", "Order", "--signer", _ADA, *flags)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+
+
+@pytest.mark.parametrize("content", ["a: [", "- a list", "\x00\x01"], ids=["broken", "a list", "binary"])
+def test_a_draft_that_cannot_be_read(shell: Shell, content: str) -> None:
+    (shell.folder / "draft.yaml").write_text(content)
+    ran = shell("start", "draft.yaml")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("draft.yaml")
+    assert shell("start", "nowhere.yaml").err == "nowhere.yaml: No such file or directory\n"

@@ -1,0 +1,194 @@
+"""`status`, `watch`, `list`, `remind`, `void` and `resolve` on agreements that really run."""
+
+import asyncio
+import json
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from commands.agreements import start_agreement
+from commands.following import follow_agreement
+from countersign.local.stack import Stack
+from tests.commands.shell import Shell
+from tests.workflows.office import TEMPLATE, VARIABLES
+from workflows.messages import Stage
+
+
+async def _start(reference: str, stage: Stage | None = Stage.AWAITING_SIGNATURES) -> str:
+    """Start an agreement and wait for a stage; returns the document's id, once there is one."""
+    await start_agreement(
+        {
+            "reference": reference,
+            "title": "Order",
+            "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
+            "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
+        }
+    )
+    async for status in follow_agreement(reference):
+        if stage in {None, status.stage}:
+            return status.document_id or ""
+    raise AssertionError("it ended")
+
+
+@pytest.fixture
+def reference(shell: Shell) -> str:
+    """An agreement that awaits signatures."""
+    del shell
+    name = f"verb-{uuid.uuid4().hex[:10]}"
+    asyncio.run(_start(name))
+    return name
+
+
+def _complete(stack: Stack, reference: str, shell: Shell) -> None:
+    document_id = json.loads(shell("status", reference, "--json").out)["document_id"]
+    asyncio.run(stack.sandbox.complete(document_id))
+
+
+def _objects(text: str) -> list[Any]:
+    decoder, objects, rest = json.JSONDecoder(), [], text.strip()
+    while rest:
+        value, end = decoder.raw_decode(rest)
+        objects.append(value)
+        rest = rest[end:].strip()
+    return objects
+
+
+def test_status_tells_people_and_programs(shell: Shell, reference: str) -> None:
+    ran = shell("status", reference)
+    assert ran.code == 0
+    assert ran.out.startswith(f"{reference}\n")
+    assert "awaiting signatures" in ran.out
+    assert "Ada Lovelace" in ran.out
+    status = json.loads(shell("status", reference, "--json").out)
+    assert (status["stage"], status["waiting_for"]) == ("awaiting_signatures", "signatures")
+
+
+def test_an_unknown_agreement_is_told(shell: Shell) -> None:
+    for verb in (["status"], ["watch"], ["remind"], ["void", "--reason", "x"], ["resolve", "--abandon"]):
+        ran = shell(verb[0], "nobody-knows", *verb[1:])
+        assert (ran.code, ran.out) == (3, "")
+        assert ran.err == "nobody-knows: no such agreement; `list` shows those there are\n"
+
+
+def test_watch_follows_to_the_end(shell: Shell, stack: Stack, reference: str) -> None:
+    with shell.process("watch", reference) as watch:
+        assert watch.stdout is not None
+        assert watch.stdout.readline().endswith("document ready to be sent\n")
+        _complete(stack, reference, shell)
+        rest = watch.stdout.read()
+        assert watch.wait(30) == 0
+    assert "signed by Ada Lovelace (1 of 2)" in rest
+    assert "signed by Grace Hopper (2 of 2)" in rest
+    assert "archived" in rest
+    assert "SHA-256" in rest
+    ended = _objects(shell("watch", reference, "--json").out)
+    assert [each["result"]["outcome"] for each in ended] == ["completed"]
+
+
+@pytest.mark.heavy
+def test_watch_survives_a_lost_connection(shell: Shell, stack: Stack, reference: str) -> None:
+    with shell.process("watch", reference) as watch:
+        assert watch.stdout is not None
+        assert watch.stdout.readline().endswith("document ready to be sent\n")
+        stack.supervisor.kill("temporal")
+        assert watch.stderr is not None
+        assert "trying again" in watch.stderr.readline()
+        asyncio.run(stack.supervisor.restart("temporal"))
+        _complete(stack, reference, shell)
+        assert watch.wait(60) == 0
+        assert "archived" in watch.stdout.read()
+
+
+def test_a_voided_agreement_ends_and_says_so(shell: Shell, reference: str) -> None:
+    ran = shell("void", reference, "--reason", "The order was cancelled")
+    assert (ran.code, ran.out) == (0, f"{reference}: will be voided\n")
+    watched = shell("watch", reference)
+    assert watched.code == 6
+    assert "The order was cancelled" in watched.out
+    again = shell("void", reference, "--reason", "Again")
+    assert (again.code, again.err) == (4, f"{reference} has ended already: see `status {reference}`\n")
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 501])
+def test_a_reason_must_be_readable(shell: Shell, reference: str, reason: str) -> None:
+    ran = shell("void", reference, "--reason", reason)
+    assert (ran.code, ran.err) == (2, "reason: 1 to 500 characters, which the signers will read\n")
+
+
+def test_a_reminder_goes_out(shell: Shell, stack: Stack, reference: str) -> None:
+    ran = shell("remind", reference)
+    assert (ran.code, ran.out) == (0, f"{reference}: will be reminded\n")
+    document_id = json.loads(shell("status", reference, "--json").out)["document_id"]
+    path = f"/_sandbox/ledger?kind=reminder_sent&subject={document_id}"
+    for _ in range(100):
+        if asyncio.run(stack.sandbox.call("GET", path))["entries"]:
+            return
+        time.sleep(0.05)
+    pytest.fail("nobody was reminded")
+
+
+def test_an_agreement_that_needs_no_decision_takes_none(shell: Shell, reference: str) -> None:
+    ran = shell("resolve", reference, "--abandon")
+    assert (ran.code, ran.err) == (4, f"{reference}: the agreement needs no decision\n")
+    assert shell("resolve", reference).code == 2
+    assert shell("resolve", reference, "--keep", "--abandon").code == 2
+
+
+def test_list_shows_the_oldest_first_and_filters(shell: Shell, reference: str) -> None:
+    younger = f"{reference}.2"
+    asyncio.run(_start(younger))
+    listed = _listed(shell, younger, "--stage", "awaiting_signatures")
+    assert listed.index(reference) < listed.index(younger)
+    assert reference not in _listed(shell, None, "--stage", "archiving")
+    assert reference not in _listed(shell, None, "--needs-attention")
+    where = f'WorkflowId = "agreement-{reference}"'
+    assert _listed(shell, reference, "--where", where) == [reference]
+    assert reference in shell("list", "--where", where).out
+
+
+def _listed(shell: Shell, awaited: str | None, *filters: str) -> list[str]:
+    """List; wait for one that must be there, since Temporal's index comes a moment later."""
+    for _ in range(100):
+        ran = shell("list", "--json", *filters)
+        assert ran.code == 0, ran.err
+        references = [each["reference"] for each in json.loads(ran.out)]
+        if awaited is None or awaited in references:
+            return references
+        time.sleep(0.05)
+    raise AssertionError(f"{awaited} is not listed")
+
+
+def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
+    ran = shell("list", "--where", "Colour = 'red'")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Temporal cannot take that: ")
+    assert ran.err.count("\n") == 1
+
+
+def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str) -> None:
+    other = f"{reference}.2"
+    asyncio.run(_start(other))
+    where = f'WorkflowId STARTS_WITH "agreement-{reference}"'
+    _listed(shell, other, "--where", where)
+    bulk = ("void", "--where", where, "--reason", "Season's over")
+
+    refused = shell(*bulk, answer="n\n")
+    assert refused.code == 2
+    assert reference in refused.out
+    assert "nothing was done: void was not confirmed (--yes confirms it)" in refused.err
+    assert json.loads(shell("status", reference, "--json").out)["stage"] == "awaiting_signatures"
+
+    voided = shell(*bulk, answer="y\n")
+    assert voided.code == 0
+    assert f"{reference}: will be voided" in voided.out
+    assert f"{other}: will be voided" in voided.out
+    assert [shell("watch", each).code for each in (reference, other)] == [6, 6]
+    assert "no agreements" in shell(*bulk, "--yes").out
+
+
+def test_one_or_many_but_not_both(shell: Shell) -> None:
+    for references in ([], ["some-order", "--where", "x = 1"]):
+        ran = shell("remind", *references)
+        assert (ran.code, ran.err) == (2, "name one reference, or --where CONDITION\n")
