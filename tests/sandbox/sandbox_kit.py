@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from pypdf import PdfReader
 
 ADMIN_KEY = "TDX-test-administrator"
 MEMBER_KEY = "TDX-test-contributor"
@@ -128,6 +130,10 @@ def signature(email: str, anchor: str) -> dict[str, Any]:
     size = {"width": 100, "height": 30}
     template = {"anchor": anchor, "placement": "replace", "size": size}
     return {"type": "signature", "recipientEmail": email, "template": template}
+
+
+def text_of(content: bytes) -> str:
+    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
 
 
 @dataclass

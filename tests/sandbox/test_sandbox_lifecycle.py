@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pypdf import PdfReader
 
-from tests.sandbox.sandbox_kit import ORDER_FORM, Api, signature
+from tests.sandbox.sandbox_kit import ORDER_FORM, Api, signature, text_of
 
 
 def act(api: Api, document: str, recipient: str, what: str) -> httpx.Response:
@@ -19,10 +19,6 @@ def act(api: Api, document: str, recipient: str, what: str) -> httpx.Response:
 def recipients(api: Api, document: str) -> dict[str, Any]:
     shown: dict[str, Any] = api.get(f"/turbosign/documents/{document}/recipients").json()["data"]
     return shown
-
-
-def text_of(content: bytes) -> str:
-    return "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
 
 
 def download(api: Api, document: str) -> bytes:
