@@ -19,6 +19,7 @@ from commands.connecting import explained, shared_client
 from commands.drafting import check_draft
 from commands.errors import BadInputError, RefusedError
 from commands.files import LocalFile, store_file
+from commands.waits import provider_wait
 from countersign.reference import InvalidReferenceError, workflow_id
 from workflows import attributes
 from workflows.messages import (
@@ -132,7 +133,9 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
         status: AgreementStatus = await handle.query(
             "status", result_type=AgreementStatus, rpc_timeout=_RPC_TIMEOUT
         )
-        return status
+        if status.result is not None:
+            return status
+        return status.model_copy(update={"provider_wait": await provider_wait(handle)})
 
 
 async def void_agreement(reference: str, reason: str, *, client: Client | None = None) -> None:

@@ -9,11 +9,15 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventAsyncI
 from commands.agreements import agreement_status
 from commands.connecting import explained, shared_client
 from commands.errors import UnreachableError
+from commands.waits import provider_wait
 from countersign.reference import workflow_id
 from workflows.messages import AgreementStatus
 
 _PATIENCE: Final = (1, 2, 5, 10, 30)
 """Seconds between attempts to reach Temporal or a worker again; the last one repeats."""
+
+_GLANCE: Final = 5.0
+"""Seconds between looks at what is held up at the provider: Temporal's history does not tell."""
 
 
 def _ignore(_trouble: str) -> None:
@@ -57,7 +61,19 @@ async def _until_interrupted(reference: str, client: Client | None) -> AsyncIter
     yield status
     handle = (client or await shared_client()).get_workflow_handle(workflow_id(reference))
     news = handle.fetch_history_events(wait_new_event=True)
-    while status.result is None and await _something_happened(news, handle, reference):
+    while status.result is None:
+        happened = asyncio.create_task(_something_happened(news, handle, reference))
+        try:
+            while not (await asyncio.wait({happened}, timeout=_GLANCE))[0]:
+                async with explained(reference):
+                    wait = await provider_wait(handle)
+                if wait != status.provider_wait:
+                    status = status.model_copy(update={"provider_wait": wait})
+                    yield status
+            if not await happened:
+                return
+        finally:
+            happened.cancel()
         status = await agreement_status(reference, client=client)
         yield status
 

@@ -49,6 +49,9 @@ def _lines(status: AgreementStatus) -> list[str]:
     if status.document_id:
         lines.append(f"sent for signature: document {status.document_id}")
     lines += _deeds(status)
+    if status.provider_wait:
+        why, _, _ = status.provider_wait.partition("; ")
+        lines.append(f"waiting for the provider: {why}")
     if status.result:
         lines.append("archived" if status.result.archive else status.result.outcome)
     return lines
@@ -68,6 +71,8 @@ def _deeds(status: AgreementStatus) -> list[str]:
 
 def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
     facts = [("stage", status.stage.replace("_", " ")), ("waits for", status.waiting_for)]
+    if status.provider_wait:
+        facts.append(("waiting for the provider", status.provider_wait))
     if status.needs_attention:
         facts.append(("needs attention", status.needs_attention))
     if status.candidates:
