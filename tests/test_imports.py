@@ -72,6 +72,19 @@ def test_workflows_know_no_transport_and_no_settings() -> None:
     assert {name: each for name, each in found.items() if each} == {}
 
 
+def test_workflows_use_nothing_that_differs_when_they_are_replayed() -> None:
+    """Most of their modules are passed through the sandbox, which would have said so."""
+    chance = ("os", "pathlib", "random", "secrets", "socket", "subprocess", "threading", "time", "uuid")
+    clocks = {"now", "utcnow", "today", "time"}
+    for name, tree in modules():
+        if not is_within(name, ("workflows",)):
+            continue
+        assert [each for each in IMPORTS[name] if is_within(each, chance)] == [], name
+        attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+        read = [ast.unparse(each) for each in attributes if each.attr in clocks]
+        assert set(read) <= {"workflow.now", "workflow.time"}, name
+
+
 def test_workflows_import_activities_only_past_the_sandbox() -> None:
     for name, tree in modules():
         if is_within(name, ("workflows",)):
