@@ -12,6 +12,7 @@ from countersign.events import SignatureEvent
 from workflows import attributes, policies
 from workflows.archiving import archive
 from workflows.awaiting import await_end
+from workflows.failures import BAD_INPUT
 from workflows.messages import (
     WORKFLOW_NAME,
     AgreementInput,
@@ -28,6 +29,7 @@ from workflows.sending import identify, send_once
 from workflows.state import AgreementState, EndedEarlyError
 from workflows.steps import as_failure, at_provider, at_store, unless
 from workflows.tasks import ClaimInput, GenerateInput, SendableSource
+from workflows.validation import problems
 
 with workflow.unsafe.imports_passed_through():
     from activities.claims import ClaimActivities
@@ -65,6 +67,7 @@ class AgreementWorkflow:
         state = self._state
         try:
             if agreement.continued is None:
+                self._check()
                 self._show_start()
                 await self._claim()
                 source = await self._generate()
@@ -75,6 +78,11 @@ class AgreementWorkflow:
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
         await archive(state)
         return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
+
+    def _check(self) -> None:
+        """Refuse what could not end well; our own starter has looked before, others may not have."""
+        if wrong := problems(self._state.agreement, workflow.info().start_time):
+            raise ApplicationError("; ".join(wrong), type=BAD_INPUT, non_retryable=True)
 
     def _show_start(self) -> None:
         self._state.show()

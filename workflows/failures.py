@@ -6,6 +6,8 @@ Always plain in the history, so they say nothing about a person. A send that end
 
 from typing import Final
 
+BAD_INPUT: Final = "BadInput"
+"""The agreement could not end well, so it was not begun."""
 NOT_SENT: Final = "NotSent"
 """Provably never reached the provider."""
 THROTTLED: Final = "Throttled"
