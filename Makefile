@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all check format clean
+.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos check format clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-heavy: $(DEV) ## the heavy ones: browsers, Prometheus, chaos, many repetiti
 	@$(RUN) -m pytest -m heavy
 
 test-all: test test-heavy ## every test
+
+chaos: $(DEV) ## 500 agreements while everything is killed, frozen and broken, judged by six rules: 20 minutes
+	@$(RUN) -m tests.chaos.chaos_run $(ARGS)
 
 check: $(DEV) ## format, lint and types
 	@$(RUN) -m ruff format --check .

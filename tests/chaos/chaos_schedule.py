@@ -143,7 +143,7 @@ def _faults(dice: random.Random, seed: int, agreements: int) -> dict[str, Any]:
     rules: list[dict[str, Any]] = []
     for call, often in CALLS.items():
         chosen = dice.sample(faults_of(call), len(faults_of(call)))
-        limit = int(agreements * LOST_SENDS) if call == SEND else agreements
+        limit = int(agreements * LOST_SENDS) if call == SEND else agreements // 2
         times = max(1, limit // len(chosen)) if call == SEND else 1
         skips = max(1, int(agreements * often * 0.7))
         rules += [_rule(call, fault, times, dice.randrange(skips)) for fault in chosen[:limit]]

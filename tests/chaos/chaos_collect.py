@@ -1,0 +1,156 @@
+"""Gathers a run's evidence from outside: the provider's ledger and log, the archive, Temporal's histories."""
+
+import asyncio
+import hashlib
+import urllib.request
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.worker import Replayer
+
+from countersign.connection import data_converter
+from countersign.local.sandbox import Sandbox
+from countersign.local.stack import Stack
+from countersign.reference import WORKFLOW_ID_PREFIX, workflow_id
+from tests.chaos.chaos_evidence import Case, Document, Evidence
+from tests.chaos.chaos_histories import Told
+from tests.chaos.chaos_people import documents, reference_of
+from tests.chaos.chaos_schedule import Schedule
+from worker import workflow_runner
+from workflows.agreement import AgreementWorkflow
+
+WAITING: Final = "NeedsAttention = true AND ExecutionStatus = 'Running'"
+RUNNING: Final = "ExecutionStatus = 'Running'"
+UNSENT: Final = "AgreementStage = 'generating' AND ExecutionStatus = 'Running'"
+_PAGE: Final = 100
+
+
+async def references(client: Client, query: str) -> set[str]:
+    """Find agreements by their search attributes, as an operator does."""
+    return {each.id.removeprefix(WORKFLOW_ID_PREFIX) async for each in client.list_workflows(query)}
+
+
+async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict[str, int]) -> Evidence:
+    """Gather everything, once all is quiet.
+
+    Args:
+        stack: Where it happened.
+        client: The way to its Temporal.
+        schedule: What was to happen.
+        waited: The agreements that needed a person, and how many documents the provider had for each.
+    """
+    told = await _histories(client)
+    held = await _documents(stack.sandbox)
+    log = [each async for each in _deliveries(stack.sandbox)]
+    accepted = _accepted(log, told)
+    cases = [
+        Case(
+            reference=order.reference,
+            wish=order.wish,
+            ended=told[order.reference].ended,
+            waited=order.reference in waited,
+            overlooked=waited.get(order.reference, 0),
+            documents=tuple(held[order.reference]),
+            unknown_sends=told[order.reference].unknown_sends,
+            files=dict(_files(stack.store, order.reference)),
+            archivings=told[order.reference].archivings,
+            accepted=tuple(accepted[order.reference]),
+            signalled=tuple(told[order.reference].signalled),
+            recorded=await _recorded(client, order.reference),
+            unreplayable=told[order.reference].unreplayable,
+        )
+        for order in schedule.orders
+    ]
+    return Evidence(tuple(cases), undelivered=sum(each["status"] in {"pending", "retrying"} for each in log))
+
+
+# The provider
+
+
+async def _documents(sandbox: Sandbox) -> defaultdict[str, list[Document]]:
+    entries = (await sandbox.ledger())["entries"]
+    created = [entry["subject"] for entry in entries if entry["kind"] == "document_created"]
+    invited: defaultdict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        if entry["kind"] == "email_sent" and entry["details"]["email"] == "signature_request":
+            invited[entry["details"]["document_id"]].append(entry["details"]["to"])
+    known = {each["id"]: each for each in await documents(sandbox)}
+    found: defaultdict[str, list[Document]] = defaultdict(list)
+    for each in created:
+        status = known[each]["status"]
+        signed = await _signed_sha256(sandbox, each) if status == "completed" else None
+        found[reference_of(known[each])].append(Document(each, status, tuple(invited[each]), signed))
+    return found
+
+
+async def _signed_sha256(sandbox: Sandbox, document_id: str) -> str:
+    link = await sandbox.call("GET", f"/turbosign/documents/{document_id}/download")
+    return await asyncio.to_thread(_sha256_of, link["downloadUrl"])
+
+
+def _sha256_of(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  # our own sandbox
+        return hashlib.sha256(answer.read()).hexdigest()
+
+
+async def _deliveries(sandbox: Sandbox) -> AsyncIterator[dict[str, Any]]:
+    offset = 0
+    while True:
+        path = f"/api/webhooks/signature/deliveries?limit={_PAGE}&offset={offset}"
+        page = (await sandbox.call("GET", path))["data"]["results"]
+        for each in page:
+            yield each
+        if len(page) < _PAGE:
+            return
+        offset += _PAGE
+
+
+def _accepted(log: list[dict[str, Any]], told: defaultdict[str, Told]) -> defaultdict[str, list[str]]:
+    """Find what the door accepted; what came after an agreement's end is the door's to record."""
+    accepted: defaultdict[str, list[str]] = defaultdict(list)
+    for each in log:
+        reference = reference_of({"name": each["payload"]["data"]["title"]})
+        closed_at = told[reference].closed_at
+        if each["isDelivered"]:
+            delivered_at = datetime.fromisoformat(each["deliveredAt"])
+            if closed_at is None or delivered_at < closed_at:
+                accepted[reference].append(each["payload"]["event_id"])
+    return accepted
+
+
+# The archive
+
+
+def _files(store: Path, reference: str) -> Iterator[tuple[str, str]]:
+    for folder in store.glob(f"*/*/{reference.lower()}"):
+        for file in folder.iterdir():
+            yield file.name, hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+# Temporal
+
+
+async def _histories(client: Client) -> defaultdict[str, Told]:
+    replayer = Replayer(
+        workflows=[AgreementWorkflow], workflow_runner=workflow_runner(), data_converter=data_converter()
+    )
+    found: defaultdict[str, Told] = defaultdict(Told)
+    async for execution in client.list_workflows("WorkflowType = 'AgreementWorkflow'"):
+        told = found[execution.id.removeprefix(WORKFLOW_ID_PREFIX)]
+        handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
+        history = await handle.fetch_history()
+        told.read(history.events)
+        replayed = await replayer.replay_workflow(history, raise_on_replay_failure=False)
+        if replayed.replay_failure is not None:
+            told.unreplayable = str(replayed.replay_failure)
+    return found
+
+
+async def _recorded(client: Client, reference: str) -> tuple[str, ...]:
+    handle = client.get_workflow_handle_for(AgreementWorkflow.run, workflow_id(reference))
+    timeline = await handle.query(AgreementWorkflow.timeline)
+    return tuple(entry.event_id for entry in timeline if entry.event_id)

@@ -1,0 +1,76 @@
+"""Reads what a Temporal history tells of an agreement: its sends, its events, its archive, its end."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.history.v1 import HistoryEvent
+
+from workflows.failures import DID_NOT_SEND, REFUSED
+
+
+@dataclass
+class Told:
+    """What the histories of one agreement's runs tell.
+
+    Args:
+        ended: How it ended; None if it still runs.
+        closed_at: When.
+        unknown_sends: How many sends ended without the workflow knowing what became of them.
+        archivings: How many steps stored the archive.
+        signalled: Ids of the events it was signalled, in that order.
+        unreplayable: Why one of them does not replay.
+    """
+
+    ended: str | None = None
+    closed_at: datetime | None = None
+    unknown_sends: int = 0
+    archivings: int = 0
+    signalled: list[str] = field(default_factory=list)
+    unreplayable: str | None = None
+
+    def read(self, events: Iterable[HistoryEvent]) -> None:
+        """Read one run's history."""
+        steps: dict[int, str] = {}
+        for event in events:
+            if event.HasField("activity_task_scheduled_event_attributes"):
+                scheduled = event.activity_task_scheduled_event_attributes
+                steps[event.event_id] = scheduled.activity_type.name
+            self._read_signal(event)
+            self._read_step(event, steps)
+            self._read_end(event)
+
+    def _read_signal(self, event: HistoryEvent) -> None:
+        signal = event.workflow_execution_signaled_event_attributes
+        if signal.signal_name == "signature_event":
+            self.signalled.append(_json(signal.input)["event_id"])
+
+    def _read_step(self, event: HistoryEvent, steps: dict[int, str]) -> None:
+        completed = event.activity_task_completed_event_attributes
+        if steps.get(completed.scheduled_event_id) == "archive" and _json(completed.result)["archive"]:
+            self.archivings += 1
+        failed = event.activity_task_failed_event_attributes
+        if steps.get(failed.scheduled_event_id) == "send":
+            kind = failed.failure.application_failure_info.type
+            self.unknown_sends += kind not in DID_NOT_SEND | REFUSED
+        timed_out = event.activity_task_timed_out_event_attributes
+        self.unknown_sends += steps.get(timed_out.scheduled_event_id) == "send"
+
+    def _read_end(self, event: HistoryEvent) -> None:
+        ended = None
+        if event.HasField("workflow_execution_completed_event_attributes"):
+            ended = _json(event.workflow_execution_completed_event_attributes.result)["outcome"]
+        elif event.HasField("workflow_execution_canceled_event_attributes"):
+            ended = "cancelled"
+        elif event.HasField("workflow_execution_failed_event_attributes"):
+            ended = "failed"
+        if ended is not None:
+            self.ended, self.closed_at = ended, event.event_time.ToDatetime(tzinfo=UTC)
+
+
+def _json(payloads: Payloads) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(payloads.payloads[0].data)
+    return found

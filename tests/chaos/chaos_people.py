@@ -1,0 +1,114 @@
+"""The people of a chaos run: who orders agreements, who signs, who takes back, who decides at the end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from commands.errors import RefusedError, UnreachableError
+from countersign.local.sandbox import Sandbox, SandboxError
+from countersign.reference import find_marker, workflow_id
+from starter import resolve_agreement, start_agreement, void_agreement
+from tests.chaos.chaos_schedule import Order, Schedule
+from tests.workflows.office import an_agreement
+from workflows.messages import Resolution
+
+_AGAIN: Final = 0.5
+_REFUSED: Final = range(400, 500)
+
+
+async def insist(do: Callable[[], Awaitable[Any]]) -> None:
+    """Do something until it is done or refused for a reason; whoever is out of reach comes back."""
+    while True:
+        try:
+            await do()
+        except (UnreachableError, RPCError, SandboxError, TimeoutError) as error:
+            if isinstance(error, SandboxError) and error.status in _REFUSED:
+                return
+            await asyncio.sleep(_AGAIN)
+        except RefusedError:
+            return
+        else:
+            return
+
+
+class People:
+    """Everybody who has to do with a run's agreements.
+
+    Args:
+        client: Their way to Temporal.
+        sandbox: Where they sign.
+        schedule: What they want, and when.
+    """
+
+    def __init__(self, client: Client, sandbox: Sandbox, schedule: Schedule) -> None:
+        self._client = client
+        self._sandbox = sandbox
+        self._schedule = schedule
+        self._orders = {order.reference: order for order in schedule.orders}
+        self._signing: dict[str, asyncio.Task[None]] = {}
+        self.started = 0
+
+    async def order_all(self) -> None:
+        """Start every agreement at its time, and take back those that nobody wants signed."""
+        async with asyncio.TaskGroup() as group:
+            for order in self._schedule.orders:
+                group.create_task(self._order(order))
+
+    async def sign_all(self) -> None:
+        """Sign every document that appears, each signer in turn; for ever."""
+        while True:
+            with suppress(SandboxError):
+                for document in await documents(self._sandbox):
+                    self._notice(document)
+            await asyncio.sleep(_AGAIN)
+
+    async def decide(self, reference: str) -> None:
+        """Look at the provider, as an operator would, and decide for an agreement that waits."""
+        found = await documents(self._sandbox, reference)
+        if found:
+            decision = Resolution(action="adopt", document_id=found[0]["id"])
+        elif self._orders[reference].wish == "sign":
+            decision = Resolution(action="send_again")
+        else:
+            decision = Resolution(action="abandon")
+        await insist(lambda: resolve_agreement(reference, decision, client=self._client))
+
+    async def _order(self, order: Order) -> None:
+        await asyncio.sleep(order.at)
+        agreement = an_agreement(reference=order.reference)
+        await insist(lambda: start_agreement(agreement, client=self._client))
+        self.started += 1
+        if order.wish == "void":
+            await asyncio.sleep(order.after)
+            await insist(lambda: void_agreement(order.reference, "no longer needed", client=self._client))
+        elif order.wish == "cancel":
+            await asyncio.sleep(order.after)
+            await insist(self._client.get_workflow_handle(workflow_id(order.reference)).cancel)
+
+    def _notice(self, document: dict[str, Any]) -> None:
+        order = self._orders.get(reference_of(document))
+        if order is not None and order.wish == "sign" and document["id"] not in self._signing:
+            self._signing[document["id"]] = asyncio.create_task(self._sign(document, order.after))
+
+    async def _sign(self, document: dict[str, Any], after: float) -> None:
+        await asyncio.sleep(after)
+        for recipient in document["recipients"]:
+            ids = document["id"], recipient["id"]
+            await insist(lambda ids=ids: self._sandbox.view(*ids))  # type: ignore[misc]  # of this turn
+            await insist(lambda ids=ids: self._sandbox.sign(*ids))  # type: ignore[misc]  # of this turn
+
+
+async def documents(sandbox: Sandbox, reference: str = "") -> list[dict[str, Any]]:
+    """List the provider's documents, or those of one agreement."""
+    found = await sandbox.call("GET", "/_sandbox/documents")
+    return [each for each in found["documents"] if not reference or reference_of(each) == reference]
+
+
+def reference_of(document: dict[str, Any]) -> str:
+    """Read whose document it is from its title."""
+    marker = find_marker(document["name"])
+    return marker.reference if marker else ""
