@@ -1,27 +1,56 @@
 """The way in: start, follow and end agreements, from Python or from the command line.
 
-from starter import start_agreement      # in a service
-python starter.py --help                 # in a shell
+In a service: `from starter import start_agreement`. In a shell: `python starter.py --help`.
 """
 
 from commands.agreements import (
     StartedAgreement,
+    agreement_input,
     agreement_result,
     agreement_status,
+    check_agreement,
+    remind_agreement,
     resolve_agreement,
     start_agreement,
     void_agreement,
 )
-from commands.cli import main
+from commands.errors import (
+    BadInputError,
+    CommandError,
+    ExitCode,
+    FailedAgreementError,
+    RefusedError,
+    UnknownAgreementError,
+    UnreachableError,
+)
+from commands.following import follow_agreement
+from commands.listing import ListedAgreement, list_agreements
+from commands.superseding import replace_signer
 
 __all__ = [
+    "BadInputError",
+    "CommandError",
+    "ExitCode",
+    "FailedAgreementError",
+    "ListedAgreement",
+    "RefusedError",
     "StartedAgreement",
+    "UnknownAgreementError",
+    "UnreachableError",
+    "agreement_input",
     "agreement_result",
     "agreement_status",
+    "check_agreement",
+    "follow_agreement",
+    "list_agreements",
+    "remind_agreement",
+    "replace_signer",
     "resolve_agreement",
     "start_agreement",
     "void_agreement",
 ]
 
 if __name__ == "__main__":
+    from commands.cli import main
+
     main()

@@ -117,6 +117,26 @@ async def start_agreement(
     )
 
 
+async def agreement_input(reference: str, *, client: Client | None = None) -> AgreementInput:
+    """Tell what an agreement was started with.
+
+    Args:
+        reference: Its reference.
+        client: A connection to use.
+
+    Raises:
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal does not answer.
+    """
+    client = client or await shared_client()
+    handle = await _handle(reference, client)
+    async with explained(reference):
+        first = await anext(handle.fetch_history_events(page_size=1))
+    payloads = first.workflow_execution_started_event_attributes.input.payloads
+    (agreement,) = await client.data_converter.decode(payloads, [AgreementInput])
+    return AgreementInput.model_validate(agreement)
+
+
 async def agreement_status(reference: str, *, client: Client | None = None) -> AgreementStatus:
     """Tell where an agreement is.
 

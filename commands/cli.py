@@ -6,6 +6,7 @@ from commands import webhook
 from commands.demo import demo
 from commands.list import list_
 from commands.remind import remind
+from commands.replace_signer import replace_signer
 from commands.resolve import resolve
 from commands.start import start
 from commands.status import status
@@ -29,6 +30,7 @@ app.command("list")(list_)
 app.command("remind")(remind)
 app.command("void")(void)
 app.command("resolve")(resolve)
+app.command("replace-signer")(replace_signer)
 app.add_typer(webhook.app, name="webhook")
 app.command("demo")(demo)
 app.command("up")(up)

@@ -70,9 +70,9 @@ async def _plain(draft: Mapping[str, Any], now: datetime) -> tuple[dict[str, Any
     plain = {"reference": new_reference(), **draft}
     file = None
     if isinstance(signers := draft.get("signers"), list):
-        plain["signers"] = [_person(f"signer {place}", each) for place, each in enumerate(signers, 1)]
+        plain["signers"] = [read_person(f"signer {place}", each) for place, each in enumerate(signers, 1)]
     if isinstance(draft.get("sender"), str):
-        plain["sender"] = _person("sender", draft["sender"])
+        plain["sender"] = read_person("sender", draft["sender"])
     if isinstance(deadline := draft.get("deadline"), str):
         plain["deadline"] = _deadline(deadline, now)
     source = draft.get("source")
@@ -82,7 +82,12 @@ async def _plain(draft: Mapping[str, Any], now: datetime) -> tuple[dict[str, Any
     return plain, file
 
 
-def _person(place: str, person: Any) -> Any:
+def read_person(place: str, person: Any) -> Any:
+    """Read `Name <address>` or `role=Name <address>`; anything but a text is returned as it is.
+
+    Raises:
+        BadInputError: It is a text of another shape.
+    """
     if not isinstance(person, str):
         return person
     if (found := _PERSON.fullmatch(person.strip())) is None:

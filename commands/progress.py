@@ -83,6 +83,8 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
         facts.append(("document", status.document_id))
     if status.deadline:
         facts.append(("deadline", show_moment(status.deadline)))
+    if status.supersedes:
+        facts.append(("supersedes", status.supersedes))
     return facts + _ending(status)
 
 

@@ -75,6 +75,7 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
         ("Next reminder", show_moment(status.next_reminder_at)),
         ("Reminders sent", str(status.reminders or "")),
         ("Deadline", show_moment(status.deadline)),
+        ("Supersedes", f"`{status.supersedes}`" if status.supersedes else ""),
         ("Document", f"`{status.document_id}`" if status.document_id else ""),
         ("Candidates", ", ".join(f"`{each}`" for each in status.candidates)),
         ("Known from", status.result.resolved_by if status.result else ""),

@@ -294,6 +294,7 @@ class AgreementStatus(Message):
         candidates: Documents that carry our marker, where it is unclear which is ours.
         signers: Each signer's progress.
         deadline: When it expires.
+        supersedes: The reference of the agreement that it replaces.
         next_look_at: When the provider is asked next, if no webhook comes first.
         next_reminder_at: When signers are reminded next.
         last_error: The last failure of a step that was not simply tried again, with its time.
@@ -311,6 +312,7 @@ class AgreementStatus(Message):
     candidates: tuple[str, ...] = ()
     signers: tuple[SignerStatus, ...] = ()
     deadline: datetime | None = None
+    supersedes: str | None = None
     next_look_at: datetime | None = None
     next_reminder_at: datetime | None = None
     last_error: str | None = None

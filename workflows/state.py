@@ -208,6 +208,7 @@ class AgreementState:
             candidates=self.candidates(),
             signers=self._signers(),
             deadline=self.agreement.deadline,
+            supersedes=self.agreement.supersedes,
             next_look_at=self.next_look_at,
             next_reminder_at=None if self.result else self.next_reminder_at(),
             last_error=self.last_error,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Final
 
+from countersign.reference import InvalidReferenceError, workflow_id
 from workflows.messages import AgreementInput, FileSource, RolesSource, SignatureField
 
 LATEST_DEADLINE: Final = timedelta(days=999)
@@ -30,6 +31,7 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
         now: The time to judge the deadline by, with an offset.
     """
     return (
+        *_reference_problems(agreement),
         *_address_problems(agreement),
         *_order_problems(agreement),
         *_source_problems(agreement),
@@ -42,6 +44,18 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
 def is_email(text: str) -> bool:
     """Tell whether a text has the shape of an e-mail address."""
     return _EMAIL.fullmatch(text) is not None
+
+
+def _reference_problems(agreement: AgreementInput) -> Iterator[str]:
+    if agreement.supersedes is None:
+        return
+    try:
+        superseded = workflow_id(agreement.supersedes)
+    except InvalidReferenceError as error:
+        yield f"supersedes: {error}"
+    else:
+        if superseded == workflow_id(agreement.reference):
+            yield "supersedes: an agreement cannot replace itself; give the new one a reference of its own"
 
 
 def _address_problems(agreement: AgreementInput) -> Iterator[str]:

@@ -143,6 +143,10 @@ MISTAKES = {
     "a misspelt name": Mistake(
         "signrs: there is no such field; did you mean signers?", {"signrs": [], "title": "T"}
     ),
+    "a redo of itself": Mistake(
+        "supersedes: an agreement cannot replace itself; give the new one a reference of its own",
+        {"reference": "ORDER-7", "supersedes": "order-7"},
+    ),
     "no title": Mistake("title: String should have at least 1 character", {"title": ""}),
     "several at once": Mistake(
         "signer 1: that is no e-mail address; deadline: it has passed",

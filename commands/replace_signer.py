@@ -1,0 +1,39 @@
+"""`replace-signer`: have somebody else sign, or the same person at another address."""
+
+from typing import Annotated
+
+import typer
+
+from commands.drafting import read_person
+from commands.superseding import replace_signer as replace
+from commands.verbs import Json, Reference, out, print_json, verb
+from workflows.messages import Signer
+
+
+@verb
+async def replace_signer(
+    reference: Reference,
+    *,
+    signer: Annotated[
+        int,
+        typer.Option(min=1, help="Which signer, counted from 1 as `status` lists them.", show_default=False),
+    ],
+    by: Annotated[
+        str, typer.Option(help="Who signs instead.", metavar="'NAME <ADDRESS>'", show_default=False)
+    ],
+    new_reference: Annotated[
+        str | None,
+        typer.Option(help="The new agreement's reference.", show_default="the old one, numbered on"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Replace a signer, or correct an address: voids the agreement and starts one that supersedes it.
+
+    The provider cannot change a document that is out. The new one is sent only once the old one is void.
+    """
+    person = Signer.model_validate(read_person("--by", by))
+    started = await replace(reference, signer, person, new_reference=new_reference)
+    if json:
+        print_json(started)
+    else:
+        out.print(f"{reference}: voided\n{started.reference}: started", markup=False)

@@ -1,0 +1,93 @@
+"""Replace one agreement by another: void the first, then start the second, linked to it."""
+
+import re
+from typing import Final
+
+from temporalio.client import Client
+
+from commands.agreements import (
+    StartedAgreement,
+    agreement_input,
+    agreement_result,
+    agreement_status,
+    check_agreement,
+    start_agreement,
+    void_agreement,
+)
+from commands.errors import BadInputError, RefusedError
+from workflows.messages import AgreementInput, AgreementStatus, Outcome, Signer
+
+_NUMBERED: Final = re.compile(r"(?P<stem>.+)\.(?P<number>\d{1,3})")
+
+
+async def replace_signer(
+    reference: str,
+    signer: int,
+    by: Signer,
+    *,
+    new_reference: str | None = None,
+    client: Client | None = None,
+) -> StartedAgreement:
+    """Have somebody else sign, or the same person at another address: void, and start anew.
+
+    The second agreement is started only once the provider has confirmed that the first is void. Repeating
+    this after an interruption goes on where it was.
+
+    Args:
+        reference: The agreement to replace.
+        signer: Which of its signers, counted from 1.
+        by: Who signs instead; takes over order and role unless they are given.
+        new_reference: The new agreement's reference; by default the old one with the next number behind it.
+        client: A connection to use.
+
+    Raises:
+        BadInputError: There is no such signer, or the new agreement could not work; nothing was done.
+        RefusedError: The agreement has ended otherwise.
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal, the provider or every worker is out of reach.
+    """
+    old = await agreement_input(reference, client=client)
+    if not 1 <= signer <= len(old.signers):
+        raise BadInputError(f"{reference} has signers 1 to {len(old.signers)}, and no {signer}")
+    signers = list(old.signers)
+    known = signers[signer - 1]
+    signers[signer - 1] = by.model_copy(
+        update={"order": by.order or known.order, "role": by.role or known.role}
+    )
+    new = old.model_copy(
+        update={"reference": new_reference or next_reference(old.reference), "signers": tuple(signers)}
+    )
+    return await supersede(old, new, client=client)
+
+
+async def supersede(
+    old: AgreementInput, new: AgreementInput, *, client: Client | None = None
+) -> StartedAgreement:
+    """Void an agreement and, once that is confirmed, start another that is linked to it."""
+    draft = new.model_dump(exclude={"continued"}) | {"supersedes": old.reference}
+    new = await check_agreement(draft)
+    reason = f"Superseded by {new.reference}."
+    status = await agreement_status(old.reference, client=client)
+    if status.result is None:
+        await void_agreement(old.reference, reason, client=client)
+    elif not _was_voided(status, reason):
+        raise RefusedError(f"{old.reference} has ended already: {status.result.outcome}")
+    outcome = (await agreement_result(old.reference, client=client)).outcome
+    if outcome != Outcome.VOIDED:
+        raise RefusedError(f"{old.reference} ended {outcome} before it was voided; nothing was started")
+    return await start_agreement(new, client=client)
+
+
+def next_reference(reference: str) -> str:
+    """Number a reference on: `order-1042`, `order-1042.2`, `order-1042.3`."""
+    if numbered := _NUMBERED.fullmatch(reference):
+        return f"{numbered['stem']}.{int(numbered['number']) + 1}"
+    return f"{reference}.2"
+
+
+def _was_voided(status: AgreementStatus, reason: str) -> bool:
+    return (
+        status.result is not None
+        and status.result.outcome == Outcome.VOIDED
+        and status.result.reason == reason
+    )

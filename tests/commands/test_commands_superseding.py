@@ -1,0 +1,104 @@
+"""A signer is replaced by voiding one agreement and starting another, never with both alive."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from commands.agreements import agreement_result, start_agreement
+from commands.following import follow_agreement
+from commands.superseding import next_reference
+from countersign.local.stack import Stack
+from tests.commands.shell import Shell
+from tests.workflows.office import TEMPLATE, VARIABLES
+from workflows.messages import Outcome, Stage
+
+_BY = ("--signer", "2", "--by", "Joan Clarke <joan@example.com>")
+
+
+async def _start(reference: str) -> None:
+    await start_agreement(
+        {
+            "reference": reference,
+            "title": "Order",
+            "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
+            "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
+        }
+    )
+    async for status in follow_agreement(reference):
+        if status.stage == Stage.AWAITING_SIGNATURES:
+            return
+
+
+@pytest.fixture
+def reference(shell: Shell) -> str:
+    """An agreement that awaits signatures."""
+    del shell
+    name = f"sup-{uuid.uuid4().hex[:10]}"
+    asyncio.run(_start(name))
+    return name
+
+
+def _documents(stack: Stack, reference: str) -> list[dict[str, Any]]:
+    path = f"/_sandbox/documents?title={reference}"
+    documents: list[dict[str, Any]] = asyncio.run(stack.sandbox.call("GET", path))["documents"]
+    return documents
+
+
+def _status(shell: Shell, reference: str) -> Any:
+    return json.loads(shell("status", reference, "--json").out)
+
+
+def test_a_signer_is_replaced_by_a_new_agreement(shell: Shell, stack: Stack, reference: str) -> None:
+    ran = shell("replace-signer", reference, *_BY)
+    assert (ran.code, ran.out) == (0, f"{reference}: voided\n{reference}.2: started\n"), ran.err
+    old = asyncio.run(agreement_result(reference))
+    assert (old.outcome, old.reason) == (Outcome.VOIDED, f"Superseded by {reference}.2.")
+    new = _status(shell, f"{reference}.2")
+    assert new["supersedes"] == reference
+    assert [signer["name"] for signer in new["signers"]] == ["Ada Lovelace", "Joan Clarke"]
+    assert [each["status"] for each in _documents(stack, f"{reference}~")] == ["voided"]
+
+
+def test_repeating_it_changes_nothing(shell: Shell, stack: Stack, reference: str) -> None:
+    assert shell("replace-signer", reference, *_BY).code == 0
+    again = shell("replace-signer", reference, *_BY, "--json")
+    assert again.code == 0
+    assert json.loads(again.out)["already_running"] is True
+    assert len(_documents(stack, f"{reference}~")) == 1
+
+
+def test_what_has_ended_is_not_replaced(shell: Shell, stack: Stack, reference: str) -> None:
+    asyncio.run(stack.sandbox.complete(_status(shell, reference)["document_id"]))
+    assert shell("watch", reference).code == 0
+    ran = shell("replace-signer", reference, *_BY)
+    assert (ran.code, ran.err) == (4, f"{reference} has ended already: completed\n")
+    assert shell("status", f"{reference}.2").code == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--signer", "3", "--by", "Joan Clarke <joan@example.com>"), "has signers 1 to 2, and no 3"),
+        (("--signer", "2", "--by", "Joan Clarke <ada@example.com>"), "signers 1 and 2 have the same e-mail"),
+        (("--signer", "2", "--by", "joan@example.com"), "--by: write 'Name <address>'"),
+        ((*_BY, "--new-reference", "a b"), "reference: use 3 to 40 letters"),
+    ],
+)
+def test_a_mistake_leaves_the_first_as_it_is(
+    shell: Shell, reference: str, arguments: tuple[str, ...], says: str
+) -> None:
+    ran = shell("replace-signer", reference, *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in ran.err
+    assert _status(shell, reference)["stage"] == "awaiting_signatures"
+
+
+def test_references_are_numbered_on() -> None:
+    assert [next_reference(each) for each in ("order-1", "order-1.2", "order-1.9")] == [
+        "order-1.2",
+        "order-1.3",
+        "order-1.10",
+    ]
