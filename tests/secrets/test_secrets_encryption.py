@@ -120,6 +120,7 @@ class TestSettings:
             (f"a:{text(OLD)},", "must be <id>:<32 bytes in base64>"),
             (f"a:{text(OLD)},a:{text(NEW)}", "has two keys of the same id"),
         ],
+        ids=["no id", "no base64", "31 bytes", "space in id", "empty entry", "same id twice"],
     )
     def test_what_is_no_key_is_refused_and_not_shown(
         self, monkeypatch: pytest.MonkeyPatch, value: str, reason: str

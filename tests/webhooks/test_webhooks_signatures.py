@@ -85,22 +85,24 @@ FORGERIES: dict[str, Callable[[bytes], Headers]] = {
         *sign(body, offset=-3600).items(),
     ],
     **{
-        f"timestamp {text[:20]!r}": _with_timestamp(text)
-        for text in (
-            "",
-            "NaN",
-            "inf",
-            "9" * 5000,
-            f"+{NOW}",
-            f"-{NOW}",
-            f"{NOW}.0",
-            f"{NOW[:5]}_{NOW[5:]}",
-            f"{NOW}000",
-            hex(int(NOW)),
-            f"{float(NOW):e}",
-            "\u00b2" * 10,
-            "".join(chr(0xE0 + int(digit)) for digit in NOW),
-            "2026-01-01T00:00:00Z",
+        f"timestamp {number}": _with_timestamp(text)
+        for number, text in enumerate(
+            (
+                "",
+                "NaN",
+                "inf",
+                "9" * 5000,
+                f"+{NOW}",
+                f"-{NOW}",
+                f"{NOW}.0",
+                f"{NOW[:5]}_{NOW[5:]}",
+                f"{NOW}000",
+                hex(int(NOW)),
+                f"{float(NOW):e}",
+                "\u00b2" * 10,
+                "".join(chr(0xE0 + int(digit)) for digit in NOW),
+                "2026-01-01T00:00:00Z",
+            )
         )
     },
 }
