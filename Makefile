@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos check format clean
+.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,13 +39,16 @@ test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes
 record-histories: $(DEV) ## record tests/histories anew, after a change that old histories need not survive
 	@$(RUN) -m pytest -q tests/workflows/test_workflows_histories.py -k every_branch_replays --record-histories
 
-test-heavy: $(DEV) ## the heavy ones: browsers, Prometheus, chaos, many repetitions
+test-heavy: $(DEV) debian-tools ## the heavy ones: browsers, Prometheus, chaos, many repetitions
 	@$(RUN) -m pytest -m heavy
 
 test-all: test test-heavy ## every test
 
 chaos: $(DEV) ## 500 agreements while everything is killed, frozen and broken, judged by six rules: 20 minutes
 	@$(RUN) -m tests.chaos.chaos_run $(ARGS)
+
+screenshots: $(DEV) debian-tools ## the docs' pictures of Temporal's UI, taken by the tests that look at it
+	@COUNTERSIGN_SCREENSHOTS=docs/images $(RUN) -m pytest -m heavy tests/ui
 
 check: $(DEV) ## format, lint and types
 	@$(RUN) -m ruff format --check .
@@ -59,6 +62,17 @@ format: $(DEV) ## format the code, and mend what the linter can
 clean: ## remove caches and local state, but not the virtual environment
 	@rm -rf .countersign .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
+
+# Python's packages hold no browser and no Prometheus; Debian's do.
+DEBIAN := chromium prometheus
+debian-tools:
+	@for tool in $(DEBIAN) promtool; do \
+		command -v $$tool > /dev/null && continue; \
+		echo "$$tool is needed: apt-get install --no-install-recommends $(DEBIAN)"; \
+		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null || exit 1; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq -y --no-install-recommends $(DEBIAN) > /dev/null || exit 1; \
+	done
 
 $(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
