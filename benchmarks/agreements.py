@@ -167,7 +167,7 @@ class Bench:
     def _costs(self, variant: str) -> tuple[float, float, float]:
         supervisor = self.stack.supervisor
         worker, server = supervisor.pid(WORKERS[variant]), supervisor.pid("temporal")
-        return _cpu_seconds(worker), _cpu_seconds(server), _billable_actions(self.stack.ports.metrics)
+        return _cpu_seconds(worker), _cpu_seconds(server), billable_actions(self.stack.ports.metrics)
 
     async def memory(self, variant: str, waiting: int) -> float:
         """Let so many agreements wait; returns the worker's growth in MB."""
@@ -193,7 +193,8 @@ def _resident_mb(pid: int) -> float:
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
 
-def _billable_actions(port: int) -> float:
+def billable_actions(port: int) -> float:
+    """Read the Temporal server's own count of what Temporal Cloud would bill."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     return sum(float(value) for value in re.findall(r"^action\{[^}]*\} ([\d.e+]+)$", text, re.MULTILINE))

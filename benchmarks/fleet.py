@@ -1,0 +1,120 @@
+"""Many agreements on a whole local stack: started at once, signed by everybody, watched until none moves."""
+
+import asyncio
+import re
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from temporalio.client import Client
+
+from benchmarks.agreements import ROOT, TEMPLATE, VARIABLES
+from countersign.connection import data_converter
+from countersign.local.processes import says
+from countersign.local.stack import Plan, Stack
+from workflows import attributes
+from workflows.messages import TASK_QUEUE, WORKFLOW_NAME, AgreementInput, Signer, TemplateSource
+
+RUNNING: Final = f'WorkflowType = "{WORKFLOW_NAME}" AND ExecutionStatus = "Running"'
+WAITING: Final = f"{RUNNING} AND NeedsAttention = true"
+_PATIENCE: Final = 900
+
+
+class Fleet:
+    """Agreements on a running stack.
+
+    Args:
+        stack: Temporal, door, worker and sandbox.
+        client: Connected to its Temporal.
+        agreements: How many.
+    """
+
+    def __init__(self, stack: Stack, client: Client, agreements: int) -> None:
+        self.stack = stack
+        self.client = client
+        self.references: Sequence[str] = [uuid.uuid4().hex[:12] for _ in range(agreements)]
+
+    async def start(self) -> None:
+        """Start all agreements."""
+        await asyncio.gather(*map(self._start, self.references))
+
+    async def documents(self) -> list[Mapping[str, Any]]:
+        """List the documents that the sandbox holds."""
+        answer = await self.stack.sandbox.call("GET", "/_sandbox/documents")
+        documents: list[Mapping[str, Any]] = answer["documents"]
+        return documents
+
+    async def until_sent(self, count: int) -> None:
+        """Wait until so many documents were sent."""
+        while len(await self.documents()) < count:  # noqa: ASYNC110  # another process sends them
+            await asyncio.sleep(0.2)
+
+    async def completed(self) -> int:
+        """Count the agreements that have ended as they should."""
+        return await self._count(f'WorkflowType = "{WORKFLOW_NAME}" AND ExecutionStatus = "Completed"')
+
+    async def faults(self) -> list[Mapping[str, Any]]:
+        """List the sandbox's faults with what they have met so far."""
+        rules: list[Mapping[str, Any]] = (await self.stack.sandbox.call("GET", "/_sandbox/faults"))["api"]
+        return rules
+
+    async def drain(self) -> int:
+        """Sign all there is until no agreement moves by itself; returns how many wait for a person.
+
+        Raises:
+            TimeoutError: They still moved after a quarter of an hour.
+        """
+        give_up = time.monotonic() + _PATIENCE
+        while time.monotonic() < give_up:
+            for document in await self.documents():
+                if document["status"] == "under_review":
+                    await self.stack.sandbox.complete(document["id"])
+            running, waiting = await self._count(RUNNING), await self._count(WAITING)
+            if running == waiting:
+                return waiting
+            await asyncio.sleep(0.5)
+        raise TimeoutError(f"{running - waiting} agreements still move after {_PATIENCE} s")
+
+    async def _start(self, reference: str) -> None:
+        agreement = AgreementInput(
+            reference=reference,
+            title="A benchmark",
+            source=TemplateSource(template_id=TEMPLATE, variables=VARIABLES),
+            signers=(Signer(name="A Signer", email=f"{reference}@example.com"),),
+        )
+        await self.client.start_workflow(
+            WORKFLOW_NAME,
+            agreement,
+            id=f"agreement-{reference}",
+            task_queue=TASK_QUEUE,
+            search_attributes=attributes.at_start(None),
+        )
+
+    async def _count(self, query: str) -> int:
+        return (await self.client.count_workflows(query)).count
+
+
+def reference_of(document: Mapping[str, Any]) -> str:
+    """Read whose document it is from the marker in its title."""
+    return re.split("[ ~]", document["name"].rpartition("[")[2])[0]
+
+
+@asynccontextmanager
+async def fleet(agreements: int, env: Mapping[str, str]) -> AsyncIterator[Fleet]:
+    """Run a whole stack in a folder of its own, with these settings besides its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Plan(
+            folder=Path(folder),
+            worker=[sys.executable, str(ROOT / "worker.py")],
+            worker_ready=says("worker ready"),
+            search_attributes=attributes.TYPES,
+            extra_env=env,
+        )
+        async with Stack(plan) as stack:
+            client = await Client.connect(stack.temporal_address, data_converter=data_converter())
+            yield Fleet(stack, client, agreements)

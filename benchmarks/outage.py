@@ -1,0 +1,165 @@
+"""The provider is down for three minutes while agreements run: with the circuit, and without.
+
+    python -m benchmarks.outage [--agreements 200] [--pace 6]
+
+Every wait, the outage and the cooldown are shortened alike by `--pace`. While the provider is down all its
+calls are answered 503, half of the sends after they were done, which nobody can tell. Everything is real:
+Temporal, door, worker and sandbox are processes, and the sandbox counts what reached it.
+Afterwards everybody signs, and whoever is asked to resolve looks the document up at the provider.
+"""
+
+import argparse
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from temporalio.api.enums.v1 import EventType
+
+from benchmarks.agreements import billable_actions
+from benchmarks.fleet import WAITING, Fleet, fleet, reference_of
+from commands.agreements import resolve_agreement
+from workflows.messages import Resolution
+
+OUTAGE: Final = 180.0
+COOLDOWN: Final = 60.0
+HELD_PROBE: Final = 30.0
+FAILURES: Final = 10
+SLOTS: Final = 20
+SEND: Final = "/turbosign/single/prepare-for-signing"
+
+
+@dataclass
+class Report:
+    """What an outage cost."""
+
+    calls: int = 0
+    probes: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    waited: int = 0
+    documents: Counter[int] = field(default_factory=Counter)
+    attempts: int = 0
+    actions: float = 0
+    seconds: float = 0
+
+
+class Outage:
+    """Takes the provider away from running agreements, gives it back, and sees every agreement through."""
+
+    def __init__(self, fleet: Fleet, *, pace: float) -> None:
+        self._fleet, self._stack, self._pace = fleet, fleet.stack, pace
+
+    async def run(self) -> Report:
+        """Live through it once."""
+        report, actions = Report(), billable_actions(self._stack.ports.metrics)
+        await self._fleet.start()
+        await self._fleet.until_sent(len(self._fleet.references) // 4)
+        await self._take_away()
+        await asyncio.sleep(OUTAGE / self._pace)
+        report.calls = sum(int(each["hits"]) for each in await self._fleet.faults())
+        over = time.perf_counter()
+        report.waited = await self._fleet.drain()
+        report.seconds = time.perf_counter() - over
+        await self._resolve()
+        await self._fleet.drain()
+        report.probes = self._probes()
+        report.actions = billable_actions(self._stack.ports.metrics) - actions
+        await self._look_at_ends(report)
+        return report
+
+    async def _take_away(self) -> None:
+        down = {"do": "status", "status": 503, "times": None, "for_seconds": OUTAGE / self._pace}
+        done = down | {"path": SEND, "method": "POST", "at": "after", "probability": 0.5}
+        await self._stack.sandbox.call("PUT", "/_sandbox/faults", {"seed": 7, "api": [done, down]})
+
+    async def _resolve(self) -> None:
+        documents = {reference_of(each): each["id"] for each in await self._fleet.documents()}
+        async for each in self._fleet.client.list_workflows(WAITING):
+            reference = each.id.removeprefix("agreement-")
+            found = documents.get(reference)
+            resolution = Resolution(action="adopt" if found else "send_again", document_id=found)
+            await resolve_agreement(reference, resolution, client=self._fleet.client)
+
+    def _probes(self) -> int:
+        log = self._stack.supervisor.log("worker").read_text()
+        return sum(
+            json.loads(line).get("operation") == "probe" for line in log.splitlines() if line.startswith("{")
+        )
+
+    async def _look_at_ends(self, report: Report) -> None:
+        documents = Counter(reference_of(each) for each in await self._fleet.documents())
+        report.documents = Counter(documents[each] for each in self._fleet.references)
+        for reference in self._fleet.references:
+            handle = self._fleet.client.get_workflow_handle(f"agreement-{reference}")
+            history = await handle.fetch_history()
+            for event in history.events:
+                if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+                    report.attempts += event.activity_task_started_event_attributes.attempt - 1
+            status = (await handle.describe()).status
+            report.outcomes[status.name.lower() if status else "unknown"] += 1
+
+
+async def live(*, circuit: bool, options: argparse.Namespace) -> Report:
+    """Run a whole stack through one outage."""
+    env = {
+        "COUNTERSIGN_PACE": str(options.pace),
+        "COUNTERSIGN_LOG_FORMAT": "json",
+        "COUNTERSIGN_PROVIDER_SLOTS": str(SLOTS),
+        "COUNTERSIGN_PROVIDER_CIRCUIT_FAILURES": str(FAILURES if circuit else 0),
+        "COUNTERSIGN_PROVIDER_CIRCUIT_COOLDOWN_SECONDS": str(COOLDOWN / options.pace),
+        "COUNTERSIGN_PROVIDER_HELD_PROBE_SECONDS": str(HELD_PROBE / options.pace),
+    }
+    async with fleet(options.agreements, env) as running:
+        return await Outage(running, pace=options.pace).run()
+
+
+def show(reports: Mapping[str, Report], options: argparse.Namespace, out: Console) -> None:
+    """Print both reports side by side."""
+    table = Table(
+        "", *reports, title=f"{options.agreements} agreements, down for {OUTAGE:.0f} s / {options.pace:g}"
+    )
+    for name, value in (
+        ("calls that met the outage", lambda each: each.calls),
+        ("of them probes", lambda each: each.probes),
+        ("attempts burned", lambda each: each.attempts),
+        ("billable actions", lambda each: f"{each.actions:.0f}"),
+        ("waited for a person", lambda each: each.waited),
+        ("drained after, s", lambda each: f"{each.seconds:.0f}"),
+        ("agreements by end", lambda each: dict(each.outcomes)),
+        ("agreements by number of documents", lambda each: dict(each.documents)),
+    ):
+        table.add_row(name, *(str(value(each)) for each in reports.values()))
+    out.print(table)
+
+
+def check(report: Report, options: argparse.Namespace) -> None:
+    """Hold the circuit to its promises."""
+    probes = OUTAGE / COOLDOWN + 1
+    assert report.calls <= FAILURES + SLOTS + probes, report
+    assert report.waited <= FAILURES + SLOTS, report
+    assert report.outcomes == {"completed": options.agreements}, report
+    assert report.documents == {1: options.agreements}, report
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.outage", description=__doc__)
+    parser.add_argument("--agreements", type=int, default=200)
+    parser.add_argument("--pace", type=float, default=6, help="how many times faster than real (default 6)")
+    options = parser.parse_args()
+    out = Console()
+    reports = {
+        name: asyncio.run(live(circuit=circuit, options=options))
+        for name, circuit in (("circuit", True), ("no circuit", False))
+    }
+    show(reports, options, out)
+    check(reports["circuit"], options)
+
+
+if __name__ == "__main__":
+    main()
