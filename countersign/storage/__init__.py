@@ -6,13 +6,27 @@ from countersign.storage.draft import Draft, StorageError
 from countersign.storage.folder import FolderStore
 from countersign.storage.store import Store, StoredFile, put
 
-__all__ = ["Draft", "FolderStore", "StorageError", "Store", "StoredFile", "open_store", "put"]
+BUCKETS = ("s3", "gs", "az")
+"""What a bucket's URL begins with: Amazon S3, Google Cloud Storage, Azure Blob Storage."""
+
+__all__ = ["BUCKETS", "Draft", "FolderStore", "StorageError", "Store", "StoredFile", "open_store", "put"]
 
 
 def open_store(url: str) -> Store:
-    """Open the store that a setting names: a folder.
+    """Open the store that a setting names: a folder, or a bucket by its URL.
 
     Raises:
         StorageError: It cannot be opened.
     """
-    return FolderStore(Path(url))
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        return FolderStore(Path(url))
+    if scheme not in BUCKETS:
+        raise StorageError(f"store: use a folder, or one of {', '.join(f'{each}://' for each in BUCKETS)}")
+    try:
+        from countersign.storage.objects import ObjectStore  # noqa: PLC0415 (an extra that few need)
+    except ImportError:
+        raise StorageError(
+            f"store: {scheme}:// needs the extra `objects`: pip install 'countersign[objects]'"
+        ) from None
+    return ObjectStore(url)

@@ -4,15 +4,14 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import re
 import time
 from pathlib import Path
 from typing import Final
 
 from countersign.storage.draft import Draft, StorageError, trouble
+from countersign.storage.keys import check_key
 from countersign.storage.store import StoredFile
 
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
 _LEFTOVER_SECONDS: Final = 86_400
 _BLOCK: Final = 1 << 20
 
@@ -77,9 +76,7 @@ class FolderStore:
             raise trouble(error) from None
 
     def _path(self, key: str) -> Path:
-        if _KEY.fullmatch(key) is None:
-            raise StorageError("store: a key must be a relative path of letters, digits, dots and dashes")
-        return self._folder / key
+        return self._folder / check_key(key)
 
 
 def _sweep(drafts: Path) -> None:

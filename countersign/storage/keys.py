@@ -1,0 +1,19 @@
+"""Keys of files in a store."""
+
+import re
+from typing import Final
+
+from countersign.storage.draft import StorageError
+
+_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
+
+
+def check_key(key: str) -> str:
+    """Return a key if it may be one.
+
+    Raises:
+        StorageError: It is not a relative path of letters, digits, dots and dashes.
+    """
+    if _KEY.fullmatch(key) is None:
+        raise StorageError("store: a key must be a relative path of letters, digits, dots and dashes")
+    return key

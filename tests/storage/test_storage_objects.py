@@ -1,0 +1,98 @@
+"""Buckets keep the promises of a folder: put once, whole, with a hash. Against moto's S3 over HTTP."""
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from countersign.storage import StorageError, Store, open_store, put
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """A server that speaks S3; returns its address."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def store(s3: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="archive")
+    return open_store("s3://archive/signed/")
+
+
+async def test_stores_with_size_hash_and_address(store: Store) -> None:
+    stored = await put(store, "order-1/signed.pdf", b"content")
+    assert (stored.size, stored.sha256) == (7, hashlib.sha256(b"content").hexdigest())
+    assert stored.url == "s3://archive/signed/order-1/signed.pdf"
+    assert await store.find("order-1/signed.pdf") == stored
+    assert await store.read("order-1/signed.pdf") == b"content"
+    kept = boto3.client("s3").get_object(Bucket="archive", Key="signed/order-1/signed.pdf")
+    assert kept["Body"].read() == b"content"
+
+
+async def test_never_overwrites(store: Store) -> None:
+    first = await put(store, "once", b"first")
+    assert await put(store, "once", b"second") == first
+    assert await store.read("once") == b"first"
+
+
+async def test_one_of_many_at_once_wins_and_all_are_told_which(store: Store) -> None:
+    stored = await asyncio.gather(*(put(store, "claim", f"{number}".encode()) for number in range(16)))
+    assert len({each.sha256 for each in stored}) == 1
+    assert hashlib.sha256(await store.read("claim")).hexdigest() == stored[0].sha256
+
+
+async def test_a_large_file_arrives_whole(store: Store) -> None:
+    content = bytes(range(256)) * 80_000
+    stored = await put(store, "large", content)
+    assert (stored.size, stored.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert await store.find("large") == stored
+
+
+async def test_what_is_not_there(store: Store) -> None:
+    assert await store.find("nothing") is None
+    with pytest.raises(StorageError, match="store: there is no nothing"):
+        await store.read("nothing")
+
+
+async def test_a_key_stays_under_its_prefix(store: Store) -> None:
+    with pytest.raises(StorageError, match="store: a key must be a relative path"):
+        await put(store, "../elsewhere", b"")
+
+
+async def test_a_bucket_that_is_not_there(store: Store) -> None:
+    del store
+    with pytest.raises(StorageError, match="store: there is no such bucket"):
+        await put(open_store("s3://nowhere"), "a", b"")
+
+
+async def test_a_bucket_out_of_reach_is_tried_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    del store
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(StorageError, match=r"store: the bucket did not take the call \(GenericError\)"):
+        await put(open_store("s3://archive"), "a", b"")
+
+
+def test_a_scheme_of_no_store() -> None:
+    with pytest.raises(StorageError, match="store: use a folder, or one of s3://, gs://, az://"):
+        open_store("ftp://somewhere")
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.delitem(sys.modules, "countersign.storage.objects", raising=False)
+    with pytest.raises(StorageError, match=r"s3:// needs the extra `objects`: pip install"):
+        open_store("s3://archive")
