@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from countersign.sandbox import reminders, seeds
 from countersign.sandbox.errors import ApiError
 from countersign.sandbox.fault_middleware import FaultMiddleware
+from countersign.sandbox.idempotency import IdempotencyMiddleware
 from countersign.sandbox.ledger import current_request
 from countersign.sandbox.replies import reply
 from countersign.sandbox.routes import (
@@ -24,6 +25,7 @@ from countersign.sandbox.routes import (
     embedding,
     people,
     sending,
+    signers,
     templates,
     webhooks,
 )
@@ -44,6 +46,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
             *documents.ROUTES,
             *embedding.ROUTES,
             *webhooks.ROUTES,
+            *signers.ROUTES,
             *control.ROUTES,
             *people.ROUTES,
         ],
@@ -51,6 +54,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
         lifespan=_working,
     )
     app.state.sandbox = sandbox
+    app.add_middleware(IdempotencyMiddleware, sandbox=sandbox)
     app.add_middleware(FaultMiddleware, faults=sandbox.faults)
     app.add_middleware(_NoteRequest)
     return app

@@ -25,6 +25,7 @@ class Behaviour(BaseModel):
         embedded_signing: Whether the organisation has embedded signing.
         allow_external_idv: Whether an external identity check may be asserted.
         allow_identity_override: Whether a sender may skip identity verification.
+        sms_entitled: Whether the plan has passcodes by SMS; False answers 402.
         default_channel: The organisation's default passcode channel.
         allow_channel_override: Whether a request may choose another channel.
         default_sender_name: The API key's name, for sends without `senderName`; empty refuses them.
@@ -47,6 +48,7 @@ class Behaviour(BaseModel):
     embedded_signing: bool = True
     allow_external_idv: bool = True
     allow_identity_override: bool = True
+    sms_entitled: bool = True
     default_channel: Literal["none", "email", "sms"] = "none"
     allow_channel_override: bool = True
     default_sender_name: str = "Sandbox API key"

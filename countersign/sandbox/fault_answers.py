@@ -12,7 +12,7 @@ from http import HTTPStatus
 from time import time
 from typing import Final
 
-from countersign.sandbox.faults import ApiFault
+from countersign.sandbox.fault_rules import ApiFault
 
 _HTML: Final = b"<!doctype html><html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
 

@@ -1,13 +1,15 @@
 """Puts scripted faults between client and API: before the work, after it, or with the work done late."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from countersign.sandbox import fault_answers
+from countersign.sandbox.capture import answers_of, whole
 from countersign.sandbox.fault_answers import STAND_IN, Answer, spoiled
-from countersign.sandbox.faults import ApiFault, Faults
+from countersign.sandbox.fault_rules import ApiFault
+from countersign.sandbox.faults import Faults
 from countersign.sandbox.ledger import current_fault
 
 _FOREVER: Final = 86400.0
@@ -39,7 +41,7 @@ class FaultMiddleware:
 
     async def _slow(self, fault: ApiFault, scope: Scope, receive: Receive, send: Send) -> None:
         seconds = 1.0 if fault.seconds is None else fault.seconds
-        body = await _whole(receive)
+        body = await whole(receive)
         if fault.at == "before":
             await asyncio.sleep(seconds)
         answer, messages = await self._do(scope, body)
@@ -50,7 +52,7 @@ class FaultMiddleware:
             await send(message)
 
     async def _break(self, fault: ApiFault, scope: Scope, receive: Receive) -> None:
-        body, answer = await _whole(receive), STAND_IN
+        body, answer = await whole(receive), STAND_IN
         if fault.at == "after":
             answer, _ = await self._do(scope, body)
         elif fault.at == "late":
@@ -61,12 +63,7 @@ class FaultMiddleware:
 
     async def _do(self, scope: Scope, body: bytes) -> tuple[Answer, list[Message]]:
         """Have the work done, and catch the answer."""
-        messages: list[Message] = []
-
-        async def keep(message: Message) -> None:
-            messages.append(message)
-
-        await self._app(scope, _replay(body), keep)
+        messages = await answers_of(self._app, scope, body)
         start = messages[0]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
         content = b"".join(each.get("body", b"") for each in messages[1:])
@@ -79,24 +76,6 @@ class FaultMiddleware:
 
 def _is_api(path: str) -> bool:
     return path.startswith("/_sandbox/storage/") or not (path == "/" or path.startswith("/_sandbox"))
-
-
-async def _whole(receive: Receive) -> bytes:
-    parts = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return b"".join(parts)
-
-
-def _replay(body: bytes) -> Receive:
-    messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        return messages.pop() if messages else {"type": "http.disconnect"}
-
-    return receive
 
 
 async def _write(fault: ApiFault, answer: Answer, transport: asyncio.Transport, receive: Receive) -> None:

@@ -1,9 +1,37 @@
 """Making a document from a template and variables."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import StringConstraints, model_validator
 
 from countersign.sandbox.pdf import Paragraph
+from countersign.sandbox.validation import Body
+
+
+class Variable(Body):
+    """A value for one placeholder, as far as it is checked."""
+
+    placeholder: Annotated[str, StringConstraints(min_length=1)]
+    mime_type: str
+    text: str | None = None
+    value: Any = None
+    variable_stack: list[Any] | dict[str, Any] | None = None
+    subvariables: list[Any] | None = None
+    is_disabled: bool | None = None
+    ai_prompt: Annotated[str, StringConstraints(max_length=16000)] | None = None
+    uses_advanced_templating_engine: bool | None = None
+
+    @model_validator(mode="after")
+    def _sound(self) -> "Variable":
+        kinds = {"text", "html", "image", "markdown"} | (
+            {"json"} if self.uses_advanced_templating_engine else set()
+        )
+        if self.mime_type not in kinds:
+            raise ValueError(f"mimeType must be one of [{', '.join(sorted(kinds))}]")
+        if self.text is None and self.variable_stack is None and not self.is_disabled:
+            raise ValueError("text is required")
+        return self
 
 
 def fill(paragraphs: Sequence[Sequence[str]], variables: Sequence[dict[str, Any]]) -> list[Paragraph]:

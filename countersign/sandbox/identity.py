@@ -69,7 +69,7 @@ def check_identity(behaviour: Behaviour, asked: dict[str, Any] | None, phone: st
 def _default(behaviour: Behaviour, phone: str | None) -> dict[str, Any]:
     if not behaviour.embedded_signing or behaviour.default_channel == "none":
         return {}
-    return _with_phone(behaviour.default_channel, phone)
+    return _with_phone(behaviour, behaviour.default_channel, phone)
 
 
 def _passcode(behaviour: Behaviour, wanted: Passcode, phone: str | None) -> dict[str, Any]:
@@ -77,10 +77,12 @@ def _passcode(behaviour: Behaviour, wanted: Passcode, phone: str | None) -> dict
     channel = wanted.channel or ("email" if default == "none" else default)
     if default not in {"none", channel} and not behaviour.allow_channel_override:
         raise errors.identity(403, "The passcode channel is set by the organization", "OtpOverrideNotAllowed")
-    return _with_phone(channel, phone)
+    return _with_phone(behaviour, channel, phone)
 
 
-def _with_phone(channel: str, phone: str | None) -> dict[str, Any]:
+def _with_phone(behaviour: Behaviour, channel: str, phone: str | None) -> dict[str, Any]:
+    if channel == "sms" and not behaviour.sms_entitled:
+        raise errors.identity(402, "Your plan does not include SMS passcodes", "OtpNotEntitled")
     if channel == "sms" and phone is None:
         raise errors.identity(400, "phone is required for SMS passcodes", "OtpPhoneRequired")
     return {"mode": "otp", "channel": channel}

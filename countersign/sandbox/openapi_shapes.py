@@ -10,6 +10,7 @@ FLAG: Final[Schema] = {"type": ["boolean", "integer"], "description": "The datab
 TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 ID: Final[Schema] = {"type": "string", "format": "uuid"}
 ANYTHING: Final[Schema] = {}
+FILE: Final[Schema] = {"type": "string", "format": "binary"}
 
 
 def maybe(schema: Schema) -> Schema:

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import time
 
-from countersign.sandbox.faults import WebhookFault
+from countersign.sandbox.fault_rules import WebhookFault
 from countersign.sandbox.store import Row
 
 _WRONG = "0" * 64

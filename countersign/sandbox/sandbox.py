@@ -45,6 +45,10 @@ class Sandbox:
     wake: Callable[[], None] = field(default=lambda: None)
     """Tells the webhook sender that something is due."""
 
+    def flag(self, value: object) -> bool | int:
+        """Write a boolean as the API does: as one, or as the number that the database behind it holds."""
+        return int(bool(value)) if self.behaviour.booleans_as_numbers else bool(value)
+
     def change_behaviour(self, behaviour: Behaviour) -> None:
         """Switch, and remember it over a restart."""
         self.store.set("behaviour", behaviour.model_dump(mode="json"))

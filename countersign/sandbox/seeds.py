@@ -4,11 +4,12 @@ A paragraph is a style (`title`, `heading` or `text`) and its text. `{Name}` is 
 its like are left in place for signature fields to anchor to.
 """
 
-import re
 from typing import Any, Final
 
+from countersign.sandbox import docx
 from countersign.sandbox.pdf import Paragraph, render
 from countersign.sandbox.sandbox import Sandbox
+from countersign.sandbox.template_store import keep
 
 SERVICES_AGREEMENT: Final = "7e3a1c00-0000-4000-8000-000000000001"
 MUTUAL_NDA: Final = "7e3a1c00-0000-4000-8000-000000000002"
@@ -71,48 +72,29 @@ _ROLE_FIELDS: Final[list[dict[str, Any]]] = [
 
 def seed(sandbox: Sandbox) -> None:
     """Put the templates in, unless they are there."""
-    with sandbox.store.transaction():
-        for template_id, name, file_type, paragraphs in (
-            (SERVICES_AGREEMENT, "Services Agreement", "docx", _SERVICES),
-            (MUTUAL_NDA, "Mutual NDA", "docx", _NDA),
-            (ORDER_FORM, "Order Form", "pdf", _ORDER),
-        ):
-            if sandbox.store.find("templates", template_id) is None:
-                _insert(sandbox, template_id, name, file_type, paragraphs)
-
-
-def _insert(
-    sandbox: Sandbox, template_id: str, name: str, file_type: str, paragraphs: list[Paragraph]
-) -> None:
-    now = sandbox.clock.stamp()
-    is_pdf = file_type == "pdf"
-    content = render(name, paragraphs) if is_pdf else b""
-    sandbox.store.keep_file(template_id, content)
-    sandbox.store.insert(
-        "templates",
-        {
-            "id": template_id,
-            "name": name,
-            "description": DESCRIPTIONS[template_id],
-            "file_type": file_type,
-            "file_size": len(content),
-            "paragraphs": paragraphs,
-            "variables": [] if is_pdf else variables_in(paragraphs),
-            "roles": _ROLES if is_pdf else [],
-            "fields": _ROLE_FIELDS if is_pdf else [],
-            "tags": [],
-            "is_active": True,
-            "created_on": now,
-            "updated_on": now,
-        },
-    )
-
-
-_PLACEHOLDER: Final = re.compile(r"\{[A-Za-z][A-Za-z0-9_ ]{0,99}\}")
-_ANCHOR: Final = re.compile(r"\{(signature|initials?|date|name|title|company|email|text)\d+\}", re.IGNORECASE)
-
-
-def variables_in(paragraphs: list[Paragraph]) -> list[str]:
-    """List the placeholders of a text in their order, without the anchors of signature fields."""
-    found = (name for _, text in paragraphs for name in _PLACEHOLDER.findall(text))
-    return list(dict.fromkeys(name for name in found if not _ANCHOR.fullmatch(name)))
+    for template_id, name, paragraphs in (
+        (SERVICES_AGREEMENT, "Services Agreement", _SERVICES),
+        (MUTUAL_NDA, "Mutual NDA", _NDA),
+    ):
+        if sandbox.store.find("templates", template_id) is None:
+            keep(
+                sandbox,
+                template_id=template_id,
+                name=name,
+                description=DESCRIPTIONS[template_id],
+                file_type="docx",
+                content=docx.write(paragraphs),
+                paragraphs=paragraphs,
+            )
+    if sandbox.store.find("templates", ORDER_FORM) is None:
+        keep(
+            sandbox,
+            template_id=ORDER_FORM,
+            name="Order Form",
+            description=DESCRIPTIONS[ORDER_FORM],
+            file_type="pdf",
+            content=render("Order Form", _ORDER),
+            paragraphs=_ORDER,
+            roles=_ROLES,
+            fields=_ROLE_FIELDS,
+        )

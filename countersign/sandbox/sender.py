@@ -12,7 +12,7 @@ from uuid import uuid4
 from countersign.sandbox import subscriptions
 from countersign.sandbox.clock import iso, parse
 from countersign.sandbox.delivery_log import MAX_ATTEMPTS
-from countersign.sandbox.faults import WebhookFault
+from countersign.sandbox.fault_rules import WebhookFault
 from countersign.sandbox.http_post import PostError, post
 from countersign.sandbox.posting import posting
 from countersign.sandbox.sandbox import Sandbox

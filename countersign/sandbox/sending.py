@@ -1,6 +1,5 @@
 """Preparing a document for signing or review: everything checked first, then committed at once."""
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,22 +9,13 @@ from uuid import uuid4
 from pydantic import StringConstraints
 
 from countersign.sandbox import audit, documents, errors, events, fields, mail, recipients, roles
-from countersign.sandbox.bodies import parse_json
 from countersign.sandbox.clock import iso
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.schedules import settle
+from countersign.sandbox.send_bodies import decoded
 from countersign.sandbox.sources import Source
 from countersign.sandbox.store import Row
 from countersign.sandbox.validation import Body, check, is_email
-
-_FLAGS = ("sendEmail", "remindersEnabled", "expirationEnabled")
-_DURATIONS = (
-    "reminderDelay",
-    "reminderInterval",
-    "expireAfter",
-    "expirationWarning",
-    "expirationWarningInterval",
-)
 
 
 class Texts(Body):
@@ -57,7 +47,7 @@ def prepare(sandbox: Sandbox, body: dict[str, Any], source: Source, *, for_revie
     Raises:
         ApiError: With one of the documented codes.
     """
-    body = _decoded(body)
+    body = decoded(body)
     texts = check(Texts, body, errors.invalid)
     sender_name = _sender_name(sandbox, texts)
     people = recipients.read(body["recipients"])
@@ -135,44 +125,6 @@ def _document(sandbox: Sandbox, prepared: Prepared, *, for_review: bool) -> Row:
         "sent_on": None if for_review else iso(now),
         "expires_at": iso(now + timedelta(hours=prepared.schedule["after"])) if expires else None,
     }
-
-
-def _decoded(body: dict[str, Any]) -> dict[str, Any]:
-    """Read the JSON texts inside the body; a form has nothing but texts."""
-    decoded = {key: value for key, value in body.items() if value is not None and value != ""}
-    for name in ("recipients", "fields", "ccEmails"):
-        if name in decoded:
-            decoded[name] = _json_text(decoded[name], name, list)
-    for name in _DURATIONS:
-        if name in decoded:
-            decoded[name] = _json_text(decoded[name], name, dict)
-    for name in _FLAGS:
-        if isinstance(decoded.get(name), str) and decoded[name] in {"true", "false"}:
-            decoded[name] = decoded[name] == "true"
-        if not isinstance(decoded.get(name, True), bool):
-            raise errors.invalid([(name, f'"{name}" must be a boolean')])
-    if isinstance(decoded.get("maxReminders"), str):
-        decoded["maxReminders"] = _number(decoded["maxReminders"])
-    if "recipients" not in decoded:
-        raise errors.invalid([("recipients", '"recipients" is required')])
-    return decoded
-
-
-def _json_text(value: Any, name: str, kind: type[list[Any]] | type[dict[str, Any]]) -> Any:
-    try:
-        found = parse_json(value) if isinstance(value, str) else None
-    except errors.ApiError:
-        found = None
-    if not isinstance(found, kind):
-        raise errors.single_step(f"Invalid JSON in {name}", "JSONParseError")
-    return found
-
-
-def _number(text: str) -> int:
-    try:
-        return int(json.loads(text))
-    except (ValueError, TypeError, OverflowError):
-        raise errors.invalid([("maxReminders", '"maxReminders" must be a number')]) from None
 
 
 def _sender_name(sandbox: Sandbox, texts: Texts) -> str:

@@ -1,15 +1,14 @@
 """Webhook subscriptions: what the organisation wants to hear, and where."""
 
-import ipaddress
 import secrets
-from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
+from typing import Annotated, Any
 from uuid import uuid4
 
 from pydantic import Field, StringConstraints
 
 from countersign.sandbox import errors
 from countersign.sandbox.events import EVENT_TYPES
+from countersign.sandbox.receivers import check_urls
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
 from countersign.sandbox.validation import Body, Problem
@@ -17,8 +16,6 @@ from countersign.sandbox.validation import Body, Problem
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 Urls = Annotated[list[str], Field(min_length=1, max_length=10)]
 Events = Annotated[list[str], Field(min_length=1, max_length=100)]
-
-_URL_LIMIT: Final = 2048
 
 
 class NewWebhook(Body):
@@ -133,37 +130,6 @@ def check_events(names: list[str]) -> None:
             raise errors.domain(400, f'Unknown event type "{name}"', "ValidationError")
 
 
-def check_urls(sandbox: Sandbox, urls: list[str]) -> None:
-    """Refuse receivers that are not https; the sandbox may make an exception for this machine.
-
-    Raises:
-        ApiError: 400.
-    """
-    for url in urls:
-        if not _takes(sandbox.behaviour.http_receivers, url):
-            raise errors.domain(400, f'Webhook URL must be a valid HTTPS URL: "{url}"', "ValidationError")
-
-
-def _takes(http_receivers: str, url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or port == 0 or len(url) > _URL_LIMIT or not url.isprintable() or " " in url:
-        return False
-    if parts.scheme == "https" or (parts.scheme == "http" and http_receivers == "any"):
-        return True
-    return parts.scheme == "http" and http_receivers == "loopback" and _is_loopback(host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _name_taken(sandbox: Sandbox, name: str) -> bool:
     """A paused subscription does not hold its name: a known quirk that leaves two of one name."""
     query = "SELECT id FROM webhooks WHERE name = ? AND is_active AND NOT is_deleted"
@@ -172,14 +138,13 @@ def _name_taken(sandbox: Sandbox, name: str) -> bool:
 
 def shown(sandbox: Sandbox, row: Row) -> dict[str, Any]:
     """Show a subscription without its secret."""
-    active: bool | int = int(row["is_active"]) if sandbox.behaviour.booleans_as_numbers else row["is_active"]
     return {
         "id": row["id"],
         "orgId": sandbox.access.org_id,
         "name": row["name"],
         "urls": row["urls"],
         "events": row["events"],
-        "isActive": active,
+        "isActive": sandbox.flag(row["is_active"]),
         "createdBy": "sandbox@example.com",
         "createdOn": row["created_on"],
         "updatedOn": row["updated_on"],

@@ -1,43 +1,29 @@
-"""`/_sandbox/…`: what a test or a curious person may do that the real service has no endpoint for."""
+"""`/_sandbox/…`: the sandbox's own state and switches, for tests and curious people."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from countersign.sandbox import documents, errors, mail, reminders, seeds, signing
+from countersign.sandbox import docx, errors, mail, pdf, reminders, seeds
 from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.behaviour import Behaviour
 from countersign.sandbox.bodies import json_object
-from countersign.sandbox.faults import Script
+from countersign.sandbox.fault_rules import Script
+from countersign.sandbox.fields import FIELD_TYPES, Number, Size
 from countersign.sandbox.openapi import describe
 from countersign.sandbox.replies import reply
-from countersign.sandbox.sandbox import Sandbox
-from countersign.sandbox.store import Row
-from countersign.sandbox.validation import Body, check, path_id
+from countersign.sandbox.template_store import keep
+from countersign.sandbox.validation import Body, Guid, check
 
 _STEPS: Final = 500
 
-
-class Complete(Body):
-    """How the last signature of a document ends."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    finalization: Annotated[str, Field(pattern="^(ok|fails)$")] = "ok"
-
-
-class Sign(Body):
-    """What a signer enters, by the field's number."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    entries: dict[str, str | bool] | None = None
+Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class NewKey(Body):
@@ -46,14 +32,6 @@ class NewKey(Body):
     model_config = ConfigDict(extra="forbid")
 
     api_key: Annotated[str, Field(pattern="^TDX-test-[!-~]{1,100}$")]
-
-
-class Finalize(Body):
-    """Whether finalising later fires `completed`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    announce: bool = True
 
 
 class Advance(Body):
@@ -72,49 +50,39 @@ class Advance(Body):
         return self
 
 
-async def list_documents(request: Request) -> Response:
-    """List documents with titles and recipients; `?title=` finds those whose title holds it."""
-    sandbox, wanted = sandboxes.of(request), request.query_params.get("title", "")
-    rows = sandbox.store.rows("SELECT * FROM documents ORDER BY seq")
-    return reply({"documents": [_shown(sandbox, row) for row in rows if wanted in row["name"]]})
+class Role(Body):
+    """A signer role; with a default, that signer fills it when nobody is named."""
+
+    key: Text
+    label: Text
+    order: Annotated[int, Field(ge=1)]
+    default_name: Text | None = None
+    default_email: Text | None = None
 
 
-async def get_document(request: Request) -> Response:
-    """Show one document."""
-    sandbox = sandboxes.of(request)
-    return reply(_shown(sandbox, documents.find(sandbox, path_id(request.path_params["id"]))))
+class RoleField(Body):
+    """A field saved for a role."""
+
+    role: Text
+    type: FIELD_TYPES
+    page: Annotated[int, Field(ge=1)] = 1
+    x: Number
+    y: Number
+    width: Size
+    height: Size
 
 
-async def complete(request: Request) -> Response:
-    """Sign for everybody who has not, in their order."""
-    sandbox, document_id = sandboxes.of(request), path_id(request.path_params["id"])
-    asked = check(Complete, await json_object(request), errors.invalid)
-    documents.find(sandbox, document_id)
-    with sandbox.store.transaction():
-        sandbox.store.update("documents", document_id, finalization_fails=asked.finalization == "fails")
-        signing.sign_all(sandbox, document_id)
-    return await get_document(request)
+class Template(Body):
+    """A template to put in, under an id of one's own if wanted."""
 
+    model_config = ConfigDict(extra="forbid")
 
-async def finalize(request: Request) -> Response:
-    """Finalise a document whose finalisation had failed."""
-    sandbox, document_id = sandboxes.of(request), path_id(request.path_params["id"])
-    asked = check(Finalize, await json_object(request), errors.invalid)
-    signing.finalize(sandbox, document_id, announce=asked.announce)
-    return await get_document(request)
-
-
-async def sign(request: Request) -> Response:
-    """Sign as one recipient."""
-    sandbox, asked = sandboxes.of(request), check(Sign, await json_object(request), errors.invalid)
-    signing.sign(sandbox, *_ids(request), entries=asked.entries)
-    return await get_document(request)
-
-
-async def view(request: Request) -> Response:
-    """Open the document as one recipient."""
-    signing.view(sandboxes.of(request), *_ids(request))
-    return await get_document(request)
+    id: Guid | None = None
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    file_type: Literal["docx", "pdf"] = "docx"
+    paragraphs: Annotated[list[Annotated[list[str], Field(min_length=2, max_length=2)]], Field(min_length=1)]
+    roles: list[Role] | None = None
+    fields: list[RoleField] | None = None
 
 
 async def ledger(request: Request) -> Response:
@@ -201,6 +169,24 @@ async def change_access(request: Request) -> Response:
     return reply({"changed": True})
 
 
+async def put_template(request: Request) -> Response:
+    """Put a template in, made of paragraphs: a style and a text each."""
+    sandbox, asked = sandboxes.of(request), check(Template, await json_object(request), errors.invalid)
+    paragraphs = [(style, text) for style, text in asked.paragraphs]
+    is_pdf = asked.file_type == "pdf"
+    row = keep(
+        sandbox,
+        template_id=asked.id,
+        name=asked.name,
+        file_type=asked.file_type,
+        content=pdf.render(asked.name, paragraphs) if is_pdf else docx.write(paragraphs),
+        paragraphs=paragraphs,
+        roles=[each.model_dump(by_alias=True, exclude_none=True) for each in asked.roles or []],
+        fields=[each.model_dump(by_alias=True) for each in asked.fields or []],
+    )
+    return reply({"id": row["id"], "variables": row["variables"]})
+
+
 async def openapi(request: Request) -> Response:
     """Describe the emulated API."""
     return reply(describe(request.app.routes))
@@ -211,24 +197,6 @@ async def health(_request: Request) -> Response:
     return reply({"status": "ok"})
 
 
-def _ids(request: Request) -> tuple[str, str]:
-    return path_id(request.path_params["id"]), path_id(request.path_params["recipient"], "recipientId")
-
-
-def _shown(sandbox: Sandbox, document: Row) -> dict[str, Any]:
-    keys = ("id", "name", "status", "created_on", "sent_on", "expires_at", "completed_at", "document_hash")
-    people = documents.recipients(sandbox, document["id"])
-    return {key: document[key] for key in keys} | {
-        "recipients": [
-            {
-                key: each[key]
-                for key in ("id", "name", "email", "status", "signing_order", "viewed_on", "signed_on")
-            }
-            for each in people
-        ]
-    }
-
-
 def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str = "GET") -> Route:
     return Route(f"/_sandbox{path}", endpoint, methods=[method])
 
@@ -236,12 +204,6 @@ def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method
 ROUTES = [
     _route("/health", health),
     _route("/openapi.json", openapi),
-    _route("/documents", list_documents),
-    _route("/documents/{id}", get_document),
-    _route("/documents/{id}/complete", complete, "POST"),
-    _route("/documents/{id}/finalize", finalize, "POST"),
-    _route("/documents/{id}/recipients/{recipient}/sign", sign, "POST"),
-    _route("/documents/{id}/recipients/{recipient}/view", view, "POST"),
     _route("/ledger", ledger),
     _route("/emails", emails),
     _route("/clock", clock),
@@ -252,5 +214,6 @@ ROUTES = [
     _route("/faults", set_faults, "PUT"),
     _route("/faults", clear_faults, "DELETE"),
     _route("/access", change_access, "PUT"),
+    _route("/templates", put_template, "POST"),
     _route("/reset", reset, "POST"),
 ]

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,7 +12,7 @@ from countersign.sandbox import docx, errors, pdf
 from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.auth import members
 from countersign.sandbox.bodies import json_object
-from countersign.sandbox.generation import fill, value_of
+from countersign.sandbox.generation import Variable, fill, value_of
 from countersign.sandbox.replies import MEDIA_TYPES, attachment, reply
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
@@ -23,31 +23,6 @@ AUTHOR: Final = "sandbox@example.com"
 Name = Annotated[str, StringConstraints(min_length=3, max_length=255)]
 Description = Annotated[str, StringConstraints(max_length=65535)]
 Tags = list[Annotated[str, StringConstraints(min_length=1, max_length=255)]]
-
-
-class Variable(Body):
-    """A value for one placeholder, as far as it is checked."""
-
-    placeholder: Annotated[str, StringConstraints(min_length=1)]
-    mime_type: str
-    text: str | None = None
-    value: Any = None
-    variable_stack: list[Any] | dict[str, Any] | None = None
-    subvariables: list[Any] | None = None
-    is_disabled: bool | None = None
-    ai_prompt: Annotated[str, StringConstraints(max_length=16000)] | None = None
-    uses_advanced_templating_engine: bool | None = None
-
-    @model_validator(mode="after")
-    def _sound(self) -> "Variable":
-        kinds = {"text", "html", "image", "markdown"} | (
-            {"json"} if self.uses_advanced_templating_engine else set()
-        )
-        if self.mime_type not in kinds:
-            raise ValueError(f"mimeType must be one of [{', '.join(sorted(kinds))}]")
-        if self.text is None and self.variable_stack is None and not self.is_disabled:
-            raise ValueError("text is required")
-        return self
 
 
 class NewDeliverable(Body):
@@ -95,7 +70,7 @@ async def create(request: Request) -> Response:
         sandbox.store.insert("deliverables", row | {"file_size": len(content)})
         sandbox.store.keep_file(row["id"], content)
         sandbox.ledger.record("deliverable_created", row["id"], name=row["name"], tags=row["tags"])
-    return reply({"data": {"results": {"deliverable": _created(row)}}})
+    return reply({"data": {"results": {"deliverable": _created(sandbox, row)}}})
 
 
 async def list_all(request: Request) -> Response:
@@ -108,7 +83,7 @@ async def list_all(request: Request) -> Response:
         for row in sandbox.store.rows("SELECT * FROM deliverables WHERE is_active ORDER BY seq DESC")
         if asked.query.lower() in row["name"].lower() and wanted <= set(row["tags"])
     ]
-    page = [_listed(row, asked.show_tags) for row in rows[asked.offset : asked.offset + asked.limit]]
+    page = [_listed(sandbox, row, asked.show_tags) for row in rows[asked.offset : asked.offset + asked.limit]]
     return reply({"data": {"results": page, "totalRecords": len(rows)}})
 
 
@@ -116,9 +91,9 @@ async def get(request: Request) -> Response:
     """Show one deliverable."""
     sandbox, row = sandboxes.of(request), _find(request)
     template = sandbox.store.find("templates", row["template_id"]) or {"name": None, "is_active": False}
-    shown = _listed(row, "true") | {
+    shown = _listed(sandbox, row, "true") | {
         "templateName": template["name"],
-        "templateNotDeleted": template["is_active"],
+        "templateNotDeleted": sandbox.flag(template["is_active"]),
         "variables": row["variables"],
     }
     return reply({"data": {"results": shown}})
@@ -191,7 +166,7 @@ def _find(request: Request) -> Row:
     return row
 
 
-def _created(row: Row) -> dict[str, Any]:
+def _created(sandbox: Sandbox, row: Row) -> dict[str, Any]:
     return {
         "id": row["id"],
         "name": row["name"],
@@ -200,14 +175,14 @@ def _created(row: Row) -> dict[str, Any]:
         "createdBy": AUTHOR,
         "createdOn": row["created_on"],
         "updatedOn": row["updated_on"],
-        "isActive": row["is_active"],
+        "isActive": sandbox.flag(row["is_active"]),
         "defaultFont": row["default_font"],
         "fonts": None,
     }
 
 
-def _listed(row: Row, show_tags: str) -> dict[str, Any]:
-    shown = _created(row) | {
+def _listed(sandbox: Sandbox, row: Row, show_tags: str) -> dict[str, Any]:
+    shown = _created(sandbox, row) | {
         "email": AUTHOR,
         "fileSize": row["file_size"],
         "fileType": MEDIA_TYPES[row["file_type"]],

@@ -1,6 +1,6 @@
 """`/turbosign/documents/{id}/…`: what has become of a document, and what the sender may still do."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, StringConstraints
 from starlette.requests import Request
@@ -8,11 +8,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from countersign.sandbox import audit, documents, errors, presigned, reminders, signing
+from countersign.sandbox import document_views as views
 from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.auth import members
 from countersign.sandbox.bodies import json_object
 from countersign.sandbox.replies import MEDIA_TYPES, attachment, reply
-from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
 from countersign.sandbox.validation import Body, Guid, Query, check, path_id
 
@@ -53,13 +53,13 @@ async def recipients(request: Request) -> Response:
     """Tell everybody's status, and who is waited for."""
     sandbox, document = sandboxes.of(request), _find(request)
     people = documents.recipients(sandbox, document["id"])
-    shown = [_recipient(sandbox, document, person) for person in people]
+    shown = [views.recipient(sandbox, document, person) for person in people]
     return reply(
         {
             "data": {
-                "document": _document(document),
+                "document": views.document(document),
                 "recipients": shown,
-                "summary": _summary(document, people, shown),
+                "summary": views.summary(document, people, shown),
             }
         }
     )
@@ -135,7 +135,7 @@ async def list_all(request: Request) -> Response:
         "SELECT * FROM documents ORDER BY seq DESC LIMIT ? OFFSET ?", asked.limit, asked.offset
     )
     total = sandbox.store.row("SELECT COUNT(*) AS n FROM documents")
-    results = [_document(row) for row in rows]
+    results = [views.document(row) for row in rows]
     return reply({"data": {"results": results, "totalRecords": total["n"] if total else 0}})
 
 
@@ -145,49 +145,6 @@ def _find(request: Request) -> Row:
 
 def _file_name(document: Row) -> str:
     return f"{document['name']}.pdf"
-
-
-def _document(document: Row) -> dict[str, Any]:
-    return {
-        "id": document["id"],
-        "name": document["name"],
-        "status": document["status"],
-        "createdOn": document["created_on"],
-        "sentOn": document["sent_on"],
-        "expiresAt": document["expires_at"],
-        "sentBy": {"name": document["sender_name"], "email": document["sender_email"]},
-    }
-
-
-def _recipient(sandbox: Sandbox, document: Row, person: Row) -> dict[str, Any]:
-    return {
-        "id": person["id"],
-        "name": person["name"],
-        "email": person["email"],
-        "status": person["status"],
-        "effectiveStatus": documents.effective_status(document, person, sandbox.clock.now()),
-        "signedOn": person["signed_on"],
-        "signingOrder": person["signing_order"],
-        "delivery": {
-            "firstSentOn": person["first_sent_on"],
-            "lastSentOn": person["last_sent_on"],
-            "totalSent": person["total_sent"],
-            "reminderCount": person["reminder_count"],
-            "lastRemindedAt": person["last_reminded_at"],
-            "warningCount": person["warning_count"],
-            "lastWarningAt": person["last_warning_at"],
-        },
-    }
-
-
-def _summary(document: Row, people: list[Row], shown: list[dict[str, Any]]) -> dict[str, Any]:
-    counts = {
-        name: sum(each["effectiveStatus"] == name for each in shown)
-        for name in ("pending", "viewed", "completed", "voided", "expired")
-    }
-    is_open = document["status"] == documents.OPEN and not counts["expired"]
-    waiting = [each["name"] for each in documents.waiting(people)] if is_open else []
-    return {"total": len(shown), **counts, "waitingOn": waiting}
 
 
 ROUTES = [

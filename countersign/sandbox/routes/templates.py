@@ -1,21 +1,20 @@
 """Templates: list, show, upload, and their signer roles."""
 
 from typing import Annotated, Any
-from uuid import uuid4
 
 from pydantic import Field, StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from countersign.sandbox import docx, errors, pdf
+from countersign.sandbox import errors, pdf, template_files
 from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.auth import members
-from countersign.sandbox.bodies import FILE_LIMIT, Upload, fields_and_file, json_object, parse_json
+from countersign.sandbox.bodies import fields_and_file, json_object
 from countersign.sandbox.replies import MEDIA_TYPES, reply
 from countersign.sandbox.sandbox import Sandbox
-from countersign.sandbox.seeds import variables_in
 from countersign.sandbox.store import Row
+from countersign.sandbox.template_store import keep
 from countersign.sandbox.validation import Body, Query, check, path_id
 
 
@@ -94,10 +93,18 @@ async def upload(request: Request) -> Response:
     asked = check(NewTemplate, fields, errors.invalid)
     if file is None:
         raise errors.invalid([("templateFile", '"templateFile" is required')])
-    row = _row(sandbox, asked, file)
+    kind, paragraphs = template_files.read(file)
     with sandbox.store.transaction():
-        sandbox.store.insert("templates", row)
-        sandbox.store.keep_file(row["id"], file.content)
+        row = keep(
+            sandbox,
+            name=asked.name,
+            description=asked.description,
+            file_type=kind,
+            content=file.content,
+            paragraphs=paragraphs,
+            variables=template_files.texts(asked.variables, "variables"),
+            tags=template_files.texts(asked.tags, "tags"),
+        )
         sandbox.ledger.record("template_created", row["id"], name=row["name"])
     shown = _listed(sandbox, row, "true") | {"variables": _variables(row["variables"]) or None}
     results = {"template": shown, "redirectUrl": f"/templates/{row['id']}/generate"}
@@ -130,51 +137,6 @@ async def signature_setup(request: Request) -> Response:
         raise errors.typed(404, "Signature setup not found", "SignatureSetupNotFound")
     roles = [_role(role, row["fields"]) for role in sorted(row["roles"], key=lambda each: each["order"])]
     return reply({"data": {"templateId": row["id"], "roles": roles}})
-
-
-def _row(sandbox: Sandbox, asked: NewTemplate, file: Upload) -> Row:
-    kind, paragraphs = _read(file)
-    named = _texts(asked.variables, "variables")
-    now = sandbox.clock.stamp()
-    return {
-        "id": str(uuid4()),
-        "name": asked.name,
-        "description": asked.description,
-        "file_type": kind,
-        "file_size": len(file.content),
-        "paragraphs": paragraphs,
-        "variables": named or variables_in(paragraphs),
-        "roles": [],
-        "fields": [],
-        "tags": _texts(asked.tags, "tags"),
-        "is_active": True,
-        "created_on": now,
-        "updated_on": now,
-    }
-
-
-def _read(file: Upload) -> tuple[str, list[pdf.Paragraph]]:
-    """Judge an upload by its bytes, not its name."""
-    if len(file.content) > FILE_LIMIT:
-        raise errors.invalid([("templateFile", "File too large")])
-    try:
-        if file.content.startswith(b"%PDF"):
-            pdf.page_sizes(file.content)
-            return "pdf", []
-        return docx.read_paragraphs(file.content)
-    except (pdf.UnreadablePdfError, docx.UnreadableOfficeFileError):
-        raise errors.invalid([("templateFile", "The file must be a valid DOCX, PPTX or PDF")]) from None
-
-
-def _texts(text: str, name: str) -> list[str]:
-    """Read a JSON array of texts, or of objects with a placeholder."""
-    value = parse_json(text or "[]")
-    if not isinstance(value, list):
-        raise errors.invalid([(name, f'"{name}" must be an array')])
-    named = (
-        each.get("placeholder") or each.get("name") if isinstance(each, dict) else each for each in value
-    )
-    return [each for each in named if isinstance(each, str) and each]
 
 
 def _find(request: Request) -> Row:
