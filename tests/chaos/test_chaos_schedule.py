@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from countersign.sandbox.faults import Script
+from countersign.sandbox.fault_rules import Script
 from tests.chaos.chaos_schedule import CALLS, PARTS, SEND, draw, faults_of
 
 SIZE = {"agreements": 100, "kills": 50, "freezes": 10}
