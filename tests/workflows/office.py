@@ -170,7 +170,12 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    client: Client, time: TimeSkipper, sandbox: Sandbox, folder: Path, **settings: Any
+    client: Client,
+    time: TimeSkipper,
+    sandbox: Sandbox,
+    folder: Path,
+    provider: ProviderSettings | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Office]:
     """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own."""
     ours = CountersignSettings(
@@ -186,8 +191,8 @@ async def open_office(
     store = FolderStore(folder)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with (
-        connection.open_provider(Rotating(theirs), ProviderSettings(), slots=20) as provider,
+        connection.open_provider(Rotating(theirs), provider or ProviderSettings(), slots=20) as opened,
         workflow_worker(client, store, ours),
-        provider_worker(client, provider, store, ours, sender),
+        provider_worker(client, opened, store, ours, sender),
     ):
         yield Office(client, time, sandbox, store, folder, ours)

@@ -45,33 +45,6 @@ async def test_what_was_never_looked_at_is_sent_again(
     assert await office.documents_of(agreement) == [document_id]
 
 
-@pytest.mark.parametrize(
-    ("fault", "rule"),
-    [
-        ("drop", {}),
-        ("reset", {}),
-        ("status", {"status": 500}),
-        ("status", {"status": 502}),
-        ("truncate", {}),
-        ("corrupt", {}),
-        ("empty", {}),
-        ("html", {"status": 200}),
-        ("redirect", {"status": 302, "location": "http://127.0.0.1:9/"}),
-        ("content_length", {}),
-        ("gzip", {"size": 100_000_000}),
-    ],
-)
-async def test_an_answer_lost_after_the_commit_is_adopted_from_the_delivery_log(
-    office: Office, fault: str, rule: dict[str, object]
-) -> None:
-    agreement = an_agreement()
-    await office.break_call(SEND, fault, at="after", **rule)
-    handle = await office.start(agreement)
-    await office.skip(handle, timedelta(minutes=15))
-    document_id = await office.sent(handle)
-    assert await office.documents_of(agreement) == [document_id]
-
-
 async def test_a_marked_event_is_evidence_enough(office: Office) -> None:
     agreement = an_agreement()
     await office.sandbox.call("DELETE", "/api/webhooks/signature")
