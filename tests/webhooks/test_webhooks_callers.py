@@ -69,6 +69,7 @@ async def test_a_header_does_not_get_a_stranger_in(receiving: Client) -> None:
                 assert (answer.status_code, answer.text) == (403, "refused\n")
             assert (await http.get("/healthz")).status_code == 200
         assert "script" not in door.logged()
+        assert "127.0.0.1" in door.logged()
 
 
 async def test_behind_a_proxy_of_ours_the_provider_gets_in(receiving: Client) -> None:

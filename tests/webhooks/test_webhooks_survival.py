@@ -1,0 +1,232 @@
+"""Kill the door, or Temporal behind it, while the provider delivers: what was answered 2xx is applied once,
+and what got lost is made up for by polling.
+
+Real processes: Temporal on its file, the sandbox with its retries, the door; the worker is the test's own.
+"""
+
+import asyncio
+import json
+import random
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+from temporalio.testing import TimeSkipper, TimeSkippingConfig
+
+from countersign.connection import data_converter
+from countersign.local.ports import free_port
+from countersign.local.processes import Part, Supervisor, answers, says
+from countersign.local.sandbox import Sandbox
+from countersign.local.temporal import READY, dev_server_command, find_temporal
+from tests.conftest import sandbox_part
+from tests.webhooks.webhook_deliveries import PATH
+from tests.webhooks.webhook_doors import environment_of
+from tests.workflows.office import Handle, Office, an_agreement, open_office
+from workflows import attributes
+from workflows.messages import Outcome
+
+AGREEMENTS: Final = 84
+EVENTS: Final = 7
+"""With 2 signers: sent; then, under fire, viewed and recipient_signed twice, signed, and completed: 504."""
+AT_ONCE: Final = 6
+SEED: Final = 20_260_131
+ROOT: Final = Path(__file__).parents[2]
+
+
+@dataclass
+class Town:
+    """All the processes, by name, and an office whose agreements they serve."""
+
+    supervisor: Supervisor
+    office: Office
+
+    async def kill(self, name: str, *, dead_seconds: float) -> None:
+        self.supervisor.kill(name)
+        await asyncio.sleep(dead_seconds)
+        await self.supervisor.restart(name)
+
+
+@asynccontextmanager
+async def town(folder: Path) -> AsyncIterator[Town]:
+    port, door_port = free_port(), free_port()
+    sandbox = Sandbox(f"http://127.0.0.1:{free_port()}")
+    temporal = dev_server_command(
+        await find_temporal(folder),
+        port=port,
+        ui_port=free_port(),
+        metrics_port=free_port(),
+        database=folder / "temporal.db",
+        search_attributes=attributes.TYPES,
+    )
+    temporal += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
+    async with Supervisor(folder) as supervisor:
+        await supervisor.start(Part("temporal", temporal, says(READY), {"PATH": "/usr/bin:/bin"}, folder))
+        await supervisor.start(sandbox_part(sandbox, folder))
+        quick = {"retry_delays": [0.3, 0.6], "delivery_timeout": 5}
+        await sandbox.call("PATCH", "/_sandbox/behaviour", quick)
+        client = await Client.connect(f"127.0.0.1:{port}", data_converter=data_converter())
+        secret = await sandbox.subscribe(f"http://127.0.0.1:{door_port}{PATH}")
+        command = [sys.executable, "-m", "countersign.webhooks", f"--port={door_port}"]
+        env = environment_of(client, TURBODOCX_WEBHOOK_SECRET=secret)
+        ready = answers(f"http://127.0.0.1:{door_port}/readyz")
+        await supervisor.start(Part("door", command, ready, env, ROOT))
+        skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
+        async with open_office(client, skipper, sandbox, folder / "store") as office:
+            office.patience = 60
+            yield Town(supervisor, office)
+
+
+Case = tuple[Handle, str]
+
+
+async def begin(office: Office) -> list[Case]:
+    """Agreements that wait for their signers."""
+    pace = asyncio.Semaphore(AT_ONCE)
+
+    async def one() -> Case:
+        async with pace:
+            handle = await office.start(an_agreement())
+            return handle, await office.sent(handle)
+
+    return list(await asyncio.gather(*(one() for _ in range(AGREEMENTS))))
+
+
+async def sign_everything(sandbox: Sandbox, cases: list[Case]) -> None:
+    """Let every signer of every agreement act, a few agreements at a time."""
+    pace = asyncio.Semaphore(AT_ONCE)
+
+    async def one(document_id: str) -> None:
+        async with pace:
+            first, second = await sandbox.recipient_ids(document_id)
+            await sandbox.view(document_id, first)
+            await asyncio.sleep(0.5)
+            await sandbox.sign(document_id, first)
+            await asyncio.sleep(0.5)
+            await sandbox.sign(document_id, second)
+
+    await asyncio.gather(*(one(document_id) for _, document_id in cases))
+
+
+async def delivery_log(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """The provider's whole log, once every delivery has succeeded or been given up."""
+    async with asyncio.timeout(60):
+        while True:
+            found: list[dict[str, Any]] = []
+            while page := await _page(sandbox, offset=len(found)):
+                found += page
+            if all(each["status"] in {"delivered", "failed"} for each in found):
+                return found
+            await asyncio.sleep(0.5)
+
+
+async def _page(sandbox: Sandbox, *, offset: int) -> list[dict[str, Any]]:
+    path = f"/api/webhooks/signature/deliveries?limit=100&offset={offset}"
+    results: list[dict[str, Any]] = (await sandbox.call("GET", path))["data"]["results"]
+    return results
+
+
+async def end(office: Office, cases: list[Case]) -> Counter[str]:
+    """Let the clock of those that are still waiting run on; tells what resolved how many."""
+    resolved: Counter[str] = Counter()
+    for handle, _ in cases:
+        if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
+            with suppress(RPCError):  # it has ended meanwhile
+                await office.skip(handle, timedelta(hours=1))
+        result = await office.result(handle)
+        assert result.outcome is Outcome.COMPLETED
+        resolved[result.resolved_by] += 1
+    return resolved
+
+
+async def check(office: Office, case: Case, delivered: dict[str, datetime]) -> None:
+    """Hold one agreement's history and archive against what the provider was answered 2xx for.
+
+    Args:
+        office: Where its archive is.
+        case: The agreement.
+        delivered: When each event of its document was answered 2xx.
+    """
+    handle, _ = case
+    history = (await handle.fetch_history()).events
+    signals = {  # the first of each: one that was not acknowledged in time may be there twice
+        json.loads(each.workflow_execution_signaled_event_attributes.input.payloads[0].data)["event_id"]: each
+        for each in reversed(history)
+        if each.HasField("workflow_execution_signaled_event_attributes")
+    }
+    ended = history[-1].event_time.ToDatetime(UTC)
+    for event_id, at in delivered.items():
+        assert event_id in signals or at >= ended - timedelta(seconds=1)
+
+    archive = (await office.result(handle)).archive
+    assert archive is not None
+    timeline = json.loads(await office.store.read(archive.timeline.key))["timeline"]
+    applied = Counter(each.get("event_id") for each in timeline)
+    for event_id, signal in signals.items():
+        assert applied[event_id] == (signal.event_id < _archiving_decided(history)), (
+            "once, if it came in time"
+        )
+
+
+def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
+    """The number of the event up to which the workflow had seen everything when it last began to archive."""
+    archiving = next(
+        each.activity_task_scheduled_event_attributes
+        for each in reversed(history)
+        if each.activity_task_scheduled_event_attributes.activity_type.name == "archive"
+    )
+    decision = history[archiving.workflow_task_completed_event_id - 1]
+    return decision.workflow_task_completed_event_attributes.started_event_id
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("victim", "dead_seconds"), [("door", 0.5), ("temporal", 14)])
+async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
+    tmp_path: Path, victim: str, dead_seconds: float
+) -> None:
+    chance = random.Random(SEED)
+    async with town(tmp_path) as here:
+        sandbox = here.office.sandbox
+        cases = await begin(here.office)
+        signing = asyncio.create_task(sign_everything(sandbox, cases))
+        kills = 0
+        while not signing.done():
+            await asyncio.sleep(chance.uniform(0.1, 1.5))
+            await here.kill(victim, dead_seconds=dead_seconds)
+            kills += 1
+        await signing
+
+        log = await delivery_log(sandbox)
+        resolved = await end(here.office, cases)
+        for case in cases:
+            mine = [each for each in log if each["payload"]["data"]["document_id"] == case[1]]
+            assert len(mine) == EVENTS
+            await check(
+                here.office,
+                case,
+                {
+                    each["payload"]["event_id"]: datetime.fromisoformat(each["deliveredAt"])
+                    for each in mine
+                    if each["isDelivered"]
+                },
+            )
+
+    lost = sum(not each["isDelivered"] for each in log)
+    again = sum(each["attemptCount"] > 1 for each in log)
+    print(  # noqa: T201 (what this run was like)
+        f"seed {SEED}: {victim} killed {kills} times during {len(log)} deliveries, "
+        f"{again} tried again, {lost} lost; resolved by {dict(resolved)}"
+    )
+    assert kills >= 2
+    assert again > 0
+    assert lost > 0
+    assert set(resolved) == {"webhook", "poll"}
