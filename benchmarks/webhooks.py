@@ -1,0 +1,337 @@
+"""How fast the webhook door is, beside what it cannot be faster than.
+
+    python -m benchmarks.webhooks [--deliveries 2000] [--rounds 5] [--burst 2000] [--refusals 100000]
+
+In every round, one after the other, 50 at once, on one Temporal server without a worker:
+
+    idle      the door's own server and protocol, answering 200 without work
+    signals   bare `client.get_workflow_handle(...).signal(...)` in a loop
+    door      signed deliveries, each a signal
+
+Ratios are within a round; the table shows medians of rounds. Then a burst of deliveries all at once, and
+refused requests while the door's memory is watched. Everything is on loopback and bounded.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import hmac
+import json
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from temporalio.client import Client
+
+from countersign import reference
+from countersign.connection import data_converter
+from countersign.events import SignatureEvent
+from countersign.local.ports import free_port
+from countersign.local.processes import Part, Supervisor, answers, says
+from countersign.local.temporal import READY, dev_server_command, find_temporal
+from countersign.webhooks.server import Server
+from workflows import attributes
+
+ROOT: Final = Path(__file__).parents[1]
+SECRET: Final = "whsec_benchmark-0123456789abcdef"  # noqa: S105  # opens nothing
+AT_ONCE: Final = 50
+WORKFLOWS: Final = 100
+"""Temporal serialises the signals of one workflow; agreements are many."""
+
+Step = Callable[[], Awaitable[int]]
+
+
+class Measured(NamedTuple):
+    """One measurement: how many a second, and each one's seconds, sorted."""
+
+    per_second: float
+    seconds: list[float]
+    statuses: Counter[int]
+
+    def quantile(self, share: float) -> float:
+        """The milliseconds within which a share of them was done."""
+        return self.seconds[min(len(self.seconds) - 1, int(share * len(self.seconds)))] * 1000
+
+
+class Caller:
+    """One connection that sends prepared requests: as little work as a client can do."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def send(self, request: bytes) -> int:
+        """Send a request and return the answer's status; 0 if there was none."""
+        try:
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._streams
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self._streams = None
+            return 0
+        if b"connection: close" in head.lower():
+            self.close()
+        return int(head[9:12])
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+def delivery(title: str, *, secret: str = SECRET) -> bytes:
+    """Make a whole signed request as the provider would."""
+    body = json.dumps(
+        {
+            "event": "signature.document.viewed",
+            "event_id": f"evt_{uuid.uuid4().hex}",
+            "created_at": "2026-01-31T12:00:00.000Z",
+            "version": "1.0",
+            "data": {
+                "document_id": str(uuid.uuid4()),
+                "title": title,
+                "recipient_id": str(uuid.uuid4()),
+                "recipient_email": "signer@example.com",
+                "viewed_at": "2026-01-31T12:00:00.000Z",
+            },
+        },
+        separators=(",", ":"),
+    ).encode()
+    now = str(int(time.time()))
+    signature = hmac.new(secret.encode(), now.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return (
+        f"POST /webhooks/turbodocx HTTP/1.1\r\nHost: door\r\nContent-Type: application/json\r\n"
+        f"X-TurboDocx-Signature: sha256={signature}\r\nX-TurboDocx-Timestamp: {now}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+async def measure(steps: Sequence[Step], *, lanes: int = AT_ONCE) -> Measured:
+    """Do all steps, so many at a time."""
+    todo = iter(steps)
+    seconds: list[float] = []
+    statuses: Counter[int] = Counter()
+
+    async def lane() -> None:
+        for step in todo:
+            started = time.perf_counter()
+            statuses[await step()] += 1
+            seconds.append(time.perf_counter() - started)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(lane() for _ in range(lanes)))
+    return Measured(len(steps) / (time.perf_counter() - started), sorted(seconds), statuses)
+
+
+class Bench:
+    """Everything that runs, and how to load each part of it.
+
+    Args:
+        client: Connected to the Temporal server.
+        names: The workflows' references.
+        ports: The door's and the idle server's port.
+        door_pid: The door's process.
+    """
+
+    def __init__(self, client: Client, names: Sequence[str], ports: dict[str, int], door_pid: int) -> None:
+        self._client = client
+        self._names = names
+        self.ports = ports
+        self.door_pid = door_pid
+
+    def signals(self, count: int) -> list[Step]:
+        """Bare signals, each of the same event."""
+        return [self._signal(name) for name in islice(cycle(self._names), count)]
+
+    def _signal(self, name: str) -> Step:
+        event = SignatureEvent(
+            event_id=f"evt_{uuid.uuid4().hex}",
+            kind="viewed",
+            provider="turbodocx",
+            document_id=str(uuid.uuid4()),
+            recipient_id=str(uuid.uuid4()),
+            occurred_at="2026-01-31T12:00:00.000Z",
+            received_at="2026-01-31T12:00:00.000+00:00",
+        )
+        handle = self._client.get_workflow_handle(reference.workflow_id(name))
+
+        async def step() -> int:
+            await handle.signal("signature_event", event)
+            return 200
+
+        return step
+
+    def requests(
+        self, server: str, count: int, *, secret: str = SECRET, callers: int = AT_ONCE
+    ) -> list[Step]:
+        """Prepared requests, over connections that stay open."""
+        idle = asyncio.Queue[Caller]()
+        for _ in range(callers):
+            idle.put_nowait(Caller(self.ports[server]))
+        titles = cycle([self._title(name) for name in self._names])
+        return [_over(idle, delivery(title, secret=secret)) for title in islice(titles, count)]
+
+    def _title(self, name: str) -> str:
+        mark = reference.marker(environment="development", namespace=self._client.namespace, reference=name)
+        return f"Statement of Work {mark}"
+
+
+def _over(idle: "asyncio.Queue[Caller]", request: bytes) -> Step:
+    async def step() -> int:
+        caller = await idle.get()
+        status = await caller.send(request)
+        idle.put_nowait(caller)
+        return status
+
+    return step
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Start Temporal on a file, the idle server and the door, each a process."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        temporal, door, idle = free_port(), free_port(), free_port()
+        command = dev_server_command(
+            await find_temporal(folder),
+            port=temporal,
+            ui_port=free_port(),
+            metrics_port=free_port(),
+            database=folder / "temporal.db",
+            search_attributes=attributes.TYPES,
+        )
+        env = {
+            "PATH": "/usr/bin:/bin",
+            "TEMPORAL_ADDRESS": f"127.0.0.1:{temporal}",
+            "TURBODOCX_WEBHOOK_SECRET": SECRET,
+        }
+        serve = [sys.executable, "-m", "benchmarks.webhooks", "--serve", str(idle)]
+        listen = [sys.executable, "-m", "countersign.webhooks", "--port", str(door)]
+        async with Supervisor(folder) as supervisor:
+            await supervisor.start(Part("temporal", command, says(READY), env, folder))
+            await supervisor.start(Part("idle", serve, answers(f"http://127.0.0.1:{idle}/"), env, ROOT))
+            await supervisor.start(
+                Part("door", listen, answers(f"http://127.0.0.1:{door}/readyz"), env, ROOT)
+            )
+            client = await Client.connect(f"127.0.0.1:{temporal}", data_converter=data_converter())
+            names = [reference.new_reference() for _ in range(WORKFLOWS)]
+            for name in names:
+                await client.start_workflow("Nobody", id=reference.workflow_id(name), task_queue="nobody")
+            pid = supervisor._running["door"].popen.pid
+            yield Bench(client, names, {"door": door, "idle": idle}, pid)
+
+
+async def serve_idle(port: int) -> None:
+    """Answer 200 to everything that was read whole."""
+
+    async def ok(request: Request) -> Response:
+        await request.body()
+        return PlainTextResponse("accepted\n")
+
+    app = Starlette(routes=[Route("/{path:path}", ok, methods=["GET", "POST"])])
+    await Server(app, host="127.0.0.1", port=port, connection_limit=5000).serve()
+
+
+async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
+    """Measure the three in turn and print medians."""
+    variants: dict[str, Callable[[int], list[Step]]] = {
+        "idle": lambda count: here.requests("idle", count),
+        "signals": here.signals,
+        "door": lambda count: here.requests("door", count),
+    }
+    for steps in variants.values():
+        await measure(steps(deliveries // 4))  # connections, caches
+    found: dict[str, list[Measured]] = {name: [] for name in variants}
+    for _ in range(rounds):
+        for name, steps in variants.items():
+            found[name].append(await measure(steps(deliveries)))
+            assert set(found[name][-1].statuses) == {200}
+    print("| what | per second | to signals | p50 ms | p99 ms | p99.9 ms |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, all_of_it in found.items():
+        print(f"| {name} | {_row(all_of_it, found['signals'])} |")
+
+
+def _row(these: Sequence[Measured], signals: Sequence[Measured]) -> str:
+    ratio = statistics.median(a.per_second / b.per_second for a, b in zip(these, signals, strict=True))
+    quantiles = [statistics.median(each.quantile(share) for each in these) for share in (0.5, 0.99, 0.999)]
+    speed = statistics.median(each.per_second for each in these)
+    return f"{speed:.0f} | {ratio:.2f} | " + " | ".join(f"{each:.0f}" for each in quantiles)
+
+
+async def burst(here: Bench, count: int) -> None:
+    """Deliver so many at once, each on a connection of its own."""
+    done = await measure(here.requests("door", count, callers=count), lanes=count)
+    print(
+        f"\nburst of {count} at once: answered {dict(done.statuses)}, "
+        f"p50 {done.quantile(0.5):.0f} ms, p99 {done.quantile(0.99):.0f} ms, last {done.quantile(1):.0f} ms"
+    )
+
+
+async def refuse(here: Bench, count: int) -> None:
+    """Send forgeries and print how the door's memory grows."""
+    print("\n| refused | door's memory, MB | refused per second |\n| --- | --- | --- |")
+    batch = count // 10
+    for number in range(11):
+        speed = "" if number == 0 else f"{await _refuse(here, batch):.0f}"
+        print(f"| {number * batch} | {_memory(here.door_pid):.1f} | {speed} |")
+
+
+async def _refuse(here: Bench, count: int) -> float:
+    forged = delivery("Somebody else's", secret="another")  # noqa: S106  # that is the point
+    idle = asyncio.Queue[Caller]()
+    for _ in range(AT_ONCE):
+        idle.put_nowait(Caller(here.ports["door"]))
+    done = await measure([_over(idle, forged)] * count)
+    assert set(done.statuses) == {401}
+    while not idle.empty():
+        idle.get_nowait().close()
+    return done.per_second
+
+
+def _memory(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Run everything."""
+    async with bench() as here:
+        await compare(here, deliveries=options.deliveries, rounds=options.rounds)
+        if options.burst:
+            await burst(here, options.burst)
+        if options.refusals:
+            await refuse(here, options.refusals)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--deliveries", type=int, default=2000, help="per measurement (default 2000)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each (default 5)")
+    parser.add_argument("--burst", type=int, default=2000, help="deliveries at once (default 2000)")
+    parser.add_argument("--refusals", type=int, default=100_000, help="refused requests (default 100000)")
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    asyncio.run(run(options) if options.serve is None else serve_idle(options.serve))
+
+
+if __name__ == "__main__":
+    main()
