@@ -234,7 +234,7 @@ async def bench() -> AsyncIterator[Bench]:
             names = [reference.new_reference() for _ in range(WORKFLOWS)]
             for name in names:
                 await client.start_workflow("Nobody", id=reference.workflow_id(name), task_queue="nobody")
-            pid = supervisor._running["door"].popen.pid
+            pid = supervisor.pid("door")
             yield Bench(client, names, {"door": door, "idle": idle}, pid)
 
 
