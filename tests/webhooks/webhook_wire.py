@@ -11,11 +11,13 @@ from tests.webhooks.webhook_deliveries import PATH
 
 @asynccontextmanager
 async def connected(
-    url: str, context: ssl.SSLContext | None = None
+    url: str, context: ssl.SSLContext | None = None, server_name: str | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """One connection, closed in the end whatever the other side made of it."""
     parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=context)
+    reader, writer = await asyncio.open_connection(
+        parts.hostname, parts.port, ssl=context, server_hostname=server_name
+    )
     try:
         yield reader, writer
     finally:

@@ -1,0 +1,132 @@
+"""docs/webhooks.md: its table of verdicts is the code's, and its proxy configurations work."""
+
+import re
+import shutil
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import trustme
+from temporalio.client import Client
+
+from countersign.local.ports import free_port
+from countersign.local.processes import Part, Supervisor
+from countersign.webhooks import delivery, endpoint, protocol, routing, server, verification
+from countersign.webhooks.verdict import Verdict
+from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
+from tests.webhooks.webhook_doors import running_door
+from tests.webhooks.webhook_receiver import start_agreement
+from tests.webhooks.webhook_wire import connected, request, status
+
+PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_verdicts_is_the_codes() -> None:
+    table = PAGE.partition("## Verdicts")[2].partition("##")[0]
+    rows = re.findall(r"^\| (`.+?) \| ([^|]+) \|", table, flags=re.MULTILINE)
+    documented: dict[str, str] = {}
+    for names, answers_ in rows:
+        found = re.findall(r"`(\w+)`", names)
+        statuses = [each.strip() for each in answers_.split(",")]
+        documented |= dict(zip(found, statuses * (len(found) // len(statuses)), strict=True))
+
+    no_answer = {Verdict.SLOW}
+    assert documented == {each: "none" if each in no_answer else str(each.status) for each in Verdict}
+
+
+def test_the_numbers_are_the_codes() -> None:
+    assert "within 5 minutes" in PAGE
+    assert verification.TOLERANCE_SECONDS == 300
+    assert f"within {protocol.RECEIVE_SECONDS} s of the first" in PAGE
+    assert f"answer within {delivery.ACKNOWLEDGE_SECONDS:.0f} s" in PAGE
+    assert f"at most once in {endpoint.RENEW_SECONDS} s" in PAGE
+    assert f"remembered for {routing.MISS_SECONDS} s, at most {routing.MISS_LIMIT:,}" in PAGE
+    assert f"ends within {server.STOP_SECONDS} s" in PAGE
+
+
+def _config(language: str) -> str:
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def _nginx(port: int, folder: Path) -> tuple[list[str], str]:
+    config = _config("nginx").replace("listen 443", f"listen 127.0.0.1:{port}")
+    config = config.replace("/etc/ssl/webhooks.pem", str(folder / "chain.pem"))
+    config = config.replace("/etc/ssl/webhooks.key", str(folder / "key.pem"))
+    paths = "".join(
+        f"{each}_temp_path {folder / each};\n"
+        for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    whole = f"daemon off;\npid {folder / 'pid'};\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{config}\n}}"
+    return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "config")], whole
+
+
+def _caddy(port: int, folder: Path) -> tuple[list[str], str]:
+    own = f"tls {folder / 'chain.pem'} {folder / 'key.pem'}"
+    config = _config("caddyfile").replace(
+        "webhooks.example.com {", f"https://webhooks.example.com:{port} {{\n\t{own}"
+    )
+    whole = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + config
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "config")], whole
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("proxy", [_nginx, _caddy], ids=["nginx", "caddy"])
+async def test_a_delivery_comes_through_a_proxy_set_up_as_the_page_says(
+    receiving: Client, tmp_path: Path, proxy: Callable[[int, Path], tuple[list[str], str]]
+) -> None:
+    port = free_port()
+    command, config = proxy(port, tmp_path)
+    executable = shutil.which(command[0], path="/usr/bin:/usr/sbin:/usr/local/bin")
+    if executable is None:
+        pytest.skip(f"no {command[0]} on this machine: apt-get install {command[0]}")
+    authority = trustme.CA()
+    issued = authority.issue_cert("webhooks.example.com")
+    (tmp_path / "chain.pem").write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    agreement = await start_agreement(receiving)
+    body = encode(envelope(agreement.title))
+
+    async def deliver(
+        path: str = PATH, method: str = "POST", content: bytes = body, claims: str = ""
+    ) -> int | None:
+        headers = {**sign(content), "Content-Length": str(len(content)), "X-Forwarded-For": claims}
+        whole = request(headers, content, path=path, method=method)
+        async with connected(f"https://127.0.0.1:{port}", trusting, "webhooks.example.com") as (
+            reader,
+            writer,
+        ):
+            writer.write(whole.replace(b"Host: door", b"Host: webhooks.example.com"))
+            return status(await reader.read())
+
+    limited = {
+        "COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS": "203.0.113.0/24",
+        "COUNTERSIGN_WEBHOOKS_TRUSTED_PROXIES": "127.0.0.1",
+    }
+    door_port = free_port()
+    (tmp_path / "config").write_text(config.replace("127.0.0.1:8080", f"127.0.0.1:{door_port}"))
+    env = {"PATH": "/usr/bin:/usr/sbin", "HOME": str(tmp_path)}
+    async with Supervisor(tmp_path) as supervisor:
+        await supervisor.start(Part("proxy", [executable, *command[1:]], _listens(port), env, tmp_path))
+        async with running_door(receiving, f"--port={door_port}"):
+            assert await deliver() == 200
+            assert await deliver(path="/healthz", method="GET") == 404
+            assert await deliver(method="GET") in {403, 404}
+            assert await deliver(content=b"x" * 70_000) in {413, 502}  # older Caddys say 502
+        async with running_door(receiving, f"--port={door_port}", **limited):
+            assert await deliver(claims="203.0.113.7") == 403
+
+    assert len(await agreement.events()) == 1
+    await agreement.handle.terminate()
+
+
+def _listens(port: int) -> Callable[[str], bool]:
+    def ready(_output: str) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    return ready
