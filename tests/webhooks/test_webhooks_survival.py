@@ -71,7 +71,7 @@ async def town(folder: Path) -> AsyncIterator[Town]:
     async with Supervisor(folder) as supervisor:
         await supervisor.start(Part("temporal", temporal, says(READY), {"PATH": "/usr/bin:/bin"}, folder))
         await supervisor.start(sandbox_part(sandbox, folder))
-        quick = {"retry_delays": [0.3, 0.6], "delivery_timeout": 5}
+        quick = {"retry_delays": [0.2, 0.4], "delivery_timeout": 5}
         await sandbox.call("PATCH", "/_sandbox/behaviour", quick)
         client = await Client.connect(f"127.0.0.1:{port}", data_converter=data_converter())
         secret = await sandbox.subscribe(f"http://127.0.0.1:{door_port}{PATH}")
@@ -189,7 +189,7 @@ def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("victim", "dead_seconds"), [("door", 0.5), ("temporal", 14)])
+@pytest.mark.parametrize(("victim", "dead_seconds"), [("door", 0.5), ("temporal", 20)])
 async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
     tmp_path: Path, victim: str, dead_seconds: float
 ) -> None:
