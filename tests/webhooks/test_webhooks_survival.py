@@ -189,9 +189,9 @@ def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
 
 @pytest.mark.heavy
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("victim", "dead_seconds"), [("door", 0.5), ("temporal", 20)])
+@pytest.mark.parametrize(("victim", "dead_seconds", "at_least"), [("door", 0.5, 3), ("temporal", 20, 1)])
 async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
-    tmp_path: Path, victim: str, dead_seconds: float
+    tmp_path: Path, victim: str, dead_seconds: float, at_least: int
 ) -> None:
     chance = random.Random(SEED)
     async with town(tmp_path) as here:
@@ -226,7 +226,7 @@ async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
         f"seed {SEED}: {victim} killed {kills} times during {len(log)} deliveries, "
         f"{again} tried again, {lost} lost; resolved by {dict(resolved)}"
     )
-    assert kills >= 2
+    assert kills >= at_least
     assert again > 0
     assert lost > 0
     assert set(resolved) == {"webhook", "poll"}
