@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from fpdf import FPDF
 from pypdf import PdfReader, PdfWriter
 from pypdf.errors import PyPdfError
 
@@ -66,7 +65,7 @@ def render(
     title: str, paragraphs: Sequence[Sequence[str]], *, made_at: datetime | None = None, keywords: str = ""
 ) -> bytes:
     """Set paragraphs as a PDF. `keywords` go into its metadata, which holds any letter there is."""
-    pdf = FPDF(format="letter")
+    pdf = _fpdf()(format="letter")
     if made_at is not None:
         pdf.set_creation_date(made_at)
     pdf.set_title(title)
@@ -115,6 +114,13 @@ def printable(text: str) -> str:
     return "".join(_latin(character) for character in cleaned)
 
 
+def _fpdf() -> Any:
+    """Import it when it is needed: it takes longer than all the rest together, and a start must be quick."""
+    from fpdf import FPDF  # noqa: PLC0415 - as said
+
+    return FPDF
+
+
 def _latin(character: str) -> str:
     if character <= "\xff":
         return character
@@ -125,7 +131,7 @@ def _latin(character: str) -> str:
 
 
 def _overlay(sizes: Sequence[tuple[float, float]], marks: Sequence[Mark], footer: str) -> bytes:
-    pdf = FPDF(unit="pt")
+    pdf = _fpdf()(unit="pt")
     pdf.set_auto_page_break(auto=False)
     for number, size in enumerate(sizes, start=1):
         pdf.add_page(format=size)

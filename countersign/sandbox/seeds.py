@@ -7,7 +7,7 @@ its like are left in place for signature fields to anchor to.
 from typing import Any, Final
 
 from countersign.sandbox import docx
-from countersign.sandbox.pdf import Paragraph, render
+from countersign.sandbox.pdf import Paragraph
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.template_store import keep
 
@@ -87,13 +87,12 @@ def seed(sandbox: Sandbox) -> None:
                 paragraphs=paragraphs,
             )
     if sandbox.store.find("templates", ORDER_FORM) is None:
-        keep(
+        keep(  # its PDF is set when it is first used
             sandbox,
             template_id=ORDER_FORM,
             name="Order Form",
             description=DESCRIPTIONS[ORDER_FORM],
             file_type="pdf",
-            content=render("Order Form", _ORDER),
             paragraphs=_ORDER,
             roles=_ROLES,
             fields=_ROLE_FIELDS,

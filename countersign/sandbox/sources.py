@@ -1,21 +1,18 @@
 """Where the document to sign comes from: an upload, a link, a deliverable or a template, and exactly one."""
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import httpx
-
 from countersign.sandbox import docx, errors, pdf
 from countersign.sandbox.bodies import FILE_LIMIT, Upload
+from countersign.sandbox.fetching import FetchError, fetch
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
 from countersign.sandbox.validation import is_uuid
 
 _EXTENSIONS: Final = frozenset({".pdf", ".docx", ".pptx"})
-_FETCH_SECONDS: Final = 15.0
 _LINK_LIMIT: Final = 2048
 
 
@@ -85,23 +82,11 @@ async def _fetched(link: str) -> Source:
     if url.scheme not in {"http", "https"} or not url.hostname or len(link) > _LINK_LIMIT:
         raise errors.single_step("fileLink must be a valid URL", "InvalidFileSource")
     try:
-        async with asyncio.timeout(_FETCH_SECONDS):
-            content = await _download(link)
-    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError):
+        content = await fetch(link, FILE_LIMIT)
+    except FetchError:
         raise errors.single_step("The file could not be fetched from fileLink", "FileFetchFailed") from None
     name = PurePosixPath(url.path).name or "document.pdf"
     return _as_pdf(content, name, name if PurePosixPath(name).suffix else f"{name}.pdf", kind="link")
-
-
-async def _download(link: str) -> bytes:
-    content = b""
-    async with httpx.AsyncClient(follow_redirects=True) as client, client.stream("GET", link) as answer:
-        answer.raise_for_status()
-        async for chunk in answer.aiter_bytes():
-            content += chunk
-            if len(content) > FILE_LIMIT:
-                break
-    return content
 
 
 def _as_pdf(content: bytes, file_name: str, part_name: str, kind: str = "file") -> Source:

@@ -27,7 +27,7 @@ EVENTS = ["sent", "viewed", "recipient_signed", "signed", "completed", "finaliza
 T = TypeVar("T")
 
 
-def poll(probe: Callable[[], T | None], seconds: float = 10) -> T:
+def poll(probe: Callable[[], T | None], seconds: float = 30) -> T:
     """Ask until the answer is true-ish, and return it."""
     end = time.monotonic() + seconds
     while not (found := probe()):
@@ -53,7 +53,7 @@ def start_sandbox(*arguments: str, **environment: str) -> tuple[subprocess.Popen
 
 def stop(process: subprocess.Popen[str]) -> int:
     process.terminate()
-    code = process.wait(10)
+    code = process.wait(30)
     for stream in (process.stdout, process.stderr):
         assert stream is not None
         stream.close()
@@ -168,7 +168,7 @@ class Receiver:
     def wait(self, count: int) -> list[Delivery]:
         """Wait until `count` deliveries have come."""
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.deliveries) >= count, 15), self.events()
+            assert self.changed.wait_for(lambda: len(self.deliveries) >= count, 30), self.events()
             return list(self.deliveries)
 
     def events(self) -> list[str]:
