@@ -54,6 +54,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
         lifespan=_working,
     )
     app.state.sandbox = sandbox
+    app.state.access = sandbox.access
     app.add_middleware(IdempotencyMiddleware, sandbox=sandbox)
     app.add_middleware(FaultMiddleware, faults=sandbox.faults)
     app.add_middleware(_NoteRequest)

@@ -1,16 +1,26 @@
 """The audit trail: every entry is linked to the one before by a hash.
 
-The provider does not publish what it hashes. Here it is SHA-256 over the entry as compact JSON with sorted
-keys, without its own hash, so that anyone can check it.
+The provider does not publish what it hashes. Here it is SHA-256 over what the API shows of the entry (the
+keys of `_HASHED`) as compact JSON with sorted keys, so that anyone can check it.
 """
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
+
+_HASHED: Final = {
+    "id": "id",
+    "documentId": "document_id",
+    "actionType": "action_type",
+    "timestamp": "timestamp",
+    "previousHash": "previous_hash",
+    "details": "details",
+    "recipientId": "recipient_id",
+}
 
 
 def record(
@@ -34,7 +44,8 @@ def record(
 
 def digest(entry: Row) -> str:
     """Hash an entry."""
-    text = json.dumps(entry, sort_keys=True, separators=(",", ":"))
+    shown = {name: entry[column] for name, column in _HASHED.items()}
+    text = json.dumps(shown, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

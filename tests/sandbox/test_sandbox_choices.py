@@ -93,6 +93,15 @@ def test_a_switch_that_is_none_is_refused(api: Api, choice: dict[str, Any]) -> N
     assert api.get("/_sandbox/behaviour").json() == before
 
 
+def test_a_replaced_key_is_refused_at_once_and_comes_back_with_a_reset(api: Api) -> None:
+    api.put("/_sandbox/access", json={"api_key": "TDX-test-new"}).raise_for_status()
+    assert api.get("/template-item").status_code == 401
+    api.headers["authorization"] = "Bearer TDX-test-new"
+    assert api.get("/template-item").status_code == 200
+    api.post("/_sandbox/reset").raise_for_status()
+    assert api.get("/template-item").status_code == 401
+
+
 def test_templates_can_be_put_in_under_an_id_of_ones_own(api: Api) -> None:
     body = {
         "id": TEMPLATE,

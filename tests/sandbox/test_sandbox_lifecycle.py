@@ -187,6 +187,21 @@ def test_a_pdf_template_with_roles_is_signed_where_its_fields_are(api: Api) -> N
     assert {"Ada", "Bob"} <= set(text_of(download(api, sent["documentId"])).split())
 
 
+def test_the_audit_trail_is_a_chain_that_anyone_can_check(api: Api) -> None:
+    document = api.dispatch()["documentId"]
+    api.complete(document)
+    trail = api.get(f"/turbosign/documents/{document}/audit-trail").json()["data"]["auditTrail"]
+    assert len(trail) > 5
+    previous = None
+    for entry in trail:
+        names = ("id", "documentId", "actionType", "timestamp", "previousHash", "details")
+        hashed = {name: entry[name] for name in names} | {"recipientId": entry.get("recipientId")}
+        text = json.dumps(hashed, sort_keys=True, separators=(",", ":"))
+        assert entry["previousHash"] == previous
+        assert entry["currentHash"] == hashlib.sha256(text.encode()).hexdigest()
+        previous = entry["currentHash"]
+
+
 def test_the_ledger_names_the_request_that_did_it(api: Api) -> None:
     api.post(
         "/turbosign/single/prepare-for-signing",

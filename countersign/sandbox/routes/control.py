@@ -155,6 +155,7 @@ async def reset(request: Request) -> Response:
     with sandbox.store.transaction():
         sandbox.store.clear()
         sandbox.clock.reset()
+        sandbox.access = request.app.state.access
         sandbox.faults.set(Script())
         sandbox.change_behaviour(Behaviour())
         seeds.seed(sandbox)
