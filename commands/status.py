@@ -1,6 +1,7 @@
 """`status`: where an agreement is."""
 
 from commands.agreements import agreement_status
+from commands.discretion import discreet
 from commands.progress import status_card
 from commands.verbs import Json, Reference, out, print_json, verb
 
@@ -8,7 +9,7 @@ from commands.verbs import Json, Reference, out, print_json, verb
 @verb
 async def status(reference: Reference, *, json: Json = False) -> None:
     """Show where an agreement is, who has signed, and what it waits for."""
-    found = await agreement_status(reference)
+    found = discreet(await agreement_status(reference))
     if json:
         print_json(found)
     else:

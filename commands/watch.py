@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from commands.discretion import discreet
 from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.progress import News, status_card
@@ -17,7 +18,8 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
     """
     news = News()
     status: AgreementStatus | None = None
-    async for status in follow_agreement(reference, on_trouble=_say_trouble):
+    async for found in follow_agreement(reference, on_trouble=_say_trouble):
+        status = discreet(found)
         if json:
             print_json(status)
             continue

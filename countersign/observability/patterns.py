@@ -47,7 +47,9 @@ _PHONE = re.compile(
     r"(?<![\w+])\+[1-9](?:[ .()/-]{0,2}\d){6,14}(?![\w])"
     r"|(?<![\w.+-])(?:\([2-9]\d{2}\) ?|[2-9]\d{2}[ .-])[2-9]\d{2}[ .-]\d{4}(?![\w-])"
 )
-_CARD = re.compile(r"(?<![\w.+-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w-])")
+_CARD = re.compile(
+    r"(?<![\w.+-])(?:[2-6]\d{12,18}|[2-6]\d{3}[ -](?:\d{4}[ -]\d{4}[ -]\d{4}|\d{6}[ -]\d{4,5}))(?![\w-])"
+)
 _SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w-])")
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 
@@ -105,9 +107,15 @@ def _card(found: re.Match[str]) -> str:
 
 
 def _iban(found: re.Match[str]) -> str:
-    compact = found[0].replace(" ", "")
-    number = int("".join(str(int(each, 36)) for each in compact[4:] + compact[:4]))
-    return MASK if number % 97 == 1 else found[0]
+    """Mask an account number; a word beside it may look like its last part."""
+    whole, rest = found[0], ""
+    while whole:
+        compact = whole.replace(" ", "")
+        if int("".join(str(int(each, 36)) for each in compact[4:] + compact[:4])) % 97 == 1:
+            return MASK + rest
+        whole, space, last = whole.rpartition(" ")
+        rest = f"{space}{last}{rest}"
+    return found[0]
 
 
 _RULES: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str], tuple[str, ...]], ...]] = (

@@ -22,6 +22,10 @@ _SHORTEST_SECRET: Final = 6
 _DEEPEST: Final = 16
 _MOST_VALUES: Final = 10_000
 _BODY_LIMIT: Final = 4096
+_OUTLINE: Final = re.compile(
+    r"(?:^|[a-z_])(?:[iI]ds?|[sS]tatus|[tT]ype|[cC]ode|[oO]n|[aA]t|[eE]vent|[hH]ash|[vV]ersion)$"
+)
+"""Names of a body's members whose texts are shown: `documentId`, `expires_at`, `createdOn`, ..."""
 _LARGEST_HARMLESS: Final = 10**12
 """Integers of 13 digits and more may be cards."""
 
@@ -49,12 +53,25 @@ def redact(value: Any) -> Any:
 
 
 def redact_body(content: bytes, limit: int = _BODY_LIMIT) -> str:
-    """Return a request's or an answer's body as text, redacted and cut to `limit` characters."""
+    """Return the outline of a request's or an answer's body, cut to `limit` characters.
+
+    Providers quote in their words what they were sent, so of its texts only ids, statuses and the like stay.
+    """
+    if not content:
+        return ""
     try:
-        text = json.dumps(redact(json.loads(content)), ensure_ascii=False)
+        text = json.dumps(redact(_outline(json.loads(content), None)), ensure_ascii=False)
     except (ValueError, RecursionError):
-        text = _text(content.decode(errors="replace"))
+        return f"<{len(content)} bytes that are no JSON>"
     return text if len(text) <= limit else f"{text[:limit]}... ({len(content)} bytes)"
+
+
+def _outline(value: Any, key: str | None) -> Any:
+    if isinstance(value, dict):
+        return {name: _outline(each, name) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_outline(each, key) for each in value]
+    return MASK if isinstance(value, str) and not _OUTLINE.search(key or "") else value
 
 
 def _text(text: str) -> str:

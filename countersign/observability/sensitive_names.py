@@ -7,7 +7,7 @@ from typing import Final
 _ANYWHERE: Final = re.compile(
     r"passw|passphrase|secret|token|apikey|accesskey|privatekey|signingkey|encryptionkey|authorization|cookie|"
     r"credential|connectionstring|email|phone|recipient|signer|downloadurl|previewurl|presigned|signingurl|"
-    r"xforwardedfor|ipaddress|clientip|iban|variables"
+    r"xforwardedfor|ipaddress|clientip|iban|variables|waitingon"
 )
 """Parts of a name with its separators taken out that are telling wherever they stand."""
 

@@ -18,6 +18,7 @@ _ABOUT_REQUEST: Final = frozenset(
 
 _MESSAGE_LIMIT: Final = 300
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
+_MARKER = re.compile(r" *\[[^\[\]]{1,60}\]$")
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _UUID_OR_PRIVATE = re.compile(
     rf"(?P<uuid>{_UUID})|\S+@\S+|[a-z][a-z0-9+.-]{{1,15}}://\S+|\+?\d[\d ()-]{{6,40}}\d|[^\x20-\x7e]+",
@@ -56,7 +57,8 @@ def _field_errors(body: dict[str, Any]) -> str:
 
 
 def _safe(message: str, private: tuple[str, ...]) -> str:
-    for text in sorted(private, key=len, reverse=True):
+    unmarked = (_MARKER.sub("", text) for text in private)  # a title, as it was before we marked it
+    for text in sorted({*private, *unmarked}, key=len, reverse=True):
         if len(text) > 1:
             message = re.sub(re.escape(text), "…", message, flags=re.IGNORECASE)
     message = " ".join(message.split())

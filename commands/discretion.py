@@ -1,0 +1,24 @@
+"""Whom a signature is from is shown to eyes, on a terminal; what may end up in a file gets initials."""
+
+import sys
+
+from workflows.messages import AgreementStatus
+
+
+def discreet(status: AgreementStatus) -> AgreementStatus:
+    """Return a status fit for where standard output goes."""
+    return status if sys.stdout.isatty() else without_people(status)
+
+
+def without_people(status: AgreementStatus) -> AgreementStatus:
+    """Shorten signers' names to initials and leave out the reason, which somebody wrote for them to read."""
+    signers = tuple(each.model_copy(update={"name": initials(each.name)}) for each in status.signers)
+    result = status.result
+    if result is not None and result.reason is not None:
+        result = result.model_copy(update={"reason": "(shown on a terminal)"})
+    return status.model_copy(update={"signers": signers, "result": result})
+
+
+def initials(name: str) -> str:
+    """Shorten a name: `Ada Lovelace` to `A. L.`."""
+    return " ".join(f"{word[0]}." for word in name.split())

@@ -1,0 +1,290 @@
+"""Canaries: planted as every key, name, address and text, they are found nowhere that we write."""
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+import urllib.request
+from base64 import b64encode
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from google.protobuf import json_format
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+
+from commands.local import plan
+from countersign.connection import connect
+from countersign.encryption import EncryptionCodec
+from countersign.local.ports import LOOPBACK, Ports, free_port
+from countersign.local.processes import Part, answers
+from countersign.local.stack import Stack
+from countersign.observability.patterns import MASK
+from countersign.settings import CountersignSettings
+from countersign.storage import FolderStore
+from tests.secrets import canaries
+from tests.workflows.office import SEND, TEMPLATE, Handle, Office, an_agreement
+from workflows.agreement import AgreementWorkflow
+from workflows.messages import AgreementInput
+
+ROOT = Path(__file__).parents[2]
+KEY = secrets.token_bytes(32)
+FAULTS: list[dict[str, Any]] = [
+    {"path": SEND, "do": "status", "status": 500, "at": "after"},
+    {"path": SEND, "do": "drop", "at": "after"},
+    {"path": SEND, "do": "truncate", "at": "after"},
+    {"path": "/v1/deliverable", "method": "POST", "do": "html"},
+    {"path": "/v1/deliverable", "do": "status", "status": 503, "body": {"message": "for {everything}"}},
+    {"path": "/turbosign/documents/*/download", "do": "corrupt"},
+    {"path": "/_sandbox/storage/*", "do": "status", "status": 403, "body": "<Error>{everything}</Error>"},
+]
+"""What goes wrong on the way of one agreement each; each of them gets well again."""
+REFUSAL = {
+    "path": SEND,
+    "do": "status",
+    "status": 400,
+    "body": {"message": "no: {request}", "code": "Bad"},
+}
+"""A provider that quotes what it was just sent, where its words are shown to people."""
+
+
+@dataclass
+class House:
+    """A stack full of canaries."""
+
+    stack: Stack
+    office: Office
+    client: Client
+    webhook_secret: str
+    metrics: list[int]
+    out: bytes = b""
+
+    @property
+    def canaries(self) -> tuple[str, ...]:
+        return (canaries.API_KEY, self.webhook_secret, b64encode(KEY).decode(), *canaries.PEOPLE)
+
+    async def type(self, *commands: Sequence[str]) -> None:
+        """Run commands, and keep what they print."""
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, str(Path(__file__).with_name("command_line_session.py"))],
+            input=json.dumps(commands).encode(),
+            env=self.stack.env,
+            cwd=self.stack.folder,
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        self.out += done.stdout + done.stderr
+
+    def log(self, name: str) -> bytes:
+        return self.stack.supervisor.log(name).read_bytes()
+
+    async def pages(self) -> bytes:
+        """All metrics, of worker and door."""
+        urls = [f"http://{LOOPBACK}:{port}/{page}" for port in self.metrics for page in ("metrics", "status")]
+        return b"".join([await asyncio.to_thread(_get, url) for url in urls[:-1]])
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own loopback
+        content: bytes = answer.read()
+    return content
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    metrics = [free_port(), free_port()]
+    planned = replace(
+        plan(tmp_path_factory.mktemp("canary"), Ports.pick()),
+        worker=[sys.executable, str(Path(__file__).with_name("canary_worker.py"))],
+        parts=("temporal", "sandbox"),
+        extra_env={
+            "TURBODOCX_API_KEY": canaries.API_KEY,
+            "TURBODOCX_SENDER_EMAIL": canaries.SENDER_EMAIL,
+            "TURBODOCX_SENDER_NAME": canaries.SENDER_NAME,
+            "COUNTERSIGN_ENCRYPTION_KEYS": f"k1:{b64encode(KEY).decode()}",
+            "COUNTERSIGN_LOG_LEVEL": "DEBUG",
+            "COUNTERSIGN_LOG_BODIES": "redacted",
+            "COUNTERSIGN_WORKER_METRICS_PORT": str(metrics[0]),
+            "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(metrics[1]),
+        },
+    )
+    async with Stack(planned) as stack:
+        secret = await stack.sandbox.subscribe(f"{stack.door_url}/webhooks/turbodocx")
+        await stack.sandbox.call("PUT", "/_sandbox/access", {"api_key": canaries.API_KEY})
+        stack.sandbox = replace(stack.sandbox, api_key=canaries.API_KEY)
+        stack.env = {**stack.env, "TURBODOCX_WEBHOOK_SECRET": secret}
+        await stack.start("worker")
+        await _start_door(stack)
+        client = await connect(environment=stack.env, codec=EncryptionCodec({"k1": KEY}))
+        office = Office(
+            client,
+            TimeSkipper(client),
+            stack.sandbox,
+            FolderStore(stack.store),
+            stack.store,
+            CountersignSettings(),
+            patience=40,
+        )
+        yield House(stack, office, client, secret, metrics)
+
+
+async def _start_door(stack: Stack) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "countersign.webhooks",
+        "--host",
+        LOOPBACK,
+        "--port",
+        str(stack.ports.door),
+    ]
+    await stack.supervisor.start(
+        Part("door", command, answers(f"{stack.door_url}/healthz"), stack.env, stack.folder)
+    )
+
+
+def agreement(**changes: Any) -> AgreementInput:
+    values = (canaries.COMPANY, canaries.SENDER_NAME, canaries.PHONE, "1,000", "2026-01-01")
+    names = ("CustomerName", "CompanyName", "Service", "Price", "StartDate")
+    return an_agreement(
+        title=canaries.TITLE,
+        description=canaries.DESCRIPTION,
+        source={
+            "kind": "template",
+            "template_id": TEMPLATE,
+            "variables": dict(zip(names, values, strict=True)),
+        },
+        signers=[{"name": name, "email": email} for name, email in canaries.SIGNERS.items()],
+        cc=[canaries.COPY],
+        initiated_by="user-17",
+        **changes,
+    )
+
+
+async def sign(house: House, handle: Handle) -> None:
+    """Wait until it is out, sign it as everybody, wait for the archive."""
+    document_id = await house.office.sent(handle)
+    first, *_ = await house.office.sandbox.recipient_ids(document_id)
+    await house.office.sandbox.view(document_id, first)
+    await house.office.sandbox.complete(document_id)
+    await house.office.result(handle)
+
+
+def quoting(fault: dict[str, Any]) -> dict[str, Any]:
+    """Have the provider quote what is private in its answer."""
+    everything = " ".join((*canaries.PEOPLE, canaries.API_KEY))
+    request = everything.replace(canaries.COMPANY, "").replace(canaries.REASON, "")
+    text = json.dumps(fault).replace("{everything}", everything).replace("{request}", request)
+    quoted: dict[str, Any] = json.loads(text)
+    return quoted
+
+
+async def live_through_faults(house: House) -> list[Handle]:
+    handles = []
+    for fault in FAULTS:
+        await house.office.sandbox.call("PUT", "/_sandbox/faults", {"api": [quoting(fault)]})
+        handle = await house.office.start(agreement())
+        await sign(house, handle)
+        handles.append(handle)
+    await house.office.sandbox.call("PUT", "/_sandbox/faults", {"api": [quoting(REFUSAL)]})
+    refused = await house.office.start(agreement())
+    await house.office.eventually(
+        lambda: _state(refused), lambda state: state["attention"] or state["closed"]
+    )
+    await house.office.mend()
+    return [*handles, refused]
+
+
+async def _state(handle: Handle) -> dict[str, bool]:
+    described = await handle.describe()
+    closed = described.close_time is not None
+    attention = not closed and (await handle.query(AgreementWorkflow.status)).needs_attention is not None
+    return {"closed": closed, "attention": attention}
+
+
+def write_drafts(folder: Path) -> list[str]:
+    """Write an agreement, one with an address that is none, and one that is cut off."""
+    good = agreement(reference="canary-1").model_dump(mode="json", exclude_none=True)
+    bad = json.loads(json.dumps(good).replace("@", " at ")) | {"reference": "canary-2"}
+    texts = json.dumps(good), json.dumps(bad), json.dumps(good)[:-2]
+    files = [folder / f"{number}.json" for number in range(len(texts))]
+    for file, text in zip(files, texts, strict=True):
+        file.write_text(text)
+    return list(map(str, files))
+
+
+async def use_the_command_line(house: House, folder: Path) -> None:
+    """Use every verb that shows something, and type what cannot work."""
+    drafts = write_drafts(folder)
+    await house.type(*(("start", each) for each in (drafts[0], *drafts)))
+    handle: Handle = house.client.get_workflow_handle("agreement-canary-1")
+    first, *_ = await house.office.sandbox.recipient_ids(await house.office.sent(handle))
+    await house.office.sandbox.sign(await house.office.sent(handle), first)
+    await house.office.until(handle, lambda status: status.signers[0].signed_at is not None)
+    await house.type(
+        ("status", "canary-1"),
+        ("status", "canary-1", "--json"),
+        ("remind", "canary-1"),
+        ("void", "canary-1", "--reason", canaries.REASON),
+        ("watch", "canary-1"),
+        ("list", "--all"),
+    )
+
+
+@pytest.mark.heavy
+async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: Path) -> None:
+    happy = await house.office.start(agreement())
+    await sign(house, happy)
+    handles = [happy, *await live_through_faults(house)]
+    await use_the_command_line(house, tmp_path)
+    described = [json_format.MessageToJson((await handle.describe()).raw_description) for handle in handles]
+    places = {
+        "worker's log": house.log("worker"),
+        "door's log": house.log("door"),
+        "Temporal's log": house.log("temporal"),
+        "command line": house.out,
+        "metrics": await house.pages(),
+        "visible in Temporal": "".join(described).encode(),
+        "histories": "".join([(await handle.fetch_history()).to_json() for handle in handles]).encode(),
+        "Temporal's database": b"".join(
+            path.read_bytes() for path in house.stack.folder.glob("temporal.db*")
+        ),
+        "names in the archive": "\n".join(str(path) for path in house.stack.store.rglob("*")).encode(),
+    }
+    leaks = {place: canaries.found(content, house.canaries) for place, content in places.items()}
+    assert {place: sorted(leak) for place, leak in leaks.items() if leak} == {}
+    assert all(len(content) > 100 for content in places.values()), "nothing was searched"
+    assert places["worker's log"].count(MASK.encode()) > 100
+    assert b'"initiated_by":"user-17"' in places["worker's log"].replace(b": ", b":")
+    assert b"signalled" in places["door's log"]
+    assert b"canary-1" in places["command line"]
+
+
+@pytest.mark.heavy
+async def test_the_same_search_finds_them_where_redaction_is_off(house: House) -> None:
+    """The control: what the worker says is full of them, and the search sees it."""
+    await house.stack.supervisor.stop("worker")
+    before = len(house.log("worker"))
+    house.stack.env = {**house.stack.env, "CANARY_REDACTION": "off"}
+    await house.stack.start("worker")
+    await sign(house, await house.office.start(agreement()))
+    leaked = {canary for canary, _ in canaries.found(house.log("worker")[before:], house.canaries)}
+    never_said = {house.webhook_secret, b64encode(KEY).decode(), canaries.REASON}
+    assert leaked == set(house.canaries) - never_said
+
+
+@pytest.mark.parametrize("form", list(canaries.disguises("x")))
+def test_the_search_sees_through_every_disguise(form: str) -> None:
+    for canary in (canaries.API_KEY, *canaries.PEOPLE):
+        for lead in (b"", b"a", b"ab"):
+            content = lead + b"{" + canaries.disguises(canary)[form] + b"}"
+            assert canary in {name for name, _ in canaries.found(content, [canary])}
+    assert canaries.found(os.urandom(10_000), canaries.PEOPLE) == set()

@@ -1,0 +1,115 @@
+"""Rotation while agreements are in flight: the provider gets another key, its webhooks another secret."""
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.testing import TimeSkipper
+
+from commands.local import plan
+from countersign.connection import connect
+from countersign.local.ports import LOOPBACK, Ports
+from countersign.local.processes import Part, answers
+from countersign.local.sandbox import API_KEY
+from countersign.local.stack import Stack
+from countersign.settings import CountersignSettings
+from countersign.storage import FolderStore
+from tests.workflows.office import Office, an_agreement
+from workflows.messages import Outcome
+
+NEW_KEY = "TDX-test-rotated-in-flight"
+
+
+@dataclass
+class Keys:
+    """Files that hold the secrets, as a secret manager's agent writes them."""
+
+    folder: Path
+
+    def put(self, name: str, value: str) -> None:
+        draft = self.folder / f".{name}"
+        draft.write_text(value)
+        draft.replace(self.folder / name)
+
+
+@dataclass
+class Rotation:
+    stack: Stack
+    office: Office
+    keys: Keys
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rotation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rotation]:
+    keys = Keys(tmp_path_factory.mktemp("keys"))
+    keys.put("TURBODOCX_API_KEY", API_KEY)
+    environment = {
+        "TURBODOCX_API_KEY": "",
+        "COUNTERSIGN_SECRETS_DIR": str(keys.folder),
+        "COUNTERSIGN_PROVIDER_HELD_PROBE_SECONDS": "1",
+        "SANDBOX_RETRY_DELAYS": "1,2",
+    }
+    planned = replace(
+        plan(tmp_path_factory.mktemp("rotation"), Ports.pick()),
+        parts=("temporal", "sandbox", "worker"),
+        extra_env=environment,
+    )
+    async with Stack(planned) as stack:
+        keys.put(
+            "TURBODOCX_WEBHOOK_SECRET", await stack.sandbox.subscribe(f"{stack.door_url}/webhooks/turbodocx")
+        )
+        command = [sys.executable, "-m", "countersign.webhooks"]
+        command += ["--host", LOOPBACK, "--port", str(stack.ports.door)]
+        ready = answers(f"{stack.door_url}/healthz")
+        await stack.supervisor.start(Part("door", command, ready, stack.env, stack.folder))
+        client = await connect(environment=stack.env)
+        store = FolderStore(stack.store)
+        settings = CountersignSettings()
+        office = Office(client, TimeSkipper(client), stack.sandbox, store, stack.store, settings, patience=60)
+        yield Rotation(stack, office, keys)
+
+
+async def rotate_key(rotation: Rotation) -> None:
+    """At the provider first; the worker is refused until the new key has arrived in its file."""
+    await rotation.stack.sandbox.call("PUT", "/_sandbox/access", {"api_key": NEW_KEY})
+    rotation.stack.sandbox = rotation.office.sandbox = replace(rotation.stack.sandbox, api_key=NEW_KEY)
+
+
+async def rotate_secret(rotation: Rotation) -> str:
+    made = await rotation.stack.sandbox.call("POST", "/api/webhooks/signature/regenerate")
+    return str(made["data"]["secret"])
+
+
+@pytest.mark.heavy
+async def test_not_one_agreement_fails(rotation: Rotation) -> None:
+    office = rotation.office
+    waiting = [await office.start(an_agreement()) for _ in range(4)]
+    documents = [await office.sent(handle) for handle in waiting]
+    await rotate_key(rotation)
+    starting = [await office.start(an_agreement()) for _ in range(4)]
+    await office.eventually(lambda: refusals(rotation), lambda count: count > 0)
+    rotation.keys.put("TURBODOCX_API_KEY", NEW_KEY)
+    documents += [await office.sent(handle) for handle in starting]
+    rotation.keys.put("TURBODOCX_WEBHOOK_SECRET", await rotate_secret(rotation))
+    for document in documents:
+        await office.sandbox.complete(document)
+    results = [await office.result(handle) for handle in [*waiting, *starting]]
+    assert {result.outcome for result in results} == {Outcome.COMPLETED}
+    assert {result.resolved_by for result in results} == {"webhook"}
+    assert sorted(str(result.document_id) for result in results) == sorted(documents)
+    committed = [each for each in (await ledger(rotation)) if each["kind"] == "document_created"]
+    assert len(committed) == len(documents), "a key's refusal made nobody send twice"
+
+
+async def refusals(rotation: Rotation) -> int:
+    log = rotation.stack.supervisor.log("worker").read_text()
+    return log.count('"status": 401')
+
+
+async def ledger(rotation: Rotation) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = (await rotation.stack.sandbox.ledger())["entries"]
+    return entries
