@@ -128,6 +128,7 @@ def _argument(value: Any) -> Any:
 
 def _add_temporal(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Say which workflow, and which attempt of which activity, a line is about."""
+    event.pop("color_message", None)  # uvicorn's, for terminals
     found = event.pop("temporal_activity", None) or event.pop("temporal_workflow", None)
     about: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
     if activity.in_activity():

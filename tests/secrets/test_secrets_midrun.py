@@ -21,7 +21,7 @@ from countersign.storage import FolderStore
 from tests.workflows.office import Office, an_agreement
 from workflows.messages import Outcome
 
-NEW_KEY = "TDX-test-rotated-in-flight"
+SECOND_KEY, THIRD_KEY = "TDX-test-second-key", "TDX-test-third-key"
 
 
 @dataclass
@@ -73,10 +73,10 @@ async def rotation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ro
         yield Rotation(stack, office, keys)
 
 
-async def rotate_key(rotation: Rotation) -> None:
-    """At the provider first; the worker is refused until the new key has arrived in its file."""
-    await rotation.stack.sandbox.call("PUT", "/_sandbox/access", {"api_key": NEW_KEY})
-    rotation.stack.sandbox = rotation.office.sandbox = replace(rotation.stack.sandbox, api_key=NEW_KEY)
+async def replace_key(rotation: Rotation, key: str) -> None:
+    """Have the provider refuse the old key from now on."""
+    await rotation.stack.sandbox.call("PUT", "/_sandbox/access", {"api_key": key})
+    rotation.stack.sandbox = rotation.office.sandbox = replace(rotation.stack.sandbox, api_key=key)
 
 
 async def rotate_secret(rotation: Rotation) -> str:
@@ -87,22 +87,28 @@ async def rotate_secret(rotation: Rotation) -> str:
 @pytest.mark.heavy
 async def test_not_one_agreement_fails(rotation: Rotation) -> None:
     office = rotation.office
-    waiting = [await office.start(an_agreement()) for _ in range(4)]
-    documents = [await office.sent(handle) for handle in waiting]
-    await rotate_key(rotation)
-    starting = [await office.start(an_agreement()) for _ in range(4)]
-    await office.eventually(lambda: refusals(rotation), lambda count: count > 0)
-    rotation.keys.put("TURBODOCX_API_KEY", NEW_KEY)
-    documents += [await office.sent(handle) for handle in starting]
+    handles = [await office.start(an_agreement()) for _ in range(4)]
+    documents = [await office.sent(handle) for handle in handles]
+
+    rotation.keys.put("TURBODOCX_API_KEY", SECOND_KEY)  # as it should be: first here, then there
+    await replace_key(rotation, SECOND_KEY)
+    handles += [await office.start(an_agreement()) for _ in range(4)]
+    documents += [await office.sent(handle) for handle in handles[4:]]
+    assert await refusals(rotation) > 0, "nobody was refused: nothing was shown"
+
     rotation.keys.put("TURBODOCX_WEBHOOK_SECRET", await rotate_secret(rotation))
+    seen = await refusals(rotation)
+    await replace_key(rotation, THIRD_KEY)  # as it should not be: the new key comes late
     for document in documents:
         await office.sandbox.complete(document)
-    results = [await office.result(handle) for handle in [*waiting, *starting]]
-    assert {result.outcome for result in results} == {Outcome.COMPLETED}
-    assert {result.resolved_by for result in results} == {"webhook"}
-    assert sorted(str(result.document_id) for result in results) == sorted(documents)
-    committed = [each for each in (await ledger(rotation)) if each["kind"] == "document_created"]
-    assert len(committed) == len(documents), "a key's refusal made nobody send twice"
+    await office.eventually(lambda: refusals(rotation), lambda count: count > seen)
+    rotation.keys.put("TURBODOCX_API_KEY", THIRD_KEY)
+
+    results = [await office.result(handle) for handle in handles]
+    assert {(result.outcome, result.resolved_by) for result in results} == {(Outcome.COMPLETED, "webhook")}
+    assert [str(result.document_id) for result in results] == documents
+    committed = [each for each in await ledger(rotation) if each["kind"] == "document_created"]
+    assert len(committed) == len(documents), "a refused key made somebody send twice"
 
 
 async def refusals(rotation: Rotation) -> int:
