@@ -3,7 +3,7 @@
 The log's filters misbehave in production, so it is read whole, newest first, back to the send.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -24,8 +24,16 @@ class Found:
     read: int
 
 
-async def documents_marked(log: Subscription, mark: Marker, *, since: datetime) -> Found:
+async def documents_marked(
+    log: Subscription, mark: Marker, *, since: datetime, heartbeat: Callable[[int], object]
+) -> Found:
     """Find documents by the marker in their events' titles: up to ten calls.
+
+    Args:
+        log: The log.
+        mark: What to look for.
+        since: How far to go back.
+        heartbeat: Told after each call how many deliveries were read.
 
     Raises:
         ProviderError: The log could not be read.
@@ -35,6 +43,7 @@ async def documents_marked(log: Subscription, mark: Marker, *, since: datetime) 
     for page in range(_PAGES):
         deliveries = (await log.deliveries(limit=_PAGE, offset=page * _PAGE)).results
         read += len(deliveries)
+        heartbeat(read)
         document_ids |= {found for each in deliveries if (found := _document_id(each.payload, mark))}
         if len(deliveries) < _PAGE or _is_before(deliveries[-1], since):
             break

@@ -98,7 +98,9 @@ class SignatureActivities:
         mark = Marker(task.reference, task.tag)
         with provider_errors():
             try:
-                found = await documents_marked(self._client.webhooks, mark, since=task.since)
+                found = await documents_marked(
+                    self._client.webhooks, mark, since=task.since, heartbeat=activity.heartbeat
+                )
             except RejectedError as error:
                 return SearchResult(candidates=(), evidence=(f"delivery log: refused ({error.status})",))
         return SearchResult(

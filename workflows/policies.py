@@ -6,6 +6,7 @@
 | generate | 210 s       | 30 days | any      | a search and a write; found again before repeated |
 | send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
 | identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
+| search   | 11 min      | 30 days | any      | up to ten reads; each is a sign of life |
 | look     | 75 s        | 30 days | any      | a read |
 | void     | 150 s       | 30 days | any      | voiding twice is voiding once |
 | remind   | 150 s       | 7 days  | one      | a reminder that may have gone out is not repeated |
@@ -80,6 +81,7 @@ CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
 GENERATE: Final = Policy(_FIND_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORISED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
+SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
 LOOK: Final = Policy(_READ, _MONTH, _retry())
 VOID: Final = Policy(_WRITE, _MONTH, _retry())
 REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))

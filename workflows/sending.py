@@ -121,7 +121,7 @@ async def _search(state: AgreementState) -> tuple[str, ...]:
     result = await workflow.execute_activity_method(
         SignatureActivities.search,
         SearchInput(reference=state.agreement.reference, tag=state.tag, since=state.sent_at - _CLOCK_SKEW),
-        **at_provider(policies.IDENTIFY, "look for evidence of the send", pace=state.pace),
+        **at_provider(policies.SEARCH, "look for evidence of the send", pace=state.pace),
     )
     for evidence in result.evidence:
         state.note(f"evidence: {evidence}")

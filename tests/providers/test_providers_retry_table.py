@@ -81,6 +81,9 @@ class TestPolicies:
         assert policies.GENERATE.attempt > read + write
         assert policies.LOOK.attempt > read
         assert policies.IDENTIFY.attempt > read
+        assert policies.SEARCH.attempt > 10 * read
+        assert policies.SEARCH.heartbeat is not None
+        assert policies.SEARCH.heartbeat > read
         assert policies.ARCHIVE.attempt > 3 * read + download
 
 

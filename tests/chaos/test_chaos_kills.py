@@ -1,0 +1,100 @@
+"""One part dies at one moment of an agreement's life. Nothing is sent twice, nothing is lost."""
+
+import pytest
+
+from tests.chaos.chaos_scene import Scene
+from tests.workflows.office import SEND, an_agreement
+from workflows.messages import Outcome, WaitingFor
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
+
+GENERATE = "/v1/deliverable"
+FILE = "/_sandbox/storage/*"
+
+
+async def test_a_worker_killed_before_the_send_generates_and_sends_once(scene: Scene) -> None:
+    agreement = an_agreement()
+    await scene.slow("POST", GENERATE, at="after")
+    handle = await scene.office.start(agreement)
+    await scene.until_committed("deliverable_created", agreement.reference)
+    await scene.strike(await scene.holder(handle))
+    result, case = await scene.completed(handle, agreement.reference)
+    assert (result.outcome, case.unknown_sends) == (Outcome.COMPLETED, 0)
+    ledger = await scene.office.sandbox.call("GET", "/_sandbox/ledger?kind=deliverable_created")
+    assert len([each for each in ledger["entries"] if agreement.reference in str(each)]) == 1
+
+
+async def test_a_worker_killed_in_the_send_adopts_what_the_provider_did_later(scene: Scene) -> None:
+    agreement = an_agreement()
+    await scene.slow("POST", SEND, at="before")
+    handle = await scene.office.start(agreement)
+    await scene.until_called()
+    await scene.strike(await scene.holder(handle))
+    result, case = await scene.completed(handle, agreement.reference)
+    assert (result.outcome, case.unknown_sends, len(case.documents)) == (Outcome.COMPLETED, 1, 1)
+
+
+async def test_a_worker_killed_in_a_send_that_the_provider_never_did_asks_a_person(scene: Scene) -> None:
+    agreement = an_agreement()
+    await scene.slow("POST", SEND, at="before", do="hang")
+    handle = await scene.office.start(agreement)
+    await scene.until_called()
+    await scene.strike(await scene.holder(handle))
+    await scene.office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
+    assert await scene.office.documents_of(agreement) == []
+    await scene.office.resolve(handle, "abandon")
+    assert (await scene.office.result(handle)).outcome is Outcome.ABANDONED
+
+
+async def test_a_worker_killed_between_commit_and_report_adopts_the_same_document(scene: Scene) -> None:
+    agreement = an_agreement()
+    await scene.slow("POST", SEND, at="after")
+    handle = await scene.office.start(agreement)
+    await scene.until_committed("document_created", agreement.reference)
+    await scene.strike(await scene.holder(handle))
+    result, case = await scene.completed(handle, agreement.reference)
+    assert (result.outcome, case.unknown_sends) == (Outcome.COMPLETED, 1)
+    assert [each.document_id for each in case.documents] == [result.document_id]
+
+
+async def test_a_worker_killed_in_the_download_archives_once(scene: Scene) -> None:
+    agreement = an_agreement()
+    handle = await scene.office.start(agreement)
+    document_id = await scene.office.sent(handle)
+    await scene.slow("GET", FILE, at="before")
+    await scene.office.sign_all(document_id)
+    await scene.until_called()
+    await scene.strike(await scene.holder(handle))
+    assert (await scene.office.result(handle)).outcome is Outcome.COMPLETED
+    assert (await scene.judge(agreement.reference)).archivings == 1
+
+
+async def test_a_frozen_worker_that_comes_back_changes_nothing(scene: Scene) -> None:
+    """Its send has timed out meanwhile and another worker has adopted the document."""
+    agreement = an_agreement()
+    await scene.slow("POST", SEND, at="after", seconds=1)
+    handle = await scene.office.start(agreement)
+    await scene.until_committed("document_created", agreement.reference)
+    await scene.strike(await scene.holder(handle), "freeze", seconds=12)
+    result, case = await scene.completed(handle, agreement.reference)
+    assert (result.outcome, case.unknown_sends, len(case.documents)) == (Outcome.COMPLETED, 1, 1)
+
+
+async def test_temporal_killed_in_the_send_still_learns_its_answer(scene: Scene) -> None:
+    agreement = an_agreement()
+    await scene.slow("POST", SEND, at="after", seconds=1)
+    handle = await scene.office.start(agreement)
+    await scene.until_committed("document_created", agreement.reference)
+    await scene.strike("temporal")
+    result, case = await scene.completed(handle, agreement.reference)
+    assert (result.outcome, len(case.documents)) == (Outcome.COMPLETED, 1)
+
+
+async def test_a_provider_that_dies_between_commit_and_answer_is_asked_again(scene: Scene) -> None:
+    agreement = an_agreement()
+    await scene.slow("POST", SEND, at="after")
+    handle = await scene.office.start(agreement)
+    await scene.until_committed("document_created", agreement.reference)
+    await scene.strike("sandbox")
+    result, case = await scene.completed(handle, agreement.reference)
+    assert (result.outcome, case.unknown_sends, len(case.documents)) == (Outcome.COMPLETED, 1, 1)
