@@ -1,5 +1,6 @@
 """`webhook setup` and `webhook test`: the provider's deliveries to our door."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from commands.provider import explained_by_provider
 from commands.settings import load_settings
 from commands.verbs import err, out, verb
 from countersign.providers.turbodocx.connection import connect
+from countersign.providers.turbodocx.models import WebhookDelivery
 from countersign.secrets.rotation import Rotating
 from countersign.settings import LIVE_HOST, TurboDocxSettings
 
@@ -50,6 +52,15 @@ async def test() -> None:
     settings = load_settings(TurboDocxSettings)
     async with connect(Rotating(settings)) as client, explained_by_provider():
         deliveries = await subscription.try_out(client)
+    report(deliveries)
+
+
+def report(deliveries: Sequence[WebhookDelivery]) -> None:
+    """Say what became of a test event at each address.
+
+    Raises:
+        UnreachableError: Some did not take it.
+    """
     failed = 0
     for each in deliveries:
         fine = each.http_status is not None and 200 <= each.http_status < 300  # noqa: PLR2004 (HTTP's classes)

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
 
 from countersign import entry
 from countersign.configuration import SettingsError, load
@@ -14,13 +13,8 @@ from countersign.observability.monitor import CannotOfferMetricsError, Monitor, 
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.settings import CountersignSettings, DoorSettings
-from countersign.webhooks.app import Door, create_app
-from countersign.webhooks.callers import Callers
-from countersign.webhooks.delivery import Delivery
-from countersign.webhooks.journal import Journal
-from countersign.webhooks.providers import open_endpoints
-from countersign.webhooks.routing import Documents, Markers, Routes
-from countersign.webhooks.server import CannotListenError, Certificate, Server
+from countersign.webhooks.server import CannotListenError
+from countersign.webhooks.wiring import build_server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,50 +50,24 @@ async def serve(host: str, port: int) -> int:
         CannotListenError: The address or the certificate cannot be used.
         CannotOfferMetricsError: The address of the metrics cannot be used.
     """
-    ours, door = load(CountersignSettings, DoorSettings)
+    ours, settings = load(CountersignSettings, DoorSettings)
     logging.configure(level=ours.log_level, style=ours.log_format, service="webhooks")
-    endpoints = open_endpoints(door, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
-    sdk = SdkMetrics() if door.metrics_port is not None else None
+    sdk = SdkMetrics() if settings.metrics_port is not None else None
     client = await connect(
         interceptors=tracing.interceptors("webhooks"),
         runtime=sdk.runtime if sdk else None,
         lazy=True,
     )
     readiness = Readiness(client)
-    markers = Markers(environment=ours.environment, namespace=client.namespace)
-    routes = Routes(markers, Documents(client) if door.find_unmarked else None)
-    app = create_app(
-        Door(
-            Delivery(client, routes),
-            Journal(),
-            Callers(door.allowed_callers, door.trusted_proxies),
-            body_limit=door.body_limit_bytes,
-        ),
-        endpoints,
-        is_ready=readiness,
-    )
-    server = Server(
-        app,
-        host=host,
-        port=port,
-        connection_limit=door.connection_limit,
-        certificate=_certificate(door),
-        on_start=_announce,
-    )
+    server = build_server(ours, settings, client, readiness, host=host, port=port, on_start=_announce)
     async with AsyncExitStack() as open_things:
-        if sdk is not None and door.metrics_port is not None:
+        if sdk is not None and settings.metrics_port is not None:
             monitor = Monitor("webhooks", sdk, readiness)
             await open_things.enter_async_context(
-                serving(monitor.app(), door.metrics_host, door.metrics_port)
+                serving(monitor.app(), settings.metrics_host, settings.metrics_port)
             )
         await server.serve()
     return 0
-
-
-def _certificate(door: DoorSettings) -> Certificate | None:
-    if door.tls_certificate is None or door.tls_key is None:
-        return None
-    return Certificate(door.tls_certificate, door.tls_key)
 
 
 def _announce(url: str) -> None:

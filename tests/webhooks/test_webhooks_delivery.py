@@ -20,7 +20,7 @@ from countersign.webhooks.journal import Journal
 from countersign.webhooks.routing import Documents, Markers, Routes
 from countersign.webhooks.verdict import Verdict
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, examples, sign
-from tests.webhooks.webhook_doors import RunningDoor, calling, running_door
+from tests.webhooks.webhook_doors import RunningDoor, calling, door_in_process, running_door
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
 from workflows import attributes
 
@@ -206,16 +206,16 @@ def _delivery(client: Client, documents: Documents | None = None) -> Delivery:
 # Documents without a marker
 
 
-async def test_unmarked_documents_are_found_by_their_id_only_where_that_is_enabled(receiving: Client) -> None:
+async def test_unmarked_documents_are_found_by_their_id_only_where_that_is_enabled(
+    receiving: Client, door: RunningDoor
+) -> None:
     agreement = await start_agreement(receiving)
     await _until_searchable(receiving, agreement)
     payload = envelope("Unmarked", document_id=agreement.document_id)
-    async with (
-        running_door(receiving, COUNTERSIGN_WEBHOOKS_FIND_UNMARKED="true") as door,
-        calling(door) as http,
-    ):
+    finding = {"COUNTERSIGN_WEBHOOKS_FIND_UNMARKED": "true"}
+    async with door_in_process(receiving, **finding) as url, calling(url) as http:
         assert await deliver(http, payload) == 200
-    async with running_door(receiving) as door, calling(door) as http:
+    async with calling(door) as http:
         assert await deliver(http, payload | {"event_id": "evt_unseen"}) == 200
 
     assert [event.event_id for event in await agreement.events()] == [payload["event_id"]]
@@ -336,7 +336,9 @@ async def test_a_namespace_that_is_not_there_loses_nothing(receiving: Client) ->
     """Temporal says `not found`, as it does for workflows; this one must not be answered 2xx."""
     mark = reference.marker(environment="development", namespace="nowhere", reference="A-17")
     body = encode(envelope(f"Contract {mark}"))
-    async with running_door(receiving, TEMPORAL_NAMESPACE="nowhere") as door, calling(door) as http:
+    address = receiving.service_client.config.target_host
+    client = await Client.connect(address, namespace="nowhere", data_converter=data_converter(), lazy=True)
+    async with door_in_process(client) as door, calling(door) as http:
         answer = await http.post(PATH, content=body, headers=sign(body))
         ready = await http.get("/readyz")
 

@@ -5,7 +5,6 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 from temporalio.client import Client
 
@@ -13,14 +12,14 @@ from countersign.configuration import SettingsError
 from countersign.settings import DoorSettings
 from countersign.webhooks.providers import open_endpoints
 from tests.webhooks.webhook_deliveries import PATH, SECRET, encode, envelope, sign
-from tests.webhooks.webhook_doors import environment_of, running_door
+from tests.webhooks.webhook_doors import calling, door_in_process, environment_of
 
 BODY = encode(envelope("Somebody else's"))
 OLD, NEW = "whsec_old-0123456789abcdef", "whsec_new-0123456789abcdef"
 
 
 async def post(url: str, secret: str) -> int:
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with calling(url) as http:
         return (await http.post(PATH, content=BODY, headers=sign(BODY, secret=secret))).status_code
 
 
@@ -53,51 +52,51 @@ async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: P
 
 async def test_the_previous_secret_is_accepted_until_its_end(receiving: Client) -> None:
     ends = datetime.now(UTC) + timedelta(hours=1)
-    async with running_door(
+    async with door_in_process(
         receiving,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS=OLD,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL=ends.isoformat(),
     ) as door:
-        assert await post(door.url, SECRET) == 200
-        assert await post(door.url, OLD) == 200
-        assert await post(door.url, NEW) == 401
+        assert await post(door, SECRET) == 200
+        assert await post(door, OLD) == 200
+        assert await post(door, NEW) == 401
 
 
 async def test_after_its_end_it_is_not(receiving: Client) -> None:
     ended = datetime.now(UTC) - timedelta(seconds=1)
-    async with running_door(
+    async with door_in_process(
         receiving,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS=OLD,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL=ended.isoformat(),
     ) as door:
-        assert await post(door.url, SECRET) == 200
-        assert await post(door.url, OLD) == 401
+        assert await post(door, SECRET) == 200
+        assert await post(door, OLD) == 401
 
 
 async def test_a_mismatch_has_the_secret_read_again_but_not_at_strangers_will(
-    receiving: Client, tmp_path: Path
+    receiving: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "secret"
     file.write_text(OLD)
-    async with running_door(
+    async with door_in_process(
         receiving, TURBODOCX_WEBHOOK_SECRET="", TURBODOCX_WEBHOOK_SECRET_FILE=str(file)
     ) as door:
-        assert await post(door.url, OLD) == 200
+        assert await post(door, OLD) == 200
         file.write_text(NEW)
-        assert set(await asyncio.gather(*(post(door.url, NEW) for _ in range(10)))) == {200}
-        assert await post(door.url, OLD) == 401
+        assert set(await asyncio.gather(*(post(door, NEW) for _ in range(10)))) == {200}
+        assert await post(door, OLD) == 401
 
         file.write_text(OLD)
-        assert await post(door.url, OLD) == 401  # it was read less than 30 s ago
-        assert NEW not in door.logged()
+        assert await post(door, OLD) == 401  # it was read less than 30 s ago
+    assert NEW not in caplog.text
 
 
 async def test_a_secret_that_can_no_longer_be_read_stays_as_it_was(receiving: Client, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(OLD)
-    async with running_door(
+    async with door_in_process(
         receiving, TURBODOCX_WEBHOOK_SECRET="", TURBODOCX_WEBHOOK_SECRET_FILE=str(file)
     ) as door:
         file.unlink()
-        assert await post(door.url, NEW) == 401
-        assert await post(door.url, OLD) == 200
+        assert await post(door, NEW) == 401
+        assert await post(door, OLD) == 200

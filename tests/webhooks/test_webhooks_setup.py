@@ -15,7 +15,9 @@ from dotenv import dotenv_values
 from temporalio.client import Client
 
 from commands import subscription
-from commands.errors import BadInputError
+from commands.errors import BadInputError, UnreachableError
+from commands.provider import explained_by_provider
+from commands.webhook import report
 from countersign.configuration import load
 from countersign.local.ports import free_port
 from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox, SandboxError
@@ -25,7 +27,7 @@ from countersign.secrets.keeping import NowhereToKeepError, place_for
 from countersign.secrets.rotation import Rotating
 from countersign.settings import TurboDocxSettings
 from tests.webhooks.webhook_deliveries import PATH
-from tests.webhooks.webhook_doors import environment_of, running_door
+from tests.webhooks.webhook_doors import RunningDoor, environment_of, running_door
 
 ROOT = Path(__file__).parents[2]
 URL = f"https://door.example.com{PATH}"
@@ -81,8 +83,9 @@ async def starter(
     return process.returncode, output.decode()
 
 
+@pytest.mark.usefixtures("provider")
 async def test_from_nothing_to_a_verified_test_event(
-    receiving: Client, sandbox: Sandbox, provider: TurboDocxClient, clean: Path
+    receiving: Client, sandbox: Sandbox, clean: Path
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}{PATH}"
@@ -96,20 +99,23 @@ async def test_from_nothing_to_a_verified_test_event(
     assert secret not in output
     assert stat.S_IMODE((clean / ".env").stat().st_mode) == 0o600
 
-    (delivery,) = await subscription.try_out(provider)
-    assert "nobody answered" in subscription.explain(delivery.http_status)
-
-    places = {SECRET: "", "PYTHONPATH": str(ROOT)}
-    async with running_door(receiving, f"--port={port}", **places):
+    async with running_door(receiving, f"--port={port}", **{SECRET: "", "PYTHONPATH": str(ROOT)}):
         code, output = await starter(receiving, sandbox, "webhook", "test")
         assert (code, output) == (0, f"{url}: 200: came through and verified\n")
 
-    async with running_door(
-        receiving, f"--port={port}", **places | {SECRET: "whsec_of-another-subscription"}
-    ):
-        code, output = await starter(receiving, sandbox, "webhook", "test")
-        assert code == 5
-        assert "its signature did not fit" in output
+
+async def test_what_becomes_of_a_test_event_is_explained(
+    provider: TurboDocxClient, door: RunningDoor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await subscription.set_up(provider, f"{door.url}{PATH}", new_secret=False)
+    await subscription.set_up(provider, f"http://127.0.0.1:{free_port()}{PATH}", new_secret=False)
+
+    with pytest.raises(UnreachableError, match="2 of 2 addresses did not take the test event"):
+        report(await subscription.try_out(provider))
+
+    told = capsys.readouterr().err
+    assert "401: arrived, and its signature did not fit" in told  # the door has another secret
+    assert "no answer: nobody answered: is the door up" in told
 
 
 async def test_another_address_joins_those_there_are_and_the_secret_stays(
@@ -167,13 +173,14 @@ async def test_nothing_is_subscribed_where_the_secret_could_not_be_kept(
 
 
 @pytest.mark.usefixtures("provider")
-async def test_a_key_without_the_role_is_told_so(receiving: Client, sandbox: Sandbox) -> None:
-    code, output = await starter(
-        receiving, sandbox, "webhook", "setup", "--url", URL, TURBODOCX_API_KEY=MEMBER_KEY
-    )
+async def test_a_key_without_the_role_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
+    (settings,) = load(TurboDocxSettings)
 
-    assert code == 2
-    assert "administrator" in output
+    async with connect(Rotating(settings)) as client:
+        with pytest.raises(BadInputError, match="administrator"):
+            async with explained_by_provider():
+                await subscription.set_up(client, URL, new_secret=False)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from countersign.providers.standard_webhooks.webhook import StandardWebhooksDial
 from countersign.providers.standard_webhooks.wording import Wording, read_wordings
 from countersign.webhooks.verification import HmacKey, Judgement, judge
 from tests.webhooks.webhook_deliveries import encode
-from tests.webhooks.webhook_doors import calling, running_door
+from tests.webhooks.webhook_doors import calling, door_in_process
 from tests.webhooks.webhook_receiver import start_agreement
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
@@ -212,7 +212,7 @@ async def test_a_configured_provider_delivers_beside_turbodocx(receiving: Client
     payload["data"]["contract"]["name"] = agreement.title
     body = encode(payload)
     async with (
-        running_door(
+        door_in_process(
             receiving,
             COUNTERSIGN_WEBHOOKS_PROVIDERS=str(providers),
             ACME_SIGN_WEBHOOK_SECRET=OTHER,
@@ -237,7 +237,7 @@ async def test_a_configured_provider_delivers_beside_turbodocx(receiving: Client
 
 async def test_turbodocx_may_be_absent_then(receiving: Client, providers: Path) -> None:
     async with (
-        running_door(
+        door_in_process(
             receiving,
             COUNTERSIGN_WEBHOOKS_PROVIDERS=str(providers),
             ACME_SIGN_WEBHOOK_SECRET=SECRET,

@@ -10,7 +10,6 @@ import trustme
 from temporalio.client import Client
 
 from countersign.webhooks import protocol
-from countersign.webhooks.server import Certificate
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_doors import RunningDoor, door_in_process
 from tests.webhooks.webhook_receiver import Agreement
@@ -137,7 +136,7 @@ async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
 
 
 async def test_more_connections_than_allowed_are_turned_away(receiving: Client) -> None:
-    async with door_in_process(receiving, connection_limit=10) as url:
+    async with door_in_process(receiving, COUNTERSIGN_WEBHOOKS_CONNECTION_LIMIT="10") as url:
         async with AsyncExitStack() as stack:
             for _ in range(10):
                 await stack.enter_async_context(connected(url))
@@ -264,10 +263,13 @@ async def test_it_speaks_tls_by_itself(
         each.write_to_path(tmp_path / "chain.pem", append=True)
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    files = Certificate(tmp_path / "chain.pem", tmp_path / "key.pem")
+    files = {
+        "COUNTERSIGN_WEBHOOKS_TLS_CERTIFICATE": str(tmp_path / "chain.pem"),
+        "COUNTERSIGN_WEBHOOKS_TLS_KEY": str(tmp_path / "key.pem"),
+    }
     body = encode(envelope(agreement.title))
 
-    async with door_in_process(receiving, certificate=files) as url:
+    async with door_in_process(receiving, **files) as url:
         assert url.startswith("https://127.0.0.1:")
         async with connected(url, trusting) as (reader, writer):
             writer.write(request({**sign(body), "Content-Length": str(len(body))}, body))

@@ -8,21 +8,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 from temporalio.client import Client
 
+from countersign.configuration import load
 from countersign.observability.readiness import Readiness
-from countersign.providers.turbodocx.webhook import TurboDocxDialect
-from countersign.secrets.rotation import Rotating
-from countersign.settings import WebhookSettings
-from countersign.webhooks.app import Door, create_app
-from countersign.webhooks.callers import Callers
-from countersign.webhooks.delivery import Delivery
-from countersign.webhooks.endpoint import Endpoint
-from countersign.webhooks.journal import Journal
-from countersign.webhooks.routing import Documents, Markers, Routes
-from countersign.webhooks.server import Certificate, Server
+from countersign.settings import CountersignSettings, DoorSettings
+from countersign.webhooks.wiring import build_server
 from tests.webhooks.webhook_deliveries import SECRET
 
 
@@ -84,37 +78,31 @@ async def running_door(client: Client, *arguments: str, **changes: str) -> Async
     assert "Exception" not in log
 
 
-def calling(door: RunningDoor) -> httpx.AsyncClient:
+def calling(door: RunningDoor | str) -> httpx.AsyncClient:
     """A client as patient as providers are advised to be: 5 s."""
     limits = httpx.Limits(max_connections=1000)
-    return httpx.AsyncClient(base_url=door.url, trust_env=False, timeout=5, limits=limits)
+    url = door if isinstance(door, str) else door.url
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=5, limits=limits)
 
 
 @asynccontextmanager
-async def door_in_process(
-    client: Client,
-    *,
-    certificate: Certificate | None = None,
-    connection_limit: int = 100,
-    documents: Documents | None = None,
-) -> AsyncIterator[str]:
-    """Serve in this process; yields the URL."""
-    settings = WebhookSettings(webhook_secret=SECRET)
-    markers = Markers(environment="development", namespace=client.namespace)
-    door = Door(Delivery(client, Routes(markers, documents)), Journal(), Callers(), body_limit=65_536)
-    endpoint = Endpoint(TurboDocxDialect(), Rotating(settings, lambda: settings, renew_seconds=30))
+async def door_in_process(client: Client, **changes: str) -> AsyncIterator[str]:
+    """Serve in this process, wired as the command line does; yields the URL."""
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    server = Server(
-        create_app(door, [endpoint], is_ready=Readiness(client)),
-        host="127.0.0.1",
-        port=0,
-        connection_limit=connection_limit,
-        certificate=certificate,
-        on_start=started.set_result,
-    )
-    serving = asyncio.create_task(server._serve())
-    try:
-        yield await started
-    finally:
-        server.should_exit = True
-        await serving
+    with patch.dict(os.environ, {"TURBODOCX_WEBHOOK_SECRET": SECRET, **changes}):
+        ours, settings = load(CountersignSettings, DoorSettings)
+        server = build_server(
+            ours,
+            settings,
+            client,
+            Readiness(client),
+            host="127.0.0.1",
+            port=0,
+            on_start=started.set_result,
+        )
+        serving = asyncio.create_task(server._serve())  # without its hold on signals
+        try:
+            yield await started
+        finally:
+            server.should_exit = True
+            await serving

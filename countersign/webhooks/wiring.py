@@ -1,0 +1,65 @@
+"""From settings to a server: what the door is made of."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio.client import Client
+
+from countersign.observability.readiness import Readiness
+from countersign.settings import CountersignSettings, DoorSettings
+from countersign.webhooks.app import Door, create_app
+from countersign.webhooks.callers import Callers
+from countersign.webhooks.delivery import Delivery
+from countersign.webhooks.journal import Journal
+from countersign.webhooks.providers import open_endpoints
+from countersign.webhooks.routing import Documents, Markers, Routes
+from countersign.webhooks.server import Certificate, Server
+
+
+def build_server(
+    ours: CountersignSettings,
+    settings: DoorSettings,
+    client: Client,
+    readiness: Readiness,
+    *,
+    host: str,
+    port: int,
+    on_start: Callable[[str], None],
+) -> Server:
+    """Put a door together.
+
+    Args:
+        ours: The environment, and how old secrets may get.
+        settings: The door's own.
+        client: The connection to the agreements' namespace.
+        readiness: Whether it answers.
+        host: The address to listen on.
+        port: The port; 0 picks a free one.
+        on_start: Called with the door's own URL once it answers.
+
+    Raises:
+        SettingsError: A secret or the providers' file is missing or cannot work.
+        CannotListenError: The certificate cannot be used.
+    """
+    endpoints = open_endpoints(settings, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
+    markers = Markers(environment=ours.environment, namespace=client.namespace)
+    door = Door(
+        Delivery(client, Routes(markers, Documents(client) if settings.find_unmarked else None)),
+        Journal(),
+        Callers(settings.allowed_callers, settings.trusted_proxies),
+        body_limit=settings.body_limit_bytes,
+    )
+    return Server(
+        create_app(door, endpoints, is_ready=readiness),
+        host=host,
+        port=port,
+        connection_limit=settings.connection_limit,
+        certificate=_certificate(settings),
+        on_start=on_start,
+    )
+
+
+def _certificate(settings: DoorSettings) -> Certificate | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_certificate, settings.tls_key)
