@@ -15,9 +15,8 @@ from workflows import policies, schedule
 from workflows.alarm import Alarm
 from workflows.archiving import confirm_and_archive
 from workflows.messages import Outcome, Stage, WaitingFor
-from workflows.progress import Observation
 from workflows.state import AgreementState, EndedEarlyError, ResolvedBy
-from workflows.steps import Verdict, at_provider, verdict
+from workflows.steps import at_provider
 from workflows.tasks import DocumentInput, RemindInput, VoidInput
 
 with workflow.unsafe.imports_passed_through():
@@ -108,24 +107,32 @@ async def _look(state: AgreementState, *, by: ResolvedBy) -> None:
     """Ask the provider; a document said to be completed is archived in the same step."""
     if EventKind.COMPLETED in state.progress.claimed:
         await confirm_and_archive(state, by=by)
-        if state.progress.ended is None:
+        if not state.progress.claimed:  # it was too early: the provider says otherwise, still
             state.looks = 0
-    else:
-        state.observe(await _ask(state), by=by)
+    if state.progress.claimed or by == "poll":
+        await _ask(state, by=by)
     _plan_next_look(state)
 
 
-async def _ask(state: AgreementState) -> Observation:
-    return await workflow.execute_activity_method(
-        SignatureActivities.look,
-        DocumentInput(document_id=state.document()),
-        **at_provider(policies.LOOK, "look at the provider", pace=state.pace),
-    )
+async def _ask(state: AgreementState, *, by: ResolvedBy) -> None:
+    """Ask the provider where the document is; if it does not tell, a person must look."""
+    try:
+        seen = await workflow.execute_activity_method(
+            SignatureActivities.look,
+            DocumentInput(document_id=state.document()),
+            **at_provider(policies.LOOK, "look at the provider", pace=state.pace),
+        )
+    except ActivityError as error:
+        state.fail("the provider does not tell about the document", error)
+        state.trouble = "The provider does not tell about the document: look there, then void or abandon it."
+    else:
+        state.trouble = None
+        state.observe(seen, by=by)
 
 
 async def _expire(state: AgreementState) -> None:
     """End at the deadline; a signature that came in time still counts."""
-    state.observe(await _ask(state), by="poll")
+    await _ask(state, by="poll")
     if state.progress.ended is None:
         state.deadline_passed = True
         await _void(state, "The deadline for signing has passed.")
@@ -147,20 +154,23 @@ async def _void(state: AgreementState, reason: str) -> None:
         )
         state.note("voided")
     except ActivityError as error:
-        if verdict(error) is not Verdict.REFUSED:
-            raise
         state.fail("the provider refused to void", error)
-    state.observe(await _ask(state), by="poll" if state.deadline_passed else "operator")
+    await _ask(state, by="poll" if state.deadline_passed else "operator")
     if state.progress.ended is None:
-        state.trouble = "The provider refuses to void the document; it is tried again every hour."
-        state.publish()
-        with contextlib.suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: bool(state.inbox),
-                timeout=state.paced(policies.VOID_AGAIN),
-                timeout_summary="void again",
-            )
-        state.trouble = None
+        await _pause(state)
+
+
+async def _pause(state: AgreementState) -> None:
+    """Let an hour pass before voiding again, unless there is news."""
+    state.trouble = "The provider does not void the document; it is tried again every hour."
+    state.publish()
+    with contextlib.suppress(TimeoutError):
+        await workflow.wait_condition(
+            lambda: bool(state.inbox or state.resolution),
+            timeout=state.paced(policies.VOID_AGAIN),
+            timeout_summary="void again",
+        )
+    state.trouble = None
 
 
 async def _remind(state: AgreementState) -> None:

@@ -238,3 +238,31 @@ async def test_an_agreement_that_a_full_cache_evicts_goes_on(office: Office) -> 
             await office.until_stage(handle, Stage.GENERATING)
             await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="enough"))
         assert {(await office.result(handle)).outcome for handle in handles} == {Outcome.VOIDED}
+
+
+LOOK = "/turbosign/documents/*/recipients"
+
+
+async def test_a_document_that_the_provider_disowns_needs_a_person_and_may_come_back(office: Office) -> None:
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    await office.break_call(LOOK, "status", status=404, body={"message": "Document not found"}, times=None)
+    await office.skip(handle, timedelta(minutes=2))
+    status = await office.until(handle, lambda status: status.needs_attention is not None)
+    assert status.stage is Stage.AWAITING_SIGNATURES
+    await office.mend()
+    await office.sign_all(document_id)
+    await office.skip(handle, timedelta(minutes=10))
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_a_deadline_does_not_spin_while_the_provider_refuses_everything(office: Office) -> None:
+    handle = await office.start(an_agreement(deadline=datetime.now(UTC) + timedelta(hours=1)))
+    await office.sent(handle)
+    await office.break_call("/turbosign/documents/*", "status", status=404, body={}, times=None)
+    await office.skip(handle, timedelta(hours=4))
+    length = (await handle.describe()).history_length
+    await office.until(handle, lambda status: status.needs_attention is not None)
+    assert length < 200
+    await office.resolve(handle, "abandon")
+    assert (await office.result(handle)).outcome is Outcome.ABANDONED
