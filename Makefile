@@ -13,7 +13,7 @@ DEV := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean
+.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean schemas
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ check: $(DEV) ## format, lint and types
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+
+schemas: $(RUNTIME) ## write the JSON Schemas in docs/schemas anew
+	@$(RUN) starter.py schemas docs/schemas
 
 format: $(DEV) ## format the code, and mend what the linter can
 	@$(RUN) -m ruff check --fix .

@@ -8,6 +8,7 @@ from commands.list import list_
 from commands.remind import remind
 from commands.replace_signer import replace_signer
 from commands.resolve import resolve
+from commands.schemas import schemas
 from commands.start import start
 from commands.status import status
 from commands.up import up
@@ -32,6 +33,7 @@ app.command("void")(void)
 app.command("resolve")(resolve)
 app.command("replace-signer")(replace_signer)
 app.add_typer(webhook.app, name="webhook")
+app.command("schemas")(schemas)
 app.command("demo")(demo)
 app.command("up")(up)
 

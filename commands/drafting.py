@@ -7,7 +7,7 @@ machine, and a missing reference is made.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -68,6 +68,7 @@ async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[Agreem
 async def _plain(draft: Mapping[str, Any], now: datetime) -> tuple[dict[str, Any], LocalFile | None]:
     """Write a draft's shorthands out."""
     plain = {"reference": new_reference(), **draft}
+    plain["reference"] = _text(plain["reference"])
     file = None
     if isinstance(signers := draft.get("signers"), list):
         plain["signers"] = [read_person(f"signer {place}", each) for place, each in enumerate(signers, 1)]
@@ -79,7 +80,15 @@ async def _plain(draft: Mapping[str, Any], now: datetime) -> tuple[dict[str, Any
     if isinstance(source, Mapping) and source.get("kind") == "file" and "path" in source:
         file = await read_file(Path(source["path"]))
         plain["source"] = file.source
+    elif isinstance(source, Mapping) and isinstance(variables := source.get("variables"), Mapping):
+        plain["source"] = {**source, "variables": {name: _text(value) for name, value in variables.items()}}
     return plain, file
+
+
+def _text(value: Any) -> Any:
+    """Write numbers and dates out: YAML reads them as such, and a document shows them as text."""
+    is_plain = isinstance(value, int | float | date) and not isinstance(value, bool)
+    return str(value) if is_plain else value
 
 
 def read_person(place: str, person: Any) -> Any:

@@ -23,10 +23,10 @@ class News:
 
 def status_card(status: AgreementStatus) -> RenderableType:
     """Show a status: where the agreement is, who has signed, what is asked of a person."""
-    facts = Table.grid(padding=(0, 2))
-    for name, value in _facts(status):
-        facts.add_row(name, Text(value))
-    return Group(Text(status.reference, style="bold"), facts, signer_table(status))
+    facts = _facts(status)
+    width = max(len(name) for name, _ in facts)
+    lines = [Text(f"{name:{width}}  {value}") for name, value in facts]  # no table: paths must not be folded
+    return Group(Text(status.reference, style="bold"), *lines, signer_table(status))
 
 
 def signer_table(status: AgreementStatus) -> RenderableType:
