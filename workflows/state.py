@@ -168,9 +168,15 @@ class AgreementState:
             now = workflow.now()
             metrics.time_stage(self.stage, now - self.stage_since)
             self.stage_since = now
+        if (stage, waiting_for) != (self.stage, self.waiting_for):
+            self._log_change(stage, waiting_for)
         self.stage = stage
         self.waiting_for = waiting_for
         self.show()
+
+    def _log_change(self, stage: Stage, waiting_for: WaitingFor) -> None:
+        told = {"stage": stage, "waiting_for": waiting_for, "document_id": self.progress.document_id}
+        workflow.logger.info("agreement %s", stage, extra=told)
 
     def outcome(self) -> Outcome:
         """What became of the document, once it has ended."""

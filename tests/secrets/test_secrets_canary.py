@@ -239,6 +239,14 @@ async def use_the_command_line(house: House, folder: Path) -> None:
     )
 
 
+def stages(log: bytes, workflow_id: str) -> list[str]:
+    """List what the log says of an agreement's way, checking that each line says whose it is."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith(b"{")]
+    told = [line for line in lines if "stage" in line and line["workflow_id"] == workflow_id]
+    assert all(line["reference"] and line["run_id"] and line["initiated_by"] == "user-17" for line in told)
+    return [line["stage"] for line in told]
+
+
 @pytest.mark.heavy
 async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: Path) -> None:
     happy = await house.office.start(agreement())
@@ -264,6 +272,12 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
     assert all(len(content) > 100 for content in places.values()), "nothing was searched"
     assert places["worker's log"].count(MASK.encode()) > 100
     assert b'"initiated_by":"user-17"' in places["worker's log"].replace(b": ", b":")
+    assert stages(places["worker's log"], happy.id) == [
+        "sending",
+        "awaiting_signatures",
+        "archiving",
+        "completed",
+    ]
     assert b"signalled" in places["door's log"]
     assert b"canary-1" in places["command line"]
 
