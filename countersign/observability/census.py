@@ -25,6 +25,7 @@ from countersign.observability.metrics import (
 
 _GAUGES: Final = (AGREEMENTS_NEED_ATTENTION, AGREEMENTS_RUNNING, BACKLOG, BACKLOG_AGE)
 _TIMEOUT: Final = timedelta(seconds=2)
+_WAIT: Final = 0.5
 _KINDS: Final = {
     "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
@@ -67,21 +68,27 @@ class Census:
         self._wanted = queues
         self._seconds = seconds
         self._again_at = 0.0
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
         self.queues = queues
 
     async def refresh(self) -> None:
-        """Bring the gauges up to date; while Temporal does not answer there are none rather than old ones."""
-        async with self._asking:
-            if time.monotonic() < self._again_at:
-                return
+        """Bring the gauges up to date; while Temporal does not answer there are none rather than old ones.
+
+        Whoever looks is not made to wait for a Temporal that is slow: the numbers come in then with the next
+        look.
+        """
+        if self._asking is None or (self._asking.done() and time.monotonic() >= self._again_at):
             self._again_at = time.monotonic() + self._seconds
-            try:
-                await self._ask()
-            except (RPCError, RuntimeError):  # RuntimeError: a lazy client that cannot connect
-                self.queues = self._wanted
-                for gauge in _GAUGES:
-                    gauge.clear()
+            self._asking = asyncio.create_task(self._ask_or_clear(), name="census")
+        await asyncio.wait([self._asking], timeout=_WAIT)
+
+    async def _ask_or_clear(self) -> None:
+        try:
+            await self._ask()
+        except (RPCError, RuntimeError):  # RuntimeError: a lazy client that cannot connect
+            self.queues = self._wanted
+            for gauge in _GAUGES:
+                gauge.clear()
 
     async def _ask(self) -> None:
         self.queues = tuple(await asyncio.gather(*map(self._describe, self._wanted)))

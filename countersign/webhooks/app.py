@@ -22,7 +22,7 @@ from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.endpoint import Endpoint
-from countersign.webhooks.journal import Journal
+from countersign.webhooks.journal import Journal, expect
 from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.verdict import RETRY_AFTER_SECONDS, Verdict
 
@@ -48,6 +48,7 @@ class Door:
 
     def route(self, endpoint: Endpoint) -> Route:
         """Make an endpoint's route."""
+        expect(endpoint.dialect.name)
 
         async def receive(request: Request) -> Response:
             with bound_contextvars(request_id=uuid4().hex):

@@ -76,6 +76,12 @@ class Journal:
         _log.error("webhook failed: %s at %s", type(error).__name__, where)
 
 
+def expect(dialect: str) -> None:
+    """Count an endpoint's verdicts from zero on: Prometheus sees no increase in what has just appeared."""
+    for verdict in Verdict:
+        WEBHOOKS.labels(dialect=dialect, verdict=verdict.value)
+
+
 def count(dialect: str, verdict: Verdict) -> None:
     """Count a verdict; `dialect` is `none` where the request did not get as far as an endpoint."""
     WEBHOOKS.labels(dialect=dialect, verdict=verdict.value).inc()

@@ -1,0 +1,121 @@
+"""Each filter of the runbook finds what it is for, on a real server."""
+
+import asyncio
+import re
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio import workflow
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from workflows import attributes
+
+OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
+ROW = re.compile(r"^\| ([^|`]+) \| `(\w+ = '[^`]+)` \|$", re.MULTILINE)
+FILTERS = dict(ROW.findall(OPERATING.read_text()))
+
+AGREEMENTS: dict[str, dict[str, Any]] = {
+    "waiting": {"stage": "awaiting_signatures", "waiting_for": "signatures"},
+    "generating": {"stage": "generating", "waiting_for": "provider"},
+    "unknown": {"stage": "sending", "waiting_for": "operator", "attention": True},
+    "unarchived": {"stage": "archiving", "waiting_for": "provider", "attention": True},
+    "due": {
+        "stage": "awaiting_signatures",
+        "waiting_for": "signatures",
+        "deadline": datetime(2026, 1, 30, tzinfo=UTC),
+    },
+    "known": {
+        "stage": "awaiting_signatures",
+        "waiting_for": "signatures",
+        "document": "264f5c1e-fa16-451e-8940-9807cec12f26",
+    },
+}
+FOUND = {
+    "what needs attention": {"unknown", "unarchived"},
+    "who waits longest for signatures": {"waiting", "due", "known"},
+    "what a failing provider holds up": {"generating"},
+    "sends of unknown outcome": {"unknown"},
+    "signed, and not archived yet": {"unarchived"},
+    "deadlines that come soon": {"due"},
+    "what failed": {"failed"},
+    "the agreement of a document": {"known"},
+}
+
+
+@workflow.defn(name="AgreementWorkflow")
+class Failing:
+    """An agreement that the provider refuses."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise ApplicationError("refused")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def agreements(temporal_env: Any) -> AsyncIterator[tuple[Client, str]]:
+    """Agreements that no worker touches, as they stand in Temporal at six moments of their lives."""
+    client: Client = temporal_env.client
+    prefix = uuid.uuid4().hex
+    for name, facts in AGREEMENTS.items():
+        await client.start_workflow(
+            "AgreementWorkflow", id=f"{prefix}-{name}", task_queue=prefix, search_attributes=_typed(**facts)
+        )
+    async with Worker(
+        client,
+        task_queue=f"{prefix}-failing",
+        workflows=[Failing],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        failing = await client.start_workflow(
+            "AgreementWorkflow", id=f"{prefix}-failed", task_queue=f"{prefix}-failing"
+        )
+        with pytest.raises(WorkflowFailureError):
+            await failing.result()
+    yield client, prefix
+    for name in AGREEMENTS:
+        await client.get_workflow_handle(f"{prefix}-{name}").terminate()
+
+
+def _typed(
+    *,
+    stage: str,
+    waiting_for: str,
+    attention: bool = False,
+    deadline: datetime | None = None,
+    document: str | None = None,
+) -> TypedSearchAttributes:
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(attributes.STAGE, stage),
+        SearchAttributePair(attributes.WAITING_FOR, waiting_for),
+        SearchAttributePair(attributes.NEEDS_ATTENTION, attention),
+    ]
+    if deadline:
+        pairs.append(SearchAttributePair(attributes.DEADLINE, deadline))
+    if document:
+        pairs.append(SearchAttributePair(attributes.DOCUMENT_ID, document))
+    return TypedSearchAttributes(pairs)
+
+
+def test_every_filter_is_tested() -> None:
+    assert set(FILTERS) == set(FOUND)
+
+
+@pytest.mark.parametrize("name", FOUND)
+async def test_a_filter_finds_what_it_is_for(agreements: tuple[Client, str], name: str) -> None:
+    client, prefix = agreements
+    query = FILTERS[name].replace("StartTime < '2026-01-31T00:00:00Z'", "StartTime < '2100-01-01T00:00:00Z'")
+    wanted = {f"{prefix}-{each}" for each in FOUND[name]}
+    async with asyncio.timeout(10):
+        while True:
+            found = [each.id async for each in client.list_workflows(query)]
+            if {each for each in found if each.startswith(prefix)} == wanted:
+                return
+            await asyncio.sleep(0.1)
