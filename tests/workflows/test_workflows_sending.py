@@ -67,6 +67,20 @@ async def test_events_from_before_the_adoption_count(office: Office) -> None:
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
+async def test_any_logged_event_is_evidence_where_sent_is_not_subscribed(office: Office) -> None:
+    agreement = an_agreement()
+    await office.sandbox.call("DELETE", "/api/webhooks/signature")
+    wanted = {"name": "signature", "urls": [NOBODY], "events": ["signature.document.viewed"]}
+    await office.sandbox.call("POST", "/api/webhooks", wanted)
+    await office.break_call(SEND, "drop", at="after")
+    handle = await office.start(agreement)
+    (document_id,) = await committed(office, agreement.reference)
+    (ada, _) = await office.sandbox.recipient_ids(document_id)
+    await office.sandbox.view(document_id, ada)
+    await office.skip(handle, timedelta(minutes=15))
+    assert await office.sent(handle) == document_id
+
+
 async def test_a_stranger_with_our_marker_is_not_adopted(office: Office) -> None:
     stranger = await office.sent(await office.start())
     await office.break_call(SEND, "drop", at="before")
