@@ -4,6 +4,7 @@ import typer
 
 from commands import webhook
 from commands.demo import demo
+from commands.doctor import doctor
 from commands.list import list_
 from commands.remind import remind
 from commands.replace_signer import replace_signer
@@ -33,6 +34,7 @@ app.command("void")(void)
 app.command("resolve")(resolve)
 app.command("replace-signer")(replace_signer)
 app.add_typer(webhook.app, name="webhook")
+app.command("doctor")(doctor)
 app.command("schemas")(schemas)
 app.command("demo")(demo)
 app.command("up")(up)

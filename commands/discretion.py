@@ -7,7 +7,12 @@ from workflows.messages import AgreementStatus
 
 def discreet(status: AgreementStatus) -> AgreementStatus:
     """Return a status fit for where standard output goes."""
-    return status if sys.stdout.isatty() else without_people(status)
+    return status if is_for_eyes() else without_people(status)
+
+
+def is_for_eyes() -> bool:
+    """Tell whether standard output is a terminal."""
+    return sys.stdout.isatty()
 
 
 def without_people(status: AgreementStatus) -> AgreementStatus:

@@ -10,6 +10,7 @@
 | 5 | Temporal cannot be reached, or no worker answers; trying again later is safe |
 | 6 | the agreement failed, or ended other than completed |
 | 7 | a part of the local stack did not start, or stopped by itself |
+| 8 | the doctor found something that must be put right |
 | 130 | stopped by Ctrl-C or SIGTERM |
 """
 
@@ -27,6 +28,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 5
     NOT_COMPLETED = 6
     PART_FAILED = 7
+    UNHEALTHY = 8
 
 
 class CommandError(Exception):

@@ -22,6 +22,7 @@ OVERLAP: Final = timedelta(hours=1)
 URL_LIMIT: Final = 10
 """The provider's limit of addresses per subscription."""
 
+VERIFIED: Final = "came through and verified"
 _SECRET: Final = WebhookSettings.variable("webhook_secret")
 _PREVIOUS: Final = WebhookSettings.variable("webhook_secret_previous")
 _UNTIL: Final = WebhookSettings.variable("webhook_secret_previous_until")
@@ -120,7 +121,7 @@ def explain(status: int | None) -> str:
     if status is None:
         return "nobody answered: is the door up, and can the provider reach it?"
     if 200 <= status < 300:  # noqa: PLR2004 (HTTP's classes)
-        return "came through and verified"
+        return VERIFIED
     return _MEANINGS.get(status, "something else than the door answered")
 
 

@@ -236,6 +236,8 @@ async def use_the_command_line(house: House, folder: Path) -> None:
         ("void", "canary-1", "--reason", canaries.REASON),
         ("watch", "canary-1"),
         ("list", "--all"),
+        ("doctor",),
+        ("doctor", "--json"),
     )
 
 

@@ -1,0 +1,88 @@
+"""`doctor`: check everything that can be checked before first use."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+import typer
+from pydantic import BaseModel, ConfigDict
+from rich.table import Table
+from rich.text import Text
+
+from commands.checks.configured import look_at_secrets, look_at_settings
+from commands.checks.finding import Finding, State
+from commands.checks.provider import look_at_provider
+from commands.checks.store import look_at_store, look_at_versions
+from commands.checks.temporal import look_at_temporal
+from commands.errors import ExitCode
+from commands.verbs import Json, out, print_json, verb
+
+_SIGNS: Final = {
+    State.OK: ("ok", "green"),
+    State.WARNING: ("mind", "yellow"),
+    State.FAILED: ("FAILED", "bold red"),
+    State.SKIPPED: ("skipped", "dim"),
+}
+
+
+class Report(BaseModel):
+    """All findings, and whether none of them failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    healthy: bool
+    findings: tuple[Finding, ...]
+
+
+@verb
+async def doctor(
+    *,
+    register: Annotated[
+        bool, typer.Option("--register", help="Register the search attributes that Temporal lacks.")
+    ] = False,
+    test_event: Annotated[
+        bool, typer.Option(help="Have the provider deliver a test event to every address it knows.")
+    ] = True,
+    json: Json = False,
+) -> int:
+    """Check settings, secrets, Temporal, the provider, its webhooks and the store; say what to do.
+
+    Nothing is changed, but for a small file in the store and, with --register, Temporal's search attributes.
+    """
+    findings = [finding async for finding in examine(register=register, test_event=test_event)]
+    report = Report(
+        healthy=all(each.state is not State.FAILED for each in findings), findings=tuple(findings)
+    )
+    if json:
+        print_json(report)
+    else:
+        out.print(_table(report))
+    return ExitCode.DONE if report.healthy else ExitCode.UNHEALTHY
+
+
+async def examine(*, register: bool, test_event: bool) -> AsyncIterator[Finding]:
+    """Look at everything, one thing after the other.
+
+    Args:
+        register: Register search attributes that are missing.
+        test_event: Have the provider deliver a test event.
+    """
+    yield look_at_versions()
+    for finding in (*look_at_settings(), *look_at_secrets()):
+        yield finding
+    for part in (
+        look_at_temporal(register=register),
+        look_at_provider(send_test_event=test_event),
+        look_at_store(),
+    ):
+        async for finding in part:
+            yield finding
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in ("", "check", "found", "what to do"):
+        table.add_column(heading, overflow="fold")
+    for each in report.findings:
+        sign, style = _SIGNS[each.state]
+        table.add_row(Text(sign, style=style), Text(each.check), Text(each.found), Text(each.advice))
+    return table
