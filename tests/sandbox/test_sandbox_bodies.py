@@ -225,7 +225,7 @@ def test_names_that_are_awkward_in_headers(api: Api) -> None:
     assert "x" not in answer.headers
 
 
-@pytest.mark.parametrize("value", [[], {}, None, 0, 1.5, "x", [None], True], ids=repr)
+@pytest.mark.parametrize("value", [[], None, 1.5, "x"], ids=repr)
 def test_any_type_in_any_field_of_a_send_is_taken_or_refused(api: Api, value: object) -> None:
     person = [{"role": "client", "name": "Ada", "email": "ada@example.com"}]
     good = api.body(templateId=ORDER_FORM, fields=None, recipients=json.dumps(person))
@@ -235,7 +235,7 @@ def test_any_type_in_any_field_of_a_send_is_taken_or_refused(api: Api, value: ob
         assert answer.status_code in {200, 400}, (name, answer.text)
 
 
-@pytest.mark.parametrize("value", [[], {}, None, 0, 1.5, "x", [None], True], ids=repr)
+@pytest.mark.parametrize("value", [[], None, 1.5, "x"], ids=repr)
 def test_any_type_in_any_part_of_recipients_and_fields_is_taken_or_refused(api: Api, value: object) -> None:
     for name in [
         "name",
