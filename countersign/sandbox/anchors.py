@@ -1,12 +1,9 @@
 """Finding text in a PDF, so that a field can be put where an anchor stands."""
 
-import io
 import re
 from typing import Any, Final
 
-from pypdf import PdfReader
-
-from countersign.sandbox.pdf import Box
+from countersign.sandbox.pdf import Box, reading
 
 _WIDTH: Final = 0.5
 """A letter's width as a part of its size, roughly: good enough to place a field in a line."""
@@ -21,8 +18,9 @@ class PageTexts:
 
     def __init__(self, content: bytes) -> None:
         self._texts: list[tuple[int, float, float, float, str]] = []
-        for number, page in enumerate(PdfReader(io.BytesIO(content)).pages, start=1):
-            self._read(number, page)
+        with reading(content) as reader:
+            for number, page in enumerate(reader.pages, start=1):
+                self._read(number, page)
 
     def place(self, template: dict[str, Any]) -> tuple[Box, Box | None]:
         """Find where a field with this `template` belongs, and the anchor that it replaces.

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from countersign.sandbox import errors
 from countersign.sandbox.anchors import AnchorError, PageTexts
-from countersign.sandbox.pdf import page_sizes
+from countersign.sandbox.pdf import UnreadablePdfError, page_sizes
 from countersign.sandbox.validation import Body, problems_of
 
 Number = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
@@ -94,7 +94,10 @@ def check(raw: list[Any], emails: list[str], *, content: bytes) -> list[dict[str
     for field in parsed:
         _check_one(field, emails)
     _check_everybody_signs(parsed, emails)
-    return _placed(raw, parsed, content)
+    try:
+        return _placed(raw, parsed, content)
+    except UnreadablePdfError:
+        raise errors.single_step("The document could not be read", "TemplateProcessingFailed") from None
 
 
 def _check_one(field: SignatureField, emails: list[str]) -> None:

@@ -1,16 +1,14 @@
 """The sandbox's pages: HTML from the files in `html/`, every value escaped."""
 
-import io
 from functools import cache
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from pypdf import PdfReader
-
 from countersign.sandbox.clock import parse
 from countersign.sandbox.marks import value_of
+from countersign.sandbox.pdf import UnreadablePdfError, text_of
 from countersign.sandbox.store import Row
 
 _FOLDER: Final = Path(__file__).parent / "html"
@@ -144,4 +142,7 @@ def _label(field: dict[str, Any]) -> str:
 
 def _text_of(content: bytes) -> str:
     """Read a document's text, for browsers that show no PDF in a page."""
-    return "\n\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
+    try:
+        return text_of(content)
+    except UnreadablePdfError:
+        return "This document can be opened, but not shown here."

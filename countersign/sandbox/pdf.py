@@ -1,14 +1,17 @@
 """Real PDFs: rendered from paragraphs, searched for anchors, stamped with signatures."""
 
 import io
+import struct
 import unicodedata
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from pypdf import PdfReader, PdfWriter
-from pypdf.errors import PyPdfError
+from pypdf.errors import DependencyError, PyPdfError
 
 Paragraph = tuple[str, str]
 """A style (`title`, `heading`, `text`) and a text."""
@@ -32,6 +35,13 @@ _SPELLED: Final = {
     "•": "*",
     "™": "(TM)",
 }
+
+
+_DAMAGED: Final = (
+    *(PyPdfError, DependencyError, zlib.error, struct.error, OSError, NotImplementedError, RecursionError),
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
+)
+"""What the library raises when a file lies about itself."""
 
 
 class UnreadablePdfError(ValueError):
@@ -88,7 +98,35 @@ def page_sizes(content: bytes) -> list[tuple[float, float]]:
     Raises:
         UnreadablePdfError: The bytes are no PDF.
     """
-    return [(float(page.mediabox.width), float(page.mediabox.height)) for page in _read(content).pages]
+    with reading(content) as reader:
+        return [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
+
+
+def text_of(content: bytes) -> str:
+    """Read a PDF's text.
+
+    Raises:
+        UnreadablePdfError: The bytes are no PDF.
+    """
+    with reading(content) as reader:
+        return "\n\n".join(page.extract_text() for page in reader.pages)
+
+
+@contextmanager
+def reading(content: bytes) -> Iterator[PdfReader]:
+    """Open a PDF; whatever its bytes make the library raise, inside too, is one error.
+
+    Raises:
+        UnreadablePdfError: The bytes are no PDF, or are a damaged or encrypted one.
+    """
+    try:
+        reader = PdfReader(io.BytesIO(content))
+        if readable := not reader.is_encrypted and len(reader.pages) > 0:
+            yield reader
+    except _DAMAGED as error:
+        raise UnreadablePdfError(type(error).__name__) from None
+    if not readable:
+        raise UnreadablePdfError("encrypted, or without pages")
 
 
 def stamp(content: bytes, marks: Sequence[Mark], footer: str) -> bytes:
@@ -97,15 +135,15 @@ def stamp(content: bytes, marks: Sequence[Mark], footer: str) -> bytes:
     Raises:
         UnreadablePdfError: The bytes are no PDF.
     """
-    reader = _read(content)
-    sizes = [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
-    overlay = PdfReader(io.BytesIO(_overlay(sizes, marks, footer)))
-    writer = PdfWriter(clone_from=reader)
-    for page, drawn in zip(writer.pages, overlay.pages, strict=True):
-        page.merge_page(drawn)
-    out = io.BytesIO()
-    writer.write(out)
-    return out.getvalue()
+    with reading(content) as reader:
+        sizes = [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
+        overlay = PdfReader(io.BytesIO(_overlay(sizes, marks, footer)))
+        writer = PdfWriter(clone_from=reader)
+        for page, drawn in zip(writer.pages, overlay.pages, strict=True):
+            page.merge_page(drawn)
+        out = io.BytesIO()
+        writer.write(out)
+        return out.getvalue()
 
 
 def printable(text: str) -> str:
@@ -164,13 +202,3 @@ def _draw(pdf: Any, mark: Mark) -> None:
     if mark.caption:
         pdf.set_font("helvetica", "", 5)
         pdf.text(box.x, box.y + box.height + 4, printable(mark.caption))
-
-
-def _read(content: bytes) -> PdfReader:
-    try:
-        reader = PdfReader(io.BytesIO(content))
-        if reader.is_encrypted or not len(reader.pages):
-            raise UnreadablePdfError("encrypted, or without pages")
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        raise UnreadablePdfError(type(error).__name__) from None
-    return reader

@@ -5,7 +5,7 @@ from typing import Any
 
 from countersign.sandbox import audit, documents, errors, events, mail
 from countersign.sandbox.marks import marks
-from countersign.sandbox.pdf import stamp
+from countersign.sandbox.pdf import UnreadablePdfError, stamp
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
 
@@ -78,7 +78,10 @@ def finalize(sandbox: Sandbox, document_id: str, *, announce: bool = True) -> No
         document, people = documents.find(sandbox, document_id), documents.recipients(sandbox, document_id)
         if document["status"] != documents.OPEN or documents.waiting(people):
             raise errors.identity(409, "Document is not waiting to be finalized", "DocumentNotSignable")
-        _finalize(sandbox, document, people, announce=announce)
+        try:
+            _finalize(sandbox, document, people, announce=announce)
+        except UnreadablePdfError:
+            raise errors.identity(409, "The document cannot be finalized", "FinalizationFailed") from None
 
 
 def void(sandbox: Sandbox, document_id: str, reason: str) -> Row:
@@ -144,10 +147,17 @@ def _advance(sandbox: Sandbox, document: Row, person: Row) -> None:
         events.signed(sandbox, document, person, remaining)
         _invite_next(sandbox, document, person, people)
     elif document["finalization_fails"]:
-        sandbox.ledger.record("finalization_failed", document["id"])
-        events.finalization_failed(sandbox, document)
+        _fail(sandbox, document)
     else:
-        _finalize(sandbox, document, people, announce=True)
+        try:
+            _finalize(sandbox, document, people, announce=True)
+        except UnreadablePdfError:
+            _fail(sandbox, document)
+
+
+def _fail(sandbox: Sandbox, document: Row) -> None:
+    sandbox.ledger.record("finalization_failed", document["id"])
+    events.finalization_failed(sandbox, document)
 
 
 def _invite_next(sandbox: Sandbox, document: Row, person: Row, people: list[Row]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import random
 import zipfile
 from typing import Any
 
@@ -168,6 +169,26 @@ def test_uploads_are_judged_by_their_bytes(api: Api) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "InvalidFile"), content[:20]
     huge = upload(api, b"%PDF" + b"0" * (10 * 1024 * 1024), "a.pdf")
     assert (huge.status_code, huge.json()["code"]) == (413, "FileTooLarge")
+
+
+def test_damaged_pdfs_break_nothing(api: Api) -> None:
+    good = api.get(f"/v1/deliverable/file/pdf/{api.deliverable()}").content
+    dice = random.Random(5)
+    fields = json.dumps([PLACED | {"page": 1}, FIELD])
+    taken = 0
+    for _ in range(60):
+        broken = bytearray(good)
+        for _ in range(dice.choice((1, 5, 40))):
+            broken[dice.randrange(len(broken))] = dice.choice((0, 32, 48, 57, 60, 91, 255))
+        sent = upload(api, bytes(broken), "a.pdf", fields=fields)
+        assert sent.status_code in {200, 400}, sent.text
+        if sent.status_code == 200:
+            taken += 1
+            link = api.get("/_sandbox/emails").json()["emails"][0]["link"]
+            assert api.get(link).status_code == 200
+            assert api.get(f"{link}/document.pdf").status_code == 200
+            assert api.complete(sent.json()["documentId"]).status_code == 200
+    assert 5 < taken < 55
 
 
 def test_a_form_without_a_file_is_taken_too(api: Api) -> None:

@@ -1,5 +1,6 @@
 """What people see in their browser: the inbox, the signing page, the review page."""
 
+import contextlib
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -81,7 +82,9 @@ async def document_pdf(request: Request) -> Response:
     document = documents.find(sandbox, person["document_id"])
     people = documents.recipients(sandbox, document["id"])
     drawn = [*marks.marks(document, people), *marks.slots(document, person)]
-    content = pdf.stamp(sandbox.store.file(document["id"]) or b"", drawn, document["id"])
+    content = sandbox.store.file(document["id"]) or b""
+    with contextlib.suppress(pdf.UnreadablePdfError):
+        content = pdf.stamp(content, drawn, document["id"])
     return Response(content, media_type=MEDIA_TYPES["pdf"])
 
 
