@@ -1,7 +1,7 @@
-"""Evidence of a send in the provider's log of webhook deliveries.
+"""Evidence of sends in the provider's log of webhook deliveries.
 
-Every document has one `sent` event, so only those are read, newest first, back to the send. Where there is
-none at all (they are not subscribed, or the filter misbehaves, as others of this log do), any event will do.
+Every document has one `sent` event, so only those are read, newest first, back to a time. Where there is none
+at all (they are not subscribed, or the filter misbehaves, as others of this log do), any event will do.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,6 +16,14 @@ from countersign.reference import Marker, find_marker
 _SENT: Final = "signature.document.sent"
 _PAGE: Final = 100
 _PAGES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedDocument:
+    """A document that the log names, and the marker in its title."""
+
+    document_id: str
+    marker: Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +50,24 @@ async def documents_marked(
     """
     document_ids: set[str] = set()
     read = 0
-    async for deliveries in _pages(log, since):
-        read += len(deliveries)
+    async for page in pages(log, since=since, at_most=_PAGES):
+        read += len(page)
         heartbeat(read)
-        document_ids |= {found for each in deliveries if (found := _document_id(each.payload, mark))}
+        document_ids |= {found.document_id for found in marked(page) if found.marker == mark}
     return Found(tuple(sorted(document_ids)), read)
 
 
-async def _pages(log: Subscription, since: datetime) -> AsyncIterator[tuple[WebhookDelivery, ...]]:
+async def pages(
+    log: Subscription, *, since: datetime, at_most: int
+) -> AsyncIterator[tuple[WebhookDelivery, ...]]:
+    """Read the log, newest first: one call a page, at most so many.
+
+    Raises:
+        ProviderError: The log could not be read.
+    """
     event_type: str | None = _SENT
     offset = 0
-    for _ in range(_PAGES):
+    for _ in range(at_most):
         page = (await log.deliveries(limit=_PAGE, offset=offset, event_type=event_type)).results
         if not page and event_type and not offset:
             event_type = None
@@ -63,13 +78,18 @@ async def _pages(log: Subscription, since: datetime) -> AsyncIterator[tuple[Webh
             return
 
 
-def _document_id(payload: Any, mark: Marker) -> str | None:
+def marked(page: tuple[WebhookDelivery, ...]) -> set[MarkedDocument]:
+    """Find the documents that carry a marker; whose it is, is not checked."""
+    return {found for each in page if (found := _marked(each.payload))}
+
+
+def _marked(payload: Any) -> MarkedDocument | None:
     data = payload.get("data") if isinstance(payload, Mapping) else None
     if not isinstance(data, Mapping):
         return None
     title, document_id = data.get("title"), data.get("document_id")
-    if isinstance(title, str) and isinstance(document_id, str) and find_marker(title) == mark:
-        return document_id
+    if isinstance(title, str) and isinstance(document_id, str) and (marker := find_marker(title)):
+        return MarkedDocument(document_id, marker)
     return None
 
 

@@ -6,6 +6,7 @@ from commands import webhook
 from commands.demo import demo
 from commands.doctor import doctor
 from commands.list import list_
+from commands.orphans import orphans
 from commands.remind import remind
 from commands.replace_signer import replace_signer
 from commands.resolve import resolve
@@ -29,6 +30,7 @@ app.command("start")(start)
 app.command("status")(status)
 app.command("watch")(watch)
 app.command("list")(list_)
+app.command("orphans")(orphans)
 app.command("remind")(remind)
 app.command("void")(void)
 app.command("resolve")(resolve)

@@ -1,0 +1,125 @@
+"""Find documents at the provider that carry our marker, and that no agreement looks after."""
+
+import json
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+from temporalio.client import Client
+
+from activities.delivery_log import MarkedDocument, marked, pages
+from activities.keys import StoreKeys
+from commands.connecting import shared_client
+from commands.listing import ListedAgreement, list_agreements
+from commands.provider import explained_by_provider
+from commands.settings import load_settings
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.connection import connect
+from countersign.reference import is_ours
+from countersign.secrets.rotation import Rotating
+from countersign.settings import CountersignSettings, TurboDocxSettings
+from countersign.storage import Store, open_store
+from workflows.messages import Outcome
+
+_PAGES: Final = 1000
+_AGREEMENTS: Final = 100_000
+_OVER: Final = frozenset({"voided", "expired"})
+
+
+class OrphanedDocument(BaseModel):
+    """A document that nobody looks after.
+
+    Args:
+        reference: The reference in its marker.
+        document_id: The provider's id.
+        status: Its status at the provider.
+        why: What is known of its agreement.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    document_id: str
+    status: str
+    why: str
+
+
+async def find_orphans(*, since: datetime, client: Client | None = None) -> list[OrphanedDocument]:
+    """Look through the provider's delivery log for documents of ours, and ask Temporal for their agreements.
+
+    Nothing is changed anywhere. A document that is voided or expired is nobody's concern any more.
+
+    Args:
+        since: How far to go back.
+        client: A connection to Temporal to use.
+
+    Raises:
+        BadInputError: A setting is missing, or the key may not read the log.
+        UnreachableError: Temporal or the provider does not answer.
+    """
+    ours, theirs = load_settings(CountersignSettings), load_settings(TurboDocxSettings)
+    client = client or await shared_client()
+    keys, store = StoreKeys(ours.environment, client.namespace), open_store(ours.store)
+    orphans = []
+    async with connect(Rotating(theirs)) as provider, explained_by_provider():
+        documents = await _our_documents(provider, keys, since)
+        agreements = await _agreements(client)
+        for document in documents:
+            agreement = agreements.get(document.marker.reference.lower())
+            why = why_orphaned(document.document_id, agreement)
+            if why is None or (agreement is None and await _is_archived(document, store, keys)):
+                continue
+            status = (await provider.document_status(document.document_id)).status
+            if status not in _OVER:
+                orphans.append(
+                    OrphanedDocument(
+                        reference=document.marker.reference,
+                        document_id=document.document_id,
+                        status=status,
+                        why=why,
+                    )
+                )
+    return orphans
+
+
+def why_orphaned(document_id: str, agreement: ListedAgreement | None) -> str | None:
+    """Say why nobody looks after a document; None if somebody does, or is still finding out.
+
+    Args:
+        document_id: The document.
+        agreement: The agreement that its marker names, as Temporal knows it.
+    """
+    if agreement is None:
+        return "Temporal knows no such agreement"
+    if agreement.document_id != document_id:
+        if agreement.document_id is None and agreement.ended_at is None:
+            return None
+        return f"the agreement's document is {agreement.document_id or 'none'}"
+    if agreement.ended_at is None or agreement.stage == Outcome.COMPLETED:
+        return None
+    is_end = agreement.stage in frozenset(Outcome)
+    return f"the agreement ended {agreement.stage}" if is_end else "the agreement was terminated, or failed"
+
+
+async def _our_documents(provider: TurboDocxClient, keys: StoreKeys, since: datetime) -> list[MarkedDocument]:
+    found: set[MarkedDocument] = set()
+    async for page in pages(provider.webhooks, since=since, at_most=_PAGES):
+        found |= marked(page)
+    ours = (
+        each for each in found if is_ours(each.marker, environment=keys.environment, namespace=keys.namespace)
+    )
+    return sorted(ours, key=lambda each: (each.marker.reference, each.document_id))
+
+
+async def _agreements(client: Client) -> dict[str, ListedAgreement]:
+    """Index all agreements that Temporal remembers; of several runs the last one counts."""
+    found = await list_agreements(ended=True, limit=_AGREEMENTS, client=client)
+    return {each.reference: each for each in found}
+
+
+async def _is_archived(document: MarkedDocument, store: Store, keys: StoreKeys) -> bool:
+    """Tell whether it was archived by an agreement that Temporal has forgotten since."""
+    key = keys.timeline(document.marker.reference)
+    if await store.find(key) is None:
+        return False
+    return bool(json.loads(await store.read(key))["document_id"] == document.document_id)
