@@ -86,7 +86,7 @@ class _NoteRequest:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
-            noted = ("user-agent", "idempotency-key", "x-request-id")
+            noted = ("user-agent", "idempotency-key", "x-request-id", "x-timezone", "x-device-fingerprint")
             headers = {name: request.headers[name] for name in noted if name in request.headers}
             current_request.set({"method": request.method, "path": request.url.path, "headers": headers})
         await self._app(scope, receive, send)

@@ -9,6 +9,7 @@ import json
 from typing import Any, Final
 from uuid import uuid4
 
+from countersign.sandbox.ledger import current_request
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
 
@@ -20,6 +21,12 @@ _HASHED: Final = {
     "previousHash": "previous_hash",
     "details": "details",
     "recipientId": "recipient_id",
+}
+
+_CONTEXT: Final = {
+    "user-agent": "userAgent",
+    "x-timezone": "timezone",
+    "x-device-fingerprint": "deviceFingerprint",
 }
 
 
@@ -35,11 +42,17 @@ def record(
         "document_id": document_id,
         "action_type": action,
         "timestamp": sandbox.clock.stamp(),
-        "details": details,
+        "details": details | _client_context(),
         "recipient_id": None if recipient is None else recipient["id"],
         "previous_hash": None if last is None else last["current_hash"],
     }
     sandbox.store.insert("audit", entry | {"current_hash": digest(entry)})
+
+
+def _client_context() -> dict[str, str]:
+    """Read who asked, as their client's headers tell."""
+    headers = (current_request.get() or {}).get("headers", {})
+    return {name: headers[header] for header, name in _CONTEXT.items() if header in headers}
 
 
 def digest(entry: Row) -> str:

@@ -171,6 +171,7 @@ def test_uploads_are_judged_by_their_bytes(api: Api) -> None:
     assert (huge.status_code, huge.json()["code"]) == (413, "FileTooLarge")
 
 
+@pytest.mark.heavy
 def test_damaged_pdfs_break_nothing(api: Api) -> None:
     good = api.get(f"/v1/deliverable/file/pdf/{api.deliverable()}").content
     dice = random.Random(5)
@@ -246,6 +247,7 @@ def test_names_that_are_awkward_in_headers(api: Api) -> None:
     assert "x" not in answer.headers
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("value", [[], None, 1.5, "x"], ids=repr)
 def test_any_type_in_any_field_of_a_send_is_taken_or_refused(api: Api, value: object) -> None:
     person = [{"role": "client", "name": "Ada", "email": "ada@example.com"}]
@@ -256,6 +258,7 @@ def test_any_type_in_any_field_of_a_send_is_taken_or_refused(api: Api, value: ob
         assert answer.status_code in {200, 400}, (name, answer.text)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("value", [[], None, 1.5, "x"], ids=repr)
 def test_any_type_in_any_part_of_recipients_and_fields_is_taken_or_refused(api: Api, value: object) -> None:
     for name in [

@@ -188,10 +188,12 @@ def test_a_pdf_template_with_roles_is_signed_where_its_fields_are(api: Api) -> N
 
 
 def test_the_audit_trail_is_a_chain_that_anyone_can_check(api: Api) -> None:
+    api.headers["x-timezone"] = "Europe/Berlin"
     document = api.dispatch()["documentId"]
     api.complete(document)
     trail = api.get(f"/turbosign/documents/{document}/audit-trail").json()["data"]["auditTrail"]
     assert len(trail) > 5
+    assert trail[0]["details"]["timezone"] == "Europe/Berlin"
     previous = None
     for entry in trail:
         names = ("id", "documentId", "actionType", "timestamp", "previousHash", "details")

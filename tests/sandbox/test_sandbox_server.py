@@ -86,6 +86,14 @@ def test_settings_come_from_the_environment_too() -> None:
     assert stop(process) == 0
 
 
+def test_a_seed_that_was_chosen_is_printed() -> None:
+    process, url = start_sandbox()
+    with Api(url) as api:
+        seed = api.put("/_sandbox/faults", json={"random": {}}).json()["seed"]
+    process.terminate()
+    assert process.communicate(timeout=30)[1] == f"Sandbox faults: seed {seed}\n"
+
+
 def test_what_cannot_work_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         shown = run("--port", str(taken.getsockname()[1]))
