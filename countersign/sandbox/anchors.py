@@ -36,7 +36,8 @@ class PageTexts:
                 width = max(1, found.end() - found.start()) * size * _WIDTH
                 anchored = Box(page, start, y - size, width, size * 1.3)
                 replaces = template.get("placement", "replace") == "replace"
-                return _beside(anchored, template), anchored if replaces else None
+                hidden = Box(page, start - 2, anchored.y, width * 1.3 + 4, anchored.height)
+                return _beside(anchored, template), hidden if replaces else None
         raise AnchorError(f'Anchor text "{anchor}" was not found in the document')
 
     def _read(self, number: int, page: Any) -> None:
