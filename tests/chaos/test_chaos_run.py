@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.chaos_ground import NAIVE_WORKER, WORKER
+from tests.chaos.chaos_ground import NAIVE_WORKER
 from tests.chaos.chaos_run import run
 from tests.chaos.chaos_schedule import SEND, draw
 
@@ -13,23 +13,19 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 
 
 async def test_nothing_is_sent_twice_and_nothing_is_lost(tmp_path: Path) -> None:
-    schedule = draw(20, agreements=30, kills=10, freezes=3, seconds=15)
+    schedule = draw(20, agreements=24, kills=8, freezes=3, seconds=12)
     report = await run(schedule, tmp_path, say=print)
     assert report.is_clean, (schedule.seed, report.violations)
-    assert report.done == {"kill": 10, "freeze": 3}
+    assert report.done == {"kill": 8, "freeze": 3}
     assert report.faults[" ".join(SEND)] >= 2
-    assert len(report.evidence.cases) == 30
+    assert len(report.evidence.cases) == 24
 
 
-@pytest.mark.parametrize(("worker", "duplicates"), [(WORKER, 0), (NAIVE_WORKER, 3)], ids=["ours", "naive"])
-async def test_the_harness_can_tell_a_worker_that_repeats_sends(
-    tmp_path: Path, worker: tuple[str, ...], duplicates: int
-) -> None:
+async def test_the_harness_can_tell_a_worker_that_repeats_sends(tmp_path: Path) -> None:
     lost = {"method": SEND[0], "path": SEND[1], "do": "drop", "at": "after", "times": 3}
     quiet = draw(2, agreements=6, kills=0, freezes=0, seconds=2)
-    report = await run(replace(quiet, faults={"api": [lost], "webhooks": []}), tmp_path, worker=worker)
+    schedule = replace(quiet, faults={"api": [lost], "webhooks": []})
+    report = await run(schedule, tmp_path, worker=NAIVE_WORKER)
     assert report.faults[" ".join(SEND)] == 3
-    surplus = [len(case.documents) - 1 for case in report.evidence.cases if case.documents]
-    assert sum(surplus) == duplicates
-    assert bool(report.violations["sent_once"]) is (duplicates > 0)
-    assert report.is_clean is (duplicates == 0)
+    assert sum(len(case.documents) - 1 for case in report.evidence.cases if case.documents) == 3
+    assert report.violations["sent_once"]

@@ -36,6 +36,13 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 
 
+QUICK = {"502", "dropped", "no answer", "cut", "html with 200"}
+CASES = [
+    pytest.param(fault, id=name, marks=[] if name in QUICK else pytest.mark.heavy)
+    for name, fault in FAULTS.items()
+]
+
+
 @pytest_asyncio.fixture
 async def office(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
@@ -48,7 +55,7 @@ async def office(
     await office.mend()
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("fault", CASES)
 async def test_a_send_whose_answer_was_lost_is_found_again(office: Office, fault: dict[str, Any]) -> None:
     agreement = an_agreement()
     await office.break_call(SEND, at="after", **fault)
@@ -63,7 +70,7 @@ async def test_a_send_whose_answer_was_lost_is_found_again(office: Office, fault
     assert len(list(office.folder.glob(f"*/*/{agreement.reference}/signed.pdf"))) == 1
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("fault", CASES)
 async def test_a_send_that_left_no_trace_waits_for_a_person(office: Office, fault: dict[str, Any]) -> None:
     agreement = an_agreement()
     await office.break_call(SEND, at="before", **fault)
