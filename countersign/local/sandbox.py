@@ -1,6 +1,7 @@
 """Talk to the local sandbox: subscribe the door to its webhooks, act as its signers, read its ledger."""
 
 import asyncio
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -119,5 +120,5 @@ class Sandbox:
         except urllib.error.HTTPError as error:
             with error:
                 raise SandboxError(f"sandbox: {method} {path}: HTTP {error.code}", error.code) from None
-        except OSError as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # it may die while it answers
             raise SandboxError(f"sandbox: {method} {path}: {error}") from None

@@ -70,9 +70,9 @@ async def run(
     async with ground(folder, worker) as (stack, parts):
         client = await connect(environment=stack.env)
         people = People(client, stack.sandbox, schedule)
-        signers = asyncio.create_task(people.sign_all())
-        reporter = asyncio.create_task(_tell(people, parts, client, say))
-        try:
+        async with asyncio.TaskGroup() as background:
+            signers = background.create_task(people.sign_all())
+            reporter = background.create_task(_tell(people, parts, client, say))
             faults = await _break_everything(schedule, stack, client, parts, people)
             say("quiet")
             started = time.monotonic()
@@ -84,7 +84,6 @@ async def run(
             drained_in = time.monotonic() - started
             say("drained; gathering the evidence")
             evidence = await collect(stack, client, schedule, waited)
-        finally:
             signers.cancel()
             reporter.cancel()
         found = violations(evidence)

@@ -1,5 +1,6 @@
 """Processes are started, waited for and ended, however the supervisor itself ends."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from countersign.local.processes import Part, PartFailedError, Supervisor, says
+from countersign.local.sandbox import Sandbox, SandboxError
 
 _ROOT = Path(__file__).parents[2]
 _SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
@@ -118,6 +120,7 @@ _SUPERVISE = f"""
 import asyncio, os, sys
 from pathlib import Path
 from countersign.entry import leave, run
+from countersign.local.sandbox import Sandbox, SandboxError
 from countersign.local.processes import Part, Supervisor, says
 
 async def main():
@@ -169,3 +172,18 @@ def test_nothing_outlives_a_supervisor_that_raises(tmp_path: Path) -> None:
         pid = int(supervisor.stdout.readline())
         assert supervisor.wait(20) == 1
     _wait_until_gone(pid)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 200 OK\r\n\r\n{", b""]
+)
+async def test_a_sandbox_that_dies_while_it_answers_is_one_error(answer: bytes) -> None:
+    async def die(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(die, "127.0.0.1")
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SandboxError):
+            await Sandbox(f"http://127.0.0.1:{port}").ledger()
