@@ -70,6 +70,7 @@ def _check_signed_pdf(out: str) -> None:
     assert hashlib.sha256(content).hexdigest() == digest[1]
 
 
+@pytest.mark.heavy
 def test_up_serves_each_address_and_ctrl_c_stops_everything(fresh: Shell) -> None:
     process = fresh.process("up", "--free-ports")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commands.agreements import agreement_result, start_agreement
+from commands.agreements import agreement_result, agreement_status, start_agreement
 from commands.following import follow_agreement
 from commands.superseding import next_reference
 from countersign.local.stack import Stack
@@ -56,9 +56,9 @@ def test_a_signer_is_replaced_by_a_new_agreement(shell: Shell, stack: Stack, ref
     assert (ran.code, ran.out) == (0, f"{reference}: voided\n{reference}.2: started\n"), ran.err
     old = asyncio.run(agreement_result(reference))
     assert (old.outcome, old.reason) == (Outcome.VOIDED, f"Superseded by {reference}.2.")
-    new = _status(shell, f"{reference}.2")
-    assert new["supersedes"] == reference
-    assert [signer["name"] for signer in new["signers"]] == ["Ada Lovelace", "Joan Clarke"]
+    new = asyncio.run(agreement_status(f"{reference}.2"))
+    assert new.supersedes == reference
+    assert [signer.name for signer in new.signers] == ["Ada Lovelace", "Joan Clarke"]
     assert [each["status"] for each in _documents(stack, f"{reference}~")] == ["voided"]
 
 

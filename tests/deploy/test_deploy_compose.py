@@ -84,6 +84,7 @@ def test_the_image_holds_what_it_copies_and_runs_as_nobody_special() -> None:
     assert "--require-hashes -r requirements.lock" in DOCKERFILE
 
 
+@pytest.mark.heavy
 async def test_every_command_variable_and_check_works_and_an_agreement_completes(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     async with Supervisor(tmp_path / "logs") as supervisor:
@@ -110,6 +111,7 @@ async def test_every_command_variable_and_check_works_and_an_agreement_completes
     assert (tmp_path / "data/store" / result.archive.document.key).read_bytes().startswith(b"%PDF-")
 
 
+@pytest.mark.heavy
 def test_the_images_packages_are_enough_for_every_command(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     packages = tmp_path / "packages"

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,6 +43,15 @@ def _group_is_alive(group: int) -> bool:
     return bool(_states(group))
 
 
+async def _eventually(is_so: Callable[[], bool]) -> None:
+    """Wait: a signal is sent before it is delivered."""
+    for _ in range(200):
+        if is_so():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it never came to be so")
+
+
 def _pid(supervisor: Supervisor, name: str) -> int:
     return supervisor._running[name].popen.pid
 
@@ -59,7 +68,7 @@ async def test_nothing_is_left_after_stopping(supervisor: Supervisor, tmp_path: 
     pid = _pid(supervisor, "sleeper")
     assert _group_is_alive(pid)
     await supervisor.stop_all()
-    assert not _group_is_alive(pid)
+    await _eventually(lambda: not _group_is_alive(pid))
 
 
 async def test_parts_stop_in_reverse_order(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -104,16 +113,16 @@ async def test_one_part_can_be_killed_frozen_and_restarted(supervisor: Superviso
     await supervisor.start(_part("sleeper", _SLEEPER, tmp_path))
     first = _pid(supervisor, "sleeper")
     supervisor.kill("sleeper")
-    assert not _group_is_alive(first)
+    await _eventually(lambda: not _group_is_alive(first))
     await supervisor.restart("sleeper")
     supervisor.pause("sleeper")
     second = _pid(supervisor, "sleeper")
     assert second != first
-    assert _states(second) == {"T"}
+    await _eventually(lambda: _states(second) == {"T"})
     supervisor.resume("sleeper")
     supervisor.pause("sleeper")
     await supervisor.stop_all()
-    assert not _group_is_alive(second)
+    await _eventually(lambda: not _group_is_alive(second))
 
 
 _SUPERVISE = f"""
