@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -132,7 +132,9 @@ async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
         writer.write(HEALTH.replace(CLOSE, b"") + request({"Content-Length": "99"}, b"12345"))
         await reader.readuntil(b"alive\n")
 
-        assert await hung_up_on(reader, writer) == b""
+        with suppress(ConnectionResetError):
+            async with asyncio.timeout(5):  # says nothing more, so nothing but the limit can end it
+                assert await reader.read() == b""
 
 
 async def test_more_connections_than_allowed_are_turned_away(receiving: Client) -> None:
