@@ -83,7 +83,7 @@ async def set_up(client: TurboDocxClient, url: str, *, new_secret: bool) -> Setu
     Raises:
         BadInputError: There is nowhere to keep the secret, or it is needed and not known.
     """
-    current = await _find(client)
+    current = await find(client)
     known = read(WebhookSettings).value(_SECRET)
     if current is not None and not new_secret:
         if known is None:
@@ -111,7 +111,7 @@ async def try_out(client: TurboDocxClient) -> tuple[WebhookDelivery, ...]:
     Raises:
         BadInputError: There is no subscription.
     """
-    if await _find(client) is None:
+    if await find(client) is None:
         raise BadInputError(f"there is no subscription: run `webhook setup --url https://host{PATH}`")
     return (await client.webhooks.test(_TEST_EVENT, _TEST_DATA)).deliveries
 
@@ -140,7 +140,8 @@ def mask(secret: SecretStr) -> str:
     return f"{text[:3]}***{text[-3:]}"
 
 
-async def _find(client: TurboDocxClient) -> Webhook | None:
+async def find(client: TurboDocxClient) -> Webhook | None:
+    """Return the subscription, or None if there is none."""
     try:
         return await client.webhooks.get()
     except RejectedError as error:

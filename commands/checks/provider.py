@@ -6,7 +6,6 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import Final
 
 from commands import subscription
@@ -15,7 +14,7 @@ from commands.checks.finding import Finding, failed, ok, skipped, warning
 from commands.errors import CommandError
 from commands.provider import explained_by_provider
 from countersign.configuration import load
-from countersign.providers.errors import ProviderError, RejectedError, UnauthorisedError
+from countersign.providers.errors import ProviderError, UnauthorisedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
 from countersign.providers.turbodocx.models import Webhook
@@ -58,7 +57,7 @@ async def look_at_provider(*, send_test_event: bool) -> AsyncIterator[Finding]:
 
 async def _webhooks(client: TurboDocxClient, *, send_test_event: bool) -> AsyncIterator[Finding]:
     try:
-        found = await _subscription(client)
+        found = await subscription.find(client)
     except UnauthorisedError:
         yield warning(
             _ROLE,
@@ -74,15 +73,6 @@ async def _webhooks(client: TurboDocxClient, *, send_test_event: bool) -> AsyncI
     yield _judge(found)
     if found is not None and send_test_event:
         yield await _test_event(client)
-
-
-async def _subscription(client: TurboDocxClient) -> Webhook | None:
-    try:
-        return await client.webhooks.get()
-    except RejectedError as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        return None
 
 
 def _judge(found: Webhook | None) -> Finding:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ from temporalio.client import Client
 from countersign import reference
 from countersign.local.ports import free_port
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
-from tests.webhooks.webhook_doors import running_door
+from tests.webhooks.webhook_doors import calling, door_in_process, running_door
 from tests.workflows import conftest as agreements
 from tests.workflows.office import Handle, Office
 from workflows.messages import Outcome, Stage
@@ -53,12 +53,16 @@ async def events_in_archive(office: Office, result: Any) -> list[str]:
     return [part.split('"')[0] for part in timeline.split('"evt_')[1:]]
 
 
-async def test_one_event_sixteen_times_at_once_is_one_event(http: httpx.AsyncClient, office: Office) -> None:
+async def test_one_event_sixteen_times_at_once_at_two_doors_is_one_event(
+    http: httpx.AsyncClient, receiving: Client, office: Office
+) -> None:
     handle = await office.start()
     provider = provider_of(http, office, handle, await office.sent(handle))
     payload = envelope(provider.title, "signature.document.viewed", document_id=provider.document_id)
 
-    await asyncio.gather(*(provider.again(payload) for _ in range(16)))
+    async with door_in_process(receiving) as second, calling(second) as other:
+        doors = [provider, replace(provider, http=other)]
+        await asyncio.gather(*(door.again(payload) for _ in range(8) for door in doors))
     await office.sign_all(provider.document_id)
     await provider.deliver("completed")
 
