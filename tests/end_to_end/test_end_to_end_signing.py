@@ -91,4 +91,5 @@ async def announce(office: Office, document_id: str, event: str) -> None:
     }
     body = {"eventType": "signature.document.sent", "payload": payload}
     answer = await office.sandbox.call("POST", "/api/webhooks/signature/notify", body)
+    await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"test_payload": "wrapped"})
     assert answer["data"]["summary"]["successful"] == 1
