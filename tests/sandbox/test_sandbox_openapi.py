@@ -54,7 +54,7 @@ def test_generated_requests_never_cause_a_5xx(api: Api, tmp_path: Path) -> None:
         f"--url={api.base_url}",
         f"--checks={CHECKS}",
         "--phases=examples,coverage,fuzzing",
-        "--max-examples=30",
+        "--max-examples=10",
         "--seed=20",
         "--no-color",
         "--workers=1",
