@@ -49,11 +49,22 @@ async def test_tomorrows_event_is_recorded_by_todays_worker(office: Office) -> N
 async def test_a_door_that_was_down_gets_what_it_missed(stack: Stack, office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
+    await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"retry_delays": [600, 600]})
     stack.supervisor.kill("door")
     await office.sandbox.complete(document_id)
+    await office.eventually(lambda: retried(office, document_id), bool)
     await stack.supervisor.restart("door")
+    await office.sandbox.call("POST", "/_sandbox/clock", {"seconds": 601})
     result = await office.result(handle)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
+    await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"retry_delays": [1, 2]})
+
+
+async def retried(office: Office, document_id: str) -> bool:
+    """Whether the provider has failed to deliver that a document is completed, and will try again."""
+    path = "/api/webhooks/signature/deliveries?eventType=signature.document.completed"
+    log = (await office.sandbox.call("GET", path))["data"]["results"]
+    return any(document_id in str(each) and each["status"] == "retrying" for each in log)
 
 
 async def came_before_the_answer(handle: Handle) -> bool:
