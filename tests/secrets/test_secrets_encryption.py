@@ -29,7 +29,7 @@ from countersign.encryption import ENCODING, EncryptionCodec, UndecryptableError
 from countersign.settings import EncryptionSettings
 
 ROOT = Path(__file__).parents[2]
-OLD, NEW = os.urandom(32), os.urandom(32)
+OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 CANARY = "wilhelmina@example.com"
 RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_all_modules())
 
