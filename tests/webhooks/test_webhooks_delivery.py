@@ -353,7 +353,7 @@ async def test_it_is_ready_when_temporal_answers(http: httpx.AsyncClient) -> Non
 
 async def test_a_burst_loses_nothing(door: RunningDoor, receiving: Client) -> None:
     agreements = [await start_agreement(receiving) for _ in range(10)]
-    payloads = [envelope(agreements[number % 10].title) for number in range(200)]
+    payloads = [envelope(agreements[number % 10].title) for number in range(100)]
     async with calling(door) as http:
         answers = await asyncio.gather(*(deliver(http, payload) for payload in payloads))
 

@@ -23,8 +23,8 @@ from tests.webhooks.webhook_receiver import Agreement, start_agreement
 from tests.webhooks.webhook_wire import exchange, request, status
 
 NOW = 1_800_000_000
-many = settings(max_examples=60, deadline=None)
-pure = settings(max_examples=200, deadline=None)
+many = settings(max_examples=30, deadline=None)
+pure = settings(max_examples=100, deadline=None)
 
 names = st.text(string.ascii_letters + "-_", min_size=1, max_size=20)
 values = st.text(st.characters(codec="latin-1", exclude_characters="\r\n\x00"), max_size=60)

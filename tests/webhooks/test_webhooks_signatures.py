@@ -40,6 +40,23 @@ def _right(body: bytes) -> str:
     return f"sha256={digest(body, NOW)}"
 
 
+ODD_TIMES = {
+    "empty": "",
+    "NaN": "NaN",
+    "infinite": "inf",
+    "of 5000 digits": "9" * 5000,
+    "with plus": f"+{NOW}",
+    "with minus": f"-{NOW}",
+    "with fraction": f"{NOW}.0",
+    "with underscore": f"{NOW[:5]}_{NOW[5:]}",
+    "in milliseconds": f"{NOW}000",
+    "in hex": hex(int(NOW)),
+    "with exponent": f"{float(NOW):e}",
+    "in superscript": "\u00b2" * 10,
+    "in letters beyond ASCII": "".join(chr(0xE0 + int(digit)) for digit in NOW),
+    "as a date": "2026-01-01T00:00:00Z",
+}
+
 FORGERIES: dict[str, Callable[[bytes], Headers]] = {
     "replayed after five minutes": lambda body: list(sign(body, offset=-302).items()),
     "from the future": lambda body: list(sign(body, offset=310).items()),
@@ -84,27 +101,7 @@ FORGERIES: dict[str, Callable[[bytes], Headers]] = {
         (TIMESTAMP, NOW),
         *sign(body, offset=-3600).items(),
     ],
-    **{
-        f"timestamp {number}": _with_timestamp(text)
-        for number, text in enumerate(
-            (
-                "",
-                "NaN",
-                "inf",
-                "9" * 5000,
-                f"+{NOW}",
-                f"-{NOW}",
-                f"{NOW}.0",
-                f"{NOW[:5]}_{NOW[5:]}",
-                f"{NOW}000",
-                hex(int(NOW)),
-                f"{float(NOW):e}",
-                "\u00b2" * 10,
-                "".join(chr(0xE0 + int(digit)) for digit in NOW),
-                "2026-01-01T00:00:00Z",
-            )
-        )
-    },
+    **{f"timestamp {name}": _with_timestamp(text) for name, text in ODD_TIMES.items()},
 }
 
 
