@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from countersign.sandbox import openapi_shapes as shapes
 from countersign.sandbox import signing_links, subscriptions
 from countersign.sandbox.delivery_log import Listing as DeliveryListing
+from countersign.sandbox.listing import Listing
 from countersign.sandbox.openapi_shapes import FILE, TEXT, Schema, data, page, results, shape, told
 from countersign.sandbox.replies import MEDIA_TYPES
 from countersign.sandbox.routes import deliverables, documents, templates, webhooks
@@ -67,7 +68,7 @@ _SUBSCRIPTION: Final = {
 }
 
 CALLS: Final[dict[str, Call]] = {
-    "GET /v1/deliverable": Call(page(shapes.DELIVERABLE), query=deliverables.Listing),
+    "GET /v1/deliverable": Call(page(shapes.DELIVERABLE), query=Listing),
     "POST /v1/deliverable": Call(
         results(shape(deliverable=shapes.CREATED)),
         body=deliverables.NewDeliverable,
@@ -78,7 +79,7 @@ CALLS: Final[dict[str, Call]] = {
     "DELETE /v1/deliverable/{id}": Call(shapes.CHANGED),
     "GET /v1/deliverable/file/{id}": Call(MEDIA_TYPES["docx"]),
     "GET /v1/deliverable/file/pdf/{id}": Call(MEDIA_TYPES["pdf"]),
-    "GET /template-item": Call(page(shapes.TEMPLATE_ITEM), query=templates.Listing),
+    "GET /template-item": Call(page(shapes.TEMPLATE_ITEM), query=Listing),
     "POST /template/upload-and-create": _UPLOAD,
     "POST /template": _UPLOAD,
     "GET /template/{id}": Call(results(shapes.TEMPLATE)),

@@ -13,10 +13,11 @@ from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.auth import members
 from countersign.sandbox.bodies import json_object
 from countersign.sandbox.generation import Variable, fill, value_of
+from countersign.sandbox.listing import Listing, page
 from countersign.sandbox.replies import MEDIA_TYPES, attachment, reply
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
-from countersign.sandbox.validation import Body, Guid, Problem, Query, check, path_id
+from countersign.sandbox.validation import Body, Guid, Problem, check, path_id
 
 AUTHOR: Final = "sandbox@example.com"
 
@@ -41,15 +42,6 @@ class Change(Body):
     name: Name | None = None
     description: Description | None = None
     tags: Tags | None = None
-
-
-class Listing(Query):
-    """The query of a list."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 6
-    offset: Annotated[int, Field(ge=0, le=2**53)] = 0
-    query: str = ""
-    show_tags: str = "false"
 
 
 def refuse(problems: list[Problem]) -> errors.ApiError:
@@ -77,21 +69,17 @@ async def list_all(request: Request) -> Response:
     """List deliverables, newest first."""
     sandbox = sandboxes.of(request)
     asked = check(Listing, dict(request.query_params), refuse)
-    wanted = {*request.query_params.getlist("selectedTags"), *request.query_params.getlist("selectedTags[]")}
-    rows = [
-        row
-        for row in sandbox.store.rows("SELECT * FROM deliverables WHERE is_active ORDER BY seq DESC")
-        if asked.query.lower() in row["name"].lower() and wanted <= set(row["tags"])
-    ]
-    page = [_listed(sandbox, row, asked.show_tags) for row in rows[asked.offset : asked.offset + asked.limit]]
-    return reply({"data": {"results": page, "totalRecords": len(rows)}})
+    rows = sandbox.store.rows("SELECT * FROM deliverables WHERE is_active ORDER BY seq DESC")
+    found, total = page(request, asked, rows)
+    shown = [_listed(sandbox, row, with_tags=asked.with_tags) for row in found]
+    return reply({"data": {"results": shown, "totalRecords": total}})
 
 
 async def get(request: Request) -> Response:
     """Show one deliverable."""
     sandbox, row = sandboxes.of(request), _find(request)
     template = sandbox.store.find("templates", row["template_id"]) or {"name": None, "is_active": False}
-    shown = _listed(sandbox, row, "true") | {
+    shown = _listed(sandbox, row, with_tags=True) | {
         "templateName": template["name"],
         "templateNotDeleted": sandbox.flag(template["is_active"]),
         "variables": row["variables"],
@@ -181,14 +169,14 @@ def _created(sandbox: Sandbox, row: Row) -> dict[str, Any]:
     }
 
 
-def _listed(sandbox: Sandbox, row: Row, show_tags: str) -> dict[str, Any]:
+def _listed(sandbox: Sandbox, row: Row, *, with_tags: bool) -> dict[str, Any]:
     shown = _created(sandbox, row) | {
         "email": AUTHOR,
         "fileSize": row["file_size"],
         "fileType": MEDIA_TYPES[row["file_type"]],
         "fonts": [],
     }
-    return shown | {"tags": row["tags"]} if show_tags.lower() in {"true", "1"} else shown
+    return shown | {"tags": row["tags"]} if with_tags else shown
 
 
 ROUTES = [

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,20 +11,12 @@ from countersign.sandbox import errors, pdf, template_files
 from countersign.sandbox import sandbox as sandboxes
 from countersign.sandbox.auth import members
 from countersign.sandbox.bodies import fields_and_file, json_object
+from countersign.sandbox.listing import Listing, page
 from countersign.sandbox.replies import MEDIA_TYPES, reply
 from countersign.sandbox.sandbox import Sandbox
 from countersign.sandbox.store import Row
 from countersign.sandbox.template_store import keep
-from countersign.sandbox.validation import Body, Query, check, path_id
-
-
-class Listing(Query):
-    """The query of a list."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 6
-    offset: Annotated[int, Field(ge=0, le=2**53)] = 0
-    query: str = ""
-    show_tags: str = "false"
+from countersign.sandbox.validation import Body, check, path_id
 
 
 class NewTemplate(Body):
@@ -47,14 +39,10 @@ async def list_all(request: Request) -> Response:
     """List templates."""
     sandbox = sandboxes.of(request)
     asked = check(Listing, dict(request.query_params), lambda found: errors.invalid(found, part="query"))
-    wanted = {*request.query_params.getlist("selectedTags"), *request.query_params.getlist("selectedTags[]")}
-    rows = [
-        row
-        for row in sandbox.store.rows("SELECT * FROM templates WHERE is_active ORDER BY seq")
-        if asked.query.lower() in row["name"].lower() and wanted <= set(row["tags"])
-    ]
-    page = [_listed(sandbox, row, asked.show_tags) for row in rows[asked.offset : asked.offset + asked.limit]]
-    return reply({"data": {"results": page, "totalRecords": len(rows)}})
+    rows = sandbox.store.rows("SELECT * FROM templates WHERE is_active ORDER BY seq")
+    found, total = page(request, asked, rows)
+    shown = [_listed(sandbox, row, with_tags=asked.with_tags) for row in found]
+    return reply({"data": {"results": shown, "totalRecords": total}})
 
 
 async def get(request: Request) -> Response:
@@ -106,7 +94,7 @@ async def upload(request: Request) -> Response:
             tags=template_files.texts(asked.tags, "tags"),
         )
         sandbox.ledger.record("template_created", row["id"], name=row["name"])
-    shown = _listed(sandbox, row, "true") | {"variables": _variables(row["variables"]) or None}
+    shown = _listed(sandbox, row, with_tags=True) | {"variables": _variables(row["variables"]) or None}
     results = {"template": shown, "redirectUrl": f"/templates/{row['id']}/generate"}
     return reply({"data": {"results": results}})
 
@@ -146,7 +134,7 @@ def _find(request: Request) -> Row:
     return row
 
 
-def _listed(sandbox: Sandbox, row: Row, show_tags: str) -> dict[str, Any]:
+def _listed(sandbox: Sandbox, row: Row, *, with_tags: bool) -> dict[str, Any]:
     count = sandbox.store.row("SELECT COUNT(*) AS n FROM deliverables WHERE template_id = ?", row["id"])
     shown = {
         "id": row["id"],
@@ -161,7 +149,7 @@ def _listed(sandbox: Sandbox, row: Row, show_tags: str) -> dict[str, Any]:
         "createdOn": row["created_on"],
         "updatedOn": row["updated_on"],
     }
-    return shown | {"tags": row["tags"]} if show_tags.lower() in {"true", "1"} else shown
+    return shown | {"tags": row["tags"]} if with_tags else shown
 
 
 def _variables(names: list[str]) -> list[dict[str, Any]]:
