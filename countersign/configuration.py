@@ -4,17 +4,19 @@ Every setting is a variable. It is looked for in the environment, then in `.env`
 `COUNTERSIGN_SECRETS_DIR`, then in the secret manager of `COUNTERSIGN_SECRETS`; the first that has it wins.
 `NAME_FILE` stands for `NAME` wherever a variable may stand: it names a file that holds the value.
 
-Our own lookup, and not pydantic-settings' sources, because theirs for Azure and Google list the whole vault,
-none of them takes a time-out, and none tells where a value came from.
+The places are one pydantic-settings source of our own: its sources for Azure and Google list the whole vault,
+none takes a time-out, and none tells where a value came from.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from countersign.observability.redaction import protect
 from countersign.secrets.local import Origin, Problems, local_origins
@@ -37,11 +39,27 @@ class Variable:
     name: str
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """A frozen group of settings that share a prefix. Made by `load`, or by hand in a test."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
+    )
     prefix: ClassVar[str]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given, then what `load` has found; made by hand, only what is given."""
+        del env_settings, dotenv_settings, file_secret_settings
+        found = _found.get()
+        return (init_settings,) if found is None else (init_settings, _Found(settings_cls, found))
 
     @classmethod
     def variable(cls, name: str) -> str:
@@ -96,6 +114,28 @@ class Reading:
     def value(self, variable: str) -> str | None:
         """Return a variable's value; None if nobody has it."""
         return next((each.values[variable] for each in self.origins if variable in each.values), None)
+
+
+_found: ContextVar[Reading | None] = ContextVar("found", default=None)
+
+
+class _Found(PydanticBaseSettingsSource):
+    """What was found for a group's variables, wherever that was."""
+
+    def __init__(self, settings_cls: type[BaseSettings], reading: Reading) -> None:
+        super().__init__(settings_cls)
+        self._reading = reading
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        del field
+        kind = self.settings_cls
+        variable = kind.variable(field_name) if issubclass(kind, Settings) else field_name
+        return self._reading.value(variable), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        fields = self.settings_cls.model_fields.items()
+        values = {name: self.get_field_value(about, name)[0] for name, about in fields}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def is_secret(about: FieldInfo) -> bool:
@@ -171,9 +211,11 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
 
 
 def _build(kind: type[SettingsT], reading: Reading, overrides: Mapping[str, Any]) -> SettingsT:
-    found = {name: reading.value(kind.variable(name)) for name in kind.model_fields}
-    values: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
-    return kind(**values | {name: value for name, value in overrides.items() if name in kind.model_fields})
+    token = _found.set(reading)
+    try:
+        return kind(**{name: value for name, value in overrides.items() if name in kind.model_fields})
+    finally:
+        _found.reset(token)
 
 
 def _problems(kind: type[Settings], error: ValidationError, *, known: Problems) -> list[str]:
