@@ -4,6 +4,7 @@ Nothing unverified is parsed, and any 2xx to a delivery means that Temporal has 
 it concerns no running agreement. Refusals say nothing but their status.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
@@ -25,6 +26,9 @@ from countersign.webhooks.endpoint import Endpoint
 from countersign.webhooks.journal import Journal, expect
 from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.verdict import RETRY_AFTER_SECONDS, Verdict
+
+ANSWER_SECONDS: Final = 4.5
+"""From a request that is whole to its answer: reading secrets again and Temporal's time-out may add up."""
 
 _UNREAD: Final = frozenset({Verdict.AMBIGUOUS, Verdict.ENCODED, Verdict.TOO_LARGE, Verdict.WRONG_CALLER})
 """Refused with the body still to come; it is not waited for."""
@@ -61,8 +65,8 @@ class Door:
         name = endpoint.dialect.name
         try:
             self._check_caller(request)
-            reading = await self._read(endpoint, request)
-            verdict = await self._delivery.deliver(reading) if reading else Verdict.IGNORED
+            body = await read_body(request, self._body_limit)
+            reading, verdict = await self._decide(endpoint, request, body)
         except RefusedError as refused:
             self._journal.refused(name, refused.verdict, caller=refused.caller)
             return refused.verdict
@@ -72,11 +76,19 @@ class Door:
         self._journal.accepted(name, verdict, reading, seconds=time.perf_counter() - started)
         return verdict
 
-    async def _read(self, endpoint: Endpoint, request: Request) -> Reading | None:
-        body = await read_body(request, self._body_limit)
+    async def _decide(
+        self, endpoint: Endpoint, request: Request, body: bytes
+    ) -> tuple[Reading | None, Verdict]:
+        """Verify, read and deliver, all within the time that a provider waits."""
+        reading = None
         headers = request.headers.raw
-        await endpoint.verify(headers, body)
-        return endpoint.read(headers, body)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await endpoint.verify(headers, body)
+                reading = endpoint.read(headers, body)
+                return reading, await self._delivery.deliver(reading) if reading else Verdict.IGNORED
+        except TimeoutError:
+            return reading, Verdict.UNAVAILABLE
 
     def _check_caller(self, request: Request) -> None:
         peer = request.client.host if request.client else None

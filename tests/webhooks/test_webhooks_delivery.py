@@ -332,6 +332,20 @@ async def test_a_temporal_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
     await silent.wait_closed()
 
 
+async def test_slow_secrets_and_a_slow_temporal_together_are_answered_in_time(
+    http: httpx.AsyncClient, receiving: Client, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def for_ever(*_arguments: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("countersign.webhooks.app.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("countersign.webhooks.endpoint.Endpoint.verify", for_ever)
+    async with door_in_process(receiving) as url, calling(url) as slow:
+        assert await deliver(slow, envelope(agreement.title)) == 503
+    assert await agreement.events() == []
+    assert (await http.get("/healthz")).status_code == 200
+
+
 async def test_a_namespace_that_is_not_there_loses_nothing(receiving: Client) -> None:
     """Temporal says `not found`, as it does for workflows; this one must not be answered 2xx."""
     mark = reference.marker(environment="development", namespace="nowhere", reference="A-17")

@@ -83,6 +83,7 @@ async def starter(
     return process.returncode, output.decode()
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("provider")
 async def test_from_nothing_to_a_verified_test_event(
     receiving: Client, sandbox: Sandbox, clean: Path

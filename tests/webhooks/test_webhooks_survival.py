@@ -229,5 +229,6 @@ async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
     )
     assert kills >= at_least
     assert again > 0
-    assert lost > 0
-    assert set(resolved) == {"webhook", "poll"}
+    if victim == "door":  # Temporal may be back before the provider gives up
+        assert lost > 0
+        assert set(resolved) == {"webhook", "poll"}
