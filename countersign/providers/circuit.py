@@ -102,16 +102,8 @@ class Circuit:
     def enter(self, operation: str) -> int:
         """Begin a call; see `passage`. Returns what `leave` wants."""
         with self._lock:
-            now = self.snapshot()
-            if now.probe_in is not None:
-                wait = max(now.probe_in, _BUSY_SECONDS)
-                raise HeldError(
-                    f"{operation}: held back: {now.reason}", operation=operation, retry_after=wait
-                )
-            if self._state is State.RECOVERING and self._flying >= self._allowed:
-                raise HeldError(
-                    f"{operation}: held back: recovering", operation=operation, retry_after=_BUSY_SECONDS
-                )
+            if self._state is not State.CLOSED:
+                self._hold_back(operation)
             self._flying += 1
             return self._epoch
 
@@ -122,6 +114,13 @@ class Circuit:
                 return
             self._flying -= 1
             self._learn(judge(error))
+
+    def _hold_back(self, operation: str) -> None:
+        now = self.snapshot()
+        if now.probe_in is None and self._flying < self._allowed:
+            return
+        wait = max(now.probe_in or 0, _BUSY_SECONDS)
+        raise HeldError(f"{operation}: held back: {now.reason}", operation=operation, retry_after=wait)
 
     def begin_probe(self) -> None:
         """Note that a probe goes out now, so that no second one does."""

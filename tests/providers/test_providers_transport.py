@@ -11,7 +11,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from countersign.observability.metrics import PROVIDER_CALLS
-from countersign.providers.errors import KeyReplacedError, UnauthorisedError
+from countersign.providers.errors import KeyReplacedError, NotSentError, UnauthorisedError
 from countersign.providers.transport import Transport
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
@@ -175,3 +175,25 @@ class TestSafety:
                 async with TurboDocxClient(transport) as provider:
                     await read(provider)
                 assert len(server.received) == 1
+
+    @pytest.mark.parametrize(
+        ("trust_env", "no_proxy", "asked"), [(True, "", 1), (True, "*", 0), (False, "", 0)]
+    )
+    async def test_a_proxy_is_asked_only_where_the_settings_say_so(
+        self, monkeypatch: pytest.MonkeyPatch, *, trust_env: bool, no_proxy: str, asked: int
+    ) -> None:
+        """P26: what a proxy refuses to connect was never sent."""
+        async with edge(response(502)) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+            monkeypatch.setenv("NO_PROXY", no_proxy)
+            transport = Transport(
+                "https://countersign.invalid",
+                provider="x",
+                credentials=FixedKey(),
+                explain=explain,
+                trust_env=trust_env,
+            )
+            async with TurboDocxClient(transport) as provider:
+                assert type(await error_of(write, provider)) is NotSentError
+            assert [each.method for each in proxy.received] == ["CONNECT"] * asked
+            assert KEY not in str(proxy.received)

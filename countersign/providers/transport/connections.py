@@ -1,4 +1,8 @@
-"""httpx clients as a transport wants them, and a pool whose cost does not grow with its connections."""
+"""Connections to a provider. We use httpx's requests, responses and transports, and not its client.
+
+The client adds cookies that stay, redirects, authentication from elsewhere and a log line with the address,
+none of which may happen here, and takes as long as all of our own layers (benchmarks/client.py).
+"""
 
 import asyncio
 import functools
@@ -6,6 +10,7 @@ import importlib.util
 import logging
 import ssl
 import sys
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, cast
 
@@ -13,57 +18,51 @@ import httpx
 
 from countersign.providers.calls import Limits
 
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # below it they print presigned URLs and cookies
+logging.getLogger("httpcore").setLevel(logging.WARNING)  # below it, it prints cookies
 
 if importlib.util.find_spec("sniffio") is None:
     # httpcore tries to import it for every lock it makes. Looking for what is not installed is a third of a
-    # call's CPU; this answers the same, at once (benchmarks/client.py).
+    # call's CPU; this answers the same, at once.
     sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # documented: None means not found
 
 _FILES_AT_ONCE: Final = 20
 
 
-def api_client(limits: Limits, *, trust_env: bool, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
-    """Make the client of a provider's API."""
-    return _client(limits, limits.connections, trust_env=trust_env, tls=tls, pool=not trust_env)
-
-
-def file_client(limits: Limits, *, trust_env: bool, tls: ssl.SSLContext | None) -> httpx.AsyncClient:
-    """Make the client of presigned files, whose slow downloads take no connection from the API."""
-    return _client(limits, _FILES_AT_ONCE, trust_env=trust_env, tls=tls, pool=False)
-
-
 @functools.cache
-def _default_tls(*, trust_env: bool) -> ssl.SSLContext:
-    # One for all clients: loading the authorities takes 20 ms
+def default_tls(*, trust_env: bool) -> ssl.SSLContext:
+    """Make the TLS settings for those who bring none: one for all, as loading the authorities takes 20 ms."""
     return httpx.create_ssl_context(trust_env=trust_env)
 
 
-def _client(
-    limits: Limits, connections: int, *, trust_env: bool, tls: ssl.SSLContext | None, pool: bool
-) -> httpx.AsyncClient:
-    verify = tls or _default_tls(trust_env=trust_env)
-
-    def one_connection() -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=_http_limits(limits, 1))
-
-    return httpx.AsyncClient(
-        headers={"User-Agent": "countersign"},
-        follow_redirects=False,
-        trust_env=trust_env,
-        verify=verify,
-        timeout=httpx.Timeout(connect=limits.connect, read=limits.read, write=limits.write, pool=limits.pool),
-        limits=_http_limits(limits, connections),
-        transport=_Pool(one_connection, connections) if pool else None,
-    )
+def environment_proxy(host: str) -> str | None:
+    """Find the proxy for https to a host, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say."""
+    proxies = urllib.request.getproxies()
+    found = proxies.get("https") or proxies.get("all")
+    return None if urllib.request.proxy_bypass(host) else found
 
 
-def _http_limits(limits: Limits, connections: int) -> httpx.Limits:
-    return httpx.Limits(
-        max_connections=connections,
-        max_keepalive_connections=connections,
-        keepalive_expiry=limits.keep_alive,
+def file_transport(limits: Limits, tls: ssl.SSLContext, proxy: str | None) -> httpx.AsyncBaseTransport:
+    """Open connections for presigned files, whose slow downloads take none from the API."""
+    return _transport(limits, tls, proxy, connections=_FILES_AT_ONCE)
+
+
+def api_transport(limits: Limits, tls: ssl.SSLContext, proxy: str | None) -> httpx.AsyncBaseTransport:
+    """Open connections for a provider's API."""
+    return _Pool(lambda: _transport(limits, tls, proxy, connections=1), limits.connections)
+
+
+def _transport(
+    limits: Limits, tls: ssl.SSLContext, proxy: str | None, *, connections: int
+) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(
+        verify=tls,
+        proxy=proxy,
+        trust_env=False,
+        limits=httpx.Limits(
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=limits.keep_alive,
+        ),
     )
 
 

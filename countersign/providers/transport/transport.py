@@ -1,6 +1,7 @@
 """One call, from its credentials to its result or its one error."""
 
 import asyncio
+import functools
 import json
 import logging
 import ssl
@@ -22,7 +23,12 @@ from countersign.providers.calls import Call, Limits
 from countersign.providers.correlation import request_id
 from countersign.providers.errors import KeyReplacedError, ProviderError
 from countersign.providers.outcomes import Refusal, broken, error_of_failure, error_of_status
-from countersign.providers.transport.connections import api_client, file_client
+from countersign.providers.transport.connections import (
+    api_transport,
+    default_tls,
+    environment_proxy,
+    file_transport,
+)
 from countersign.providers.transport.ports import LOOPBACK, Credentials, Gate, OpenGate, RemoteFile
 
 T = TypeVar("T")
@@ -30,6 +36,11 @@ T = TypeVar("T")
 ANSWER_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of an API answer, decoded; a larger one (or a compression bomb) breaks the contract."""
 
+_HEADERS: Final[dict[str, str]] = {
+    "User-Agent": "countersign",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+}
 _log = logging.getLogger("countersign.providers")
 
 
@@ -43,8 +54,15 @@ class _Trace:
     left = False
     status: int | None = None
 
-    async def __call__(self, event: str, _info: object) -> None:
-        self.left = self.left or event.endswith("send_request_headers.started")
+    def follow(self, request: httpx.Request) -> None:
+        """Have httpcore tell of a request, until it leaves: the rest would only cost."""
+        self._extensions = request.extensions
+        request.extensions["trace"] = self
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
+            self.left = True
+            self._extensions.pop("trace", None)
 
 
 class Transport:
@@ -95,9 +113,16 @@ class Transport:
         self._gate = gate or OpenGate()
         self._correlate = correlate
         self._log_bodies = log_bodies
-        trust_env = trust_env and not loopback
-        self._client = api_client(self.limits, trust_env=trust_env, tls=tls)
-        self._files = file_client(self.limits, trust_env=trust_env, tls=tls)
+        proxy = environment_proxy(self._host) if trust_env and not loopback else None
+        tls = tls or default_tls(trust_env=trust_env)
+        self._api = api_transport(self.limits, tls, proxy)
+        self._files = file_transport(self.limits, tls, proxy)
+        self._timeout = httpx.Timeout(
+            connect=self.limits.connect,
+            read=self.limits.read,
+            write=self.limits.write,
+            pool=self.limits.pool,
+        ).as_dict()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,7 +132,7 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._api.aclose()
         await self._files.aclose()
 
     async def request(self, call: Call, parse: Callable[[Any], T]) -> T:
@@ -146,13 +171,13 @@ class Transport:
         return self._result(call, trace.status or 0, headers, body, parse)
 
     def _build(self, call: Call, correlation: str, credentials: Mapping[str, str]) -> httpx.Request:
-        headers = dict(credentials) | {"X-Request-ID": correlation, "Accept": "application/json"}
+        headers = {**_HEADERS, **credentials, "X-Request-ID": correlation}
         if call.writes:
             headers["Idempotency-Key"] = call.idempotency_key or correlation
             if call.file is None:
                 headers["Content-Type"] = "application/json"
         file = call.file
-        return self._client.build_request(
+        return httpx.Request(
             call.method,
             self.base_url + call.target,
             params=call.query or None,
@@ -160,14 +185,15 @@ class Transport:
             json=call.body,
             data=call.form,
             files={"file": (file.name, file.content, file.media_type)} if file else None,
+            extensions={"timeout": self._timeout},
         )
 
     async def _send(self, call: Call, request: httpx.Request, trace: _Trace) -> tuple[httpx.Headers, bytes]:
-        request.extensions["trace"] = trace
+        trace.follow(request)
         total = self.limits.write_total if call.writes else self.limits.read_total
         try:
             async with asyncio.timeout(total):
-                response = await self._client.send(request, stream=True)
+                response = await self._api.handle_async_request(request)
                 trace.status = response.status_code
                 async with aclosing(response):
                     return response.headers, await _read(response)
@@ -197,8 +223,8 @@ class Transport:
         self, call: Call, correlation: str, status: int | None, error: ProviderError | None, seconds: float
     ) -> None:
         outcome = "ok" if error is None else type(error).__name__.removesuffix("Error")
-        PROVIDER_CALLS.labels(self._provider, call.operation, outcome).inc()
-        PROVIDER_CALL_SECONDS.labels(self._provider, call.operation).observe(seconds)
+        _calls(self._provider, call.operation, outcome).inc()
+        _seconds(self._provider, call.operation).observe(seconds)
         failed = None if error is None else outcome
         tracing.record_call(
             call.method, call.path, host=self._host, seconds=seconds, status=status, error=failed
@@ -227,8 +253,9 @@ class Transport:
         """
         started, status, failed = time.perf_counter(), None, "Unavailable"
         try:
-            request = self._files.build_request("GET", url, headers={"Accept-Encoding": "identity"})
-            response = await self._files.send(request, stream=True)
+            headers = _HEADERS | {"Accept": "*/*", "Accept-Encoding": "identity"}
+            request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeout})
+            response = await self._files.handle_async_request(request)
             status = response.status_code
             async with aclosing(response):
                 yield RemoteFile(status, response.headers, response.aiter_bytes())
@@ -240,6 +267,10 @@ class Transport:
             tracing.record_call(
                 "GET", operation, host=host, seconds=seconds, status=status, error=failed or None
             )
+
+
+_calls = functools.cache(PROVIDER_CALLS.labels)
+_seconds = functools.cache(PROVIDER_CALL_SECONDS.labels)
 
 
 async def _read(response: httpx.Response) -> bytes:
