@@ -39,7 +39,9 @@ async def test_a_key_refused_before_the_send_fails_the_start_clearly(office: Off
     assert await office.documents_of(agreement) == []
 
 
-@pytest.mark.parametrize("status", [401, 402, 403])
+@pytest.mark.parametrize(
+    "status", [401, *(pytest.param(each, marks=pytest.mark.heavy) for each in (402, 403))]
+)
 async def test_a_key_refused_after_the_send_fails_nothing(office: Office, status: int) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)

@@ -171,6 +171,7 @@ READ_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError]]] = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", READ_FAULTS)
 async def test_a_read_ends_in_its_error_after_one_request(name: str, desk: Desk, document_id: str) -> None:
     fault, kind = READ_FAULTS[name]
