@@ -6,10 +6,8 @@ none of which may happen here, and takes as long as all of our own layers (bench
 
 import asyncio
 import functools
-import importlib.util
 import logging
 import ssl
-import sys
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, cast
@@ -19,11 +17,6 @@ import httpx
 from countersign.providers.calls import Limits
 
 logging.getLogger("httpcore").setLevel(logging.WARNING)  # below it, it prints cookies
-
-if importlib.util.find_spec("sniffio") is None:
-    # httpcore tries to import it for every lock it makes. Looking for what is not installed is a third of a
-    # call's CPU; this answers the same, at once.
-    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # documented: None means not found
 
 _FILES_AT_ONCE: Final = 20
 
