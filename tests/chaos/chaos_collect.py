@@ -151,6 +151,6 @@ async def _histories(client: Client) -> defaultdict[str, Told]:
 
 
 async def _recorded(client: Client, reference: str) -> tuple[str, ...]:
-    handle = client.get_workflow_handle_for(AgreementWorkflow.run, workflow_id(reference))
+    handle = client.get_workflow_handle(workflow_id(reference))
     timeline = await handle.query(AgreementWorkflow.timeline)
     return tuple(entry.event_id for entry in timeline if entry.event_id)
