@@ -135,7 +135,7 @@ def provider_worker(
             archive.archive,
         ],
         interceptors=[InitiatorInterceptor()],
-        tuner=tuner(provider.circuit),
+        tuner=tuner(provider.slots),
         deployment_config=build,
         max_task_queue_activities_per_second=_steps_per_second(provider.calls_per_second),
         disable_eager_activity_execution=True,
@@ -203,6 +203,7 @@ async def run() -> int:
             )
         for worker in workers:
             await open_things.enter_async_context(worker)
+        open_things.push_async_callback(provider.slots.drain)
         print("worker ready", flush=True)  # noqa: T201  # whoever started it waits for this line
         await asyncio.Event().wait()
     return 0

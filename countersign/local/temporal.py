@@ -14,13 +14,14 @@ READY: Final = "Temporal Server:"
 """What the dev server prints once it answers."""
 
 _DYNAMIC_CONFIG: Final = {
+    "frontend.enableCancelWorkerPollsOnShutdown": "true",
     "history.timerProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxTimeShift": '"10ms"',
     "history.transferProcessorMaxPollRPS": "2000",
     "system.forceSearchAttributesCacheRefreshOnRead": "true",
 }
 """The defaults make every task wait for a 50 ms slot, every timer for a second, and a new search attribute
-for a minute."""
+for a minute; and a step that is handed to a worker in the moment it stops is lost until its time-out."""
 
 _SQLITE_PRAGMAS: Final = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 """One sync per agreement instead of 128; survives a killed process, not a power cut."""

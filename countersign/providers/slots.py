@@ -8,6 +8,8 @@ their calls as not sent.
 import asyncio
 import contextlib
 import threading
+import time
+from typing import Final
 
 from temporalio.worker import (
     CustomSlotSupplier,
@@ -25,12 +27,17 @@ _UNUSED = 5
 """Slots for kinds of task that a provider's worker does not serve; Temporal wants a number."""
 
 
-def tuner(circuit: Circuit) -> WorkerTuner:
+DRAIN_SECONDS: Final = 3.0
+"""How long a stopping worker waits for what its polls may still bring."""
+_GLANCE: Final = 0.02
+
+
+def tuner(slots: "CircuitSlots") -> WorkerTuner:
     """Build the tuner of a provider's worker: its activities' slots follow the circuit."""
     unused = FixedSizeSlotSupplier(_UNUSED)
     return WorkerTuner.create_composite(
         workflow_supplier=unused,
-        activity_supplier=CircuitSlots(circuit),
+        activity_supplier=slots,
         local_activity_supplier=unused,
         nexus_supplier=unused,
     )
@@ -47,6 +54,8 @@ class CircuitSlots(CustomSlotSupplier):
         self._circuit = circuit
         self._lock = threading.Lock()
         self._taken = 0
+        self._used = 0
+        self._draining = False
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         circuit.subscribe(self._wake)
 
@@ -69,19 +78,41 @@ class CircuitSlots(CustomSlotSupplier):
         """Take a slot if there is one now."""
         allowed = self._circuit.snapshot().allowed
         with self._lock:
-            if self._taken >= allowed:
+            if self._draining or self._taken >= allowed:
                 return None
             self._taken += 1
             return SlotPermit()
 
-    def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:
-        """Nothing to do: a slot counts from when it is reserved."""
+    def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:  # noqa: ARG002  # the SDK's signature
+        """Note that a poll has brought a task; its slot counted before."""
+        with self._lock:
+            self._used += 1
 
-    def release_slot(self, ctx: SlotReleaseContext) -> None:  # noqa: ARG002  # the SDK's signature
+    def release_slot(self, ctx: SlotReleaseContext) -> None:
         """Give a slot back."""
         with self._lock:
             self._taken -= 1
+            self._used -= ctx.slot_info is not None
         self._wake()
+
+    async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
+        """Take no more, and wait for what parked polls may still bring; to be called before the worker stops.
+
+        Temporal loses a task that it hands to a poll in the very moment in which the worker stops: nobody
+        runs it, and only its time-out brings it back; a send is then of unknown outcome. Parked polls of a
+        busy queue are served at once; those of an idle one stay parked, but then there is nothing to lose.
+
+        Args:
+            seconds: The longest wait.
+        """
+        self._draining = True
+        until = time.monotonic() + seconds
+        while self._parked() and time.monotonic() < until:  # noqa: ASYNC110  # set on foreign threads
+            await asyncio.sleep(_GLANCE)
+
+    def _parked(self) -> int:
+        with self._lock:
+            return self._taken - self._used
 
     def _wake(self, _: Snapshot | None = None) -> None:
         with self._lock:

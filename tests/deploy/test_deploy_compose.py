@@ -77,7 +77,7 @@ def test_the_dev_server_is_tuned_as_the_local_one() -> None:
 
 def test_the_image_holds_what_it_copies_and_runs_as_nobody_special() -> None:
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    assert {*copied(), "requirements.lock"} == set(allowed)
+    assert {*copied(), "requirements.lock", "requirements-telemetry.lock"} == set(allowed)
     assert [name for name in copied() if not (ROOT / name).exists()] == []
     assert [name for name in copied() if any(fnmatch(name, pattern) for pattern in ("*.env", ".git*"))] == []
     assert re.findall(r"^USER (\w+)$", DOCKERFILE, re.MULTILINE) == ["countersign"]

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from countersign.providers.circuit import Circuit, CircuitRules
-from countersign.providers.slots import tuner
+from countersign.providers.slots import CircuitSlots, tuner
 from tests.conftest import temporal_executable
 from tests.providers.test_providers_slots import Looking
 
@@ -73,7 +73,7 @@ async def test_a_limit_of_none_stops_steps_until_it_is_unset(client: Client) -> 
             client,
             task_queue=steps_queue,
             activities=[look],
-            tuner=tuner(Circuit(CircuitRules())),
+            tuner=tuner(CircuitSlots(Circuit(CircuitRules()))),
             disable_eager_activity_execution=True,
         )
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio import activity, workflow
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -15,7 +16,7 @@ from countersign.observability.metrics import CIRCUIT_CHANGES, CIRCUIT_STATE
 from countersign.providers.circuit import Circuit, CircuitRules, Snapshot, State
 from countersign.providers.errors import UnavailableError
 from countersign.providers.probe import probing
-from countersign.providers.slots import tuner
+from countersign.providers.slots import CircuitSlots, tuner
 
 RULES = CircuitRules(failures=3, cooldown=0.3, held_probe=0.3, slots=4)
 
@@ -65,7 +66,9 @@ class Looking:
 
 
 @asynccontextmanager
-async def working(client: Client, circuit: Circuit) -> AsyncIterator[tuple[Provider, str]]:
+async def working(
+    client: Client, circuit: Circuit, slots: CircuitSlots | None = None
+) -> AsyncIterator[tuple[Provider, str]]:
     provider, queue = Provider(circuit), uuid.uuid4().hex
     async with (
         probing(circuit, "test", provider.probe),
@@ -76,7 +79,7 @@ async def working(client: Client, circuit: Circuit) -> AsyncIterator[tuple[Provi
             client,
             task_queue=queue,
             activities=[provider.look],
-            tuner=tuner(circuit),
+            tuner=tuner(slots or CircuitSlots(circuit)),
             disable_eager_activity_execution=True,
         ),
     ):
@@ -155,3 +158,20 @@ async def test_a_probe_with_a_fault_of_its_own_is_made_again() -> None:
         trip(circuit)
         await until(circuit, State.RECOVERING)
     assert not outcomes
+
+
+async def test_a_drained_worker_leaves_nothing_that_was_handed_to_it(client: Client) -> None:
+    circuit = Circuit(RULES)
+    slots = CircuitSlots(circuit)
+    async with working(client, circuit, slots) as (provider, queue):
+        handles = await start(client, queue, 30)
+        await provider.crowded.wait()
+        await slots.drain(seconds=60)
+        assert slots._parked() == 0
+    for handle in handles:
+        description = (await handle.describe()).raw_description
+        for step in description.pending_activities:
+            assert step.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+        if description.pending_activities:
+            await handle.terminate()
+    assert provider.calls < len(handles), "some were left for other workers"

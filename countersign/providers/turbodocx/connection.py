@@ -9,6 +9,7 @@ from countersign.providers.calls import Limits
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.download import DownloadRules
 from countersign.providers.probe import probing
+from countersign.providers.slots import CircuitSlots
 from countersign.providers.transport import Gate, Transport
 from countersign.providers.turbodocx.client import PROVIDER, TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
@@ -38,10 +39,11 @@ class RotatingKey:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What a worker needs: the client, its circuit, and calls per second for all workers together."""
+    """What a worker needs: the client, its circuit with slots, calls per second for all workers together."""
 
     client: TurboDocxClient
     circuit: Circuit
+    slots: CircuitSlots
     calls_per_second: float | None
 
 
@@ -68,7 +70,7 @@ async def open_provider(
         connect(settings, options, gate=circuit) as client,
         probing(circuit, PROVIDER, client.probe),
     ):
-        yield Provider(client, circuit, options.calls_per_second)
+        yield Provider(client, circuit, CircuitSlots(circuit), options.calls_per_second)
 
 
 def connect(
