@@ -152,6 +152,7 @@ async def test_a_missing_extra_is_named(watched: Watched) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.heavy
 async def test_a_collector_that_is_away_delays_nobody(watched: Watched) -> None:
     await watched.complete_one()
     nowhere = "http://127.0.0.1:1"
