@@ -10,6 +10,7 @@ from activities.errors import provider_errors, to_application_error
 from activities.keys import StoreKeys
 from activities.observation import observe
 from activities.pdf import NotAPdfError, check_pdf
+from activities.pulse import Pulse
 from countersign.events import EventKind
 from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
@@ -45,34 +46,34 @@ class ArchiveActivities:
         What was stored by an earlier attempt stays; each attempt asks for a fresh link. A failure after the
         confirmation carries what was seen, so that signed stays signed while the archive fails.
         """
+        pulse = Pulse()
         with provider_errors():
             observation = await observe(self._client, task.document_id)
         if observation.status != EventKind.COMPLETED:
             return ArchiveOutcome(observation=observation)
         try:
-            return ArchiveOutcome(observation=observation, archive=await self._store_all(task))
+            return ArchiveOutcome(observation=observation, archive=await self._store_all(task, pulse))
         except ProviderError as error:
             raise _failed(str(error), observation, like=to_application_error(error)) from None
         except (StorageError, NotAPdfError) as error:
             raise _failed(str(error), observation) from None
 
-    async def _store_all(self, task: ArchiveInput) -> Archive:
-        activity.heartbeat("download")
-        document = await self._document(task)
-        activity.heartbeat("audit trail")
+    async def _store_all(self, task: ArchiveInput, pulse: Pulse) -> Archive:
+        document = await self._document(task, pulse)
+        pulse.beat()
         audit_trail = await self._evidence(self._keys.audit_trail(task.reference), await self._audit(task))
         timeline = await self._evidence(self._keys.timeline(task.reference), _timeline(task, document))
         return Archive(document=_stored(document), audit_trail=audit_trail, timeline=timeline)
 
-    async def _document(self, task: ArchiveInput) -> StoredFile:
+    async def _document(self, task: ArchiveInput, pulse: Pulse) -> StoredFile:
         key = self._keys.signed_document(task.reference)
         if stored := await self._store.find(key):
             return stored
+        pulse.beat()
         link = await self._client.download_link(task.document_id)
+        pulse.beat()
         with self._store.draft() as draft:
-            await self._client.download(
-                link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=activity.heartbeat
-            )
+            await self._client.download(link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=pulse.beat)
             draft.flush()
             check_pdf(draft.path)
             stored = await self._store.publish(key, draft)
