@@ -57,6 +57,12 @@ class Scene:
                 await asyncio.sleep(0.5)
         self.expected.discard(alert)
 
+    async def seen(self, series: str) -> None:
+        """Wait until Prometheus has scraped a series."""
+        async with asyncio.timeout(PATIENCE):
+            while not self.prometheus.query(series):  # noqa: ASYNC110  # it is Prometheus's state
+                await asyncio.sleep(0.5)
+
     async def fault(self, **script: Any) -> None:
         await self.watched.stack.sandbox.call("PUT", "/_sandbox/faults", script)
 
@@ -149,6 +155,8 @@ async def temporal_frozen(scene: Scene) -> None:
 
 async def webhooks_dropped(scene: Scene) -> None:
     await scene.fault(webhooks=[{"do": "drop", "times": None}])
+    await scene.start_and_sign(1)
+    await scene.seen('countersign_agreements_total{resolved_by="poll"}')  # an increase needs a beginning
     await scene.start_and_sign(6)
     await scene.fires("WebhooksLost")
     await scene.heal()
