@@ -7,7 +7,6 @@ Two workers share the process: one for the workflows and what touches only the s
 
 import argparse
 import asyncio
-import pkgutil
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -19,7 +18,6 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-import workflows
 from activities.archive import ArchiveActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
@@ -45,19 +43,9 @@ from workflows import metrics
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import WORKFLOW_NAME, Sender, WaitingFor, provider_task_queue
 
-_SANDBOXED: Final = "agreement"
-_PASSED_THROUGH: Final = (
-    "activities",
-    "countersign",
-    "httpx",
-    *(
-        f"workflows.{each.name}"
-        for each in pkgutil.iter_modules(workflows.__path__)
-        if each.name != _SANDBOXED
-    ),
-)
-"""Imported once, not anew for every agreement: that alone was half of a worker's time. They are kept
-deterministic by a test of what they may use, and by the recorded histories."""
+_PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows")
+"""Imported once, not anew for every agreement: that alone was half of a worker's time. Workflows are kept
+deterministic by a test of what they may use (tests/test_imports.py), and by the recorded histories."""
 CALLS_PER_STEP: Final = 3
 """The most calls a provider's step makes (archiving; but a search for a lost send, which may read ten pages).
 The queue's limit counts steps, so it is the limit on calls divided by this: what the provider sees stays
