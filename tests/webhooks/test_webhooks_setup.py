@@ -59,13 +59,18 @@ async def provider(
     sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[TurboDocxClient]:
-    """A client at a sandbox without a subscription, also afterwards."""
+    """A client at a sandbox without a subscription, before and afterwards."""
     for name, value in settings_at(sandbox).items():
         monkeypatch.setenv(name, value)
     (settings,) = load(TurboDocxSettings)
+    await unsubscribe(sandbox)
     async with connect(Rotating(settings)) as client:
         yield client
-    with suppress(SandboxError):  # a test that makes none has none to delete
+    await unsubscribe(sandbox)
+
+
+async def unsubscribe(sandbox: Sandbox) -> None:
+    with suppress(SandboxError):  # there may be none to delete
         await sandbox.call("DELETE", "/api/webhooks/signature")
 
 
