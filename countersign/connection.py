@@ -17,6 +17,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from countersign.configuration import SettingsError, load
+from countersign.observability.core_logs import quiet_runtime
 from countersign.settings import EncryptionSettings
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
@@ -76,7 +77,7 @@ async def connect(
         environment: Read instead of the process's own environment.
         codec: Encrypts payloads, see `data_converter`; by default that of the settings, if they have keys.
         interceptors: Client interceptors; those that are worker interceptors too serve its workers.
-        runtime: Where the SDK's metrics and logs go; made before the first client.
+        runtime: Where the SDK's metrics go; made before the first client.
         lazy: Connect at the first call instead of now, so that a server that is down is no failure yet.
 
     Raises:
@@ -96,7 +97,7 @@ async def connect(
             **options,
             data_converter=data_converter(codec),
             interceptors=interceptors,
-            runtime=runtime,
+            runtime=runtime or quiet_runtime(),
             lazy=lazy,
             connect_timeout=CONNECT_TIMEOUT,
         )

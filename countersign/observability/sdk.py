@@ -11,6 +11,7 @@ from typing import Final
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from countersign.local.ports import LOOPBACK, free_port
+from countersign.observability.core_logs import FORWARDED
 
 _TIMEOUT: Final = 2
 
@@ -27,6 +28,7 @@ class SdkMetrics:
         self._url = f"http://{address}/metrics"
         self.runtime = Runtime(
             telemetry=TelemetryConfig(
+                logging=FORWARDED,
                 metrics=PrometheusConfig(
                     bind_address=address,
                     # as the official dashboards expect
@@ -34,7 +36,7 @@ class SdkMetrics:
                     unit_suffix=True,
                     durations_as_seconds=True,
                     histogram_bucket_overrides=buckets,
-                )
+                ),
             )
         )
 

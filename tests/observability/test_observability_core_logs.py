@@ -1,0 +1,45 @@
+"""What the SDK's core has to say comes through our handlers, and not past them to stderr."""
+
+import asyncio
+import logging
+import uuid
+from pathlib import Path
+
+import pytest
+from temporalio.worker import Worker
+
+from countersign.connection import connect
+from countersign.local.ports import free_port
+from countersign.local.processes import Part, Supervisor, says
+from countersign.local.temporal import READY, dev_server_command, find_temporal
+from worker import workflow_runner
+from workflows.agreement import AgreementWorkflow
+
+
+@pytest.mark.heavy
+async def test_the_core_says_through_logging_that_its_server_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    command = dev_server_command(
+        await find_temporal(tmp_path),
+        port=port,
+        ui_port=free_port(),
+        metrics_port=free_port(),
+        database=tmp_path / "temporal.db",
+        search_attributes={},
+    )
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
+    async with Supervisor(tmp_path / "logs") as supervisor:
+        await supervisor.start(Part("temporal", command, says(READY), {"PATH": ""}, tmp_path))
+        worker = Worker(
+            await connect(),
+            task_queue=uuid.uuid4().hex,
+            workflows=[AgreementWorkflow],
+            workflow_runner=workflow_runner(),
+        )
+        with caplog.at_level(logging.WARNING):
+            async with asyncio.timeout(60), worker:
+                supervisor.kill("temporal")
+                while not any(each.name.startswith("temporalio.core") for each in caplog.records):  # noqa: ASYNC110  # the log is all there is
+                    await asyncio.sleep(0.05)
