@@ -16,7 +16,7 @@ DEV := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
 .PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean schemas
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before your eyes; leaves nothing running
 	@$(RUN) starter.py demo

@@ -122,7 +122,6 @@ class TurboDocxSettings(Settings):
     org_id: str = Field(description="Organisation id, a UUID.")
     base_url: str = Field(default=f"https://{LIVE_HOST}", description="The API, or a local sandbox.")
     sender_email: str = Field(
-        pattern=r"^[^@\s]+@[^@\s]+$",
         repr=False,
         description="Who asks for signatures, unless the agreement says.",
     )
@@ -150,6 +149,13 @@ class TurboDocxSettings(Settings):
                 f"is a live key outside production; use one that starts with {TEST_KEY_PREFIX}, "
                 "or set COUNTERSIGN_ALLOW_LIVE=true"
             )
+        return value
+
+    @field_validator("sender_email")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if re.fullmatch(r"[^@\s]+@[^@\s]+", value) is None:
+            raise ValueError("must be an e-mail address, name@example.com")
         return value
 
     @field_validator("base_url")
