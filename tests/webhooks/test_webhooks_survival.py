@@ -189,7 +189,7 @@ def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
 @pytest.mark.heavy
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    ("victim", "agreements", "dead_seconds", "at_least"), [("door", 84, 0.5, 3), ("temporal", 30, 20, 1)]
+    ("victim", "agreements", "dead_seconds", "at_least"), [("door", 84, 0.5, 3), ("temporal", 84, 20, 1)]
 )
 async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
     tmp_path: Path, victim: str, agreements: int, dead_seconds: float, at_least: int
