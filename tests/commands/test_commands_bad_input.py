@@ -226,23 +226,29 @@ def test_a_mistake_is_one_sentence_and_nothing_is_done(
     assert _ledger(stack) == before
 
 
-@pytest.mark.usefixtures("shell")
-def test_no_permission_is_told_apart(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_permission_is_told_apart(shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
+    before = _ledger(stack)
+    path = shell.folder / "draft.json"
+    path.write_text(json.dumps(_draft(Mistake(""))))
     forbidden = {
         "path": "/template/*",
         "do": "status",
         "status": 403,
+        "times": None,
         "body": {"message": "no", "type": "Role"},
     }
     asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [forbidden]}))
-    with pytest.raises(CommandError) as raised:
-        asyncio.run(check_agreement(_draft(Mistake(""))))
-    asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
-    assert str(raised.value) == (
-        "the provider's key lacks the permission: give it the role `contributor` or `administrator`"
-    )
-    assert raised.value.exit_code == ExitCode.BAD_INPUT
+    try:
+        with pytest.raises(CommandError) as raised:
+            asyncio.run(check_agreement(_draft(Mistake(""))))
+        told = shell("start", str(path))
+    finally:
+        asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
+    sentence = "the provider's key lacks the permission: give it the role `contributor` or `administrator`"
+    assert (str(raised.value), raised.value.exit_code) == (sentence, ExitCode.BAD_INPUT)
+    assert (told.err, told.code) == (f"{sentence}\n", ExitCode.BAD_INPUT)
+    assert _ledger(stack) == before
 
 
 def test_a_reference_used_before_is_refused(shell: Shell, stack: Stack) -> None:
