@@ -10,7 +10,9 @@ import pytest
 
 from commands.agreements import agreement_result, start_agreement
 from commands.following import follow_agreement
+from countersign.connection import connect
 from countersign.local.stack import Stack
+from countersign.reference import workflow_id
 from tests.commands.shell import Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 from workflows.messages import Stage
@@ -134,6 +136,31 @@ def test_an_agreement_that_needs_no_decision_takes_none(shell: Shell, reference:
     assert (ran.code, ran.err) == (4, f"{reference}: the agreement needs no decision\n")
     assert shell("resolve", reference).code == 2
     assert shell("resolve", reference, "--keep", "--abandon").code == 2
+
+
+def test_many_alike_are_decided_at_once(shell: Shell, reference: str) -> None:
+    others = [reference, f"verb-{uuid.uuid4().hex[:10]}"]
+    asyncio.run(_start(others[1]))
+    for each in others:
+        asyncio.run(_tell_of_a_twin(each))
+        assert "Another document carries" in shell("status", each).out
+    where = "NeedsAttention = true AND AgreementStage = 'awaiting_signatures'"
+    ran = shell("resolve", "--where", where, "--keep", "--yes")
+    assert ran.code == 0
+    for each in others:
+        assert each in ran.out
+        status = json.loads(shell("status", each, "--json").out)
+        assert (status["needs_attention"], status["waiting_for"]) == (None, "signatures")
+
+
+async def _tell_of_a_twin(reference: str) -> None:
+    """Signal what the door would if a second document carried the agreement's marker."""
+    handle = (await connect()).get_workflow_handle(workflow_id(reference))
+    twin = {"event_id": uuid.uuid4().hex, "kind": "sent", "document_id": f"twin-of-{reference}"}
+    await handle.signal("signature_event", twin)
+    async for status in follow_agreement(reference):
+        if status.needs_attention:
+            return
 
 
 def test_list_shows_the_oldest_first_and_filters(shell: Shell, reference: str) -> None:
