@@ -154,7 +154,7 @@ async def test_a_missing_extra_is_named(watched: Watched) -> None:
 
 @pytest.mark.heavy
 async def test_a_collector_that_is_away_delays_nobody(watched: Watched) -> None:
-    await watched.complete_one()
+    ended = await watched.complete_one()
     nowhere = "http://127.0.0.1:1"
-    done = await run(watched, "starter.py", "status", "traced-1", OTEL_EXPORTER_OTLP_ENDPOINT=nowhere)
+    done = await run(watched, "starter.py", "status", ended.reference, OTEL_EXPORTER_OTLP_ENDPOINT=nowhere)
     assert done.returncode == 0, done.stderr
