@@ -15,11 +15,10 @@ from countersign.local.sandbox import SandboxError
 from countersign.local.site import InUseError, Lock, Site
 from countersign.local.stack import Plan, Stack
 from countersign.local.temporal import TemporalNotFoundError
-from countersign.settings import data_folder
 from workflows import attributes
 
 ROOT: Final = Path(__file__).parents[1]
-FOLDER: Final = data_folder() / "local"
+FOLDER: Final = Path(".countersign/local")
 USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "door": 8080}
 
 FreePorts = Annotated[

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from commands.errors import BadInputError
 from countersign.configuration import read
+from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers.errors import RejectedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.models import Webhook, WebhookDelivery
@@ -26,7 +27,6 @@ VERIFIED: Final = "came through and verified"
 _SECRET: Final = WebhookSettings.variable("webhook_secret")
 _PREVIOUS: Final = WebhookSettings.variable("webhook_secret_previous")
 _UNTIL: Final = WebhookSettings.variable("webhook_secret_previous_until")
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _TEST_EVENT: Final = "signature.document.viewed"
 _TEST_DATA: Final = {
     "document_id": "00000000-0000-4000-8000-000000000000",
@@ -64,7 +64,7 @@ def check_url(url: str, *, sandbox: bool) -> str:
         BadInputError: The provider could not deliver there, or nothing would answer there.
     """
     parts = urlsplit(url)
-    local = sandbox and parts.scheme == "http" and parts.hostname in _LOOPBACK
+    local = sandbox and parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     if not parts.hostname or parts.username or (parts.scheme != "https" and not local):
         raise BadInputError("--url: use https://host" + PATH)
     if parts.path != PATH or parts.query or parts.fragment:

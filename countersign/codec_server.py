@@ -27,8 +27,9 @@ from temporalio.converter import PayloadCodec
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import encryption_codec
+from countersign.loopback import LOOPBACK_HOSTS
 from countersign.observability import logging
-from countersign.settings import LOOPBACK, CodecServerSettings
+from countersign.settings import CodecServerSettings
 from countersign.webhooks.body import read_body
 from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.server import CannotListenError, Server
@@ -102,7 +103,7 @@ async def serve(host: str, port: int, ui: Sequence[str]) -> int:
     codec = encryption_codec()
     if codec is None:
         raise SettingsError("COUNTERSIGN_ENCRYPTION_KEYS is not set: there is nothing to decrypt")
-    if settings.token is None and host not in LOOPBACK:
+    if settings.token is None and host not in LOOPBACK_HOSTS:
         raise SettingsError("COUNTERSIGN_CODEC_TOKEN is not set: without it, listen on 127.0.0.1 only")
     app = create_app(codec, token=settings.token, ui=ui)
     await Server(app, host=host, port=port, connection_limit=_CONNECTIONS, on_start=_announce).serve()

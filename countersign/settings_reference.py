@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from countersign import settings
 from countersign.configuration import Settings, is_secret
+from countersign.settings import GROUPS
 
 ENV_EXAMPLE: Final = Path(".env.example")
 DOCS: Final = Path("docs/settings.md")
@@ -65,14 +65,10 @@ class Entry(NamedTuple):
 def groups() -> Iterator[tuple[str, list[Entry]]]:
     """Yield each group of settings with its variables; a variable is listed once."""
     seen: set[str] = set()
-    for kind in (each for each in vars(settings).values() if isinstance(each, type)):
-        if issubclass(kind, Settings) and kind is not Settings:
-            entries = [_entry(kind, name, about) for name, about in kind.model_fields.items()]
-            yield (
-                (kind.__doc__ or "").splitlines()[0],
-                [each for each in entries if each.variable not in seen],
-            )
-            seen |= {each.variable for each in entries}
+    for kind in GROUPS:
+        entries = [_entry(kind, name, about) for name, about in kind.model_fields.items()]
+        yield (kind.__doc__ or "").splitlines()[0], [each for each in entries if each.variable not in seen]
+        seen |= {each.variable for each in entries}
 
 
 def _entry(kind: type[Settings], name: str, about: FieldInfo) -> Entry:

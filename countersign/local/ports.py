@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
-LOOPBACK: Final = "127.0.0.1"
+from countersign.loopback import LOOPBACK
 
 _RANGE: Final = range(20_000, 32_000)
 """Below the ports that systems hand out to outgoing connections, so that none takes ours meanwhile."""

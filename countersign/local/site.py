@@ -14,8 +14,9 @@ from typing import Final, Self
 
 import countersign
 from countersign.local import sandbox as sandbox_api
-from countersign.local.ports import LOOPBACK, Ports
+from countersign.local.ports import Ports
 from countersign.local.sandbox import Sandbox
+from countersign.loopback import LOOPBACK
 
 _OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
 _PORTS: Final = "ports.json"

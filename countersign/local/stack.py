@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from countersign.local import sandbox as sandbox_api
-from countersign.local.ports import LOOPBACK, Ports
+from countersign.local.ports import Ports
 from countersign.local.processes import Part, Ready, Supervisor, answers, says
 from countersign.local.site import Lock, Site, surroundings
 from countersign.local.temporal import READY, dev_server_command, find_temporal
+from countersign.loopback import LOOPBACK
 
 _ORDER: Final = (("temporal", "sandbox"), ("door", "worker"))
 """The door subscribes to the sandbox's webhooks and, as the worker does, connects to Temporal."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from temporalio.testing import WorkflowEnvironment
 
-from countersign.local.ports import LOOPBACK
+from countersign.loopback import LOOPBACK
 
 READY: Final = "Temporal Server:"
 """What the dev server prints once it answers."""

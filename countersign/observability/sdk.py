@@ -10,7 +10,8 @@ from typing import Final
 
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
-from countersign.local.ports import LOOPBACK, free_port
+from countersign.local.ports import free_port
+from countersign.loopback import LOOPBACK
 from countersign.observability.core_logs import FORWARDED
 
 _TIMEOUT: Final = 2

@@ -8,9 +8,10 @@ from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers import retry_after
 from countersign.providers.errors import ContractBrokenError, ThrottledError, UnavailableError
-from countersign.providers.transport import LOOPBACK, RemoteFile, Transport
+from countersign.providers.transport import RemoteFile, Transport
 
 _OPERATION: Final = "download"
 
@@ -98,7 +99,7 @@ def _is_allowed(url: SplitResult, rules: DownloadRules) -> bool:
 def _is_sandbox(url: SplitResult, transport: Transport) -> bool:
     base = urlsplit(transport.base_url)
     same = (url.scheme, url.port) == (base.scheme, base.port) and url.username is None
-    return same and base.hostname in LOOPBACK and url.hostname in LOOPBACK
+    return same and base.hostname in LOOPBACK_HOSTS and url.hostname in LOOPBACK_HOSTS
 
 
 def _raise_for(file: RemoteFile, *, limit: float) -> None:

@@ -15,11 +15,11 @@ import hvac
 from hvac.exceptions import Forbidden, InvalidPath, InvalidRequest, Unauthorized, VaultDown, VaultError
 from requests.exceptions import RequestException
 
+from countersign.loopback import LOOPBACK_HOSTS
 from countersign.secrets.local import read_value
 from countersign.secrets.managers import ATTEMPT_SECONDS, SecretManagerError
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def fetch(place: str, names: Sequence[str]) -> Mapping[str, str]:
@@ -64,7 +64,7 @@ def fetch(place: str, names: Sequence[str]) -> Mapping[str, str]:
 def _sign_in() -> Any:
     address = os.environ.get("VAULT_ADDR", "")
     url = urlsplit(address)
-    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in LOOPBACK_HOSTS):
         raise SecretManagerError("needs VAULT_ADDR=https://host; plain http is for this machine only")
     client = hvac.Client(
         url=address,

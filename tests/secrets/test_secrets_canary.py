@@ -22,9 +22,10 @@ from temporalio.testing import TimeSkipper
 from commands.local import plan
 from countersign.connection import connect
 from countersign.encryption import EncryptionCodec
-from countersign.local.ports import LOOPBACK, Ports, free_port
+from countersign.local.ports import Ports, free_port
 from countersign.local.processes import Part, answers
 from countersign.local.stack import Stack
+from countersign.loopback import LOOPBACK
 from countersign.observability.patterns import MASK
 from countersign.settings import CountersignSettings
 from countersign.storage import FolderStore

@@ -12,10 +12,11 @@ from temporalio.testing import TimeSkipper
 
 from commands.local import plan
 from countersign.connection import connect
-from countersign.local.ports import LOOPBACK, Ports
+from countersign.local.ports import Ports
 from countersign.local.processes import Part, answers
 from countersign.local.sandbox import API_KEY
 from countersign.local.stack import Stack
+from countersign.loopback import LOOPBACK
 from countersign.settings import CountersignSettings
 from countersign.storage import FolderStore
 from tests.workflows.office import Office, an_agreement

@@ -3,10 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final, Protocol
-
-LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-"""This machine, the one place where plain http may be spoken."""
+from typing import Protocol
 
 
 class Credentials(Protocol):

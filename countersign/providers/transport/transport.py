@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from countersign.loopback import LOOPBACK_HOSTS
 from countersign.observability import tracing
 from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
 from countersign.observability.redaction import redact_body
@@ -29,7 +30,7 @@ from countersign.providers.transport.connections import (
     environment_proxy,
     file_transport,
 )
-from countersign.providers.transport.ports import LOOPBACK, Credentials, Gate, OpenGate, RemoteFile
+from countersign.providers.transport.ports import Credentials, Gate, OpenGate, RemoteFile
 
 T = TypeVar("T")
 
@@ -99,7 +100,7 @@ class Transport:
         log_bodies: bool = False,
     ) -> None:
         url = urlsplit(base_url)
-        loopback = url.hostname in LOOPBACK
+        loopback = url.hostname in LOOPBACK_HOSTS
         if url.scheme != "https" and not (url.scheme == "http" and loopback):
             raise ValueError("base_url: must be https; plain http is for this machine only")
         if tls is not None and (tls.verify_mode != ssl.CERT_REQUIRED or not tls.check_hostname):

@@ -1,0 +1,45 @@
+"""Every setting, in one group per role; what cannot work is refused at start, all of it at once.
+
+Where values come from, and in which order, is in `configuration.py`. Temporal's own settings
+(`TEMPORAL_ADDRESS`, ...) are read by the SDK, see `connection.py`.
+"""
+
+from typing import Final
+
+from countersign.configuration import Settings, SettingsError, load
+from countersign.settings.encryption import CodecServerSettings, EncryptionSettings
+from countersign.settings.environment import PRODUCTION
+from countersign.settings.general import CountersignSettings
+from countersign.settings.provider import ProviderSettings
+from countersign.settings.turbodocx import LIVE_HOST, TurboDocxSettings
+from countersign.settings.webhooks import DoorSettings, WebhookSettings
+from countersign.settings.worker import WorkerSettings
+
+GROUPS: Final[tuple[type[Settings], ...]] = (
+    CountersignSettings,
+    TurboDocxSettings,
+    ProviderSettings,
+    WorkerSettings,
+    WebhookSettings,
+    EncryptionSettings,
+    CodecServerSettings,
+    DoorSettings,
+)
+"""All groups, in the order that the documentation lists them."""
+
+__all__ = [
+    "GROUPS",
+    "LIVE_HOST",
+    "PRODUCTION",
+    "CodecServerSettings",
+    "CountersignSettings",
+    "DoorSettings",
+    "EncryptionSettings",
+    "ProviderSettings",
+    "Settings",
+    "SettingsError",
+    "TurboDocxSettings",
+    "WebhookSettings",
+    "WorkerSettings",
+    "load",
+]

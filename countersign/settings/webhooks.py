@@ -1,0 +1,109 @@
+"""The secrets that deliveries are signed with, and how the webhook door listens."""
+
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from countersign.configuration import Settings
+
+
+class WebhookSettings(Settings):
+    """The webhook door's settings."""
+
+    prefix: ClassVar[str] = "TURBODOCX_"
+
+    webhook_secret: SecretStr = Field(description="The subscription's secret, `whsec_...`.")
+    webhook_secret_previous: SecretStr | None = Field(default=None, description="The secret it replaced.")
+    webhook_secret_previous_until: datetime | None = Field(
+        default=None, description="When the previous secret stops being accepted, ISO 8601 with an offset."
+    )
+
+    @field_validator("webhook_secret_previous_until")
+    @classmethod
+    def _has_offset(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("needs an offset, for example 2026-01-31T12:00:00Z")
+        return value
+
+    @model_validator(mode="after")
+    def _previous_has_an_end(self) -> Self:
+        if (self.webhook_secret_previous is None) != (self.webhook_secret_previous_until is None):
+            raise ValueError(
+                f"{self.prefix}WEBHOOK_SECRET_PREVIOUS and {self.prefix}WEBHOOK_SECRET_PREVIOUS_UNTIL "
+                "belong together; set both or neither"
+            )
+        return self
+
+    def accepted(self, now: datetime) -> tuple[SecretStr, ...]:
+        """Return the secrets that a delivery may be signed with at this time, the current one first."""
+        previous, until = self.webhook_secret_previous, self.webhook_secret_previous_until
+        return (
+            (self.webhook_secret, previous) if previous and until and now < until else (self.webhook_secret,)
+        )
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
+    except ValueError:
+        raise ValueError(
+            "must be addresses or networks such as 203.0.113.7 or 203.0.113.0/24, separated by commas"
+        ) from None
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
+
+
+class DoorSettings(Settings):
+    """How the webhook door listens, `COUNTERSIGN_WEBHOOKS_...`."""
+
+    prefix: ClassVar[str] = "COUNTERSIGN_WEBHOOKS_"
+
+    allowed_callers: Networks = Field(
+        default=(),
+        description="Addresses or networks that may deliver, separated by commas; empty admits anybody, and "
+        "the signature decides.",
+    )
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="Addresses or networks of our own proxies: their `X-Forwarded-For` is believed, nobody "
+        "else's.",
+    )
+    body_limit_bytes: int = Field(default=65_536, ge=1024, le=1_048_576, description="Size of a delivery.")
+    connection_limit: int = Field(
+        default=2500, ge=10, le=50_000, description="Connections at once; more are turned away with 503."
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Where the door offers its metrics."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="The port of the metrics; without one there are none."
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file of the certificate chain, where no proxy speaks TLS."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of its private key.")
+    find_unmarked: bool = Field(
+        default=False,
+        description="Look up events of unmarked documents by document id; only for agreements that are sent "
+        "without a marker.",
+    )
+    providers: Path | None = Field(
+        default=None,
+        description="TOML file of providers that speak Standard Webhooks, see "
+        "`countersign/providers/standard_webhooks/README.md`.",
+    )
+
+    @model_validator(mode="after")
+    def _certificate_has_a_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError(
+                "COUNTERSIGN_WEBHOOKS_TLS_CERTIFICATE and COUNTERSIGN_WEBHOOKS_TLS_KEY belong together; "
+                "set both or neither"
+            )
+        return self
