@@ -11,11 +11,12 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from countersign.events import EventKind
 from workflows import policies
+from workflows.facts import ResolvedBy
 from workflows.failures import ARCHIVE_FAILED
 from workflows.messages import Stage, WaitingFor
 from workflows.policies import Policy
 from workflows.progress import Observation
-from workflows.state import AgreementState, ResolvedBy
+from workflows.state import AgreementState
 from workflows.steps import at_provider
 from workflows.tasks import ArchiveInput, ArchiveOutcome
 

@@ -14,8 +14,9 @@ from countersign.events import EventKind
 from workflows import policies, schedule
 from workflows.alarm import Alarm
 from workflows.archiving import confirm_and_archive
+from workflows.facts import ResolvedBy
 from workflows.messages import Outcome, Stage, WaitingFor
-from workflows.state import AgreementState, EndedEarlyError, ResolvedBy
+from workflows.state import AgreementState, EndedEarlyError
 from workflows.steps import at_provider
 from workflows.tasks import DocumentInput, RemindInput, VoidInput
 
