@@ -47,6 +47,15 @@ async def test_a_file_arrives_whole_without_our_key() -> None:
     assert {"authorization", "x-rapiddocx-org-id", "cookie"} & server.received[0].headers.keys() == set()
 
 
+async def test_one_line_tells_of_a_file_without_its_address(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG"):
+        async with edge(pdf()) as server, client(server.base_url) as provider:
+            await provider.download(f"{server.base_url}/p?X-Amz-Signature=1", io.BytesIO(), max_bytes=LIMIT)
+    (line,) = (vars(each) for each in caplog.records if each.name == "countersign.providers")
+    assert (line["operation"], line["status"], line["outcome"]) == ("download", 200, "ok")
+    assert "X-Amz-Signature" not in str([vars(each) for each in caplog.records])
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -1,9 +1,6 @@
 """One call, from its credentials to its result or its one error."""
 
 import asyncio
-import functools
-import json
-import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,14 +13,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from countersign.loopback import LOOPBACK_HOSTS
-from countersign.observability import tracing
-from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
-from countersign.observability.redaction import redact_body
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
 from countersign.providers.correlation import request_id
 from countersign.providers.errors import KeyReplacedError, ProviderError
-from countersign.providers.outcomes import Refusal, broken, error_of_failure, error_of_status
+from countersign.providers.outcomes import Refusal, error_of_failure, error_of_status
+from countersign.providers.transport.answers import json_or_none, parse_answer, read_body
 from countersign.providers.transport.connections import (
     api_transport,
     default_tls,
@@ -31,22 +26,15 @@ from countersign.providers.transport.connections import (
     file_transport,
 )
 from countersign.providers.transport.ports import Credentials, Gate, OpenGate, RemoteFile
+from countersign.providers.transport.report import OK, Report
 
 T = TypeVar("T")
-
-ANSWER_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of an API answer, decoded; a larger one (or a compression bomb) breaks the contract."""
 
 _HEADERS: Final[dict[str, str]] = {
     "User-Agent": "countersign",
     "Accept": "application/json",
     "Accept-Encoding": "gzip",
 }
-_log = logging.getLogger("countersign.providers")
-
-
-class AnswerTooLargeError(Exception):
-    """An answer over `ANSWER_LIMIT`."""
 
 
 class _Trace:
@@ -107,14 +95,13 @@ class Transport:
             raise ValueError("tls: must verify the certificate and the host's name")
         self.base_url = base_url.rstrip("/")
         self.limits = limits or Limits()
-        self._host = url.hostname or ""
-        self._provider = provider
+        self._report = Report(provider, url.hostname or "")
         self._credentials = credentials
         self._explain = explain
         self._gate = gate or OpenGate()
         self._correlate = correlate
         self._log_bodies = log_bodies
-        proxy = environment_proxy(self._host) if trust_env and not loopback else None
+        proxy = environment_proxy(url.hostname or "") if trust_env and not loopback else None
         tls = tls or default_tls(trust_env=trust_env)
         self._api = api_transport(self.limits, tls, proxy)
         self._files = file_transport(self.limits, tls, proxy)
@@ -156,15 +143,13 @@ class Transport:
             error = problem
             raise
         finally:
-            self._report(call, correlation, trace.status, error, time.perf_counter() - started)
+            self._report.call(call, trace.status, error, time.perf_counter() - started, correlation)
 
     async def _answer(self, call: Call, correlation: str, trace: _Trace, parse: Callable[[Any], T]) -> T:
         credentials = await self._credentials.headers()
         headers, body = await self._send(call, self._build(call, correlation, credentials), trace)
         if self._log_bodies:
-            sent = redact_body(json.dumps(call.body or call.form).encode())
-            told = {"operation": call.operation, "sent": sent, "received": redact_body(body)}
-            _log.debug("provider bodies", extra=told)
+            self._report.bodies(call, body)
         if trace.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
             raise KeyReplacedError(
                 f"{call.operation}: refused with a key that has been replaced", operation=call.operation
@@ -197,7 +182,7 @@ class Transport:
                 response = await self._api.handle_async_request(request)
                 trace.status = response.status_code
                 async with aclosing(response):
-                    return response.headers, await _read(response)
+                    return response.headers, await read_body(response)
         except Exception as cause:  # noqa: BLE001  # whatever breaks once a write has left is an unknown outcome
             raise error_of_failure(
                 cause, operation=call.operation, writes=call.writes, left=trace.left
@@ -207,7 +192,7 @@ class Transport:
         self, call: Call, status: int, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]
     ) -> T:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            return _parse(call, headers, body, parse)
+            return parse_answer(call, headers, body, parse)
         wait = retry_after.seconds_to_wait(
             headers.get("Retry-After"), now=datetime.now(UTC), limit=self.limits.retry_after
         )
@@ -216,33 +201,8 @@ class Transport:
             operation=call.operation,
             writes=call.writes,
             needs_role=call.needs_role,
-            refusal=self._explain(_json_or_none(body), call),
+            refusal=self._explain(json_or_none(body), call),
             retry_after=wait if "Retry-After" in headers or status == HTTPStatus.TOO_MANY_REQUESTS else None,
-        )
-
-    def _report(
-        self, call: Call, correlation: str, status: int | None, error: ProviderError | None, seconds: float
-    ) -> None:
-        outcome = "ok" if error is None else type(error).__name__.removesuffix("Error")
-        _calls(self._provider, call.operation, outcome).inc()
-        _seconds(self._provider, call.operation).observe(seconds)
-        failed = None if error is None else outcome
-        tracing.record_call(
-            call.method, call.path, host=self._host, seconds=seconds, status=status, error=failed
-        )
-        _log.info(
-            "provider call",
-            extra={
-                "provider": self._provider,
-                "operation": call.operation,
-                "method": call.method,
-                "host": self._host,
-                "path": call.path,
-                "status": status,
-                "outcome": outcome,
-                "ms": round(seconds * 1000, 1),
-                "request_id": correlation,
-            },
         )
 
     @asynccontextmanager
@@ -252,7 +212,7 @@ class Transport:
         Raises:
             UnavailableError: It could not be reached, or broke while it was read.
         """
-        started, status, failed = time.perf_counter(), None, "Unavailable"
+        started, status, outcome = time.perf_counter(), None, "Unavailable"
         try:
             headers = _HEADERS | {"Accept": "*/*", "Accept-Encoding": "identity"}
             request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeout})
@@ -260,41 +220,9 @@ class Transport:
             status = response.status_code
             async with aclosing(response):
                 yield RemoteFile(status, response.headers, response.aiter_bytes())
-            failed = ""
+            outcome = OK
         except httpx.HTTPError as cause:
             raise error_of_failure(cause, operation=operation, writes=False, left=True) from None
         finally:
-            seconds, host = time.perf_counter() - started, urlsplit(url).hostname or ""
-            tracing.record_call(
-                "GET", operation, host=host, seconds=seconds, status=status, error=failed or None
-            )
-
-
-_calls = functools.cache(PROVIDER_CALLS.labels)
-_seconds = functools.cache(PROVIDER_CALL_SECONDS.labels)
-
-
-async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > ANSWER_LIMIT:
-            raise AnswerTooLargeError
-    return bytes(body)
-
-
-def _parse(call: Call, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]) -> T:
-    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if body and media_type != "application/json" and not media_type.endswith("+json"):
-        raise broken("not as JSON", operation=call.operation, writes=call.writes)
-    try:
-        return parse(json.loads(body.decode()) if body else None)
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise broken("not with what it must hold", operation=call.operation, writes=call.writes) from None
-
-
-def _json_or_none(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode())
-    except (ValueError, RecursionError):
-        return None
+            host = urlsplit(url).hostname or ""
+            self._report.file(operation, host, status, outcome, time.perf_counter() - started)
