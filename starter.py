@@ -4,14 +4,11 @@ In a service: `from starter import start_agreement`. In a shell: `python starter
 """
 
 from commands.agreements import (
-    StartedAgreement,
     agreement_input,
     agreement_result,
     agreement_status,
-    check_agreement,
     remind_agreement,
     resolve_agreement,
-    start_agreement,
     void_agreement,
 )
 from commands.errors import (
@@ -19,12 +16,15 @@ from commands.errors import (
     CommandError,
     ExitCode,
     FailedAgreementError,
+    ReferenceTakenError,
     RefusedError,
     UnknownAgreementError,
     UnreachableError,
 )
 from commands.following import follow_agreement
 from commands.listing import ListedAgreement, list_agreements
+from commands.reuse import StartedAgreement
+from commands.starting import check_agreement, start_agreement
 from commands.superseding import replace_signer
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "ExitCode",
     "FailedAgreementError",
     "ListedAgreement",
+    "ReferenceTakenError",
     "RefusedError",
     "StartedAgreement",
     "UnknownAgreementError",

@@ -6,11 +6,13 @@ from typing import Final
 
 from temporalio.client import Client
 
-from commands.agreements import StartedAgreement, agreement_result, start_agreement
+from commands.agreements import agreement_result
 from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.local import FreePorts, is_running, on_local_stack
 from commands.progress import News
+from commands.reuse import StartedAgreement
+from commands.starting import start_agreement
 from commands.verbs import out, verb
 from countersign.connection import connect
 from countersign.local.ports import Ports

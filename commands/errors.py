@@ -6,11 +6,12 @@
 | 1 | something unforeseen; please report it |
 | 2 | the input cannot work: a flag, a file, an agreement, a setting |
 | 3 | there is no such agreement |
-| 4 | the agreement cannot do that: it has ended, or the reference was used before |
+| 4 | the agreement cannot do that: it has ended, or needs no such decision |
 | 5 | Temporal cannot be reached, or no worker answers; trying again later is safe |
 | 6 | the agreement failed, or ended other than completed |
 | 7 | a part of the local stack did not start, or stopped by itself |
 | 8 | the doctor found something that must be put right |
+| 9 | the reference belongs to an agreement with other content |
 | 130 | stopped by Ctrl-C or SIGTERM |
 """
 
@@ -29,6 +30,7 @@ class ExitCode(IntEnum):
     NOT_COMPLETED = 6
     PART_FAILED = 7
     UNHEALTHY = 8
+    REFERENCE_TAKEN = 9
 
 
 class CommandError(Exception):
@@ -50,9 +52,15 @@ class UnknownAgreementError(CommandError):
 
 
 class RefusedError(CommandError):
-    """The agreement cannot do that now, or the reference is taken for good."""
+    """The agreement cannot do that now."""
 
     exit_code = ExitCode.REFUSED
+
+
+class ReferenceTakenError(CommandError):
+    """The reference belongs to an agreement with other content; nothing was started."""
+
+    exit_code = ExitCode.REFERENCE_TAKEN
 
 
 class UnreachableError(CommandError):

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.agreements import check_agreement, start_agreement
 from commands.drafting import read_draft
 from commands.errors import BadInputError
+from commands.reuse import StartedAgreement
+from commands.starting import check_agreement, start_agreement
 from commands.verbs import Json, out, print_json, verb
 
 _SOURCE = "What to sign"
@@ -88,7 +89,7 @@ async def start(
 ) -> None:
     """Start an agreement: generate a document, send it, collect signatures, archive it.
 
-    Starting the same reference twice is harmless: it stays one agreement.
+    Starting the same agreement twice is harmless: it stays one. A reference with other content is refused.
 
     Example: starter.py start --title "Services Agreement" --file contract.pdf
     --signer "Ada Example <ada@example.com>" --signer "Ben Example <ben@example.com>" --deadline 14d
@@ -115,8 +116,15 @@ async def start(
     if json:
         print_json(started)
         return
-    again = " (it was running already; nothing was started twice)" if started.already_running else ""
-    out.print(f"{started.reference}: started{again}", markup=False)
+    out.print(f"{started.reference}: {_told(started)}", markup=False)
+
+
+def _told(started: StartedAgreement) -> str:
+    if started.already_ended:
+        return f"started before, and ended: see `status {started.reference}`; nothing was started twice"
+    if started.already_running:
+        return "started (it was running already; nothing was started twice)"
+    return "started"
 
 
 def _source(

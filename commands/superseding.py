@@ -1,23 +1,17 @@
 """Replace one agreement by another: void the first, then start the second, linked to it."""
 
-import re
-from typing import Final
-
 from temporalio.client import Client
 
 from commands.agreements import (
-    StartedAgreement,
     agreement_input,
     agreement_result,
     agreement_status,
-    check_agreement,
-    start_agreement,
     void_agreement,
 )
 from commands.errors import BadInputError, RefusedError
+from commands.reuse import StartedAgreement, next_reference
+from commands.starting import check_agreement, start_agreement
 from workflows.messages import AgreementInput, AgreementStatus, Outcome, Signer
-
-_NUMBERED: Final = re.compile(r"(?P<stem>.+)\.(?P<number>\d{1,3})")
 
 
 async def replace_signer(
@@ -76,13 +70,6 @@ async def supersede(
     if outcome != Outcome.VOIDED:
         raise RefusedError(f"{old.reference} ended {outcome} before it was voided; nothing was started")
     return await start_agreement(new, client=client)
-
-
-def next_reference(reference: str) -> str:
-    """Number a reference on: `order-1042`, `order-1042.2`, `order-1042.3`."""
-    if numbered := _NUMBERED.fullmatch(reference):
-        return f"{numbered['stem']}.{int(numbered['number']) + 1}"
-    return f"{reference}.2"
 
 
 def _was_voided(status: AgreementStatus, reason: str) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from commands.agreements import check_agreement, start_agreement
 from commands.errors import CommandError, ExitCode
+from commands.starting import check_agreement, start_agreement
 from countersign.local.ports import free_port
 from countersign.local.sandbox import MEMBER_KEY
 from countersign.local.stack import Stack
@@ -248,26 +248,4 @@ def test_no_permission_is_told_apart(shell: Shell, stack: Stack, monkeypatch: py
     sentence = "the provider's key lacks the permission: give it the role `contributor` or `administrator`"
     assert (str(raised.value), raised.value.exit_code) == (sentence, ExitCode.BAD_INPUT)
     assert (told.err, told.code) == (f"{sentence}\n", ExitCode.BAD_INPUT)
-    assert _ledger(stack) == before
-
-
-def test_a_reference_used_before_is_refused(shell: Shell, stack: Stack) -> None:
-    path = shell.folder / "draft.json"
-    draft = _draft(Mistake(""))
-    path.write_text(json.dumps(draft))
-    assert shell("start", str(path)).code == 0
-    again = shell("start", str(path))
-    assert (again.code, again.out) == (
-        0,
-        f"{draft['reference']}: started (it was running already; nothing was started twice)\n",
-    )
-    assert shell("void", draft["reference"], "--reason", "A mistake").code == 0
-    assert shell("watch", draft["reference"]).code == ExitCode.NOT_COMPLETED
-    before = _ledger(stack)
-    used = shell("start", str(path))
-    assert used.code == ExitCode.REFUSED
-    assert used.err == (
-        f"reference {draft['reference']} was used by an agreement that has ended: "
-        f"take a new one, for example {draft['reference']}.2\n"
-    )
     assert _ledger(stack) == before

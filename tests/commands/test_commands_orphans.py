@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from commands.agreements import start_agreement, void_agreement
+from commands.agreements import void_agreement
 from commands.following import follow_agreement
 from commands.listing import ListedAgreement
 from commands.orphaned_documents import why_orphaned
+from commands.starting import start_agreement
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
 from tests.commands.shell import Shell

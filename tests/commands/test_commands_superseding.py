@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from commands.agreements import agreement_result, agreement_status, start_agreement
+from commands.agreements import agreement_result, agreement_status
 from commands.following import follow_agreement
-from commands.superseding import next_reference
+from commands.reuse import next_reference
+from commands.starting import start_agreement
 from countersign.local.stack import Stack
 from tests.commands.shell import Shell
 from tests.workflows.office import TEMPLATE, VARIABLES

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from commands.agreements import agreement_result, start_agreement
+from commands.agreements import agreement_result
 from commands.following import follow_agreement
+from commands.starting import start_agreement
 from countersign.connection import connect
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id

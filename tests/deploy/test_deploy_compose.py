@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from commands.agreements import agreement_result, start_agreement
+from commands.agreements import agreement_result
 from commands.demo import example_agreement
 from commands.following import follow_agreement
+from commands.starting import start_agreement
 from countersign.connection import connect
 from countersign.local.processes import Supervisor
 from countersign.local.sandbox import Sandbox

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from commands.agreements import agreement_result, start_agreement
+from commands.agreements import agreement_result
 from commands.demo import example_agreement
 from commands.local import plan
+from commands.starting import start_agreement
 from countersign.connection import connect
 from countersign.local.ports import Ports
 from countersign.local.processes import Part, says

@@ -8,8 +8,10 @@ from typing import Any
 
 from temporalio.client import Client
 
-from commands.agreements import StartedAgreement, agreement_result, agreement_status, start_agreement
+from commands.agreements import agreement_result, agreement_status
 from commands.demo import example_agreement
+from commands.reuse import StartedAgreement
+from commands.starting import start_agreement
 from countersign.local.stack import Stack
 from workflows.messages import AgreementResult
 

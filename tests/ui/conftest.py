@@ -14,9 +14,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 from temporalio.client import Client
 
-from commands.agreements import StartedAgreement, agreement_result, agreement_status, start_agreement
+from commands.agreements import agreement_result, agreement_status
 from commands.demo import example_agreement
 from commands.local import plan
+from commands.reuse import StartedAgreement
+from commands.starting import start_agreement
 from countersign.connection import connect
 from countersign.local.ports import Ports
 from countersign.local.processes import Part, says

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from playwright.async_api import FrameLocator, Page, expect
 
-from commands.agreements import StartedAgreement
+from commands.reuse import StartedAgreement
 from tests.ui.conftest import Shown
 
 pytestmark = pytest.mark.heavy

@@ -1,0 +1,96 @@
+"""Check and start agreements from Python. Nothing here needs knowledge of Temporal."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from commands import provider
+from commands.connecting import explained, shared_client
+from commands.drafting import check_draft
+from commands.files import LocalFile, store_file
+from commands.reuse import StartedAgreement, find_former
+from countersign.reference import workflow_id
+from workflows import attributes
+from workflows.messages import TASK_QUEUE, WORKFLOW_NAME, AgreementInput
+
+_RPC_TIMEOUT: Final = timedelta(seconds=10)
+
+
+async def check_agreement(
+    agreement: AgreementInput | Mapping[str, Any], *, ask_provider: bool = True
+) -> AgreementInput:
+    """Check everything that can be checked without starting or sending anything.
+
+    Args:
+        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
+        ask_provider: Where this process has the provider's key, ask about template, variables and roles.
+
+    Raises:
+        BadInputError: The agreement cannot work.
+        UnreachableError: The provider does not answer.
+    """
+    checked, _ = await _checked(agreement, ask_provider=ask_provider)
+    return checked
+
+
+async def start_agreement(
+    agreement: AgreementInput | Mapping[str, Any],
+    *,
+    ask_provider: bool = True,
+    task_queue: str = TASK_QUEUE,
+    client: Client | None = None,
+) -> StartedAgreement:
+    """Start an agreement. Repeating this with the same content is harmless: it stays one agreement.
+
+    It is checked first, as `check_agreement` does; a local file that it sends is put into the store.
+
+    Args:
+        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
+        ask_provider: See `check_agreement`; if not, the worker finds the same mistakes later.
+        task_queue: The queue that workers serve.
+        client: A connection to use.
+
+    Raises:
+        BadInputError: The agreement cannot work; nothing was done.
+        ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
+        UnreachableError: Temporal, the provider or the store does not answer.
+    """
+    checked, file = await _checked(agreement, ask_provider=ask_provider)
+    client = client or await shared_client()
+    if file is not None:
+        await store_file(file)
+    async with explained(checked.reference):
+        try:
+            return await _start(client, checked, task_queue)
+        except WorkflowAlreadyStartedError:
+            return await find_former(client, checked)
+
+
+async def _start(client: Client, agreement: AgreementInput, task_queue: str) -> StartedAgreement:
+    handle = await client.start_workflow(
+        WORKFLOW_NAME,
+        agreement,
+        id=workflow_id(agreement.reference),
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        static_summary=agreement.title,
+        search_attributes=attributes.at_start(agreement.deadline),
+        rpc_timeout=_RPC_TIMEOUT,
+    )
+    return StartedAgreement(
+        reference=agreement.reference, workflow_id=handle.id, run_id=handle.first_execution_run_id or ""
+    )
+
+
+async def _checked(
+    agreement: AgreementInput | Mapping[str, Any], *, ask_provider: bool
+) -> tuple[AgreementInput, LocalFile | None]:
+    checked, file = await check_draft(agreement)
+    if ask_provider and provider.is_configured():
+        await provider.check_at_provider(checked)
+    return checked, file

@@ -1,0 +1,153 @@
+"""A reference used before: the same agreement again is harmless, another one is refused."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from commands.agreements import agreement_result, void_agreement
+from commands.errors import CommandError, ExitCode
+from commands.following import follow_agreement
+from commands.starting import start_agreement
+from countersign.connection import connect
+from countersign.local.stack import Stack
+from countersign.reference import workflow_id
+from tests.commands.shell import Shell
+from tests.workflows.office import TEMPLATE, VARIABLES
+from workflows.messages import WORKFLOW_NAME, Stage
+
+_KEY = "k1:" + "A" * 43 + "="
+
+
+@pytest.fixture
+def draft(shell: Shell) -> dict[str, Any]:
+    """An agreement of which nothing is known yet."""
+    del shell
+    return {
+        "reference": f"Use-{uuid.uuid4().hex[:10]}",
+        "title": "Order",
+        "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
+        "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
+        "deadline": "14d",
+    }
+
+
+def _start(shell: Shell, draft: dict[str, Any]) -> tuple[int, str, str]:
+    path = shell.folder / "draft.json"
+    path.write_text(json.dumps(draft))
+    ran = shell("start", str(path))
+    return ran.code, ran.out, ran.err
+
+
+def _ledger(stack: Stack, document_id: str) -> Any:
+    return asyncio.run(stack.sandbox.call("GET", f"/_sandbox/ledger?subject={document_id}"))
+
+
+def _documents(stack: Stack, reference: str) -> Any:
+    return asyncio.run(stack.sandbox.call("GET", f"/_sandbox/documents?title={reference}~"))["documents"]
+
+
+async def _sent(reference: str) -> str:
+    async for status in follow_agreement(reference):
+        if status.stage == Stage.AWAITING_SIGNATURES:
+            return str(status.document_id)
+    raise AssertionError("it ended")
+
+
+async def _end(reference: str) -> None:
+    await _sent(reference)
+    await void_agreement(reference, "A mistake")
+    await agreement_result(reference)
+
+
+def _refused(shell: Shell, draft: dict[str, Any]) -> str:
+    """Start from the command line and from the API, which must say the same; returns the sentence."""
+    code, out, err = _start(shell, draft)
+    with pytest.raises(CommandError) as raised:
+        asyncio.run(start_agreement(draft))
+    assert (code, out) == (ExitCode.REFERENCE_TAKEN, "")
+    assert raised.value.exit_code == ExitCode.REFERENCE_TAKEN
+    assert err == f"{raised.value}\n"
+    return str(raised.value)
+
+
+def test_a_starter_that_died_may_start_again(shell: Shell, draft: dict[str, Any]) -> None:
+    reference = draft["reference"]
+    assert _start(shell, draft) == (0, f"{reference}: started\n", "")
+    running = f"{reference}: started (it was running already; nothing was started twice)\n"
+    assert _start(shell, draft) == (0, running, "")
+    again = asyncio.run(start_agreement(draft | {"initiated_by": "another-host"}))
+    assert (again.already_running, again.already_ended) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"signers": ["Ada Lovelace <ada@example.com>"]}, "signers"),
+        ({"title": "Another order", "description": "Please."}, "title, description"),
+        ({"deadline": "15d"}, "deadline"),
+        ({"deadline": None}, "deadline"),
+    ],
+)
+def test_other_content_is_refused(
+    shell: Shell, stack: Stack, draft: dict[str, Any], change: dict[str, Any], named: str
+) -> None:
+    reference = draft["reference"]
+    asyncio.run(start_agreement(draft))
+    document_id = asyncio.run(_sent(reference))
+    before = _ledger(stack, document_id)
+    said = _refused(shell, draft | change)
+    assert said == (
+        f"reference {reference} is used by an agreement with other content ({named}): take another, for "
+        f"example {reference}.2 (with --supersedes {reference} if it replaces that one); "
+        "replace-signer exchanges a signer"
+    )
+    assert _ledger(stack, document_id) == before
+    assert [each["id"] for each in _documents(stack, reference)] == [document_id]
+
+
+def test_what_has_ended_is_not_started_again(shell: Shell, stack: Stack, draft: dict[str, Any]) -> None:
+    reference = draft["reference"]
+    asyncio.run(start_agreement(draft))
+    asyncio.run(_end(reference))
+    before = _documents(stack, reference)
+    ended = f"{reference}: started before, and ended: see `status {reference}`; nothing was started twice\n"
+    assert _start(shell, draft) == (0, ended, "")
+    again = asyncio.run(start_agreement(draft))
+    assert (again.already_running, again.already_ended) == (False, True)
+    said = _refused(shell, draft | {"title": "Another order"})
+    assert said.startswith(f"reference {reference} was used by an agreement with other content (title): take")
+    assert _documents(stack, reference) == before
+
+
+async def _start_by_name(draft: dict[str, Any], task_queue: str = "countersign") -> None:
+    client = await connect()
+    signers = [{"name": "Ada Lovelace", "email": "ada@example.com"}]
+    await client.start_workflow(
+        WORKFLOW_NAME,
+        draft | {"signers": signers, "deadline": None},
+        id=workflow_id(draft["reference"]),
+        task_queue=task_queue,
+    )
+
+
+def test_an_agreement_that_another_language_started_is_compared_alike(
+    shell: Shell, draft: dict[str, Any]
+) -> None:
+    asyncio.run(_start_by_name(draft))
+    same = draft | {"signers": ["Ada Lovelace <ada@example.com>"], "deadline": None}
+    assert asyncio.run(start_agreement(same)).already_running
+    assert "(signers, deadline)" in _refused(shell, draft)
+
+
+def test_content_that_cannot_be_read_is_another(
+    shell: Shell, draft: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as encrypted:
+        encrypted.setenv("COUNTERSIGN_ENCRYPTION_KEYS", _KEY)
+        asyncio.run(_start_by_name(draft, "nobody-listens"))
+    assert "used by an agreement with content that cannot be read here: take another" in _refused(
+        shell, draft
+    )
