@@ -19,12 +19,16 @@ class ClaimActivities:
         store: Where claims are kept.
         keys: Where in the store.
         pace: How many times faster than usual new agreements wait.
+        two_step_send: Whether new agreements invite signers apart from the send.
     """
 
-    def __init__(self, store: Store, keys: StoreKeys, *, pace: float = 1) -> None:
+    def __init__(
+        self, store: Store, keys: StoreKeys, *, pace: float = 1, two_step_send: bool = False
+    ) -> None:
         self._store = store
         self._keys = keys
         self._pace = pace
+        self._two_step_send = two_step_send
 
     @activity.defn
     async def claim(self, task: ClaimInput) -> Claimed:
@@ -42,4 +46,4 @@ class ClaimActivities:
         tag = reference.tag(
             environment=self._keys.environment, namespace=self._keys.namespace, reference=task.reference
         )
-        return Claimed(tag=tag, pace=self._pace)
+        return Claimed(tag=tag, pace=self._pace, two_step_send=self._two_step_send)

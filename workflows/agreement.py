@@ -103,7 +103,7 @@ class AgreementWorkflow:
             )
         except ActivityError as error:
             raise as_failure(error) from error
-        self._state.tag, self._state.pace = claimed.tag, claimed.pace
+        self._state.keep_to(claimed)
 
     async def _generate(self) -> SendableSource:
         """Make the document, where it is not there already."""
@@ -190,5 +190,7 @@ class AgreementWorkflow:
             raise ApplicationError("the agreement needs no decision")
         undecided = self._state.sent_is_unknown()
         allowed = {"adopt", "send_again", "abandon"} if undecided else {"keep", "abandon"}
+        if self._state.uncertain_invitations():
+            allowed |= {"send_again"}
         if resolution.action not in allowed:
             raise ApplicationError(f"here a person may decide to {' or '.join(sorted(allowed))}")

@@ -15,6 +15,7 @@ from workflows import policies, schedule
 from workflows.alarm import Alarm
 from workflows.archiving import confirm_and_archive
 from workflows.facts import ResolvedBy
+from workflows.inviting import invite
 from workflows.messages import Outcome, Stage, WaitingFor
 from workflows.state import AgreementState, EndedEarlyError
 from workflows.steps import at_provider
@@ -36,7 +37,7 @@ async def await_end(state: AgreementState) -> bool:
     _go_on_waiting(state)
     alarm = Alarm()
     try:
-        if state.progress.claimed:  # by events that came before the document's id was known
+        if _is_called_for(state):  # by events that came before the document's id was known, too
             await _serve(state, rung=False)
         while state.progress.ended is None:
             if _history_is_long(state):
@@ -79,19 +80,23 @@ def _plan_next_look(state: AgreementState) -> None:
 async def _serve(state: AgreementState, *, rung: bool) -> None:
     """Do the one thing that is most called for now."""
     state.take_in()
-    claimed = bool(state.progress.claimed)
     if state.resolution is not None:
         _obey(state)
     elif state.void_request is not None:
         await _void(state, state.void_request.reason)
     elif state.deadline_is_past():
         await _expire(state)
-    elif claimed or (rung and _is_due(state.next_look_at)):
-        await _look(state, by="webhook" if claimed else "poll")
+    elif _is_called_for(state) or (rung and _is_due(state.next_look_at)):
+        await _look(state, by="webhook" if state.progress.claimed else "poll")
     elif state.remind_now or _is_due(state.next_reminder_at()):
         await _remind(state)
     if state.progress.ended is None:
         _go_on_waiting(state)
+
+
+def _is_called_for(state: AgreementState) -> bool:
+    """Whether to ask the provider now: an end was claimed, or somebody's turn to be invited has come."""
+    return bool(state.progress.claimed) or state.invitations.is_new_turn(state.progress)
 
 
 def _is_due(moment: datetime | None) -> bool:
@@ -112,6 +117,8 @@ async def _look(state: AgreementState, *, by: ResolvedBy) -> None:
             state.looks = 0
     if state.progress.claimed or by == "poll":
         await _ask(state, by=by)
+    if state.trouble is None:
+        await invite(state)
     _plan_next_look(state)
 
 
@@ -203,4 +210,12 @@ def _obey(state: AgreementState) -> None:
     state.note(f"resolved: {resolution.action}")
     if resolution.action == "abandon":
         raise EndedEarlyError(Outcome.ABANDONED, by="operator", reason="abandoned")
-    state.dismissed |= state.progress.others
+    if not state.uncertain_invitations():
+        state.dismissed |= state.progress.others
+        return
+    state.trouble = None
+    if resolution.action == "keep":
+        state.invitations = state.invitations.settle(state.invitations.in_doubt(state.progress))
+    else:
+        state.invitations = state.invitations.retry()
+        state.next_look_at = workflow.now()  # to invite whoever the provider then says has not been

@@ -7,6 +7,7 @@ from temporalio import workflow
 
 from countersign.events import SignatureEvent
 from workflows import progress, schedule
+from workflows.invitations import Invitations
 from workflows.messages import (
     AgreementInput,
     AgreementResult,
@@ -46,6 +47,7 @@ class AgreementFacts:
         self.reminders = carried.reminders if carried else 0
         self.sends = carried.sends if carried else 0
         self.dismissed: frozenset[str] = carried.dismissed if carried else frozenset()
+        self.invitations = carried.invitations if carried else Invitations()
         self.inbox: list[SignatureEvent] = []
         self.void_request: VoidRequest | None = None
         self.resolution: tuple[Resolution, Sent | None] | None = None
@@ -106,6 +108,10 @@ class AgreementFacts:
         """How long a wait takes at this agreement's pace."""
         return wait / self.pace
 
+    def uncertain_invitations(self) -> int:
+        """Of how many signers a person must say whether they were e-mailed."""
+        return len(self.invitations.in_doubt(self.progress)) if self.trouble else 0
+
     def status(self) -> AgreementStatus:
         """Answer the status query."""
         return AgreementStatus(
@@ -123,6 +129,7 @@ class AgreementFacts:
             last_error=self.last_error,
             reminders=self.reminders,
             ignored=self.progress.ignored,
+            uncertain_invitations=self.uncertain_invitations(),
             result=self.result,
         )
 
@@ -142,6 +149,7 @@ class AgreementFacts:
             sends=self.sends,
             dismissed=self.dismissed,
             last_error=self.last_error,
+            invitations=self.invitations,
         )
 
     def _signers(self) -> tuple[SignerStatus, ...]:

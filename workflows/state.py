@@ -13,9 +13,10 @@ from countersign.events import EventKind
 from workflows import attributes, metrics, progress
 from workflows.card import card, show_moment
 from workflows.facts import AgreementFacts, ResolvedBy
+from workflows.invitations import Invitations
 from workflows.messages import PROVIDER, AgreementInput, AgreementResult, Outcome, Stage, WaitingFor
 from workflows.steps import why
-from workflows.tasks import Sent
+from workflows.tasks import Claimed, Sent
 
 
 class EndedEarlyError(Exception):
@@ -38,6 +39,11 @@ class AgreementState(AgreementFacts):
     def __init__(self, agreement: AgreementInput) -> None:
         super().__init__(agreement)
         self._published: tuple[object, ...] | None = None
+
+    def keep_to(self, claimed: Claimed) -> None:
+        """Learn what holds for all of the agreement's life."""
+        self.tag, self.pace = claimed.tag, claimed.pace
+        self.invitations = Invitations(apart=claimed.two_step_send)
 
     def adopt(self, sent: Sent) -> None:
         """Learn which document is ours, then take in what was told about it before."""

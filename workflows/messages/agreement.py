@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from workflows.invitations import Invitations
 from workflows.messages.message import Message
 from workflows.messages.signers import Sender, SignatureField, Signer
 from workflows.messages.sources import Source
@@ -33,6 +34,7 @@ class Continued(Message):
         sends: How many times sending was tried.
         dismissed: Other documents with our marker that a person has dealt with.
         last_error: The last failure of a step, for the card.
+        invitations: Who was invited, where that is a step of its own.
     """
 
     progress: Progress
@@ -46,6 +48,7 @@ class Continued(Message):
     sends: int
     dismissed: frozenset[str]
     last_error: str | None = None
+    invitations: Invitations = Invitations()
 
 
 class AgreementInput(Message):
