@@ -48,6 +48,7 @@ VARIABLES: Final = {
 ADA: Final = Signer(name="Ada Lovelace", email="ada@example.com")
 GRACE: Final = Signer(name="Grace Hopper", email="grace@example.com")
 SEND: Final = "/turbosign/single/prepare-for-signing"
+INVITE: Final = "/turbosign/documents/*/resend-email"
 
 
 def an_agreement(**changes: Any) -> AgreementInput:
@@ -178,9 +179,8 @@ async def open_office(
     **settings: Any,
 ) -> AsyncIterator[Office]:
     """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own."""
-    ours = CountersignSettings(
-        store=str(folder), task_queue=uuid.uuid4().hex, graceful_stop_seconds=1, **settings
-    )
+    given: dict[str, Any] = {"task_queue": uuid.uuid4().hex, "graceful_stop_seconds": 1} | settings
+    ours = CountersignSettings(store=str(folder), **given)
     theirs = TurboDocxSettings(
         api_key=SecretStr(API_KEY),
         org_id=ORG_ID,

@@ -4,15 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowFailureError, WorkflowHistory
+from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
+from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from countersign.connection import data_converter
+from countersign.local.sandbox import Sandbox
 from tests.workflows.amended import AmendedWorkflow, CarelessWorkflow
-from tests.workflows.office import Office
+from tests.workflows.office import Office, open_office
 from tests.workflows.reordered import ReorderedWorkflow
-from tests.workflows.scenarios import SCENARIOS
+from tests.workflows.scenarios import SCENARIOS, SETTINGS
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
 
@@ -47,12 +49,22 @@ def without_this_machine(history: str) -> str:
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_every_branch_replays(office: Office, name: str, record_histories: bool) -> None:  # noqa: FBT001  # a fixture
-    handle = await SCENARIOS[name](office)
-    try:
-        await office.result(handle)
-    except WorkflowFailureError:
-        assert name == "cancelled"
+async def test_every_branch_replays(
+    client: Client,
+    time_skipper: TimeSkipper,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    *,
+    name: str,
+    record_histories: bool,
+) -> None:
+    async with open_office(client, time_skipper, sandbox, tmp_path, **SETTINGS.get(name, {})) as office:
+        handle = await SCENARIOS[name](office)
+        try:
+            await office.result(handle)
+        except WorkflowFailureError:
+            assert name == "cancelled"
+        await office.mend()
     histories = await runs_of(office, handle.id)
     for number, history in enumerate(histories, start=1):
         await replayer().replay_workflow(history)
