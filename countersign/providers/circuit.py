@@ -6,7 +6,8 @@
        └──401, 402, 403, bad certificate──▶ HELD ──probe good──▶ RECOVERING
 
 Pure but for its clock: it makes no calls and starts no tasks. Each process has its own.
-What counts as a failure is in `verdicts.py`.
+What counts as a failure is in `verdicts.py`. A 403 may be about the key or about one document, and the probe
+tells which: while its last success is young, a 403 is an answer like any other.
 Calls that began before the last change are not judged: they tell of the past.
 """
 
@@ -78,7 +79,7 @@ class Circuit:
         self._reason = ""
         self._epoch = self._failures = self._good = self._flying = 0
         self._allowed = rules.slots
-        self._probe_at = self._probed_at = float("-inf")
+        self._probe_at = self._probed_at = self._vouched_at = float("-inf")
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
         """Have every change told, on whatever thread it happens; the listener must not block."""
@@ -137,11 +138,14 @@ class Circuit:
             if isinstance(error, KeyReplacedError):
                 self._probe_at = self._clock()
             elif verdict is Verdict.GOOD:
+                self._vouched_at = self._clock()
                 self._change(State.RECOVERING, "recovering", allowed=1)
             elif verdict is not Verdict.NEUTRAL:
                 self._halt(verdict)
 
     def _learn(self, verdict: Verdict) -> None:
+        if verdict is Verdict.PERMISSION and self._clock() - self._vouched_at < self.rules.held_probe:
+            verdict = Verdict.GOOD  # the probe has just shown that it is not the key
         if verdict in HOLDS:
             self._halt(verdict)
         elif verdict is Verdict.BAD:

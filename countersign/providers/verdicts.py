@@ -20,17 +20,22 @@ from countersign.providers.errors import (
 
 
 class Verdict(StrEnum):
-    """What a call's end says; the last three say why a queue is held."""
+    """What a call's end says; the last four say why a queue is held."""
 
     GOOD = "good"
     BAD = "bad"
     NEUTRAL = "neutral"
     CREDENTIALS = "credentials refused"
+    PERMISSION = "permission refused"
     PLAN = "plan exhausted"
     CERTIFICATE = "certificate not trusted"
 
 
-HOLDS: Final = frozenset({Verdict.CREDENTIALS, Verdict.PLAN, Verdict.CERTIFICATE})
+HOLDS: Final = frozenset({Verdict.CREDENTIALS, Verdict.PERMISSION, Verdict.PLAN, Verdict.CERTIFICATE})
+_REFUSALS: Final[dict[int, Verdict]] = {
+    HTTPStatus.PAYMENT_REQUIRED: Verdict.PLAN,
+    HTTPStatus.FORBIDDEN: Verdict.PERMISSION,
+}
 
 _VERDICTS: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Verdict], ...]] = (
     (RejectedError, Verdict.GOOD),
@@ -46,5 +51,5 @@ def judge(error: BaseException | None) -> Verdict:
     if error is None:
         return Verdict.GOOD
     if isinstance(error, UnauthorisedError) and error.about_key:
-        return Verdict.PLAN if error.status == HTTPStatus.PAYMENT_REQUIRED else Verdict.CREDENTIALS
+        return _REFUSALS.get(error.status, Verdict.CREDENTIALS)
     return next(verdict for kinds, verdict in _VERDICTS if isinstance(error, kinds))

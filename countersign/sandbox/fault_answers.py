@@ -92,6 +92,15 @@ def _corrupted(body: bytes) -> bytes:
     return body[:middle] + bytes((body[middle] ^ 0xFF,)) + body[middle + 1 :] if body else b"\xff"
 
 
+def _with_fields(fault: ApiFault, answer: Answer) -> Answer:
+    """Put fields in the place of an answer's own; what is no JSON object stays as it is."""
+    try:
+        own = json.loads(answer.body)
+    except ValueError:
+        return answer
+    return replace(answer, body=json.dumps(own | fault.fields).encode()) if isinstance(own, dict) else answer
+
+
 def _scripted(fault: ApiFault, _answer: Answer) -> Answer:
     return Answer(fault.status, _typed(fault) | fault.headers, _body(fault))
 
@@ -133,6 +142,7 @@ _SPOILERS: Final[dict[str, Callable[[ApiFault, Answer], Answer]]] = {
     "html": _html,
     "truncate": _truncated,
     "corrupt": lambda _, answer: replace(answer, body=_corrupted(answer.body)),
+    "fields": _with_fields,
     "empty": lambda _, answer: replace(answer, body=b""),
     "content_type": _wrong_type,
     "content_length": _wrong_length,

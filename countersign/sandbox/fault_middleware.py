@@ -36,6 +36,9 @@ class FaultMiddleware:
         current_fault.set(f"{fault.do} {fault.at}")
         if fault.do == "latency":
             await self._slow(fault, scope, receive, send)
+        elif fault.do == "close":
+            await self._app(scope, receive, send)
+            asyncio.get_running_loop().call_later(fault.seconds or 0, scope["state"]["transport"].close)
         else:
             await self._break(fault, scope, receive)
 

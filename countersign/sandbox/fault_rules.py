@@ -14,11 +14,13 @@ API_ACTIONS = Literal[
     "rate_limit",
     "redirect",
     "latency",
+    "close",
     "hang",
     "drop",
     "reset",
     "truncate",
     "corrupt",
+    "fields",
     "empty",
     "html",
     "content_type",
@@ -95,7 +97,8 @@ class ApiFault(Rule):
         retry_after: The Retry-After header: text or number as it is, None for none.
         retry_after_date: Retry-After as an HTTP date so many seconds from now.
         location: Where `redirect` points.
-        seconds: How long `latency`, `hang` and each step of `drip` last.
+        seconds: How long `latency`, `hang` and each step of `drip` last, and how long `close` waits.
+        fields: What `fields` puts in the place of an answer's own.
         content_type: What `content_type` claims.
         length: What `content_length` adds to the length.
         size: Bytes that `endless` and `gzip` unpack to.
@@ -113,6 +116,7 @@ class ApiFault(Rule):
     retry_after_date: float | None = None
     location: str = "http://127.0.0.1:9/"
     seconds: Seconds | None = None
+    fields: dict[str, Any] = {}
     content_type: str = "text/plain"
     length: int = 10
     size: Annotated[int, Field(ge=0, le=2**30)] = 2**26

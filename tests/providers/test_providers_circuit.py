@@ -198,7 +198,7 @@ class TestHeld:
         ("error", "reason"),
         [
             (unauthorised(401), "credentials refused"),
-            (unauthorised(403), "credentials refused"),
+            (unauthorised(403), "permission refused"),
             (unauthorised(402), "plan exhausted"),
             (UntrustedCertificateError("tls", operation="look"), "certificate not trusted"),
         ],
@@ -232,12 +232,35 @@ class TestHeld:
     def test_a_single_refused_request_cannot_make_it_probe_without_pause(
         self, circuit: Circuit, clock: Clock
     ) -> None:
-        end(circuit, unauthorised(403))
+        end(circuit, unauthorised(401))
         circuit.begin_probe()
         circuit.end_probe(None)
         clock.now += 1
-        end(circuit, unauthorised(403))
+        end(circuit, unauthorised(401))
         assert circuit.snapshot().probe_in == 29
+
+    def test_a_403_that_is_not_about_the_key_holds_nothing_once_that_is_known(
+        self, circuit: Circuit, clock: Clock
+    ) -> None:
+        end(circuit, unauthorised(403))
+        assert circuit.snapshot().state is State.HELD
+        circuit.begin_probe()
+        circuit.end_probe(None)
+        for _ in range(1 + 2 + 4 + 8 + 16):
+            clock.now += 0.9
+            end(circuit, unauthorised(403))
+        assert circuit.snapshot().state is State.CLOSED
+        clock.now += 3
+        end(circuit, unauthorised(403))
+        assert circuit.snapshot().state is State.HELD, "a key may lose its permission meanwhile"
+        assert circuit.snapshot().probe_in == 0, "so it is looked at again, and at once"
+
+    def test_a_403_of_the_probe_is_about_the_key(self, circuit: Circuit) -> None:
+        end(circuit, unauthorised(403))
+        circuit.begin_probe()
+        circuit.end_probe(unauthorised(403))
+        assert circuit.snapshot().state is State.HELD
+        assert circuit.snapshot().probe_in == 30
 
     def test_a_provider_that_falls_ill_meanwhile_is_probed_as_ill(self, circuit: Circuit) -> None:
         end(circuit, unauthorised(401))
@@ -254,6 +277,7 @@ ENDS: list[Callable[[], BaseException | None]] = [
     lambda: RejectedError("no", operation="look", status=400),
     lambda: unauthorised(401),
     lambda: unauthorised(402),
+    lambda: unauthorised(403),
     lambda: KeyReplacedError("401", operation="look"),
     lambda: RuntimeError("cancelled, or ours"),
 ]

@@ -1,126 +1,29 @@
 """Faults P1 to P26 as far as they concern this layer, at the sandbox, over HTTP.
 
-What a connection can do before HTTP begins (P7), proxies (P26) and links elsewhere (P23) need another edge:
-see `test_providers_outcomes.py`, `test_providers_transport.py` and `test_providers_download.py`.
+What a connection can do before HTTP begins (P7), idle connections (P25) and proxies (P26) are in
+`test_providers_wires.py`, a storm of 429 (P6) in `test_providers_agreements.py`.
 """
 
 import asyncio
 import io
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from pydantic import SecretStr
 
-from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
+from countersign.local.sandbox import MEMBER_KEY
 from countersign.providers import errors
 from countersign.providers.errors import ProviderError
 from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
+from countersign.providers.turbodocx.requests import SignatureRequest
 from countersign.secrets.rotation import Rotating
-from countersign.settings import ProviderSettings, TurboDocxSettings
 from tests.providers.provider_calls import error_of
-
-TEMPLATE_ID = "7e3a1c00-0000-4000-8000-000000000002"
-SEND = "/turbosign/single/prepare-for-signing"
-OPTIONS = ProviderSettings(read_seconds=0.6, write_seconds=0.6, download_seconds=0.6)
-
-
-def settings_of(sandbox: Sandbox, key: str = API_KEY) -> TurboDocxSettings:
-    return TurboDocxSettings(
-        api_key=SecretStr(key),
-        org_id=ORG_ID,
-        base_url=sandbox.url,
-        sender_email="contracts@example.com",
-        sender_name="Example Contracts",
-    )
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A client at the sandbox, what to send, and the sandbox's own record of it."""
-
-    sandbox: Sandbox
-    client: TurboDocxClient
-    deliverable_id: str
-    title: str
-
-    async def break_calls(self, path: str, method: str, **fault: Any) -> None:
-        rule = {"path": path, "method": method, "times": None} | fault
-        await self.sandbox.call("PUT", "/_sandbox/faults", {"api": [rule]})
-
-    async def calls(self) -> int:
-        """How many calls the fault has met."""
-        return int((await self.sandbox.call("GET", "/_sandbox/faults"))["api"][0]["seen"])
-
-    async def sent(self) -> int:
-        """How many documents of this title were really created."""
-        entries = (await self.sandbox.ledger())["entries"]
-        return sum(
-            each["kind"] == "document_created" and each["details"]["title"] == self.title for each in entries
-        )
-
-    def request(self) -> SignatureRequest:
-        return SignatureRequest(
-            document_name=self.title,
-            recipients=(Recipient(name="Ann Signer", email="ann@example.com", signing_order=1),),
-            fields=(
-                Field(
-                    type="signature",
-                    recipient_email="ann@example.com",
-                    anchor="{signature1}",
-                    width=200,
-                    height=40,
-                ),
-            ),
-            sender_email="contracts@example.com",
-            sender_name="Example Contracts",
-            deliverable_id=self.deliverable_id,
-        )
-
-    async def send(self, client: TurboDocxClient) -> object:
-        return await client.prepare_for_signing(self.request(), idempotency_key=self.title)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def deliverable_id(sandbox: Sandbox) -> str:
-    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
-        made = await client.create_deliverable(
-            name="NDA",
-            template_id=TEMPLATE_ID,
-            variables={"CustomerName": "Ann", "EffectiveDate": "today"},
-            idempotency_key="nda",
-        )
-        return made.id
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def document_id(sandbox: Sandbox, deliverable_id: str) -> str:
-    """A document that was sent, to read."""
-    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
-        request = Desk(sandbox, client, deliverable_id, "NDA to read").request()
-        return (await client.prepare_for_signing(request, idempotency_key="k")).document_id
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def completed_id(sandbox: Sandbox, deliverable_id: str) -> str:
-    """A document that everybody has signed."""
-    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
-        request = Desk(sandbox, client, deliverable_id, "NDA to sign").request()
-        made = await client.prepare_for_signing(request, idempotency_key="k")
-    await sandbox.complete(made.document_id)
-    return made.document_id
-
-
-@pytest_asyncio.fixture
-async def desk(sandbox: Sandbox, deliverable_id: str) -> AsyncIterator[Desk]:
-    async with connection.connect(Rotating(settings_of(sandbox)), OPTIONS) as client:
-        yield Desk(sandbox, client, deliverable_id, f"NDA {uuid.uuid4().hex}")
-    await sandbox.call("DELETE", "/_sandbox/faults")
+from tests.providers.provider_desk import SEND, TEMPLATE_ID, Desk, settings_of
+from tests.providers.provider_edge import edge, response
 
 
 async def test_without_a_fault_everything_is_read(desk: Desk) -> None:
@@ -161,6 +64,7 @@ READ_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError]]] = {
     "P12 type": ({"do": "content_type", "at": "after"}, errors.ContractBrokenError),
     "P13 corrupt": ({"do": "corrupt", "at": "after"}, errors.ContractBrokenError),
     "P13 empty": ({"do": "empty", "at": "after"}, errors.ContractBrokenError),
+    "P13 null": ({"do": "fields", "at": "after", "fields": {"data": None}}, errors.ContractBrokenError),
     "P13 stand-in": ({"do": "status", "status": 200, "body": []}, errors.ContractBrokenError),
     "P14 redirect": ({"do": "redirect"}, errors.ContractBrokenError),
     "P16 404": ({"do": "status", "status": 404}, errors.RejectedError),
@@ -197,9 +101,16 @@ SEND_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError], int]] = {
     "P12 type": ({"do": "content_type", "at": "after"}, errors.OutcomeUnknownError, 1),
     "P13 corrupt": ({"do": "corrupt", "at": "after"}, errors.OutcomeUnknownError, 1),
     "P13 empty": ({"do": "empty", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P13 null id": (
+        {"do": "fields", "at": "after", "fields": {"documentId": None}},
+        errors.OutcomeUnknownError,
+        1,
+    ),
     "P13 stand-in": ({"do": "status", "status": 200, "body": {}}, errors.OutcomeUnknownError, 0),
     "P14 redirect": ({"do": "redirect", "at": "after"}, errors.OutcomeUnknownError, 1),
+    "P15 401": ({"do": "status", "status": 401}, errors.UnauthorisedError, 0),
     "P15 402": ({"do": "status", "status": 402}, errors.UnauthorisedError, 0),
+    "P15 403": ({"do": "status", "status": 403}, errors.UnauthorisedError, 0),
     "P16 422": ({"do": "status", "status": 422}, errors.RejectedError, 0),
     "P21 drip": ({"do": "drip", "at": "after", "seconds": 0.2}, errors.OutcomeUnknownError, 1),
 }
@@ -222,6 +133,15 @@ async def test_a_send_may_be_done_after_we_gave_up(desk: Desk) -> None:
     while await desk.sent() == 0:  # noqa: ASYNC110  # the sandbox does it in its own time
         await asyncio.sleep(0.05)
     assert await desk.sent() == 1
+
+
+@pytest.mark.parametrize("status", [302, 307, 308])
+async def test_a_redirect_is_not_followed_and_takes_no_key_along(desk: Desk, status: int) -> None:
+    """P14."""
+    async with edge(response(200, {})) as elsewhere:
+        await desk.break_calls("*", "POST", do="redirect", status=status, location=f"{elsewhere.base_url}/x")
+        assert type(await error_of(desk.send, desk.client)) is errors.OutcomeUnknownError
+        assert elsewhere.received == []
 
 
 RETRY_AFTER: dict[str, tuple[dict[str, Any], float | None]] = {
@@ -329,6 +249,28 @@ class TestDownload:
             await desk.sandbox.call("PATCH", "/_sandbox/behaviour", {"presigned_seconds": 3600})
         fresh = await desk.client.download_link(completed_id)
         assert await self.fetch(fresh.download_url)(desk.client)
+
+    @pytest.mark.parametrize(
+        "elsewhere",
+        [
+            "file:///etc/passwd",
+            "http://169.254.169.254/latest/meta-data",
+            "https://amazonaws.com.evil.example/signed.pdf",
+            "http://127.0.0.1:{port}/signed.pdf",
+        ],
+    )
+    async def test_a_link_that_leads_elsewhere_is_not_followed(
+        self, desk: Desk, completed_id: str, elsewhere: str
+    ) -> None:
+        """P23: not even to another port of the machine that the sandbox runs on."""
+        async with edge(response(200, b"%PDF-1.7")) as other:
+            fields = {"downloadUrl": elsewhere.format(port=other.port)}
+            await desk.break_calls("*/download", "GET", do="fields", at="after", fields=fields)
+            link = await desk.client.download_link(completed_id)
+            error = await error_of(self.fetch(link.download_url), desk.client)
+            assert type(error) is errors.ContractBrokenError
+            assert link.download_url not in str(error)
+            assert other.received == []
 
     @pytest.mark.parametrize(
         ("fault", "kind"),

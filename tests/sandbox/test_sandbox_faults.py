@@ -1,6 +1,7 @@
 """Each scripted fault does what its name says, and the ledger tells whether the work was done."""
 
 import json
+import socket
 import time
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.sandbox_kit import Api, Receiver, poll
+from tests.sandbox.sandbox_kit import ORG_ID, Api, Receiver, poll
 
 SEND = "/turbosign/single/prepare-for-signing"
 
@@ -114,6 +115,28 @@ def test_a_redirect_and_a_wrong_content_type(api: Api) -> None:
     answer = api.get(f"/turbosign/documents/{document}/status")
     assert answer.headers["content-type"] == "text/html"
     assert answer.json() == {"data": {"status": "under_review"}}
+
+
+def test_fields_take_the_place_of_an_answers_own(api: Api) -> None:
+    set_faults(api, path=SEND, do="fields", at="after", fields={"documentId": None, "extra": 1})
+    answer = api.dispatch()
+    assert (answer["documentId"], answer["extra"], answer["success"]) == (None, 1, True)
+    [document] = api.ledger("document_created")
+    api.complete(document["subject"])
+    set_faults(api, path="/_sandbox/storage/*", do="fields", at="after", fields={"extra": 1})
+    url = api.get(f"/turbosign/documents/{document['subject']}/download").json()["downloadUrl"]
+    assert httpx.get(url).content.startswith(b"%PDF-"), "what is no JSON stays as it is"
+
+
+def test_a_connection_closes_after_an_answer_that_did_not_say_so(sandbox_url: str, api: Api) -> None:
+    set_faults(api, path="/v1/deliverable", do="close")
+    host, _, port = sandbox_url.removeprefix("http://").partition(":")
+    head = f"GET /v1/deliverable HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['authorization']}\r\n"
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"{head}x-rapiddocx-org-id: {ORG_ID}\r\n\r\n".encode())
+        said = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert said.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" not in said.lower()
 
 
 def test_downloads_can_be_cut_flipped_dripped_and_endless(api: Api) -> None:

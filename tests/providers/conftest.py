@@ -1,0 +1,49 @@
+"""A desk at the session's sandbox, with documents to read, to sign and to send."""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+
+from countersign.local.sandbox import Sandbox
+from countersign.providers.turbodocx import connection
+from countersign.secrets.rotation import Rotating
+from countersign.settings import ProviderSettings
+from tests.providers.provider_desk import OPTIONS, TEMPLATE_ID, Desk, settings_of
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def deliverable_id(sandbox: Sandbox) -> str:
+    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
+        made = await client.create_deliverable(
+            name="NDA",
+            template_id=TEMPLATE_ID,
+            variables={"CustomerName": "Ann", "EffectiveDate": "today"},
+            idempotency_key="nda",
+        )
+        return made.id
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def document_id(sandbox: Sandbox, deliverable_id: str) -> str:
+    """A document that was sent, to read."""
+    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
+        request = Desk(sandbox, client, deliverable_id, "NDA to read").request()
+        return (await client.prepare_for_signing(request, idempotency_key="k")).document_id
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def completed_id(sandbox: Sandbox, deliverable_id: str) -> str:
+    """A document that everybody has signed."""
+    async with connection.connect(Rotating(settings_of(sandbox)), ProviderSettings()) as client:
+        request = Desk(sandbox, client, deliverable_id, "NDA to sign").request()
+        made = await client.prepare_for_signing(request, idempotency_key="k")
+    await sandbox.complete(made.document_id)
+    return made.document_id
+
+
+@pytest_asyncio.fixture
+async def desk(sandbox: Sandbox, deliverable_id: str) -> AsyncIterator[Desk]:
+    async with connection.connect(Rotating(settings_of(sandbox)), OPTIONS) as client:
+        yield Desk(sandbox, client, deliverable_id, f"NDA {uuid.uuid4().hex}")
+    await sandbox.call("DELETE", "/_sandbox/faults")
