@@ -16,6 +16,13 @@ TESTS = {
     for name in re.findall(r"def (test_\w+)\(", path.read_text())
 }
 
+AT_SANDBOX = {
+    name
+    for path in (ROOT / "tests").rglob("test_*.py")
+    for name, parameters in re.findall(r"def (test_\w+)\(([^)]*)\)", path.read_text())
+    if re.search(r"\b(desk|office|sandbox|scene|rotation): ", parameters)
+}
+
 
 @pytest.mark.parametrize(("kind", "count"), [("W", 46), ("P", 26), ("O", 22), ("S", 10)])
 def test_every_fault_is_listed_once(kind: str, count: int) -> None:
@@ -30,6 +37,11 @@ def test_every_fault_names_a_test() -> None:
 def test_every_test_that_is_named_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     assert sorted(named - TESTS) == []
+
+
+def test_every_fault_of_a_call_is_shown_at_the_sandbox() -> None:
+    shown = {row[0]: set(re.findall(r"`(test_\w+)`", row[3])) for row in ROWS if row[0].startswith("P")}
+    assert [fault for fault, named in shown.items() if not named & AT_SANDBOX] == []
 
 
 def test_the_rules_are_those_that_chaos_is_judged_by() -> None:

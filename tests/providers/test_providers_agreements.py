@@ -1,6 +1,8 @@
-"""The circuit around whole agreements: a refused key, and an outage."""
+"""The circuit around whole agreements: a refused key, an outage, a storm of 429, a provider that is away."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,19 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
 
+from commands.waits import provider_wait
+from countersign.local.ports import free_port
+from countersign.local.processes import Supervisor
 from countersign.local.sandbox import Sandbox
+from countersign.observability.metrics import CIRCUIT_CHANGES
+from countersign.providers.circuit import State
 from countersign.settings import ProviderSettings
-from tests.workflows.office import Office, an_agreement, open_office
+from tests.conftest import sandbox_part
+from tests.workflows.office import Handle, Office, an_agreement, open_office
 from workflows.messages import Outcome
 
 OPTIONS = ProviderSettings(circuit_failures=3, circuit_cooldown_seconds=0.3, held_probe_seconds=0.3)
+REFUSALS = [401, 402, 403]
 
 
 @pytest_asyncio.fixture
@@ -26,21 +35,27 @@ async def office(
     await sandbox.call("DELETE", "/_sandbox/faults")
 
 
-async def test_a_key_refused_before_the_send_fails_the_start_clearly(office: Office) -> None:
-    await office.break_call("*", "status", status=401, times=None)
+async def refused(office: Office) -> int:
+    """How many calls the fault has spoilt."""
+    return int((await office.sandbox.call("GET", "/_sandbox/faults"))["api"][0]["hits"])
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+async def test_a_key_refused_before_the_send_fails_the_start_clearly(office: Office, status: int) -> None:
+    await office.break_call("*", "status", status=status, times=None)
     agreement = an_agreement()
     handle = await office.start(agreement)
     with pytest.raises(WorkflowFailureError) as failed:
         await handle.result()
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "Unauthorised"
-    assert failed.value.cause.message.startswith("create_deliverable: refused (HTTP 401)")
+    assert failed.value.cause.message.startswith(f"create_deliverable: refused (HTTP {status})")
     await office.mend()
     assert await office.documents_of(agreement) == []
 
 
 @pytest.mark.parametrize(
-    "status", [401, *(pytest.param(each, marks=pytest.mark.heavy) for each in (402, 403))]
+    "status", [REFUSALS[0], *(pytest.param(each, marks=pytest.mark.heavy) for each in REFUSALS[1:])]
 )
 async def test_a_key_refused_after_the_send_fails_nothing(office: Office, status: int) -> None:
     handle = await office.start()
@@ -48,24 +63,101 @@ async def test_a_key_refused_after_the_send_fails_nothing(office: Office, status
     await office.sign_all(document_id)
     await office.break_call("*", "status", status=status, times=None)
     await office.tell(handle, "completed", document_id)
-
-    async def refused() -> int:
-        return int((await office.sandbox.call("GET", "/_sandbox/faults"))["api"][0]["hits"])
-
-    await office.eventually(refused, lambda hits: hits >= 3)
+    await office.eventually(lambda: refused(office), lambda hits: hits >= 3)
     await office.mend()
     assert (await handle.result()).outcome is Outcome.COMPLETED
+
+
+async def test_a_403_about_one_document_holds_up_no_other(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    slow_to_probe = ProviderSettings(held_probe_seconds=3600)
+    async with open_office(client, time_skipper, sandbox, tmp_path, slow_to_probe) as office:
+        forbidden, other = await office.start(), await office.start()
+        document_id = await office.sent(forbidden)
+        await office.sign_all(document_id)
+        await office.break_call(f"/turbosign/documents/{document_id}/*", "status", status=403, times=None)
+        await office.tell(forbidden, "completed", document_id)
+        await office.eventually(lambda: refused(office), lambda hits: hits >= 2)
+        await finish(office, other)
+        wait = await office.eventually(partial(provider_wait, forbidden), bool)
+        assert wait is not None
+        assert wait.startswith("document_recipients: refused (HTTP 403)")
+        await office.mend()
+        assert (await office.result(forbidden)).outcome is Outcome.COMPLETED
+
+
+async def finish(office: Office, handle: Handle) -> None:
+    document_id = await office.sent(handle)
+    await office.sign_all(document_id)
+    await office.tell(handle, "completed", document_id)
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
 async def test_an_outage_fails_nothing_and_nothing_goes_out_twice(office: Office) -> None:
     await office.break_call("*", "status", status=503, times=None)
     agreements = [an_agreement() for _ in range(8)]
     handles = [await office.start(each) for each in agreements]
-
-    async def probed() -> int:
-        return int((await office.sandbox.call("GET", "/_sandbox/faults"))["api"][0]["hits"])
-
-    await office.eventually(probed, lambda hits: hits >= 3 + 2)
+    await office.eventually(lambda: refused(office), lambda hits: hits >= 3 + 2)
     await office.mend()
+    await check_sent_once(office, handles)
+
+
+async def check_sent_once(office: Office, handles: list[Handle]) -> None:
     documents = [await office.sent(each) for each in handles]
-    assert [await office.documents_of(each) for each in agreements] == [[each] for each in documents]
+    made = [
+        each["subject"]
+        for each in (await office.sandbox.ledger())["entries"]
+        if each["kind"] == "document_created"
+        and any(handle.id.removeprefix("agreement-") in str(each) for handle in handles)
+    ]
+    assert sorted(made) == sorted(documents)
+
+
+async def test_a_storm_of_429_is_waited_out_and_opens_no_circuit(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """P6: every throttled step waits as long as it was told, so the storm meets each of them a few times."""
+    opened = CIRCUIT_CHANGES.labels("turbodocx", State.OPEN)
+    before, seconds, agreements = opened._value.get(), 2.5, 8
+    hasty = {"pace": 50}  # our own backoff is 20 ms then, and would meet the storm seven times
+    async with open_office(client, time_skipper, sandbox, tmp_path, OPTIONS, **hasty) as office:
+        await office.break_call("*", "rate_limit", retry_after=1, times=None, for_seconds=seconds)
+        handles = [await office.start() for _ in range(agreements)]
+        await check_sent_once(office, handles)
+        assert agreements < await refused(office) <= agreements * 3, (
+            "more than one each: or no storm was seen"
+        )
+        for handle in handles:
+            await handle.terminate()
+        await office.mend()
+    assert opened._value.get() == before
+
+
+@asynccontextmanager
+async def own_sandbox(folder: Path) -> AsyncIterator[tuple[Sandbox, Supervisor]]:
+    sandbox = Sandbox(f"http://127.0.0.1:{free_port()}")
+    async with Supervisor(folder) as supervisor:
+        await supervisor.start(sandbox_part(sandbox, folder))
+        yield sandbox, supervisor
+
+
+async def test_a_provider_that_is_away_is_waited_for(
+    client: Client, time_skipper: TimeSkipper, tmp_path: Path
+) -> None:
+    """P7: a refused connection was never sent, so whatever met it is tried again."""
+    async with AsyncExitStack() as stack:
+        sandbox, supervisor = await stack.enter_async_context(own_sandbox(tmp_path))
+        office = await stack.enter_async_context(
+            open_office(client, time_skipper, sandbox, tmp_path / "store", OPTIONS)
+        )
+        supervisor.kill("sandbox")
+        agreement = an_agreement()
+        handle = await office.start(agreement)
+        wait = await office.eventually(partial(provider_wait, handle), bool)
+        assert wait is not None
+        assert wait.startswith("create_deliverable: not sent (ConnectError)")
+        await supervisor.restart("sandbox")
+        document_id = await office.sent(handle)
+        assert await office.documents_of(agreement) == [document_id]
+        await handle.terminate()

@@ -16,11 +16,13 @@ import pytest_asyncio
 
 from countersign.local.sandbox import MEMBER_KEY
 from countersign.providers import errors
+from countersign.providers.circuit import CircuitRules, State
 from countersign.providers.errors import ProviderError
 from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import SignatureRequest
 from countersign.secrets.rotation import Rotating
+from countersign.settings import ProviderSettings, TurboDocxSettings
 from tests.providers.provider_calls import error_of
 from tests.providers.provider_desk import SEND, TEMPLATE_ID, Desk, settings_of
 from tests.providers.provider_edge import edge, response
@@ -197,6 +199,66 @@ class TestKeys:
             assert type(await error_of(desk.send, client)) is errors.KeyReplacedError
             assert await desk.send(client)
         assert await desk.sent() == 1
+
+
+class Secret:
+    """Where the key is read from; counts the readings."""
+
+    def __init__(self, found: TurboDocxSettings) -> None:
+        self.found = found
+        self.readings = 0
+
+    def read(self) -> TurboDocxSettings:
+        self.readings += 1
+        return self.found
+
+
+class TestRefusedKeys:
+    """P15, behind the circuit: the key is read again at once, then with each probe."""
+
+    async def test_a_refused_key_is_read_again_at_once_and_then_seldom(self, desk: Desk) -> None:
+        wrong = settings_of(desk.sandbox, "TDX-test-wrong")
+        secret, options = Secret(wrong), ProviderSettings(held_probe_seconds=3600)
+        await desk.watch_calls()
+        async with connection.open_provider(Rotating(wrong, secret.read), options, slots=20) as opened:
+            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorisedError
+            assert secret.readings == 1
+            while await desk.calls() < 2:  # noqa: ASYNC110  # the probe, which comes at once
+                await asyncio.sleep(0.02)
+            for _ in range(5):
+                held = await error_of(desk.send, opened.client)
+                assert isinstance(held, errors.HeldError)
+                assert str(held) == "prepare_for_signing: held back: credentials refused"
+                assert held.retry_after is not None
+                assert held.retry_after > 3000
+        assert await desk.calls() == 2, "the refused call and one probe: no more until an hour has passed"
+        assert secret.readings == 1, "a probe right after it need not ask again"
+
+    async def test_a_key_that_comes_late_is_found_by_a_probe(self, desk: Desk) -> None:
+        wrong = settings_of(desk.sandbox, "TDX-test-wrong")
+        secret, options = Secret(wrong), ProviderSettings(held_probe_seconds=0.2)
+        keys = Rotating(wrong, secret.read, renew_seconds=0)
+        async with connection.open_provider(keys, options, slots=20) as opened:
+            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorisedError
+            while secret.readings < 4:  # with every probe
+                assert type(await error_of(desk.send, opened.client)) is errors.HeldError
+                await asyncio.sleep(0.02)
+            secret.found = settings_of(desk.sandbox)
+            while opened.circuit.snapshot().state is State.HELD:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.02)
+            assert await desk.send(opened.client)
+        assert await desk.sent() == 1
+
+
+async def test_every_number_of_the_circuit_is_a_setting(desk: Desk) -> None:
+    options = ProviderSettings(circuit_failures=3, circuit_cooldown_seconds=7, held_probe_seconds=5)
+    async with connection.open_provider(Rotating(settings_of(desk.sandbox)), options, slots=2) as opened:
+        assert opened.circuit.rules == CircuitRules(failures=3, cooldown=7, held_probe=5, slots=2)
+        await desk.break_calls(SEND, "POST", do="status", status=503)
+        for _ in range(3):
+            assert opened.circuit.snapshot().state is State.CLOSED
+            await error_of(desk.send, opened.client)
+        assert opened.circuit.snapshot().state is State.OPEN
 
 
 Bad = Callable[[SignatureRequest], SignatureRequest]
