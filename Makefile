@@ -39,8 +39,8 @@ test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes
 record-histories: $(DEV) ## record tests/histories anew, after a change that old histories need not survive
 	@$(RUN) -m pytest -q tests/workflows/test_workflows_histories.py -k every_branch_replays --record-histories
 
-test-heavy: $(DEV) debian-tools ## the heavy ones: browsers, Prometheus, chaos, many repetitions
-	@$(RUN) -m pytest -m heavy
+test-heavy: $(DEV) debian-tools ## the heavy ones: browsers, Prometheus, PostgreSQL, chaos, many repetitions
+	@$(RUN) -m pytest -m heavy -n 2 --dist loadfile
 
 test-all: test test-heavy ## every test
 
@@ -66,16 +66,18 @@ clean: ## remove caches and local state, but not the virtual environment
 	@rm -rf .countersign .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
-# Python's packages hold no browser and no Prometheus; Debian's do.
-DEBIAN := chromium prometheus
+# What the heavy tests need and Python's packages do not hold, as command:package of Debian.
+DEBIAN := chromium:chromium prometheus:prometheus pg_ctlcluster:postgresql nc:netcat-openbsd nginx:nginx-light \
+	caddy:caddy npm:npm
 debian-tools:
-	@for tool in $(DEBIAN) promtool; do \
-		command -v $$tool > /dev/null && continue; \
-		echo "$$tool is needed: apt-get install --no-install-recommends $(DEBIAN)"; \
-		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null || exit 1; \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -qq -y --no-install-recommends $(DEBIAN) > /dev/null || exit 1; \
-	done
+	@missing=; for each in $(DEBIAN); do \
+		command -v "$${each%:*}" > /dev/null || missing="$$missing $${each#*:}"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	echo "These are needed: apt-get install --no-install-recommends$$missing"; \
+	[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null || exit 1; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends $$missing > /dev/null
 
 $(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

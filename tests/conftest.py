@@ -36,6 +36,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def tool(name: str, package: str | None = None) -> str:
+    """Find a program that pip does not bring; without it a test is skipped, and under CI it fails."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+    if found is None:
+        missing = f"no {name} on this machine: apt-get install {package or name}"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
+    return str(found)
+
+
 def temporal_executable() -> str | None:
     beside_python = Path(sys.executable).with_name("temporal")
     return shutil.which("temporal") or (str(beside_python) if beside_python.exists() else None)

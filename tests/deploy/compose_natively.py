@@ -9,7 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,17 @@ from countersign.local.processes import Part
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-_PORTS = ("7233", "8233", "8300", "8080", "9464")
-_FOLDERS = ("/data/store", "/data/sandbox", "/data/secrets", "/home/temporal")
+_PORTS = ("7233", "8233", "8300", "8080", "9464", "9465", "9090", "5432")
+_VOLUMES = ("/data/store", "/data/sandbox", "/data/secrets", "/home/temporal", "/prometheus")
+_FOLDERS = "data|home/temporal|prometheus|run/secrets|etc/prometheus|etc/temporal"
+_VARIABLE = re.compile(r"(?<!\$)\$\{(\w+):-([^}]*)\}")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def of_profile(profile: str | None) -> dict[str, Any]:
+    """The services that a profile adds; without one, those that always run."""
+    wanted = [profile] if profile else []
+    return {name: service for name, service in SERVICES.items() if service.get("profiles", []) == wanted}
 
 
 def copied() -> list[str]:
@@ -35,9 +44,15 @@ def copied() -> list[str]:
 
 @dataclass
 class Machine:
-    """A folder that stands for the containers' file systems, and ports that stand for theirs."""
+    """A folder that stands for the containers' file systems, and ports that stand for theirs.
+
+    Args:
+        folder: The folder.
+        given: The variables of the shell that Compose is started from.
+    """
 
     folder: Path
+    given: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.ports = {port: str(free_port()) for port in _PORTS}
@@ -46,25 +61,40 @@ class Machine:
         for name in copied():
             source = ROOT / name
             shutil.copytree(source, self.app / name) if source.is_dir() else shutil.copy(source, self.app)
-        for folder in _FOLDERS:
+        for folder in (*_VOLUMES, "/etc/temporal"):
             (self.folder / folder[1:]).mkdir(parents=True)
+        shutil.copytree(ROOT / "deploy/secrets", self.folder / "run/secrets")
 
     def here(self, text: object) -> str:
-        """Write a container's paths and ports as this machine's."""
-        moved = re.sub(r"(?<![\w/])/(data|home/temporal)\b", rf"{self.folder}/\1", str(text))
-        moved = moved.replace("/run/secrets/", f"{ROOT}/deploy/secrets/")
-        return re.sub(rf"\b({'|'.join(_PORTS)})\b", lambda found: self.ports[found[1]], moved)
+        """Write a container's paths, ports and neighbours as this machine's, and put in its variables."""
+        known = _VARIABLE.sub(lambda found: self.given.get(found[1]) or found[2], str(text))
+        moved = re.sub(rf"(?<![\w/])/({_FOLDERS})\b", rf"{self.folder}/\1", known.replace("$$", "$"))
+        ports = rf"\b(machine:|)({'|'.join(_PORTS)})\b"
+        return re.sub(ports, lambda found: f"{found[1] and '127.0.0.1:'}{self.ports[found[2]]}", moved)
+
+    def mount(self, service: str) -> None:
+        """Lay the checkout's files where a service mounts them, written as this machine's."""
+        for each in SERVICES[service]["volumes"]:
+            source, target = each.split(":")[:2]
+            if source.startswith("./"):
+                for path in (ROOT / source).rglob("*") if (ROOT / source).is_dir() else [ROOT / source]:
+                    laid = self.folder / target[1:] / path.relative_to(ROOT / source)
+                    laid.parent.mkdir(parents=True, exist_ok=True)
+                    laid.write_text(self.here(path.read_text()))
 
     def environment(self, service: str) -> dict[str, str]:
         """A service's variables, and nothing else but what a program needs to be found."""
         given = SERVICES[service].get("environment", {})
-        bins = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        bins = (
+            f"{self.folder / 'bin'}{os.pathsep}{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        )
         return {"PATH": bins} | {name: self.here(value) for name, value in given.items()}
 
     def command(self, service: str) -> list[str]:
-        """A service's command line; the dev server's image begins with `temporal`."""
-        words = [self.here(word) for word in SERVICES[service]["command"]]
-        return ["temporal", *words] if service == "temporal" else words
+        """A service's command line; what an image's own entry point runs is named like the service."""
+        words = [*SERVICES[service].get("entrypoint", []), *SERVICES[service]["command"]]
+        program = [service] if service in ("temporal", "prometheus") else []
+        return program + [self.here(word) for word in words]
 
     def part(self, service: str) -> Part:
         """A service as a process that is ready when its health check says so."""
@@ -86,11 +116,11 @@ class Machine:
         )
         return done.returncode == 0
 
-    def run(self, service: str) -> subprocess.CompletedProcess[str]:
-        """Run a service that ends by itself."""
+    def run(self, service: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        """Run a service that ends by itself, with some of its variables changed."""
         return subprocess.run(
             self.command(service),
-            env=self.environment(service),
+            env=self.environment(service) | changed,
             cwd=self.app,
             capture_output=True,
             text=True,

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from countersign.local.ports import free_port
 from countersign.local.processes import Part, Supervisor, answers
+from tests.conftest import tool
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES = DEPLOY / "prometheus" / "alerts.yml"
@@ -23,6 +23,14 @@ def hurried(rules: str) -> str:
     """Divide every duration of the rules, and the age that makes a backlog."""
     rules = _DURATION.sub(lambda found: f"{int(found[1]) * _SECONDS[found[2]] * 1000 // FASTER}ms", rules)
     return _AGE.sub(lambda found: f"{found[1]} > {int(found[2]) / FASTER:g}", rules)
+
+
+def ask(url: str, path: str) -> Any:
+    """Ask a Prometheus' API."""
+    with urllib.request.urlopen(f"{url}/api/v1/{path}", timeout=10) as answer:  # noqa: S310  # loopback
+        told = json.load(answer)
+    assert told["status"] == "success", told
+    return told["data"]
 
 
 class Prometheus:
@@ -47,9 +55,7 @@ class Prometheus:
 
     async def start(self, supervisor: Supervisor) -> None:
         """Start it."""
-        executable = shutil.which("prometheus")
-        assert executable, "this test needs the package `prometheus`: apt-get install prometheus"
-        command = [executable, "--config.file", str(self._folder / "prometheus.yml")]
+        command = [tool("prometheus"), "--config.file", str(self._folder / "prometheus.yml")]
         command += ["--storage.tsdb.path", str(self._folder / "data")]
         command += ["--web.listen-address", f"127.0.0.1:{self._port}"]
         ready = answers(f"{self.url}/-/ready")
@@ -68,7 +74,4 @@ class Prometheus:
         return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
 
     def _get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self.url}/api/v1/{path}", timeout=10) as answer:  # noqa: S310  # loopback
-            told = json.load(answer)
-        assert told["status"] == "success", told
-        return told["data"]
+        return ask(self.url, path)

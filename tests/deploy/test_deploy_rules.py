@@ -1,13 +1,13 @@
 """The alert rules on their own: valid, tested by promtool, each with its section in the runbook."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.conftest import tool
 from tests.deploy.prometheus import DEPLOY, FASTER, RULES, hurried
 
 OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
@@ -21,9 +21,7 @@ def rules() -> list[dict[str, str]]:
 @pytest.mark.heavy
 @pytest.mark.parametrize(("verb", "file"), [("check", "alerts.yml"), ("test", "alerts.test.yml")])
 def test_promtool_is_content(verb: str, file: str) -> None:
-    promtool = shutil.which("promtool")
-    assert promtool, "this test needs the package `prometheus`: apt-get install prometheus"
-    command = [promtool, verb, "rules", file]
+    command = [tool("promtool", "prometheus"), verb, "rules", file]
     done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
