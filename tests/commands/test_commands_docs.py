@@ -20,6 +20,7 @@ from commands.following import follow_agreement
 from commands.schemas import PUBLISHED, schema_of
 from countersign.local.stack import Stack
 from tests.commands.shell import ROOT, Shell
+from tests.conftest import tool
 from workflows.messages import AgreementInput, Stage
 
 USING = (ROOT / "docs" / "using.md").read_text()
@@ -156,8 +157,8 @@ def test_the_temporal_command_starts_asks_and_voids(shell: Shell) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.skipif(shutil.which("npm") is None, reason="needs Node with npm")
 def test_the_node_example_starts_asks_and_voids(shell: Shell) -> None:
+    tool("npm")
     script = re.findall(r"```sh\n(cd docs/examples.*?)```", LANGUAGES, re.DOTALL)[0]
     copy = shell.folder / "docs" / "examples"
     shutil.copytree(EXAMPLES, copy)

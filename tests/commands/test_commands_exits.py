@@ -17,10 +17,10 @@ def _started(shell: Shell) -> str:
 
 
 @pytest.mark.heavy
-@pytest.mark.timeout(500)
-def test_a_hundred_runs_of_status_all_exit_0(shell: Shell) -> None:
+@pytest.mark.timeout(300)
+def test_sixty_runs_of_status_all_exit_0(shell: Shell) -> None:
     reference = _started(shell)
     with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(lambda _: shell.run("status", reference), range(100)))
-    assert [ran.code for ran in runs] == [0] * 100
+        runs = list(pool.map(lambda _: shell.run("status", reference), range(60)))
+    assert [ran.code for ran in runs] == [0] * 60
     assert all(reference in ran.out for ran in runs)

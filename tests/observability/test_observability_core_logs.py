@@ -2,18 +2,14 @@
 
 import asyncio
 import logging
-import uuid
 from pathlib import Path
 
 import pytest
-from temporalio.worker import Worker
 
 from countersign.connection import connect
 from countersign.local.ports import free_port
 from countersign.local.processes import Part, Supervisor, says
 from countersign.local.temporal import READY, dev_server_command, find_temporal
-from worker import workflow_runner
-from workflows.agreement import AgreementWorkflow
 
 
 @pytest.mark.heavy
@@ -32,14 +28,12 @@ async def test_the_core_says_through_logging_that_its_server_died(
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
     async with Supervisor(tmp_path / "logs") as supervisor:
         await supervisor.start(Part("temporal", command, says(READY), {"PATH": ""}, tmp_path))
-        worker = Worker(
-            await connect(),
-            task_queue=uuid.uuid4().hex,
-            workflows=[AgreementWorkflow],
-            workflow_runner=workflow_runner(),
-        )
+        client = await connect()
+        supervisor.kill("temporal")
         with caplog.at_level(logging.WARNING):
-            async with asyncio.timeout(60), worker:
-                supervisor.kill("temporal")
+            async with asyncio.timeout(60):
+                calling = asyncio.create_task(client.get_workflow_handle("anybody").describe())
                 while not any(each.name.startswith("temporalio.core") for each in caplog.records):  # noqa: ASYNC110  # the log is all there is
                     await asyncio.sleep(0.05)
+                calling.cancel()
+                await asyncio.gather(calling, return_exceptions=True)

@@ -1,31 +1,22 @@
 """People in a real browser: they open the inbox, follow their link and sign, or are told why not."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
+from tests.conftest import tool
 from tests.sandbox.sandbox_kit import Api, Receiver, signature, text_of
 
 PHONE: ViewportSize = {"width": 390, "height": 800}
 
 
-def chromium() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        missing = "no chromium on this machine: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    return str(found)
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=tool("chromium"), args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -1,6 +1,5 @@
 import asyncio
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +22,7 @@ from countersign.connection import connect
 from countersign.local.ports import Ports
 from countersign.local.processes import Part, says
 from countersign.local.stack import Stack
+from tests.conftest import tool
 from workflows.messages import AgreementStatus, ReminderPlan
 
 SEND = "/turbosign/single/prepare-for-signing"
@@ -120,10 +120,8 @@ async def _until(client: Client, started: StartedAgreement, is_true: Any) -> Agr
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Debian's chromium: no browser build is downloaded."""
-    chromium = shutil.which("chromium")
-    assert chromium, "these tests need the package `chromium`: apt-get install chromium"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = await playwright.chromium.launch(executable_path=tool("chromium"), args=["--no-sandbox"])
         yield browser
         await browser.close()
 

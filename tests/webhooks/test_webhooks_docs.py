@@ -1,7 +1,6 @@
 """docs/webhooks.md: its table of verdicts is the code's, and its proxy configurations work."""
 
 import re
-import shutil
 import socket
 import ssl
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from countersign.local.ports import free_port
 from countersign.local.processes import Part, Supervisor
 from countersign.webhooks import delivery, endpoint, protocol, routing, server, verification
 from countersign.webhooks.verdict import Verdict
+from tests.conftest import tool
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_doors import running_door
 from tests.webhooks.webhook_receiver import start_agreement
@@ -79,9 +79,7 @@ async def test_a_delivery_comes_through_a_proxy_set_up_as_the_page_says(
 ) -> None:
     port = free_port()
     command, config = proxy(port, tmp_path)
-    executable = shutil.which(command[0], path="/usr/bin:/usr/sbin:/usr/local/bin")
-    if executable is None:
-        pytest.skip(f"no {command[0]} on this machine: apt-get install {command[0]}")
+    executable = tool(command[0])
     authority = trustme.CA()
     issued = authority.issue_cert("webhooks.example.com")
     (tmp_path / "chain.pem").write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
