@@ -86,7 +86,7 @@ def workflow_worker(
         client,
         task_queue=settings.task_queue,
         workflows=[AgreementWorkflow],
-        activities=[claims.claim],
+        activities=[claims.claim, claims.release],
         interceptors=[InitiatorInterceptor()],
         workflow_runner=workflow_runner(),
         deployment_config=build,

@@ -1,5 +1,10 @@
-"""Claiming a reference for good: Temporal forgets closed workflows in time, the store does not."""
+"""Claiming a reference for good: Temporal forgets closed workflows in time, the store does not.
 
+A claim is released by the run that holds it, and only where nothing can have been sent: then the next one may
+be made. Both are files written create-only, so that of two runs one gets it.
+"""
+
+import itertools
 import json
 
 from temporalio import activity
@@ -13,7 +18,7 @@ from workflows.tasks import Claimed, ClaimInput
 
 
 class ClaimActivities:
-    """The storage-only step at an agreement's start. Calls no provider.
+    """The storage-only steps at an agreement's start. They call no provider.
 
     Args:
         store: Where claims are kept.
@@ -33,10 +38,7 @@ class ClaimActivities:
     @activity.defn
     async def claim(self, task: ClaimInput) -> Claimed:
         """Claim the reference, or see that this very agreement has claimed it before."""
-        key = self._keys.claim(task.reference)
-        await put(self._store, key, json.dumps({"run_id": task.run_id}).encode())
-        holder = json.loads(await self._store.read(key))
-        if holder["run_id"] != task.run_id:
+        if await self._held(task) is None:
             raise ApplicationError(
                 f"reference {task.reference} was used by an earlier agreement; choose a new one, "
                 f"for example {task.reference}.2",
@@ -47,3 +49,23 @@ class ClaimActivities:
             environment=self._keys.environment, namespace=self._keys.namespace, reference=task.reference
         )
         return Claimed(tag=tag, pace=self._pace, two_step_send=self._two_step_send)
+
+    @activity.defn
+    async def release(self, task: ClaimInput) -> None:
+        """Give the reference back: this agreement has sent nothing, and is about to fail."""
+        if (number := await self._held(task)) is not None:
+            await self._put(self._keys.released(task.reference, number), task.run_id)
+
+    async def _held(self, task: ClaimInput) -> int | None:
+        """Hold the first claim that was not released; None if another run does."""
+        for number in itertools.count(1):
+            if await self._put(self._keys.claim(task.reference, number), task.run_id) == task.run_id:
+                return number
+            if await self._store.find(self._keys.released(task.reference, number)) is None:
+                break
+        return None
+
+    async def _put(self, key: str, run_id: str) -> str:
+        """Write who we are, unless somebody has; returns who it is."""
+        await put(self._store, key, json.dumps({"run_id": run_id}).encode())
+        return str(json.loads(await self._store.read(key))["run_id"])

@@ -1,11 +1,14 @@
 """Making the document to sign."""
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors
+from activities.templates import TemplateVariables
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.reference import Marker, idempotency_key, mark_title
-from workflows.messages import DeliverableSource
+from workflows.failures import SOURCE_UNUSABLE
+from workflows.messages import DeliverableSource, TemplateSource
 from workflows.tasks import GenerateInput
 
 
@@ -18,10 +21,11 @@ class DocumentActivities:
 
     def __init__(self, client: TurboDocxClient) -> None:
         self._client = client
+        self._variables = TemplateVariables(client)
 
     @activity.defn
     async def generate(self, task: GenerateInput) -> DeliverableSource:
-        """Generate from a template: one call, two when it is repeated.
+        """Generate from a template: one call, two when it is repeated; one more to learn what it needs.
 
         A repetition first looks for what an earlier attempt may have made: a second document harms nobody,
         but costs money.
@@ -33,6 +37,7 @@ class DocumentActivities:
                 for found in await self._client.find_deliverables(str(mark)):
                     if found.name == name:
                         return DeliverableSource(deliverable_id=found.id)
+            await self._check(task.source)
             made = await self._client.create_deliverable(
                 name=name,
                 template_id=task.source.template_id,
@@ -40,3 +45,12 @@ class DocumentActivities:
                 idempotency_key=idempotency_key(mark, "generate"),
             )
         return DeliverableSource(deliverable_id=made.id)
+
+    async def _check(self, source: TemplateSource) -> None:
+        """Refuse variables that do not fit: the provider takes them, and people would sign `{Price}`."""
+        if wrong := await self._variables.misfits(source):
+            raise ApplicationError(
+                f"template {source.template_id}: {'; '.join(wrong)}",
+                type=SOURCE_UNUSABLE,
+                non_retryable=True,
+            )

@@ -15,9 +15,13 @@ class StoreKeys:
     environment: str
     namespace: str
 
-    def claim(self, reference: str) -> str:
-        """Name the claim of a reference."""
-        return self._of(reference, "claim.json")
+    def claim(self, reference: str, number: int = 1) -> str:
+        """Name the claim of a reference: the first, or the one after so many that were released."""
+        return self._of(reference, "claim.json" if number == 1 else f"claim.{number}.json")
+
+    def released(self, reference: str, number: int) -> str:
+        """Name what says that a claim was released."""
+        return self._of(reference, "released.json" if number == 1 else f"released.{number}.json")
 
     def signed_document(self, reference: str) -> str:
         """Name the signed PDF."""

@@ -9,10 +9,10 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from commands.connecting import explained, shared_client
-from commands.errors import BadInputError
+from commands.errors import BadInputError, FailedAgreementError
 from commands.recorded import recorded_input
 from commands.waits import provider_wait
 from countersign.reference import InvalidReferenceError, workflow_id
@@ -22,6 +22,7 @@ from workflows.messages import (
     AgreementStatus,
     Resolution,
     VoidRequest,
+    WaitingFor,
 )
 
 _RPC_TIMEOUT: Final = timedelta(seconds=10)
@@ -59,12 +60,17 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
     """
     handle = await _handle(reference, client)
     async with explained(reference):
-        status: AgreementStatus = await handle.query(
-            "status", result_type=AgreementStatus, rpc_timeout=_RPC_TIMEOUT
-        )
-        if status.result is not None:
-            return status
-        return status.model_copy(update={"provider_wait": await provider_wait(handle)})
+        while True:
+            status: AgreementStatus = await handle.query(
+                "status", result_type=AgreementStatus, rpc_timeout=_RPC_TIMEOUT
+            )
+            if status.result is not None:
+                return status
+            described = await handle.describe()
+            if described.status == WorkflowExecutionStatus.RUNNING:
+                return status.model_copy(update={"provider_wait": await provider_wait(described)})
+            if why := await _failure(handle, reference):
+                return status.model_copy(update={"failure": why, "waiting_for": WaitingFor.NOBODY})
 
 
 async def void_agreement(reference: str, reason: str, *, client: Client | None = None) -> None:
@@ -143,6 +149,16 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
         raise BadInputError(str(error)) from None
     client = client or await shared_client()
     return client.get_workflow_handle(name, result_type=AgreementResult)
+
+
+async def _failure(handle: WorkflowHandle[Any, AgreementResult], reference: str) -> str | None:
+    """Say why a closed agreement failed; None if it has not, and ended a moment ago."""
+    try:
+        async with explained(reference):
+            await handle.result()
+    except FailedAgreementError as failed:
+        return failed.why
+    return None
 
 
 async def _update(reference: str, name: str, argument: BaseModel | None, client: Client | None) -> None:

@@ -11,7 +11,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from commands.errors import (
@@ -23,6 +23,7 @@ from commands.errors import (
 )
 from countersign.connection import ConnectionFailedError, connect
 from countersign.observability import tracing
+from workflows.failures import BAD_INPUT, NOTHING_SENT
 
 _NO_WORKER = "no worker answers: start one with `python worker.py`; nothing is lost meanwhile"
 
@@ -58,9 +59,17 @@ async def explained(reference: str) -> AsyncIterator[None]:
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise UnreachableError(f"{reference}: {_NO_WORKER}") from None
     except WorkflowFailureError as error:
-        raise FailedAgreementError(f"{reference} failed: {_innermost(error.cause)}") from None
+        free = "; nothing was sent: put it right and start it again" if sent_nothing(error.cause) else ""
+        raise FailedAgreementError(reference, f"{_innermost(error.cause)}{free}") from None
     except RPCError as error:
         raise _explanation(reference, error) from None
+
+
+def sent_nothing(failure: BaseException) -> bool:
+    """Tell whether an agreement failed before anything was sent, so that its reference is free again."""
+    if not isinstance(failure, ApplicationError):
+        return False
+    return failure.type == BAD_INPUT or NOTHING_SENT in failure.details
 
 
 def _innermost(error: BaseException) -> str:

@@ -73,3 +73,7 @@ class FailedAgreementError(CommandError):
     """The agreement failed: it ended without an outcome."""
 
     exit_code = ExitCode.NOT_COMPLETED
+
+    def __init__(self, reference: str, why: str) -> None:
+        super().__init__(f"{reference} failed: {why}")
+        self.why = why

@@ -70,7 +70,11 @@ def _deeds(status: AgreementStatus) -> list[str]:
 
 
 def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
-    facts = [("stage", status.stage.replace("_", " ")), ("waits for", status.waiting_for)]
+    stage = status.stage.replace("_", " ")
+    if status.failure:
+        facts = [("stage", f"failed while {stage}"), ("why", status.failure)]
+    else:
+        facts = [("stage", stage), ("waits for", status.waiting_for)]
     if status.provider_wait:
         facts.append(("waiting for the provider", status.provider_wait))
     if status.needs_attention:

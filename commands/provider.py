@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Final
 
+from activities.templates import did_you_mean, misfits, placeholders
 from commands.errors import BadInputError, UnreachableError
 from commands.settings import load_settings
 from countersign.configuration import read
@@ -72,11 +73,7 @@ async def _check_template(client: TurboDocxClient, source: TemplateSource) -> No
         template = await client.get_template(source.template_id)
     except RejectedError as error:
         raise await _unknown_template(client, source.template_id, error) from None
-    needed = {variable.placeholder.strip("{}") for variable in template.variables}
-    given = set(source.variables)
-    wrong = [f"it has no variable {name}{_did_you_mean(name, needed)}" for name in sorted(given - needed)]
-    wrong += [f"it needs the variable {name}" for name in sorted(needed - given)]
-    if wrong:
+    if wrong := misfits(source.variables, placeholders(template)):
         raise BadInputError(f"template {source.template_id}: {'; '.join(wrong)}")
 
 
@@ -88,7 +85,7 @@ async def _check_roles(client: TurboDocxClient, source: RolesSource, signers: It
     roles = {role.key for role in setup.roles}
     filled = {signer.role for signer in signers if signer.role}
     saved = {role.key for role in setup.roles if role.has_saved_signer}
-    wrong = [f"it has no role {name}{_did_you_mean(name, roles)}" for name in sorted(filled - roles)]
+    wrong = [f"it has no role {name}{did_you_mean(name, roles)}" for name in sorted(filled - roles)]
     wrong += [f"nobody signs as {name}" for name in sorted(roles - filled - saved)]
     if wrong:
         raise BadInputError(f"template {source.template_id}: {'; '.join(wrong)}")
@@ -111,8 +108,3 @@ async def _unknown_template(
         f"template {template_id}: there is none with this id"
         + (f"; nearest: {suggestions}" if suggestions else "; the organisation has no templates")
     )
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 
+from commands.connecting import sent_nothing
 from commands.errors import BadInputError, ReferenceTakenError
 from commands.recorded import Recorded, recorded_input
 from countersign.reference import workflow_id
@@ -62,6 +63,22 @@ async def find_former(client: Client, agreement: AgreementInput) -> StartedAgree
         already_running=runs,
         already_ended=not runs,
     )
+
+
+async def failed_before_sending(client: Client, reference: str) -> bool:
+    """Tell whether the agreement that had the reference failed, and gave it back since nothing was sent.
+
+    Raises:
+        RPCError: Temporal does not answer.
+    """
+    described = await client.get_workflow_handle(workflow_id(reference)).describe()
+    if described.status != WorkflowExecutionStatus.FAILED:
+        return False
+    try:
+        await client.get_workflow_handle(described.id, run_id=described.run_id).result()
+    except WorkflowFailureError as failed:
+        return sent_nothing(failed.cause)
+    return False
 
 
 def next_reference(reference: str) -> str:

@@ -12,11 +12,15 @@ from commands import provider
 from commands.connecting import explained, shared_client
 from commands.drafting import check_draft
 from commands.files import LocalFile, store_file
-from commands.reuse import StartedAgreement, find_former
+from commands.reuse import StartedAgreement, failed_before_sending, find_former
+from commands.settings import load_settings
 from countersign.reference import workflow_id
+from countersign.settings import CountersignSettings
 from workflows import attributes
-from workflows.messages import TASK_QUEUE, WORKFLOW_NAME, AgreementInput
+from workflows.messages import WORKFLOW_NAME, AgreementInput
 
+_AFTER_A_FAILURE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+"""Only where the failed agreement says that it sent nothing; the worker looks at the claim once more."""
 _RPC_TIMEOUT: Final = timedelta(seconds=10)
 
 
@@ -41,17 +45,18 @@ async def start_agreement(
     agreement: AgreementInput | Mapping[str, Any],
     *,
     ask_provider: bool = True,
-    task_queue: str = TASK_QUEUE,
+    task_queue: str | None = None,
     client: Client | None = None,
 ) -> StartedAgreement:
     """Start an agreement. Repeating this with the same content is harmless: it stays one agreement.
 
+    So is repeating it, also with other content, after it failed before anything was sent.
     It is checked first, as `check_agreement` does; a local file that it sends is put into the store.
 
     Args:
         agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
         ask_provider: See `check_agreement`; if not, the worker finds the same mistakes later.
-        task_queue: The queue that workers serve.
+        task_queue: The queue that workers serve; by default that of the settings.
         client: A connection to use.
 
     Raises:
@@ -60,24 +65,29 @@ async def start_agreement(
         UnreachableError: Temporal, the provider or the store does not answer.
     """
     checked, file = await _checked(agreement, ask_provider=ask_provider)
-    client = client or await shared_client()
+    client, task_queue = client or await shared_client(), task_queue or _task_queue()
     if file is not None:
         await store_file(file)
     async with explained(checked.reference):
-        try:
-            return await _start(client, checked, task_queue)
-        except WorkflowAlreadyStartedError:
-            return await find_former(client, checked)
+        for reuse in (WorkflowIDReusePolicy.REJECT_DUPLICATE, _AFTER_A_FAILURE):
+            try:
+                return await _start(client, checked, task_queue, reuse)
+            except WorkflowAlreadyStartedError:
+                if not await failed_before_sending(client, checked.reference):
+                    break
+        return await find_former(client, checked)
 
 
-async def _start(client: Client, agreement: AgreementInput, task_queue: str) -> StartedAgreement:
+async def _start(
+    client: Client, agreement: AgreementInput, task_queue: str, reuse: WorkflowIDReusePolicy
+) -> StartedAgreement:
     handle = await client.start_workflow(
         WORKFLOW_NAME,
         agreement,
         id=workflow_id(agreement.reference),
         task_queue=task_queue,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        id_reuse_policy=reuse,
         static_summary=agreement.title,
         search_attributes=attributes.at_start(agreement.deadline),
         rpc_timeout=_RPC_TIMEOUT,
@@ -85,6 +95,10 @@ async def _start(client: Client, agreement: AgreementInput, task_queue: str) -> 
     return StartedAgreement(
         reference=agreement.reference, workflow_id=handle.id, run_id=handle.first_execution_run_id or ""
     )
+
+
+def _task_queue() -> str:
+    return load_settings(CountersignSettings).task_queue
 
 
 async def _checked(

@@ -2,28 +2,27 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowExecutionDescription
 from temporalio.exceptions import FailureError
 
 _PROMPT: Final = timedelta(seconds=5)
 """A step that waits for less has not been held back: a worker is just about to take it."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
-_STORE_STEPS: Final = frozenset({"claim"})
+_STORE_STEPS: Final = frozenset({"claim", "release"})
 
 
-async def provider_wait(handle: WorkflowHandle[Any, Any]) -> str | None:
+async def provider_wait(described: WorkflowExecutionDescription) -> str | None:
     """Say why an agreement's step at the provider has not been done, then "; " and since or until when.
 
     Returns:
         None if no step is held up.
     """
-    described = await handle.describe()
     now = datetime.now(UTC)
     for step in described.raw_description.pending_activities:
         waits = step.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED

@@ -12,7 +12,7 @@ from countersign.events import SignatureEvent
 from workflows import attributes, policies
 from workflows.archiving import archive
 from workflows.awaiting import await_end
-from workflows.failures import BAD_INPUT
+from workflows.failures import BAD_INPUT, NOTHING_SENT
 from workflows.messages import (
     WORKFLOW_NAME,
     AgreementInput,
@@ -70,8 +70,7 @@ class AgreementWorkflow:
                 self._check()
                 self._show_start()
                 await self._claim()
-                source = await self._generate()
-                await send_once(state, source)
+                await self._prepare_and_send()
             if not await await_end(state):
                 workflow.continue_as_new(agreement.model_copy(update={"continued": state.carry_over()}))
         except EndedEarlyError as end:
@@ -104,6 +103,29 @@ class AgreementWorkflow:
         except ActivityError as error:
             raise as_failure(error) from error
         self._state.keep_to(claimed)
+
+    async def _prepare_and_send(self) -> None:
+        """Generate and send; what is refused before anything was sent gives its reference back."""
+        try:
+            await send_once(self._state, await self._generate())
+        except ApplicationError as refusal:
+            if self._state.sent_nothing() and workflow.patched("release") and await self._release():
+                raise ApplicationError(
+                    refusal.message, NOTHING_SENT, type=refusal.type, non_retryable=True
+                ) from refusal
+            raise
+
+    async def _release(self) -> bool:
+        reference = self._state.agreement.reference
+        try:
+            await workflow.execute_activity_method(
+                ClaimActivities.release,
+                ClaimInput(reference=reference, run_id=workflow.info().first_execution_run_id),
+                **at_store(policies.CLAIM, f"release {reference}: nothing was sent"),
+            )
+        except ActivityError:
+            return False
+        return True
 
     async def _generate(self) -> SendableSource:
         """Make the document, where it is not there already."""

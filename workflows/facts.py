@@ -46,6 +46,7 @@ class AgreementFacts:
         self.next_look_at: datetime | None = carried.next_look_at if carried else None
         self.reminders = carried.reminders if carried else 0
         self.sends = carried.sends if carried else 0
+        self.may_have_sent = False
         self.dismissed: frozenset[str] = carried.dismissed if carried else frozenset()
         self.invitations = carried.invitations if carried else Invitations()
         self.inbox: list[SignatureEvent] = []
@@ -69,6 +70,10 @@ class AgreementFacts:
     def unresolved(self) -> frozenset[str]:
         """Other documents with our marker that nobody has dealt with."""
         return self.progress.others - self.dismissed
+
+    def sent_nothing(self) -> bool:
+        """Whether it is certain, before the document is known, that there is none that people could sign."""
+        return not self.may_have_sent and not self.candidates()
 
     def candidates(self) -> tuple[str, ...]:
         """Documents that events of our marker named and of which it is open whether they are ours."""

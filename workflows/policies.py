@@ -2,7 +2,7 @@
 
 | step     | one attempt | in all  | attempts | why |
 |----------|-------------|---------|----------|-----|
-| claim    | 30 s        | 1 day   | any      | a file in the store; repeating it is harmless |
+| claim    | 30 s        | 1 day   | any      | a file in the store, or its release; harmless to repeat |
 | generate | 210 s       | 30 days | any      | a search and a write; found again before repeated |
 | send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
 | invite   | 150 s       | 30 days | one      | as a send: nobody is e-mailed twice |

@@ -74,6 +74,7 @@ async def _after_failure(state: AgreementState, error: ActivityError) -> None:
             state.publish()
             await _hold_back(state, error)
         case Verdict.UNKNOWN:
+            state.may_have_sent = True
             state.fail("outcome of sending unknown", error)
             await _learn_outcome(state)
 

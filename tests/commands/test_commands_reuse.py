@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 from typing import Any
 
@@ -120,6 +121,59 @@ def test_what_has_ended_is_not_started_again(shell: Shell, stack: Stack, draft: 
     said = _refused(shell, draft | {"title": "Another order"})
     assert said.startswith(f"reference {reference} was used by an agreement with other content (title): take")
     assert _documents(stack, reference) == before
+
+
+@pytest.fixture
+def no_key(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that starts agreements and knows nothing of the provider."""
+    del shell
+    for name in os.environ:
+        if name.startswith("TURBODOCX_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_key")
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ({"template_id": "7e3a1c00-0000-4000-8000-00000000dead"}, "get_template: refused (HTTP 404)"),
+        (
+            {"variables": {"CustomerName": "Example Ltd"}},
+            f"template {TEMPLATE}: it needs the variable CompanyName; it needs ",
+        ),
+    ],
+)
+def test_what_only_the_worker_can_find_leaves_nothing_behind(
+    shell: Shell, stack: Stack, draft: dict[str, Any], source: dict[str, Any], why: str
+) -> None:
+    reference = draft["reference"]
+    assert _start(shell, draft | {"source": draft["source"] | source}) == (0, f"{reference}: started\n", "")
+    watched = shell("watch", reference)
+    assert watched.code == ExitCode.NOT_COMPLETED
+    assert watched.err.startswith(f"{reference} failed: {why}")
+    assert watched.err.endswith("; nothing was sent: put it right and start it again\n")
+    status = shell("status", reference)
+    assert status.code == 0
+    assert "stage     failed while generating\n" in status.out
+    assert f"why       {why}" in status.out
+    assert _documents(stack, reference) == []
+
+    assert _start(shell, draft) == (0, f"{reference}: started\n", "")
+    document_id = asyncio.run(_sent(reference))
+    assert [each["id"] for each in _documents(stack, reference)] == [document_id]
+
+
+@pytest.mark.usefixtures("shell")
+def test_the_settings_say_which_workers_take_it(
+    draft: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_TASK_QUEUE", "elsewhere")
+    started = asyncio.run(start_agreement(draft))
+    assert asyncio.run(_task_queue(started.workflow_id)) == "elsewhere"
+
+
+async def _task_queue(name: str) -> str:
+    return (await (await connect()).get_workflow_handle(name).describe()).task_queue
 
 
 async def _start_by_name(draft: dict[str, Any], task_queue: str = "countersign") -> None:

@@ -49,7 +49,7 @@ async def test_a_key_refused_before_the_send_fails_the_start_clearly(office: Off
         await handle.result()
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "Unauthorised"
-    assert failed.value.cause.message.startswith(f"create_deliverable: refused (HTTP {status})")
+    assert failed.value.cause.message.startswith(f"get_template: refused (HTTP {status})")
     await office.mend()
     assert await office.documents_of(agreement) == []
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tests.workflows.office import INVITE, SEND, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import ReminderPlan, Stage, VoidRequest, WaitingFor
+from workflows.messages import ReminderPlan, Stage, TemplateSource, VoidRequest, WaitingFor
 
 Scenario = Callable[[Office], Awaitable[Handle]]
 
@@ -52,6 +52,10 @@ async def cancelled(office: Office) -> Handle:
     await office.sent(handle)
     await handle.cancel()
     return handle
+
+
+async def refused(office: Office) -> Handle:
+    return await office.start(an_agreement(source=TemplateSource(template_id="no-such-template")))
 
 
 async def reminded(office: Office) -> Handle:
@@ -166,6 +170,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         invited_apart,
         needs_attention,
         polled,
+        refused,
         reconciled,
         reminded,
         voided,

@@ -1,0 +1,58 @@
+"""Whether an agreement's variables are those of its template: the provider would leave gaps in it."""
+
+import time
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from typing import Final
+
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.models import Template
+from workflows.messages import TemplateSource
+
+_FRESH: Final = 60.0
+"""Seconds for which what a template needs is remembered, so that a batch of agreements asks once."""
+
+
+def placeholders(template: Template) -> frozenset[str]:
+    """Name the variables that a template needs."""
+    return frozenset(variable.placeholder.strip("{}") for variable in template.variables)
+
+
+def misfits(given: Iterable[str], needed: frozenset[str]) -> list[str]:
+    """Say what is wrong with the names of variables, one clause each; empty if they fit."""
+    names = set(given)
+    wrong = [f"it has no variable {name}{did_you_mean(name, needed)}" for name in sorted(names - needed)]
+    return wrong + [f"it needs the variable {name}" for name in sorted(needed - names)]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest the nearest of the known names, in brackets; empty if none is near."""
+    near = get_close_matches(name, list(known), 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+class TemplateVariables:
+    """What templates need, as one worker knows it.
+
+    Args:
+        client: The provider.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, client: TurboDocxClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._known: dict[str, tuple[float, frozenset[str]]] = {}
+
+    async def misfits(self, source: TemplateSource) -> list[str]:
+        """Say what is wrong with a source's variables; one call, none where they fit what was asked just now.
+
+        Raises:
+            ProviderError: The provider did not tell, or knows no such template.
+        """
+        asked_at, needed = self._known.get(source.template_id, (-_FRESH, frozenset()))
+        if self._clock() - asked_at < _FRESH and not misfits(source.variables, needed):
+            return []
+        needed = placeholders(await self._client.get_template(source.template_id))
+        self._known[source.template_id] = (self._clock(), needed)
+        return misfits(source.variables, needed)

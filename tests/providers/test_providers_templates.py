@@ -1,0 +1,34 @@
+"""A worker knows what a template needs: asked at most once a minute, and asked again before it says no."""
+
+import pytest
+
+from activities.templates import TemplateVariables
+from countersign.local.sandbox import Sandbox
+from countersign.providers.errors import RejectedError
+from countersign.providers.turbodocx import connection
+from countersign.secrets.rotation import Rotating
+from tests.providers.test_providers_sandbox import settings_of
+from tests.workflows.office import TEMPLATE, VARIABLES
+from workflows.messages import TemplateSource
+
+FITS = TemplateSource(template_id=TEMPLATE, variables=VARIABLES)
+GAPS = TemplateSource(template_id=TEMPLATE, variables=VARIABLES | {"Prize": "1"})
+
+
+async def test_what_a_template_needs_is_asked_once_a_minute(sandbox: Sandbox) -> None:
+    now = 0.0
+    async with connection.connect(Rotating(settings_of(sandbox))) as client:
+        variables = TemplateVariables(client, clock=lambda: now)
+        assert await variables.misfits(GAPS) == ["it has no variable Prize (did you mean Price?)"]
+        assert await variables.misfits(FITS) == []
+        gone = {"path": "/template/*", "do": "status", "status": 404, "body": {}, "times": None}
+        await sandbox.call("PUT", "/_sandbox/faults", {"api": [gone]})
+        try:
+            assert await variables.misfits(FITS) == []
+            with pytest.raises(RejectedError):
+                await variables.misfits(GAPS)
+            now = 60.0
+            with pytest.raises(RejectedError):
+                await variables.misfits(FITS)
+        finally:
+            await sandbox.call("DELETE", "/_sandbox/faults")

@@ -1,0 +1,127 @@
+"""A reference is used up by a send that may have left; what failed before gives it back, and no one else."""
+
+import asyncio
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+
+from activities.claims import ClaimActivities
+from activities.keys import StoreKeys
+from commands.reuse import StartedAgreement, failed_before_sending
+from commands.starting import start_agreement
+from countersign.events import SignatureEvent
+from countersign.reference import workflow_id
+from countersign.storage import FolderStore
+from tests.workflows.office import SEND, Handle, Office, an_agreement
+from workflows.agreement import AgreementWorkflow
+from workflows.failures import NOTHING_SENT, REFERENCE_USED
+from workflows.messages import AgreementInput, TemplateSource, WaitingFor
+from workflows.tasks import ClaimInput
+
+NOWHERE = TemplateSource(template_id="7e3a1c00-0000-4000-8000-00000000dead")
+
+
+async def _start(office: Office, agreement: AgreementInput) -> tuple[StartedAgreement, Handle]:
+    started = await start_agreement(
+        agreement, ask_provider=False, task_queue=office.settings.task_queue, client=office.client
+    )
+    handle = office.client.get_workflow_handle_for(AgreementWorkflow.run, started.workflow_id)
+    return started, handle
+
+
+async def _failure(office: Office, handle: Handle) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await office.result(handle)
+    assert isinstance(failed.value.cause, ApplicationError)
+    return failed.value.cause
+
+
+async def test_what_failed_before_it_was_sent_is_started_again(office: Office) -> None:
+    agreement = an_agreement(source=NOWHERE)
+    _, handle = await _start(office, agreement)
+    assert (await _failure(office, handle)).details == (NOTHING_SENT,)
+
+    mended = an_agreement(reference=agreement.reference)
+    started, handle = await _start(office, mended)
+    assert (started.already_running, started.already_ended) == (False, False)
+    document_id = await office.sent(handle)
+    assert await office.documents_of(mended) == [document_id]
+
+    again, _ = await _start(office, mended)
+    assert (again.run_id, again.already_running) == (started.run_id, True)
+
+
+async def test_a_send_that_was_refused_gives_its_reference_back(office: Office) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, "status", status=400, body={"message": "no"})
+    _, handle = await _start(office, agreement)
+    assert (await _failure(office, handle)).details == (NOTHING_SENT,)
+    _, handle = await _start(office, agreement)
+    document_id = await office.sent(handle)
+    assert await office.documents_of(agreement) == [document_id]
+
+
+async def test_a_send_that_may_have_left_keeps_its_reference(office: Office) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, "drop", at="before")
+    handle = await office.start(agreement)
+    await office.skip(handle, timedelta(minutes=15))
+    await office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
+    await office.break_call(SEND, "status", status=400, body={"message": "no"})
+    await office.resolve(handle, "send_again")
+    assert (await _failure(office, handle)).details == ()
+    assert not await failed_before_sending(office.client, agreement.reference)
+    started, _ = await _start(office, agreement)
+    assert (started.run_id, started.already_ended) == (handle.first_execution_run_id, True)
+
+
+async def test_a_document_that_an_event_names_keeps_its_reference(office: Office) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, "status", status=400, body={"message": "no"})
+    handle = await office.client.start_workflow(
+        AgreementWorkflow.run,
+        agreement,
+        id=workflow_id(agreement.reference),
+        task_queue=office.settings.task_queue,
+        start_signal="signature_event",
+        start_signal_args=[SignatureEvent(event_id="e", kind="sent", document_id="a-document-of-ours")],
+    )
+    assert (await _failure(office, handle)).details == ()
+
+
+def _claims(folder: Path) -> ClaimActivities:
+    return ClaimActivities(FolderStore(folder), StoreKeys("test", "default"))
+
+
+def _run() -> ClaimInput:
+    return ClaimInput(reference="order-1042", run_id=str(uuid.uuid4()))
+
+
+async def _claimed(claims: ClaimActivities, run: ClaimInput) -> bool:
+    try:
+        await claims.claim(run)
+    except ApplicationError as refused:
+        return refused.type != REFERENCE_USED
+    return True
+
+
+async def test_of_many_runs_one_takes_over_what_was_released(tmp_path: Path) -> None:
+    claims, first, others = _claims(tmp_path), _run(), [_run() for _ in range(20)]
+    await claims.claim(first)
+    assert not await _claimed(claims, others[0])
+    for _ in range(2):
+        await claims.release(first)
+    taken = await asyncio.gather(*(_claimed(claims, run) for run in others))
+    assert taken.count(True) == 1
+    assert await _claimed(claims, others[taken.index(True)])
+
+
+async def test_nobody_releases_what_another_run_holds(tmp_path: Path) -> None:
+    claims, first, second = _claims(tmp_path), _run(), _run()
+    await claims.claim(first)
+    await claims.release(second)
+    assert not await _claimed(claims, second)
