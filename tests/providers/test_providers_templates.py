@@ -7,7 +7,7 @@ from countersign.local.sandbox import Sandbox
 from countersign.providers.errors import RejectedError
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
-from tests.providers.test_providers_sandbox import settings_of
+from tests.providers.provider_desk import settings_of
 from tests.workflows.office import TEMPLATE, VARIABLES
 from workflows.messages import TemplateSource
 
