@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from commands.connecting import explained, shared_client
 from commands.errors import BadInputError, FailedAgreementError
 from commands.recorded import recorded_input
-from commands.waits import provider_wait
+from commands.waits import held_up
 from countersign.reference import InvalidReferenceError, workflow_id
 from workflows.messages import (
     AgreementInput,
@@ -68,7 +68,7 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
                 return status
             described = await handle.describe()
             if described.status == WorkflowExecutionStatus.RUNNING:
-                return status.model_copy(update={"provider_wait": await provider_wait(described)})
+                return status.model_copy(update={"provider_wait": await held_up(described)})
             if why := await _failure(handle, reference):
                 return status.model_copy(update={"failure": why, "waiting_for": WaitingFor.NOBODY})
 

@@ -66,7 +66,7 @@ async def _until_interrupted(reference: str, client: Client | None) -> AsyncIter
         try:
             while not (await asyncio.wait({happened}, timeout=_GLANCE))[0]:
                 async with explained(reference):
-                    wait = await provider_wait(await handle.describe())
+                    wait = await provider_wait(handle)
                 if wait != status.provider_wait:
                     status = status.model_copy(update={"provider_wait": wait})
                     yield status

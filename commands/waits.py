@@ -2,12 +2,12 @@
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import WorkflowExecutionDescription
+from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import FailureError
 
 _PROMPT: Final = timedelta(seconds=5)
@@ -17,7 +17,12 @@ _HOUR: Final = 3600
 _STORE_STEPS: Final = frozenset({"claim", "release"})
 
 
-async def provider_wait(described: WorkflowExecutionDescription) -> str | None:
+async def provider_wait(handle: WorkflowHandle[Any, Any]) -> str | None:
+    """Say why an agreement's step at the provider has not been done; see `held_up`."""
+    return await held_up(await handle.describe())
+
+
+async def held_up(described: WorkflowExecutionDescription) -> str | None:
     """Say why an agreement's step at the provider has not been done, then "; " and since or until when.
 
     Returns:

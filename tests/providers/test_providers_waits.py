@@ -49,7 +49,7 @@ async def held(client: Client, step: str, *, worked: bool) -> AsyncIterator[Work
 
 
 async def told(handle: WorkflowHandle[Any, Any]) -> str:
-    while (wait := await waits.provider_wait(await handle.describe())) is None:  # noqa: ASYNC110  # Temporal tells nobody
+    while (wait := await waits.provider_wait(handle)) is None:  # noqa: ASYNC110  # Temporal tells nobody
         await asyncio.sleep(0.05)
     return wait
 
@@ -73,7 +73,7 @@ async def test_the_store_is_not_the_provider(client: Client, monkeypatch: pytest
     async with held(client, "claim", worked=False) as handle:
         while not (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110  # as above
             await asyncio.sleep(0.05)
-        assert await waits.provider_wait(await handle.describe()) is None
+        assert await waits.provider_wait(handle) is None
 
 
 def test_a_watcher_tells_it_once_however_the_time_counts_down() -> None:
