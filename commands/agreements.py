@@ -59,6 +59,7 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
         UnreachableError: Temporal or every worker is out of reach.
     """
     handle = await _handle(reference, client)
+    client = client or await shared_client()
     async with explained(reference):
         while True:
             status: AgreementStatus = await handle.query(
@@ -68,7 +69,7 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
                 return status
             described = await handle.describe()
             if described.status == WorkflowExecutionStatus.RUNNING:
-                return status.model_copy(update={"provider_wait": await held_up(described)})
+                return status.model_copy(update={"provider_wait": await held_up(client, described)})
             if why := await _failure(handle, reference):
                 return status.model_copy(update={"failure": why, "waiting_for": WaitingFor.NOBODY})
 

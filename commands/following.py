@@ -59,14 +59,15 @@ async def _until_interrupted(reference: str, client: Client | None) -> AsyncIter
     """Yield statuses of one run, until that run's history ends."""
     status = await agreement_status(reference, client=client)
     yield status
-    handle = (client or await shared_client()).get_workflow_handle(workflow_id(reference))
+    client = client or await shared_client()
+    handle = client.get_workflow_handle(workflow_id(reference))
     news = handle.fetch_history_events(wait_new_event=True)
     while status.result is None:
         happened = asyncio.create_task(_something_happened(news, handle, reference))
         try:
             while not (await asyncio.wait({happened}, timeout=_GLANCE))[0]:
                 async with explained(reference):
-                    wait = await provider_wait(handle)
+                    wait = await provider_wait(client, handle)
                 if wait != status.provider_wait:
                     status = status.model_copy(update={"provider_wait": wait})
                     yield status

@@ -7,8 +7,10 @@ from typing import Any, Final
 from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
-from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import FailureError
+
+from commands.queueing import why_nobody_takes
 
 _PROMPT: Final = timedelta(seconds=5)
 """A step that waits for less has not been held back: a worker is just about to take it."""
@@ -17,13 +19,17 @@ _HOUR: Final = 3600
 _STORE_STEPS: Final = frozenset({"claim", "release"})
 
 
-async def provider_wait(handle: WorkflowHandle[Any, Any]) -> str | None:
+async def provider_wait(client: Client, handle: WorkflowHandle[Any, Any]) -> str | None:
     """Say why an agreement's step at the provider has not been done; see `held_up`."""
-    return await held_up(await handle.describe())
+    return await held_up(client, await handle.describe())
 
 
-async def held_up(described: WorkflowExecutionDescription) -> str | None:
+async def held_up(client: Client, described: WorkflowExecutionDescription) -> str | None:
     """Say why an agreement's step at the provider has not been done, then "; " and since or until when.
+
+    Args:
+        client: Where it was described.
+        described: The agreement, as Temporal has just described it.
 
     Returns:
         None if no step is held up.
@@ -35,7 +41,11 @@ async def held_up(described: WorkflowExecutionDescription) -> str | None:
             if step.HasField("last_failure"):
                 error = await described.data_converter.decode_failure(step.last_failure)
                 return _failing(error, step, now)
-            return _held(step, now)
+            waiting = now - _time(step.scheduled_time)
+            if waiting < _PROMPT:
+                return None
+            why = await why_nobody_takes(client, described.task_queue)
+            return f"{step.activity_type.name} is held back: {why}; for {_words(waiting)}"
     return None
 
 
@@ -47,14 +57,6 @@ def _failing(error: BaseException, step: PendingActivityInfo, now: datetime) -> 
     return (
         f"{why}; attempt {step.attempt} in {_words(wait)}" if wait else f"{why}; attempt {step.attempt} next"
     )
-
-
-def _held(step: PendingActivityInfo, now: datetime) -> str | None:
-    waiting = now - _time(step.scheduled_time)
-    if waiting < _PROMPT:
-        return None
-    why = "the circuit is open, the rate limit is reached, or no worker runs"
-    return f"{step.activity_type.name} is held back: {why}; for {_words(waiting)}"
 
 
 def _time(stamp: Timestamp) -> datetime:

@@ -4,14 +4,9 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    DescribeTaskQueueRequest,
-    GetSystemInfoRequest,
-)
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -20,6 +15,7 @@ from commands.checks.finding import Finding, failed, ok, skipped, warning
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.settings import CountersignSettings
+from countersign.task_queues import Kind, describe_task_queue
 from workflows import attributes
 from workflows.messages import provider_task_queue
 
@@ -110,10 +106,8 @@ async def _workers(client: Client) -> Finding:
         return skipped(_WORKERS, "the settings cannot work")
     queue = load(CountersignSettings)[0].task_queue
     polled = {
-        queue: await _pollers(client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW),
-        provider_task_queue(queue): await _pollers(
-            client, provider_task_queue(queue), TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
-        ),
+        queue: await _pollers(client, queue, "workflow"),
+        provider_task_queue(queue): await _pollers(client, provider_task_queue(queue), "activity"),
     }
     alone = [name for name, count in polled.items() if not count]
     if alone:
@@ -121,9 +115,6 @@ async def _workers(client: Client) -> Finding:
     return ok(_WORKERS, f"{max(polled.values())} polling {', '.join(polled)}")
 
 
-async def _pollers(client: Client, queue: str, kind: "TaskQueueType.ValueType") -> int:
-    asked = DescribeTaskQueueRequest(
-        namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-    )
-    described = await client.workflow_service.describe_task_queue(asked, timeout=_PATIENCE)
+async def _pollers(client: Client, queue: str, kind: Kind) -> int:
+    described = await describe_task_queue(client, queue, kind, patience=_PATIENCE)
     return len({poller.identity for poller in described.pollers})

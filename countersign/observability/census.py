@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -22,14 +19,11 @@ from countersign.observability.metrics import (
     BACKLOG,
     BACKLOG_AGE,
 )
+from countersign.task_queues import Kind, describe_task_queue
 
 _GAUGES: Final = (AGREEMENTS_NEED_ATTENTION, AGREEMENTS_RUNNING, BACKLOG, BACKLOG_AGE)
 _TIMEOUT: Final = timedelta(seconds=2)
 _WAIT: Final = 0.5
-_KINDS: Final = {
-    "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +31,7 @@ class Queue:
     """A task queue and a kind of task on it, with what waits there as of the last look."""
 
     task_queue: str
-    kind: str
+    kind: Kind
     backlog: int | None = None
     oldest_seconds: float | None = None
 
@@ -106,13 +100,7 @@ class Census:
         return (await self._client.count_workflows(query, rpc_timeout=_TIMEOUT)).count
 
     async def _describe(self, queue: Queue) -> Queue:
-        request = DescribeTaskQueueRequest(
-            namespace=self._client.namespace,
-            task_queue=TaskQueue(name=queue.task_queue),
-            task_queue_type=_KINDS[queue.kind],
-            report_stats=True,
-        )
-        answer = await self._client.workflow_service.describe_task_queue(request, timeout=_TIMEOUT)
+        answer = await describe_task_queue(self._client, queue.task_queue, queue.kind, patience=_TIMEOUT)
         stats = answer.stats
         age = stats.approximate_backlog_age.ToTimedelta().total_seconds()
         return Queue(queue.task_queue, queue.kind, stats.approximate_backlog_count, age)

@@ -80,7 +80,7 @@ async def test_a_403_about_one_document_holds_up_no_other(
         await office.tell(forbidden, "completed", document_id)
         await office.eventually(lambda: refused(office), lambda hits: hits >= 2)
         await finish(office, other)
-        wait = await office.eventually(partial(provider_wait, forbidden), bool)
+        wait = await office.eventually(partial(provider_wait, client, forbidden), bool)
         assert wait is not None
         assert wait.startswith("document_recipients: refused (HTTP 403)")
         await office.mend()
@@ -154,7 +154,7 @@ async def test_a_provider_that_is_away_is_waited_for(
         supervisor.kill("sandbox")
         agreement = an_agreement()
         handle = await office.start(agreement)
-        wait = await office.eventually(partial(provider_wait, handle), bool)
+        wait = await office.eventually(partial(provider_wait, client, handle), bool)
         assert wait is not None
         assert wait.startswith("create_deliverable: not sent (ConnectError)")
         await supervisor.restart("sandbox")

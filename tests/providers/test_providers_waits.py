@@ -10,13 +10,18 @@ from typing import Any
 import pytest
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.errors import provider_errors
-from commands import waits
+from commands import queueing, waits
 from commands.progress import News
-from countersign.providers.errors import ThrottledError
-from workflows.messages import AgreementStatus, Stage, WaitingFor
+from countersign import task_queues
+from countersign.providers.circuit import Circuit, CircuitRules
+from countersign.providers.errors import ThrottledError, UnavailableError
+from countersign.providers.slots import CircuitSlots, tuner
+from tests.providers.test_providers_rate import documented_commands, run
+from workflows.messages import AgreementStatus, Stage, WaitingFor, provider_task_queue
 
 
 @workflow.defn
@@ -24,7 +29,9 @@ class Held:
     @workflow.run
     async def run(self, step: str) -> None:
         await workflow.execute_activity(
-            step, task_queue=f"{workflow.info().task_queue}-p", start_to_close_timeout=timedelta(seconds=20)
+            step,
+            task_queue=provider_task_queue(workflow.info().task_queue),
+            start_to_close_timeout=timedelta(seconds=20),
         )
 
 
@@ -35,45 +42,110 @@ async def look() -> None:
 
 
 @asynccontextmanager
-async def held(client: Client, step: str, *, worked: bool) -> AsyncIterator[WorkflowHandle[Any, Any]]:
-    queue = uuid.uuid4().hex
-    runner = UnsandboxedWorkflowRunner()
+async def held(
+    client: Client,
+    step: str,
+    *,
+    circuit: Circuit | None = None,
+    rate: float | None = None,
+    queue: str | None = None,
+) -> AsyncIterator[WorkflowHandle[Any, Any]]:
+    """A workflow whose step is in the provider's queue; its worker has this circuit and rate limit."""
+    queue, runner = queue or uuid.uuid4().hex, UnsandboxedWorkflowRunner()
     async with Worker(client, task_queue=queue, workflows=[Held], workflow_runner=runner):
         handle = await client.start_workflow(Held.run, step, id=uuid.uuid4().hex, task_queue=queue)
-        if worked:
-            async with Worker(client, task_queue=f"{queue}-p", activities=[look]):
-                yield handle
-        else:
+        if circuit is None:
             yield handle
+        else:
+            async with Worker(
+                client,
+                task_queue=provider_task_queue(queue),
+                activities=[look],
+                tuner=tuner(CircuitSlots(circuit)),
+                max_task_queue_activities_per_second=rate,
+            ):
+                yield handle
         await handle.terminate()
 
 
-async def told(handle: WorkflowHandle[Any, Any]) -> str:
-    while (wait := await waits.provider_wait(handle)) is None:  # noqa: ASYNC110  # Temporal tells nobody
-        await asyncio.sleep(0.05)
-    return wait
+async def told(client: Client, beginning: str, *handles: WorkflowHandle[Any, Any]) -> str:
+    """Ask until what one of the agreements waits for is told, and begins like this."""
+    async with asyncio.timeout(30):
+        while True:
+            for handle in handles:
+                wait = await waits.provider_wait(client, handle)
+                if wait is not None and wait.startswith(beginning):
+                    return wait
+            await asyncio.sleep(0.05)
+
+
+def opened() -> Circuit:
+    circuit = Circuit(CircuitRules(failures=1))
+    circuit.leave(circuit.enter("look"), UnavailableError("look: HTTP 503", operation="look"))
+    return circuit
+
+
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call a step held back as soon as it waits."""
+    monkeypatch.setattr(waits, "_PROMPT", timedelta())
 
 
 async def test_a_throttled_step_says_so_and_when_it_is_tried_again(client: Client) -> None:
-    async with held(client, "look", worked=True) as handle:
-        wait = await told(handle)
-    assert wait.startswith("look: throttled (429); attempt 2 in 5")
+    async with held(client, "look", circuit=Circuit(CircuitRules())) as handle:
+        wait = await told(client, "look: throttled (429); attempt 2 in 5", handle)
     assert wait.endswith(" min")
 
 
-async def test_a_step_that_nobody_takes_is_held_back(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "_PROMPT", timedelta())
-    async with held(client, "send", worked=False) as handle:
-        wait = await told(handle)
-    assert wait.startswith("send is held back: the circuit is open, the rate limit is reached, or no worker")
+@pytest.mark.usefixtures("prompt")
+class TestHeldBack:
+    """A step that nobody takes: Temporal knows of the workers and of the rate limit."""
 
+    async def test_by_an_open_circuit(self, client: Client) -> None:
+        async with held(client, "look", circuit=opened()) as handle:
+            wait = await told(client, "look is held back: its workers take no steps", handle)
+        assert ": their circuit is open, or all their slots are busy (/status tells); for " in wait
 
-async def test_the_store_is_not_the_provider(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "_PROMPT", timedelta())
-    async with held(client, "claim", worked=False) as handle:
-        while not (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110  # as above
-            await asyncio.sleep(0.05)
-        assert await waits.provider_wait(handle) is None
+    async def test_by_nobody_at_all(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        async with held(client, "look") as handle:
+            await told(client, "look is held back: its workers take no steps", handle)
+            monkeypatch.setattr(task_queues, "_A_POLL", timedelta())  # as if all that polled were long dead
+            wait = await told(client, "look is held back: no worker polls ", handle)
+        assert "-turbodocx: start one, python worker.py; for " in wait
+
+    async def test_by_a_rate_limit(self, client: Client) -> None:
+        queue = uuid.uuid4().hex
+        async with held(client, "look", circuit=Circuit(CircuitRules()), rate=0.0001, queue=queue) as handle:
+            second = await client.start_workflow(Held.run, "look", id=uuid.uuid4().hex, task_queue=queue)
+            # the first of all steps may pass, so there are two
+            wait = await told(client, "look is held back: the rate limit of ", handle, second)
+            await second.terminate()
+        assert "-turbodocx is 0.0001 steps a second, or its workers are busy" in wait
+
+    async def test_by_an_operator(self, client: Client) -> None:
+        queue = uuid.uuid4().hex
+        set_it = documented_commands()[0].replace("--queue-rps-limit 2", "--queue-rps-limit 0")
+        await run(set_it, client, provider_task_queue(queue))
+        async with held(client, "look", circuit=Circuit(CircuitRules()), queue=queue) as handle:
+            wait = await told(client, "look is held back: ", handle)
+        assert "-turbodocx is 0 steps a second (the provider asked us to slow down); for " in wait
+
+    async def test_where_temporal_does_not_tell(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def refuse(*_: object, **__: object) -> None:
+            raise RPCError("not for you", RPCStatusCode.PERMISSION_DENIED, b"")
+
+        monkeypatch.setattr(queueing, "describe_task_queue", refuse)
+        async with held(client, "look") as handle:
+            wait = await told(client, "look is held back: ", handle)
+        assert "the circuit is open, the rate limit is reached, or no worker runs" in wait
+
+    async def test_the_store_is_not_the_provider(self, client: Client) -> None:
+        async with held(client, "claim") as handle:
+            while not (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110  # as above
+                await asyncio.sleep(0.05)
+            assert await waits.provider_wait(client, handle) is None
 
 
 def test_a_watcher_tells_it_once_however_the_time_counts_down() -> None:

@@ -1,0 +1,47 @@
+"""Why nobody takes a step from its queue: no worker, a rate limit, or a circuit."""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio.api.enums.v1 import RateLimitSource
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueResponse
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from countersign.task_queues import describe_task_queue, is_polled
+from workflows.messages import provider_task_queue
+
+_PATIENCE: Final = timedelta(seconds=5)
+_SET: Final = frozenset({RateLimitSource.RATE_LIMIT_SOURCE_API, RateLimitSource.RATE_LIMIT_SOURCE_WORKER})
+
+
+async def why_nobody_takes(client: Client, task_queue: str) -> str:
+    """Say why a step waits in the provider's queue, as far as Temporal knows.
+
+    A worker whose circuit is open polls for workflows and not for the provider's steps.
+
+    Args:
+        client: Where.
+        task_queue: The workflow's queue, after which the provider's is named.
+    """
+    name = provider_task_queue(task_queue)
+    try:
+        provider = await describe_task_queue(client, name, "activity", patience=_PATIENCE)
+        ours = await describe_task_queue(client, task_queue, "workflow", patience=_PATIENCE)
+    except RPCError:
+        return "the circuit is open, the rate limit is reached, or no worker runs"
+    if is_polled(provider):
+        return _slow(provider, name)
+    if is_polled(ours):
+        return "its workers take no steps: their circuit is open, or all their slots are busy (/status tells)"
+    return f"no worker polls {name}: start one, python worker.py"
+
+
+def _slow(queue: DescribeTaskQueueResponse, name: str) -> str:
+    limit, rule = queue.effective_rate_limit, queue.config.queue_rate_limit
+    busy = "its workers are busy, or their circuit has just opened"
+    if limit.rate_limit_source not in _SET:
+        return busy
+    said = f"the rate limit of {name} is {limit.requests_per_second:.3g} steps a second"
+    said += f" ({rule.metadata.reason})" if rule.metadata.reason else ""
+    return said if limit.requests_per_second == 0 else f"{said}, or {busy}"
