@@ -39,9 +39,10 @@ class Case:
         wish: What people wanted to become of it.
         ended: `completed`, `voided`, ...; `cancelled`, `failed`; None if it still runs.
         waited: It needed a person's attention when the faults had stopped and all else had settled.
-        overlooked: How many documents the provider had for it while it waited.
+        overlooked: How much evidence the provider's ledger held of what it waited for: documents of a send,
+            e-mails of an invitation.
         documents: What the provider has under its marker.
-        unknown_sends: Sends whose outcome its workflow was not told, by its history.
+        unknown_sends: Sends and invitations whose outcome its workflow was not told, by its history.
         files: What the archive holds for it: SHA-256 by file name.
         archivings: How many steps stored the archive, by its history.
         accepted: Ids of events that the door accepted while it ran, by the provider's delivery log.

@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from commands.errors import RefusedError, UnreachableError
 from countersign.local.sandbox import Sandbox, SandboxError
 from countersign.reference import find_marker, workflow_id
-from starter import resolve_agreement, start_agreement, void_agreement
+from starter import agreement_status, resolve_agreement, start_agreement, void_agreement
 from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement
 from workflows.messages import Resolution
@@ -59,17 +59,25 @@ class People:
                 group.create_task(self._order(order))
 
     async def sign_all(self) -> None:
-        """Sign every document that appears, each signer in turn; for ever."""
-        while True:
-            with suppress(SandboxError):
-                for document in await documents(self._sandbox):
-                    self._notice(document)
-            await asyncio.sleep(_AGAIN)
+        """Sign every document that appears, each signer when an e-mail has asked them to; for ever."""
+        try:
+            while True:
+                with suppress(SandboxError):
+                    for document in await documents(self._sandbox):
+                        self._notice(document)
+                await asyncio.sleep(_AGAIN)
+        finally:
+            for signing in self._signing.values():
+                signing.cancel()
 
     async def decide(self, reference: str) -> None:
         """Look at the provider, as an operator would, and decide for an agreement that waits."""
         found = await documents(self._sandbox, reference)
-        if found:
+        status = await agreement_status(reference, client=self._client)
+        if status.uncertain_invitations:
+            mailed = await unanswered(self._sandbox, found)
+            decision = Resolution(action="keep" if mailed else "send_again")
+        elif found:
             decision = Resolution(action="adopt", document_id=found[0]["id"])
         elif self._orders[reference].wish == "sign":
             decision = Resolution(action="send_again")
@@ -82,12 +90,23 @@ class People:
         agreement = an_agreement(reference=order.reference)
         await insist(lambda: start_agreement(agreement, client=self._client))
         self.started += 1
+        if order.wish != "sign" and order.once_sent:
+            await self._until_sent(order.reference)
         if order.wish == "void":
             await asyncio.sleep(order.after)
             await insist(lambda: void_agreement(order.reference, "no longer needed", client=self._client))
         elif order.wish == "cancel":
             await asyncio.sleep(order.after)
             await insist(self._client.get_workflow_handle(workflow_id(order.reference)).cancel)
+
+    async def _until_sent(self, reference: str) -> None:
+        """Wait until the provider has the agreement's document, or nobody but a person can find out."""
+        while True:
+            with suppress(SandboxError, UnreachableError):
+                status = await agreement_status(reference, client=self._client)
+                if status.needs_attention or status.result or await documents(self._sandbox, reference):
+                    return
+            await asyncio.sleep(_AGAIN)
 
     def _notice(self, document: dict[str, Any]) -> None:
         order = self._orders.get(reference_of(document))
@@ -97,9 +116,32 @@ class People:
     async def _sign(self, document: dict[str, Any], after: float) -> None:
         await asyncio.sleep(after)
         for recipient in document["recipients"]:
+            while not await self._was_asked(document, recipient["email"]):  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(_AGAIN)
             ids = document["id"], recipient["id"]
             await insist(lambda ids=ids: self._sandbox.view(*ids))  # type: ignore[misc]  # of this turn
             await insist(lambda ids=ids: self._sandbox.sign(*ids))  # type: ignore[misc]  # of this turn
+
+    async def _was_asked(self, document: dict[str, Any], address: str) -> bool:
+        with suppress(SandboxError):
+            return address in await asked(self._sandbox, document["id"])
+        return False
+
+
+async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
+    """List the addresses that were e-mailed a request to sign a document."""
+    found = await sandbox.call("GET", f"/_sandbox/emails?document={document_id}")
+    return {each["address"] for each in found["emails"] if each["kind"] == "signature_request"}
+
+
+async def unanswered(sandbox: Sandbox, found: list[dict[str, Any]]) -> int:
+    """Count who was asked to sign one of these documents, and has not."""
+    count = 0
+    for document in found:
+        mailed = await asked(sandbox, document["id"])
+        people = document["recipients"]
+        count += sum(each["status"] != "completed" and each["email"] in mailed for each in people)
+    return count
 
 
 async def documents(sandbox: Sandbox, reference: str = "") -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ def sent_once(evidence: Evidence) -> Iterator[str]:
 def ends_or_waits(evidence: Evidence) -> Iterator[str]:
     """Rule 2: every agreement ends, or waits visibly for a person.
 
-    Only those wait whose send left no evidence: its outcome was lost, and the provider holds no document.
+    Only those wait whose send, or invitation, left no evidence: its outcome was lost, and the provider's
+    ledger holds no document, or no e-mail.
     """
     for case in evidence.cases:
         if case.ended is None and not case.waited:
@@ -36,7 +37,7 @@ def ends_or_waits(evidence: Evidence) -> Iterator[str]:
         if case.waited and not case.unknown_sends:
             yield f"{case.reference}: waited for a person, though no send was lost"
         if case.overlooked:
-            yield f"{case.reference}: waited for a person, though the provider has its document"
+            yield f"{case.reference}: waited for a person, though the ledger shows what became of it"
     yield from _too_few_completed(evidence)
 
 

@@ -24,8 +24,11 @@ CALLS: Final = {
 }
 """Every call to the provider that an agreement makes, and about how often it does."""
 
+INVITE: Final = ("POST", "/turbosign/documents/*/resend-email")
+"""Made by the two-step send alone, once for each of the two signers."""
+
 LOST_SENDS: Final = 1 / 6
-"""At most so many sends are hit: one whose work was never done must wait for a person."""
+"""At most so many sends are hit: one whose work was never done must wait for a person. So for invitations."""
 
 _LOST: Final[tuple[dict[str, Any], ...]] = (
     {"do": "status", "status": 500},
@@ -77,12 +80,21 @@ class Blow:
 
 @dataclass(frozen=True)
 class Order:
-    """An agreement that is started, and what people want to become of it so many seconds later."""
+    """An agreement that is started, and what people want to become of it so many seconds later.
+
+    Args:
+        at: When it is started.
+        reference: Its reference.
+        wish: What people want.
+        after: Seconds until they act.
+        once_sent: Whether they take it back only when its document is out.
+    """
 
     at: float
     reference: str
     wish: Wish
     after: float
+    once_sent: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,7 @@ class Schedule:
         orders: The agreements, in their order.
         blows: What happens to the parts, in its order.
         faults: The sandbox's script.
+        two_step: Whether signers are invited apart from the send.
     """
 
     seed: int
@@ -102,9 +115,12 @@ class Schedule:
     orders: tuple[Order, ...]
     blows: tuple[Blow, ...]
     faults: dict[str, Any]
+    two_step: bool = False
 
 
-def draw(seed: int, *, agreements: int, kills: int, freezes: int, seconds: float) -> Schedule:
+def draw(
+    seed: int, *, agreements: int, kills: int, freezes: int, seconds: float, two_step: bool = False
+) -> Schedule:
     """Draw a schedule: the same for the same arguments."""
     dice = random.Random(seed)
     blows = [_blow(dice, "kill", seconds) for _ in range(kills)]
@@ -114,8 +130,14 @@ def draw(seed: int, *, agreements: int, kills: int, freezes: int, seconds: float
         seconds=seconds,
         orders=tuple(_order(dice, number, agreements, seconds) for number in range(agreements)),
         blows=tuple(sorted(blows, key=lambda blow: blow.at)),
-        faults=_faults(dice, seed, agreements),
+        faults=_faults(dice, seed, agreements, calls(two_step=two_step)),
+        two_step=two_step,
     )
+
+
+def calls(*, two_step: bool) -> dict[tuple[str, str], float]:
+    """List the calls that agreements make, and about how often each does."""
+    return CALLS | ({INVITE: 2.0} if two_step else {})
 
 
 def _blow(dice: random.Random, do: Literal["kill", "freeze"], seconds: float) -> Blow:
@@ -126,26 +148,30 @@ def _blow(dice: random.Random, do: Literal["kill", "freeze"], seconds: float) ->
 
 
 def _order(dice: random.Random, number: int, agreements: int, seconds: float) -> Order:
-    wish = dice.choices(["sign", "void", "cancel"], [90, 5, 5])[0]
+    wish = dice.choices(["sign", "void", "cancel"], [84, 8, 8])[0]
     return Order(
         at=seconds * 0.9 * number / agreements,
         reference=f"chaos-{number:04}",
         wish=wish,  # type: ignore[arg-type]  # choices() widens the literal
         after=dice.uniform(0, 8),
+        once_sent=dice.random() < 2 / 3,
     )
 
 
-def _faults(dice: random.Random, seed: int, agreements: int) -> dict[str, Any]:
+def _faults(
+    dice: random.Random, seed: int, agreements: int, often: dict[tuple[str, str], float]
+) -> dict[str, Any]:
     """Script every fault of every call, each at some call that the dice choose, and some webhooks' faults.
 
     A short run makes too few calls to meet them all.
     """
     rules: list[dict[str, Any]] = []
-    for call, often in CALLS.items():
+    for call, times_each in often.items():
         chosen = dice.sample(faults_of(call), len(faults_of(call)))
-        limit = int(agreements * LOST_SENDS) if call == SEND else agreements // 2
-        times = max(1, limit // len(chosen)) if call == SEND else 1
-        skips = max(1, int(agreements * often * 0.7))
+        is_sent_once = call in {SEND, INVITE}
+        limit = int(agreements * LOST_SENDS) if is_sent_once else agreements // 2
+        times = max(1, limit // len(chosen)) if is_sent_once else 1
+        skips = max(1, int(agreements * times_each * 0.7))
         rules += [_rule(call, fault, times, dice.randrange(skips)) for fault in chosen[:limit]]
     webhooks = [{"probability": 0.03, "times": None, **fault} for fault in WEBHOOK_FAULTS]
     return {"seed": seed, "api": rules, "webhooks": webhooks}
@@ -162,3 +188,26 @@ def faults_of(call: tuple[str, str]) -> list[dict[str, Any]]:
 
 def _rule(call: tuple[str, str], fault: dict[str, Any], times: int, skip: int) -> dict[str, Any]:
     return {**fault, "method": call[0], "path": call[1], "times": times, "skip": skip}
+
+
+def coverage(script: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
+    """Tell of each call, and of the webhooks: how many faults of the script were met, of how many, how often.
+
+    Args:
+        script: As the sandbox shows it, with the hits of each fault.
+    """
+    hits: dict[str, list[int]] = {}
+    for rule in script["api"]:
+        hits.setdefault(_name(rule), []).append(rule["hits"])
+    for rule in script["webhooks"]:
+        hits.setdefault("webhooks", []).append(rule["hits"])
+    return {name: (sum(map(bool, found)), len(found), sum(found)) for name, found in hits.items()}
+
+
+def unmet(script: dict[str, Any]) -> list[str]:
+    """Name the faults of calls that no call met."""
+    return [f"{_name(rule)}: {rule['do']} {rule['at']}" for rule in script["api"] if not rule["hits"]]
+
+
+def _name(rule: dict[str, Any]) -> str:
+    return f"{rule['method']} {rule['path']}"

@@ -1,13 +1,14 @@
 """A run can be repeated by its seed, and leaves no call and no fault out."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from countersign.sandbox.fault_rules import Script
-from tests.chaos.chaos_schedule import CALLS, PARTS, SEND, draw, faults_of
+from tests.chaos.chaos_schedule import INVITE, PARTS, SEND, calls, coverage, draw, faults_of, unmet
 
-SIZE = {"agreements": 100, "kills": 50, "freezes": 10}
+SIZE: dict[str, Any] = {"agreements": 100, "kills": 50, "freezes": 10}
 
 
 def test_a_seed_replays_the_schedule() -> None:
@@ -25,11 +26,30 @@ def test_everything_happens_within_the_time() -> None:
     assert max(moments) <= 60
 
 
-def test_a_long_run_lets_every_call_meet_every_fault_before_and_after_its_work() -> None:
-    script = Script.model_validate(draw(7, seconds=60, **(SIZE | {"agreements": 500})).faults)
+@pytest.mark.parametrize("two_step", [False, True])
+def test_a_long_run_lets_every_call_meet_every_fault_before_and_after_its_work(two_step: bool) -> None:  # noqa: FBT001  # a parameter
+    schedule = draw(7, seconds=60, two_step=two_step, **(SIZE | {"agreements": 500}))
+    script = Script.model_validate(schedule.faults)
     met = Counter((rule.method, rule.path) for rule in script.api)
-    assert met == {call: len(faults_of(call)) for call in CALLS}
+    assert met == {call: len(faults_of(call)) for call in calls(two_step=two_step)}
+    assert (INVITE in met) == two_step
     assert {rule.at for rule in script.api} == {"before", "after", "late"}
+
+
+def test_more_documents_are_taken_back_than_there_are_faults_of_voiding() -> None:
+    orders = draw(7, seconds=60, **(SIZE | {"agreements": 500})).orders
+    taken_back = [order for order in orders if order.wish != "sign" and order.once_sent]
+    assert len(taken_back) > len(faults_of(("POST", "/turbosign/documents/*/void")))
+
+
+def test_coverage_counts_what_was_met() -> None:
+    rules = [
+        {"method": "POST", "path": "/a", "do": "drop", "at": "after", "hits": 2},
+        {"method": "POST", "path": "/a", "do": "drop", "at": "before", "hits": 0},
+    ]
+    script = {"api": rules, "webhooks": [{"do": "delay", "hits": 3}]}
+    assert coverage(script) == {"POST /a": (1, 2, 2), "webhooks": (1, 1, 3)}
+    assert unmet(script) == ["POST /a: drop before"]
 
 
 @pytest.mark.parametrize("agreements", [12, 60, 500])
