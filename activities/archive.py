@@ -26,7 +26,7 @@ MAX_BYTES: Final = 200 * 1024 * 1024
 
 
 class ArchiveActivities:
-    """The step that archives. Calls the provider three times, and the presigned link once.
+    """The step that archives.
 
     Args:
         client: The provider.
@@ -42,6 +42,8 @@ class ArchiveActivities:
     @activity.defn
     async def archive(self, task: ArchiveInput) -> ArchiveOutcome:
         """Confirm with the provider that a document is completed and, if so, store it.
+
+        Three calls, and one download from the presigned link.
 
         What was stored by an earlier attempt stays; each attempt asks for a fresh link. A failure after the
         confirmation carries what was seen, so that signed stays signed while the archive fails.

@@ -43,7 +43,7 @@ class _Person(Protocol):
 
 
 class SignatureActivities:
-    """Steps at the provider. Each calls it once, but `search`, which reads up to ten pages.
+    """Steps at the provider. Each tells how often it calls it: the queue's rate limit counts steps.
 
     Args:
         client: The provider.
@@ -58,7 +58,10 @@ class SignatureActivities:
 
     @activity.defn
     async def send(self, task: SendInput) -> Sent:
-        """Ask for signatures. Never repeated by itself: whatever is not `NotSent` may have gone out."""
+        """Ask for signatures: one call.
+
+        Never repeated by itself: whatever is not `NotSent` may have gone out.
+        """
         mark = Marker(task.reference, task.tag)
         try:
             request = await signature_request(task, sender=self._sender, store=self._store)
@@ -77,7 +80,7 @@ class SignatureActivities:
 
     @activity.defn
     async def invite(self, task: InviteInput) -> None:
-        """E-mail recipients whose turn it is. Never repeated by itself, as a send."""
+        """E-mail recipients whose turn it is: one call, never repeated by itself, as a send."""
         key = idempotency_key(Marker(task.reference, task.tag), f"invite-{task.number}")
         with provider_errors():
             await self._client.resend_email(
@@ -86,7 +89,7 @@ class SignatureActivities:
 
     @activity.defn
     async def identify(self, task: IdentifyInput) -> Sent:
-        """Check that a document carries our marker and our recipients."""
+        """Check that a document carries our marker and our recipients: one call."""
         with provider_errors():
             try:
                 found = await self._client.document_recipients(task.document_id)
@@ -104,7 +107,7 @@ class SignatureActivities:
 
     @activity.defn
     async def search(self, task: SearchInput) -> SearchResult:
-        """Look for our marker in the provider's delivery log, where the key may read it."""
+        """Look for our marker in the provider's delivery log, where the key may read it: up to ten calls."""
         mark = Marker(task.reference, task.tag)
         with provider_errors():
             try:
@@ -119,13 +122,13 @@ class SignatureActivities:
 
     @activity.defn
     async def look(self, task: DocumentInput) -> Observation:
-        """Ask where a document is."""
+        """Ask where a document is: one call."""
         with provider_errors():
             return await observe(self._client, task.document_id)
 
     @activity.defn
     async def void(self, task: VoidInput) -> None:
-        """Void a document. Voiding again what is void is refused, and harmless."""
+        """Void a document: one call. Voiding again what is void is refused, and harmless."""
         with provider_errors():
             await self._client.void_document(
                 task.document_id,
@@ -135,7 +138,7 @@ class SignatureActivities:
 
     @activity.defn
     async def remind(self, task: RemindInput) -> None:
-        """Remind whoever's turn it is."""
+        """Remind whoever's turn it is: one call."""
         key = idempotency_key(Marker(task.reference, task.tag), f"remind-{task.number}")
         with provider_errors():
             await self._client.send_reminder(task.document_id, idempotency_key=key)

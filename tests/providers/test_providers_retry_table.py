@@ -1,15 +1,25 @@
 """`activities/errors.py`: every provider error has one row, and the step's policy decides the rest."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from annotated_types import Le
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import failure_type, provider_errors, to_application_error
+from countersign.configuration import SettingsError, load
 from countersign.providers import errors
-from countersign.settings import ProviderSettings
+from countersign.providers.turbodocx import connection
+from countersign.secrets.rotation import Rotating
+from countersign.settings import CountersignSettings, ProviderSettings
+from countersign.storage import FolderStore
+from tests.providers.provider_desk import Desk, settings_of
+from worker import provider_worker
 from workflows import failures, policies
+from workflows.messages import Sender
 
 
 def every_error() -> list[errors.ProviderError]:
@@ -61,10 +71,34 @@ def test_other_errors_pass() -> None:
         raise KeyError
 
 
+ROW = re.compile(r"^\| (\w+) +\| (\d+ \w+) +\| (\d+ \w+) +\| (\w+(?:, \w+)?) +\| (.+) \|$", re.MULTILINE)
+UNITS = {"s": "seconds", "min": "minutes", "day": "days", "days": "days"}
+ATTEMPTS = {"any": 0, "one": 1, "5": 5}
+
+
+def duration(text: str) -> timedelta:
+    number, unit = text.split()
+    return timedelta(**{UNITS[unit]: int(number)})
+
+
 class TestPolicies:
+    def test_the_table_is_what_holds(self) -> None:
+        """The docstring's numbers are the policies', each step has a row, and each row a reason."""
+        rows, seen = ROW.findall(policies.__doc__ or ""), set()
+        for step, attempt, total, attempts, reason in rows:
+            named = [f"{step.upper()}_FIRST", step.upper()] if ", " in attempts else [step.upper()]
+            for name, count in zip(named, attempts.split(", "), strict=True):
+                policy = getattr(policies, name)
+                assert (policy.attempt, policy.total) == (duration(attempt), duration(total)), name
+                assert policy.retry.maximum_attempts == ATTEMPTS[count], name
+                seen.add(name)
+            assert reason
+        assert seen == {name for name, each in vars(policies).items() if isinstance(each, policies.Policy)}
+
     def test_what_may_have_gone_out_is_not_tried_again(self) -> None:
         assert policies.SEND.retry.maximum_attempts == 1
         assert policies.REMIND.retry.maximum_attempts == 1
+        assert policies.INVITE.retry.maximum_attempts == 1
 
     def test_held_work_has_a_week_at_least(self) -> None:
         provider_steps = [each for each in vars(policies).values() if isinstance(each, policies.Policy)]
@@ -78,6 +112,7 @@ class TestPolicies:
         assert policies.SEND.attempt > write
         assert policies.VOID.attempt > write
         assert policies.REMIND.attempt > write
+        assert policies.INVITE.attempt > write
         assert policies.GENERATE.attempt > read + write
         assert policies.LOOK.attempt > read
         assert policies.IDENTIFY.attempt > read
@@ -85,6 +120,30 @@ class TestPolicies:
         assert policies.SEARCH.heartbeat is not None
         assert policies.SEARCH.heartbeat > read
         assert policies.ARCHIVE.attempt > 3 * read + download
+
+
+@pytest.mark.parametrize(("write", "graceful"), [("120", "120"), ("100", "99.5")])
+def test_a_worker_that_would_not_let_a_write_finish_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, write: str, graceful: str
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_PROVIDER_WRITE_SECONDS", write)
+    monkeypatch.setenv("COUNTERSIGN_GRACEFUL_STOP_SECONDS", graceful)
+    with pytest.raises(
+        SettingsError, match="GRACEFUL_STOP_SECONDS must exceed COUNTERSIGN_PROVIDER_WRITE_SECONDS"
+    ):
+        load(ProviderSettings)
+    monkeypatch.setenv("COUNTERSIGN_GRACEFUL_STOP_SECONDS", "120.5")
+    assert load(ProviderSettings)[0].write_seconds == float(write)
+
+
+async def test_the_providers_steps_are_never_eager(client: Client, desk: Desk, tmp_path: Path) -> None:
+    """An eager step passes the queue by, and with it the rate limit and the circuit's slots."""
+    ours, theirs = CountersignSettings(store=str(tmp_path)), settings_of(desk.sandbox)
+    sender, store = Sender(name=theirs.sender_name, email=theirs.sender_email), FolderStore(tmp_path)
+    async with connection.open_provider(Rotating(theirs), ProviderSettings(), slots=2) as opened:
+        config = provider_worker(client, opened, store, ours, sender).config()
+    assert config["disable_eager_activity_execution"]
+    assert config["graceful_shutdown_timeout"] == timedelta(seconds=ours.graceful_stop_seconds)
 
 
 def longest(setting: str) -> timedelta:

@@ -1,0 +1,120 @@
+"""A step makes as many calls as it documents: the queue's rate limit counts steps, and is priced by that."""
+
+import dataclasses
+import inspect
+import re
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.testing import ActivityEnvironment
+
+from activities.archive import ArchiveActivities
+from activities.documents import DocumentActivities
+from activities.keys import StoreKeys
+from activities.signatures import SignatureActivities
+from countersign.storage import FolderStore
+from tests.providers.provider_desk import TEMPLATE_ID, Desk
+from worker import CALLS_PER_STEP
+from workflows.messages import DeliverableSource, Sender, Signer, TemplateSource
+from workflows.tasks import (
+    ArchiveInput,
+    DocumentInput,
+    GenerateInput,
+    IdentifyInput,
+    InviteInput,
+    RemindInput,
+    SearchInput,
+    SendInput,
+    VoidInput,
+)
+
+KINDS = (DocumentActivities, SignatureActivities, ArchiveActivities)
+NUMBERS = {"one": 1, "two": 2, "three": 3, "ten": 10}
+ANN = Signer(name="Ann Signer", email="ann@example.com")
+
+
+def steps() -> dict[str, Callable[..., Any]]:
+    """Every step at the provider, by its name."""
+    methods = [each for kind in KINDS for _, each in inspect.getmembers(kind, inspect.isfunction)]
+    return {each.__name__: each for each in methods if hasattr(each, "__temporal_activity_definition")}
+
+
+def documented(step: str) -> int:
+    """The most calls that a step's docstring tells of, downloads included."""
+    told = (inspect.getdoc(steps()[step]) or "").lower()
+    counts = re.findall(r"\b(one|two|three|ten) (?:calls?|when|download)\b", told)
+    assert counts, f"{step} does not tell how often it calls the provider"
+    numbers = [NUMBERS[each] for each in counts]
+    return sum(numbers) if step == "archive" else max(numbers)
+
+
+class Bench:
+    """Runs steps as a worker would, and counts their calls."""
+
+    def __init__(self, desk: Desk, folder: Path) -> None:
+        store, sender = FolderStore(folder), Sender(name="Example", email="contracts@example.com")
+        self.desk = desk
+        self.documents = DocumentActivities(desk.client)
+        self.signatures = SignatureActivities(desk.client, store, sender)
+        self.archive = ArchiveActivities(desk.client, store, StoreKeys("test", "default")).archive
+        self.mark = {"reference": f"steps-{uuid.uuid4().hex[:8]}", "tag": "abc123"}
+        self.calls: dict[str, int] = {}
+
+    async def run(self, step: Callable[..., Any], task: Any, *, attempt: int = 1) -> Any:
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(ActivityEnvironment.default_info(), attempt=attempt)
+        before = await self.desk.calls()
+        result = await environment.run(step, task)
+        name = step.__name__
+        self.calls[name] = max(self.calls.get(name, 0), await self.desk.calls() - before)
+        return result
+
+
+@pytest_asyncio.fixture
+async def bench(desk: Desk, tmp_path: Path) -> Bench:
+    await desk.watch_calls()
+    return Bench(desk, tmp_path)
+
+
+async def test_every_step_makes_the_calls_that_it_documents(bench: Bench, completed_id: str) -> None:
+    mark, signatures = bench.mark, bench.signatures
+    variables = {"CustomerName": "Ann", "EffectiveDate": "today"}
+    source = TemplateSource(template_id=TEMPLATE_ID, variables=variables)
+    for attempt in (1, 2):
+        task = GenerateInput(**mark, title=f"NDA {attempt}", source=source)
+        made = await bench.run(bench.documents.generate, task, attempt=attempt)
+    document_id = (await bench.run(signatures.send, a_send(bench, made))).document_id
+    sent = {**mark, "document_id": document_id}
+    found = await bench.run(signatures.identify, IdentifyInput(**sent, signers=(ANN,)))
+    await bench.run(signatures.invite, InviteInput(**sent, recipient_ids=found.recipient_ids, number=1))
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    await bench.run(signatures.search, SearchInput(**mark, since=since))
+    await bench.run(signatures.look, DocumentInput(document_id=document_id))
+    await bench.run(signatures.remind, RemindInput(**sent, number=1))
+    await bench.run(signatures.void, VoidInput(**sent, reason="no longer needed"))
+    await bench.run(
+        bench.archive, ArchiveInput(**mark, document_id=completed_id, signers=(ANN,), timeline=())
+    )
+    assert 1 <= bench.calls.pop("search") <= documented("search")
+    assert bench.calls == {step: documented(step) for step in steps() if step != "search"}
+
+
+def a_send(bench: Bench, source: DeliverableSource) -> SendInput:
+    nothing: dict[str, Any] = {"description": None, "sender": None, "deadline": None, "cc": (), "fields": ()}
+    return SendInput(**bench.mark, title="NDA", source=source, signers=(ANN,), number=1, **nothing)
+
+
+def test_the_rate_limit_is_priced_by_the_step_that_calls_most() -> None:
+    without_the_download = documented("archive") - 1
+    others = [documented(step) for step in steps() if step not in {"search", "archive"}]
+    assert max([*others, without_the_download]) == CALLS_PER_STEP
+
+
+@pytest.mark.parametrize("step", steps())
+def test_every_step_tells_how_often_it_calls_the_provider(step: str) -> None:
+    assert documented(step) >= 1
