@@ -28,10 +28,23 @@ class MarkedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Documents whose events carry our marker, and how many deliveries were read."""
+    """Documents whose events carry our marker.
+
+    Args:
+        document_ids: Their ids.
+        read: How many deliveries were read.
+        is_all: Whether those were all since the time that was asked for.
+    """
 
     document_ids: tuple[str, ...]
     read: int
+    is_all: bool
+
+    def evidence(self) -> str:
+        """Say what was looked at."""
+        if self.is_all:
+            return f"delivery log: {self.read:,} deliveries read"
+        return f"delivery log: looked at the newest {self.read:,} deliveries only"
 
 
 async def documents_marked(
@@ -49,12 +62,12 @@ async def documents_marked(
         ProviderError: The log could not be read.
     """
     document_ids: set[str] = set()
-    read = 0
+    read, is_all = 0, False
     async for page in pages(log, since=since, at_most=_PAGES):
-        read += len(page)
+        read, is_all = read + len(page), is_last(page, since)
         heartbeat(read)
         document_ids |= {found.document_id for found in marked(page) if found.marker == mark}
-    return Found(tuple(sorted(document_ids)), read)
+    return Found(tuple(sorted(document_ids)), read, is_all)
 
 
 async def pages(
@@ -74,8 +87,13 @@ async def pages(
             continue
         offset += len(page)
         yield page
-        if len(page) < _PAGE or _is_before(page[-1], since):
+        if is_last(page, since):
             return
+
+
+def is_last(page: tuple[WebhookDelivery, ...], since: datetime) -> bool:
+    """Tell whether older pages hold nothing that is newer than a time."""
+    return len(page) < _PAGE or _is_before(page[-1], since)
 
 
 def marked(page: tuple[WebhookDelivery, ...]) -> set[MarkedDocument]:

@@ -116,9 +116,7 @@ class SignatureActivities:
                 )
             except RejectedError as error:
                 return SearchResult(candidates=(), evidence=(f"delivery log: refused ({error.status})",))
-        return SearchResult(
-            candidates=found.document_ids, evidence=(f"delivery log: {found.read} deliveries read",)
-        )
+        return SearchResult(candidates=found.document_ids, evidence=(found.evidence(),))
 
     @activity.defn
     async def look(self, task: DocumentInput) -> Observation:

@@ -13,7 +13,7 @@ from workflows import policies
 from workflows.messages import Outcome, Stage, WaitingFor
 from workflows.state import AgreementState, EndedEarlyError
 from workflows.steps import Verdict, as_failure, at_provider, unless, verdict
-from workflows.tasks import IdentifyInput, SearchInput, SendableSource, SendInput, Sent
+from workflows.tasks import IdentifyInput, SearchInput, SearchResult, SendableSource, SendInput, Sent
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import SignatureActivities
@@ -97,14 +97,16 @@ async def _hold_back(state: AgreementState, error: ActivityError) -> None:
 
 async def _learn_outcome(state: AgreementState) -> None:
     """Find out what became of a send; returns when the document is known or a person says: send again."""
+    evidence: tuple[str, ...] = ()
     for delay in policies.SETTLE:
         if await _adopt_from(state, state.candidates()):
             return
         if await _waited_in_vain(state, state.paced(delay)):
             result = await _search(state)
-            if await _adopt_from(state, result):
+            if await _adopt_from(state, result.candidates):
                 return
-    await _ask_a_person(state)
+            evidence = result.evidence
+    await _ask_a_person(state, evidence)
 
 
 async def _waited_in_vain(state: AgreementState, delay: timedelta) -> bool:
@@ -117,7 +119,7 @@ async def _waited_in_vain(state: AgreementState, delay: timedelta) -> bool:
     return False
 
 
-async def _search(state: AgreementState) -> tuple[str, ...]:
+async def _search(state: AgreementState) -> SearchResult:
     if state.sent_at is None:
         raise RuntimeError("evidence is searched for before the send")
     result = await workflow.execute_activity_method(
@@ -127,7 +129,7 @@ async def _search(state: AgreementState) -> tuple[str, ...]:
     )
     for evidence in result.evidence:
         state.note(f"evidence: {evidence}")
-    return result.candidates
+    return result
 
 
 async def _adopt_from(state: AgreementState, candidates: tuple[str, ...]) -> bool:
@@ -160,9 +162,10 @@ async def identify(state: AgreementState, document_id: str) -> Sent | None:
         return None
 
 
-async def _ask_a_person(state: AgreementState) -> None:
+async def _ask_a_person(state: AgreementState, evidence: tuple[str, ...]) -> None:
+    searched = f" ({'; '.join(evidence)})" if evidence else ""
     state.trouble = (
-        "It is not known whether the document was sent: look at the provider, then resolve with "
+        f"It is not known whether the document was sent{searched}: look at the provider, then resolve with "
         "adopt, send_again or abandon."
     )
     state.enter(Stage.SENDING, WaitingFor.OPERATOR)

@@ -169,6 +169,15 @@ class Office:
             return await handle.result()
 
 
+async def steps_of(handle: Handle) -> list[str]:
+    """List the steps that its history shows, in their order."""
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        async for event in handle.fetch_history_events()
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+
+
 @asynccontextmanager
 async def open_office(
     client: Client,

@@ -12,7 +12,17 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
 from countersign.local.sandbox import Sandbox
-from tests.workflows.office import ADA, GRACE, INVITE, SEND, Handle, Office, an_agreement, open_office
+from tests.workflows.office import (
+    ADA,
+    GRACE,
+    INVITE,
+    SEND,
+    Handle,
+    Office,
+    an_agreement,
+    open_office,
+    steps_of,
+)
 from tests.workflows.scenarios import NOBODY
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import AgreementStatus, Outcome, VoidRequest, WaitingFor
@@ -215,12 +225,3 @@ async def test_an_agreement_goes_on_as_it_began_whatever_the_setting_is_later(
         await until_invited(office, document_id, ADA.email, GRACE.email)
         await finish(office, handle, document_id)
     assert (await steps_of(handle)).count("invite") == (2 if begun else 0)
-
-
-async def steps_of(handle: Handle) -> list[str]:
-    """List the steps that its history shows, in their order."""
-    return [
-        event.activity_task_scheduled_event_attributes.activity_type.name
-        async for event in handle.fetch_history_events()
-        if event.HasField("activity_task_scheduled_event_attributes")
-    ]

@@ -1,5 +1,6 @@
 """Sending once: whatever becomes of the attempt, at most one document is out, or a person decides."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -97,6 +98,7 @@ async def test_without_evidence_a_person_decides_to_send_again(office: Office) -
     status = await lost(office, handle)
     assert status.needs_attention is not None
     assert "adopt, send_again or abandon" in status.needs_attention
+    assert re.search(r"\(delivery log: \d+ deliveries read\)", status.needs_attention)
     assert await office.documents_of(agreement) == []
     await office.resolve(handle, "send_again")
     document_id = await office.sent(handle)
@@ -117,13 +119,28 @@ async def test_works_where_the_delivery_log_is_forbidden_and_a_person_adopts(off
         },
     )
     handle = await office.start(agreement)
-    await lost(office, handle)
+    status = await lost(office, handle)
+    assert "(delivery log: refused (403))" in str(status.needs_attention)
     (document_id,) = await office.documents_of(agreement)
     with pytest.raises(WorkflowUpdateFailedError) as caught:
         await office.resolve(handle, "adopt", stranger)
     assert "does not carry this agreement's marker" in str(caught.value.cause)
     await office.resolve(handle, "adopt", document_id)
     assert await office.sent(handle) == document_id
+
+
+async def test_a_person_is_told_that_only_the_newest_deliveries_were_looked_at(office: Office) -> None:
+    strange = {"id": "d", "eventType": "signature.document.sent", "payload": {"data": {"title": "theirs"}}}
+    page = {"data": {"results": [strange] * 100, "totalRecords": 5000}}
+    log = {"path": "/api/webhooks/*", "do": "status", "status": 200, "body": page, "times": None}
+    lose = {"path": SEND, "do": "drop", "at": "before"}
+    await office.sandbox.call("PUT", "/_sandbox/faults", {"api": [lose, log]})
+    handle = await office.start()
+    status = await lost(office, handle)
+    assert "(delivery log: looked at the newest 1,000 deliveries only)" in str(status.needs_attention)
+    assert "evidence: delivery log: looked at the newest 1,000 deliveries only" in [
+        entry.what for entry in await handle.query(AgreementWorkflow.timeline)
+    ]
 
 
 async def test_a_person_may_abandon(office: Office) -> None:

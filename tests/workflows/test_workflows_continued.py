@@ -1,0 +1,100 @@
+"""Everything that matters outlives a run: what one hands over is what the next begins with."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+
+from countersign.local.sandbox import Sandbox
+from tests.workflows.office import Handle, an_agreement, open_office, steps_of
+from workflows import progress
+from workflows.facts import AgreementFacts
+from workflows.invitations import Invitations
+from workflows.messages import Continued, Outcome, ReminderPlan
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+CONTINUED = Continued(
+    progress=progress.adopt(progress.Progress(seen=("e1",), ignored=2), "doc", ("r1", "r2")),
+    tag="k3x9qa",
+    pace=30,
+    stage_since=NOW - timedelta(days=9),
+    sent_at=NOW - timedelta(days=8),
+    looks=28,
+    next_look_at=NOW + timedelta(days=1),
+    reminders=2,
+    sends=3,
+    dismissed=frozenset({"a-twin"}),
+    last_error="a reminder failed",
+    invitations=Invitations(
+        apart=True,
+        attempts=2,
+        invited=frozenset({"r1"}),
+        doubtful=frozenset({"r2"}),
+        turn=frozenset({"r2"}),
+        since=NOW,
+    ),
+)
+OF_ONE_MOMENT = {
+    "stage": "an agreement continues only while it awaits signatures, or their finalisation: shown anew",
+    "waiting_for": "as the stage",
+    "inbox": "an agreement does not continue while there is news",
+    "may_have_sent": "of use only before the document is known",
+    "void_request": "as the inbox",
+    "resolution": "as the inbox",
+    "remind_now": "as the inbox",
+    "trouble": "found anew by the next look",
+    "ended_by": "known at the end",
+    "reason": "known at the end",
+    "deadline_passed": "known at the end",
+    "archive": "known at the end",
+    "result": "known at the end",
+}
+"""What a run knows and does not hand over, and why."""
+
+
+def facts() -> AgreementFacts:
+    return AgreementFacts(an_agreement(continued=CONTINUED))
+
+
+def test_what_a_run_hands_over_is_what_it_was_handed() -> None:
+    defaults = {name: field.default for name, field in Continued.model_fields.items()}
+    assert [name for name, default in defaults.items() if getattr(CONTINUED, name) == default] == []
+    assert facts().carry_over() == CONTINUED
+
+
+def test_nothing_that_a_run_knows_is_forgotten_without_a_reason() -> None:
+    known = set(vars(facts())) - {"agreement"}
+    assert known - set(Continued.model_fields) == set(OF_ONE_MOMENT)
+    assert set(Continued.model_fields) <= known
+
+
+async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    plan = ReminderPlan(after=timedelta(hours=1), every=timedelta(days=1), at_most=3)
+    agreement = an_agreement(reminders=plan, deadline=datetime.now(UTC) + timedelta(days=30))
+    async with open_office(client, time_skipper, sandbox, tmp_path, two_step_send=True) as office:
+        handle = await office.start(agreement)
+        document_id = await office.sent(handle)
+        await office.skip(handle, timedelta(hours=2))
+        before = await office.until(handle, lambda status: status.reminders == 1)
+        first_run = (await handle.describe()).run_id
+        for number in range(220):
+            await office.tell(handle, "viewed", document_id, event_id=f"evt_{number}")
+        await office.eventually(lambda: run_of(handle), lambda run: run != first_run)
+        after = await office.status(handle)
+        assert after == before
+        ada, _ = await office.sandbox.recipient_ids(document_id)
+        await office.sandbox.sign(document_id, ada)
+        await office.tell(handle, "recipient_signed", document_id, recipient_id=ada)
+        await office.eventually(lambda: steps_of(handle), lambda steps: "invite" in steps)
+        assert (await steps_of(handle)).count("invite") == 1  # of the second signer: the first was before
+        await office.skip(handle, timedelta(days=7))
+        assert (await office.status(handle)).reminders == plan.at_most
+        await office.skip(handle, timedelta(days=30))
+        assert (await office.result(handle)).outcome is Outcome.EXPIRED
+
+
+async def run_of(handle: Handle) -> str:
+    return str((await handle.describe()).run_id)
