@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import trustme
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 
@@ -114,9 +115,19 @@ def sandbox_part(sandbox: Sandbox, folder: Path) -> Part:
     )
 
 
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Whose certificates the standing stack trusts."""
+    return trustme.CA()
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def standing_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, Client]]:
+async def standing_stack(
+    tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA
+) -> AsyncIterator[tuple[Stack, Client]]:
     """The whole of Countersign, as `make up` runs it, on a folder and ports of its own."""
-    whole = plan(tmp_path_factory.mktemp("stack"), Ports.pick())
-    async with Stack(replace(whole, extra_env={"SANDBOX_RETRY_DELAYS": "1,2"})) as stack:
+    folder = tmp_path_factory.mktemp("stack")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    extra = {"SANDBOX_RETRY_DELAYS": "1,2", "SSL_CERT_FILE": str(folder / "authority.pem")}
+    async with Stack(replace(plan(folder, Ports.pick()), extra_env=extra)) as stack:
         yield stack, await connect(environment=stack.env)

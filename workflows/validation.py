@@ -90,6 +90,8 @@ def _source_problems(agreement: AgreementInput) -> Iterator[str]:
     if isinstance(source, RolesSource):
         if not all(named):
             yield "role: with a template with roles, each signer needs the role they sign as"
+        if agreement.fields:
+            yield "fields: a template with roles has its own; leave them out"
         if any(signer.order for signer in agreement.signers):
             yield "order: a template with roles has its own; leave it out"
     elif any(named):

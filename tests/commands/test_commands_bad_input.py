@@ -98,6 +98,14 @@ MISTAKES = {
         "role: with a template with roles, each signer needs the role they sign as",
         {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA)},
     ),
+    "fields beside those of the roles": Mistake(
+        "fields: a template with roles has its own; leave them out",
+        {
+            "source": {"kind": "roles", "template_id": _ROLES},
+            **_signers(_ADA | {"role": "client"}),
+            "fields": [{"signer": 1, "anchor": "{signature1}"}],
+        },
+    ),
     "a role without roles": Mistake(
         "role: only signers of a template with roles have one", _signers(_ADA | {"role": "client"})
     ),

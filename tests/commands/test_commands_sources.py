@@ -3,11 +3,18 @@
 import asyncio
 import io
 import json
+import ssl
 import uuid
 import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 from fpdf import FPDF
 
@@ -20,6 +27,9 @@ from workflows.messages import Stage
 _ROLES = "7e3a1c00-0000-4000-8000-000000000003"
 _ADA = "Ada Lovelace <ada@example.com>"
 _GRACE = "Grace Hopper <grace@example.com>"
+
+
+_BOTH = [("Ada Lovelace", "ada@example.com", 1), ("Grace Hopper", "grace@example.com", 2)]
 
 
 @pytest.fixture
@@ -35,15 +45,49 @@ def _pdf() -> bytes:
     return bytes(page.output())
 
 
-def _docx() -> bytes:
-    namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-    body = "<w:body><w:p><w:r><w:t>Sign</w:t></w:r></w:p></w:body>"
-    text = f'<w:document xmlns:w="{namespace}">{body}</w:document>'
+def _office_file(name: str, part: str) -> bytes:
+    """An Office file of one part, as small as one can be."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("word/document.xml", text)
+        archive.writestr(name, part)
     return buffer.getvalue()
+
+
+def _docx() -> bytes:
+    namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = "<w:body><w:p><w:r><w:t>Sign here: {signature1}</w:t></w:r></w:p></w:body>"
+    return _office_file("word/document.xml", f'<w:document xmlns:w="{namespace}">{body}</w:document>')
+
+
+def _pptx() -> bytes:
+    namespaces = (
+        'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" '
+        'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
+    )
+    slide = f"<p:sld {namespaces}><a:p><a:r><a:t>Sign here: {{signature1}}</a:t></a:r></a:p></p:sld>"
+    with zipfile.ZipFile(file := io.BytesIO(_office_file("ppt/slides/slide1.xml", slide)), "a") as archive:
+        archive.writestr("ppt/presentation.xml", f"<p:presentation {namespaces}/>")
+    return file.getvalue()
+
+
+@pytest.fixture
+def link(authority: trustme.CA, tmp_path: Path) -> Iterator[str]:
+    """An https link to a PDF, at a server whose certificate the provider trusts."""
+    (tmp_path / "contract.pdf").write_bytes(_pdf())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"https://127.0.0.1:{server.server_port}/contract.pdf"
+    server.shutdown()
+    server.server_close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        pass
 
 
 def _call(stack: Stack, method: str, path: str, body: object = None) -> Any:
@@ -68,6 +112,10 @@ def _recipients(document: dict[str, Any]) -> list[tuple[str, str, int]]:
     return [(each["name"], each["email"], each["signing_order"]) for each in document["recipients"]]
 
 
+def _place(field: dict[str, Any]) -> tuple[float, ...]:
+    return tuple(field[name] for name in ("page", "x", "y", "width", "height"))
+
+
 def test_a_template_with_everything_from_flags(shell: Shell, stack: Stack, reference: str) -> None:
     variables = [part for name, value in VARIABLES.items() for part in ("--var", f"{name}={value}")]
     people = [
@@ -85,10 +133,10 @@ def test_a_template_with_everything_from_flags(shell: Shell, stack: Stack, refer
     assert (ran.code, ran.out) == (0, f"{reference}: started\n"), ran.err
     document = _sent(stack, reference)
     assert document["name"].startswith(f"Order [{reference}~")
-    assert _recipients(document) == [
-        ("Ada Lovelace", "ada@example.com", 1),
-        ("Grace Hopper", "grace@example.com", 2),
-    ]
+    assert _recipients(document) == _BOTH
+    assert (document["source"], document["description"]) == ("deliverable", "Please sign.")
+    assert (document["sender_name"], document["sender_email"]) == ("Us", "us@example.com")
+    assert document["cc_emails"] == ["copy@example.com"]
 
 
 def test_signers_of_one_order_sign_in_any(shell: Shell, stack: Stack, reference: str) -> None:
@@ -102,24 +150,55 @@ def test_signers_of_one_order_sign_in_any(shell: Shell, stack: Stack, reference:
         ],
         "fields": [
             {"signer": 1, "anchor": "{signature1}"},
-            {"signer": 2, "type": "date", "page": 1, "x": 60, "y": 500},
+            {"signer": 2, "type": "date", "page": 1, "x": 60, "y": 500, "width": 90, "height": 20},
             {"signer": 2, "page": 1, "x": 60, "y": 600},
         ],
     }
     path = shell.folder / "agreement.yaml"
     path.write_text(yaml.safe_dump(draft))
     assert shell("start", str(path)).code == 0
-    assert [order for _, _, order in _recipients(_sent(stack, reference))] == [1, 1]
+    document = _sent(stack, reference)
+    assert [order for _, _, order in _recipients(document)] == [1, 1]
+    anchored, dated, placed = document["fields"]
+    assert (anchored["type"], anchored["recipientEmail"]) == ("signature", "ada@example.com")
+    assert anchored["template"]["anchor"] == "{signature1}"
+    assert (dated["type"], dated["recipientEmail"]) == ("date", "grace@example.com")
+    assert _place(dated) == (1, 60, 500, 90, 20)
+    assert (placed["type"], _place(placed)) == ("signature", (1, 60, 600, 200, 40))
 
 
-@pytest.mark.parametrize(("name", "content"), [("a.pdf", _pdf()), ("a.docx", _docx())], ids=["PDF", "DOCX"])
+def test_a_plain_pdf_for_two_needs_nothing_else(shell: Shell, stack: Stack, reference: str) -> None:
+    (shell.folder / "contract.pdf").write_bytes(_pdf())
+    both = ("--signer", _ADA, "--signer", _GRACE)
+    ran = shell("start", "--title", "Order", "--file", "contract.pdf", *both, "--reference", reference)
+    assert ran.code == 0, ran.err
+    document = _sent(stack, reference)
+    assert _recipients(document) == _BOTH
+    assert (document["source"], document["file_name"]) == ("file", "contract.pdf")
+    assert [(each["type"], each["recipientEmail"], each["page"]) for each in document["fields"]] == [
+        ("signature", "ada@example.com", 1),
+        ("signature", "grace@example.com", 1),
+    ]
+    (left, right) = (_place(each) for each in document["fields"])
+    assert left[1] + left[3] <= right[1], "the two must not lie on each other"
+    asyncio.run(stack.sandbox.complete(document["id"]))
+    assert shell("watch", reference).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.pdf", _pdf()), ("a.docx", _docx()), ("a.pptx", _pptx())],
+    ids=["PDF", "DOCX", "PPTX"],
+)
 def test_a_local_file_goes_through_the_store(
     shell: Shell, stack: Stack, reference: str, name: str, content: bytes
 ) -> None:
     (shell.folder / name).write_bytes(content)
     ran = shell("start", "--title", "Order", "--file", name, "--signer", _ADA, "--reference", reference)
     assert ran.code == 0, ran.err
-    assert _recipients(_sent(stack, reference)) == [("Ada Lovelace", "ada@example.com", 1)]
+    document = _sent(stack, reference)
+    assert _recipients(document) == [("Ada Lovelace", "ada@example.com", 1)]
+    assert (document["source"], document["file_name"]) == ("file", name)
     assert content in [each.read_bytes() for each in (stack.store / "files").iterdir()]
 
 
@@ -128,8 +207,11 @@ def test_a_template_with_roles_fills_in_its_saved_signers(shell: Shell, stack: S
         "start", "--title", "Order", "--roles", _ROLES, "--signer", f"client={_ADA}", "--reference", reference
     )
     assert ran.code == 0, ran.err
-    emails = [email for _, email, _ in _recipients(_sent(stack, reference))]
+    document = _sent(stack, reference)
+    assert document["source"] == "template"
+    emails = [email for _, email, _ in _recipients(document)]
     assert emails == ["ada@example.com", "countersigner@example.com"]
+    assert {each["recipientEmail"] for each in document["fields"]} == set(emails)
 
 
 def test_a_document_that_was_generated_before(shell: Shell, stack: Stack, reference: str) -> None:
@@ -142,7 +224,18 @@ def test_a_document_that_was_generated_before(shell: Shell, stack: Stack, refere
         "start", "--title", "Order", "--deliverable", made, "--signer", _ADA, "--reference", reference
     )
     assert ran.code == 0, ran.err
-    assert len(_sent(stack, reference)["recipients"]) == 1
+    document = _sent(stack, reference)
+    assert (document["source"], document["file_name"]) == ("deliverable", "Made before.pdf")
+    assert _recipients(document) == [("Ada Lovelace", "ada@example.com", 1)]
+
+
+def test_a_link_is_fetched_by_the_provider(shell: Shell, stack: Stack, reference: str, link: str) -> None:
+    ran = shell("start", "--title", "Order", "--link", link, "--signer", _ADA, "--reference", reference)
+    assert ran.code == 0, ran.err
+    document = _sent(stack, reference)
+    assert (document["source"], document["file_name"]) == ("link", "contract.pdf")
+    asyncio.run(stack.sandbox.complete(document["id"]))
+    assert shell("watch", reference).code == 0
 
 
 def test_a_link_that_the_provider_cannot_fetch_fails_clearly(shell: Shell, reference: str) -> None:

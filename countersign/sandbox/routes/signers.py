@@ -1,6 +1,6 @@
 """`/_sandbox/documents/…`: acting for signers, which the real service has no endpoint for."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 from starlette.requests import Request
@@ -89,10 +89,16 @@ def _ids(request: Request) -> tuple[str, str]:
     return path_id(request.path_params["id"]), path_id(request.path_params["recipient"], "recipientId")
 
 
+_SHOWN: Final = (
+    *("id", "name", "description", "file_name", "source", "fields", "status"),
+    *("sender_name", "sender_email", "cc_emails"),
+    *("created_on", "sent_on", "expires_at", "completed_at", "document_hash"),
+)
+
+
 def _shown(sandbox: Sandbox, document: Row) -> dict[str, Any]:
-    keys = ("id", "name", "status", "created_on", "sent_on", "expires_at", "completed_at", "document_hash")
     people = documents.recipients(sandbox, document["id"])
-    return {key: document[key] for key in keys} | {
+    return {key: document[key] for key in _SHOWN} | {
         "recipients": [
             {
                 key: each[key]
