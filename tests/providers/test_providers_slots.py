@@ -30,6 +30,7 @@ class Provider:
         self.calls = self.probes = self.at_once = self.most_at_once = 0
         self.probed_thrice, self.crowded = asyncio.Event(), asyncio.Event()
         self.crowd = 1
+        self.seconds = 0.0
 
     @activity.defn
     async def look(self) -> int:
@@ -40,6 +41,7 @@ class Provider:
             if self.at_once == self.crowd:
                 self.crowded.set()
             await self.crowded.wait()
+            await asyncio.sleep(self.seconds)
             self.at_once -= 1
             self._answer()
         return activity.info().attempt
@@ -134,6 +136,20 @@ async def test_an_outage_holds_work_and_a_probe_lets_it_drain(client: Client) ->
     assert len(held_at_a_parked_poll) <= RULES.slots, "all others never left Temporal"
     assert CIRCUIT_STATE.labels("test", "closed")._value.get() == 1
     assert CIRCUIT_CHANGES.labels("test", "open")._value.get() >= 1
+
+
+async def test_slots_come_back_as_the_circuit_allows(client: Client) -> None:
+    """A worker that never had a poll parked takes no step that its circuit would refuse."""
+    circuit = Circuit(RULES)
+    trip(circuit)
+    async with working(client, circuit) as (provider, queue):
+        provider.down, provider.seconds = True, 0.1  # long enough for one too many to be under way beside it
+        handles = await start(client, queue, 12)
+        await provider.probed_thrice.wait()
+        provider.down = False
+        attempts = [await each.result() for each in handles]
+        await until(circuit, State.CLOSED)
+    assert attempts == [1] * 12, "a slot too many, and its step was refused"
 
 
 async def test_a_worker_with_an_open_circuit_stops(client: Client) -> None:
