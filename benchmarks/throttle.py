@@ -10,30 +10,64 @@ import argparse
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
 
 from benchmarks.fleet import fleet
 
-LIMIT: Final = 100
-WINDOW: Final = 6.0
-BURST: Final = LIMIT / WINDOW
-"""Temporal's limit lets a second's worth of steps through at once after a lull."""
-_WINDOWS: Final = 300
+WINDOWS: Final = 300
+"""How many windows the sandbox counts one after the other: half an hour of six seconds each."""
 
 
-async def run(agreements: int) -> tuple[float, Sequence[int], int]:
-    """Run the agreements; returns the seconds, requests by window, and how many were refused."""
+@dataclass(frozen=True)
+class Allowance:
+    """So many requests in so many seconds.
+
+    Args:
+        requests: The provider refuses what comes after them, until the window ends.
+        seconds: The window.
+    """
+
+    requests: int = 100
+    seconds: float = 6
+
+    @property
+    def per_second(self) -> float:
+        """What the workers are told."""
+        return self.requests / self.seconds
+
+    @property
+    def burst(self) -> float:
+        """What may come on top: Temporal lets a second's worth of steps through at once after a lull."""
+        return self.per_second
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What the provider saw.
+
+    Args:
+        seconds: From the first start to the last archive.
+        windows: Requests by window, refused ones included.
+        refused: How many were answered 429.
+    """
+
+    seconds: float
+    windows: Sequence[int]
+    refused: int
+
+
+async def run(agreements: int, allowed: Allowance) -> Flow:
+    """Run the agreements to their end: none fails, none waits for a person."""
     env = {
         "COUNTERSIGN_PACE": "1",
-        "COUNTERSIGN_PROVIDER_CALLS_PER_SECOND": str(LIMIT / WINDOW),
+        "COUNTERSIGN_PROVIDER_CALLS_PER_SECOND": str(allowed.per_second),
         "COUNTERSIGN_PROVIDER_RETRY_AFTER_LIMIT_SECONDS": "60",
     }
-    refuse = {"do": "rate_limit", "times": None, "skip": LIMIT, "for_seconds": WINDOW, "retry_after": WINDOW}
-    script = [refuse | {"after_seconds": WINDOW * number} for number in range(_WINDOWS)]
     async with fleet(agreements, env) as running:
-        await running.stack.sandbox.call("PUT", "/_sandbox/faults", {"api": script})
+        await running.stack.sandbox.call("PUT", "/_sandbox/faults", {"api": _script(allowed)})
         started = time.perf_counter()
         await running.start()
         waiting = await running.drain()
@@ -41,7 +75,19 @@ async def run(agreements: int) -> tuple[float, Sequence[int], int]:
         assert waiting == 0, f"{waiting} agreements wait for a person"
         assert await running.completed() == agreements, "some have failed"
         rules = await running.faults()
-        return seconds, [int(each["seen"]) for each in rules], sum(int(each["hits"]) for each in rules)
+    windows = [int(each["seen"]) for each in rules if each["seen"]]
+    return Flow(seconds, windows, sum(int(each["hits"]) for each in rules))
+
+
+def _script(allowed: Allowance) -> list[dict[str, object]]:
+    refuse: dict[str, object] = {
+        "do": "rate_limit",
+        "times": None,
+        "skip": allowed.requests,
+        "for_seconds": allowed.seconds,
+        "retry_after": allowed.seconds,
+    }
+    return [refuse | {"after_seconds": allowed.seconds * number} for number in range(WINDOWS)]
 
 
 def main() -> None:
@@ -49,14 +95,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throttle", description=__doc__)
     parser.add_argument("--agreements", type=int, default=300)
     options = parser.parse_args()
-    seconds, windows, refused = asyncio.run(run(options.agreements))
-    busy = [each for each in windows if each]
+    allowed = Allowance()
+    flow = asyncio.run(run(options.agreements, allowed))
     out = Console()
-    out.print(f"{options.agreements} agreements in {seconds:.0f} s; none failed, none waits for a person")
     out.print(
-        f"requests per {WINDOW:g} s: at most {max(busy)}, {sum(busy)} in all; refused with 429: {refused}"
+        f"{options.agreements} agreements in {flow.seconds:.0f} s; none failed, none waits for a person"
     )
-    assert max(busy) <= LIMIT + BURST, "more than the limit and its burst"
+    out.print(
+        f"requests per {allowed.seconds:g} s: at most {max(flow.windows)}, {sum(flow.windows)} in all; "
+        f"refused with 429: {flow.refused}"
+    )
+    assert max(flow.windows) <= allowed.requests + allowed.burst, "more than the limit and its burst"
 
 
 if __name__ == "__main__":
