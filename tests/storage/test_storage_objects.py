@@ -1,15 +1,23 @@
-"""Buckets keep the promises of a folder: put once, whole, with a hash. Against moto's S3 over HTTP."""
+"""Buckets keep the promises of a folder: put once, whole, with a hash.
+
+Over HTTP, against moto's S3, Microsoft's Azurite, and a stand-in of ours for Google Cloud Storage.
+"""
 
 import asyncio
 import hashlib
+import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 from countersign.storage import StorageError, Store, open_store, put
+from tests.storage import azure_storage as azure
+from tests.storage.azure_storage import azure_storage
+from tests.storage.google_storage import google_storage
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture
-def store(s3: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+def s3_store(s3: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
@@ -33,14 +41,57 @@ def store(s3: str, monkeypatch: pytest.MonkeyPatch) -> Store:
     return open_store("s3://archive/signed/")
 
 
-async def test_stores_with_size_hash_and_address(store: Store) -> None:
-    stored = await put(store, "order-1/signed.pdf", b"content")
-    assert (stored.size, stored.sha256) == (7, hashlib.sha256(b"content").hexdigest())
+@pytest.fixture(scope="module")
+def gs() -> Iterator[str]:
+    """A server that speaks Google Cloud Storage; returns its address."""
+    with google_storage() as url:
+        yield url
+
+
+@pytest.fixture
+def gs_store(gs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    account = {"gcs_base_url": gs, "disable_oauth": True, "client_email": "", "private_key": ""}
+    (tmp_path / "account.json").write_text(json.dumps(account | {"private_key_id": ""}))
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT", str(tmp_path / "account.json"))
+    return open_store("gs://archive/signed/")
+
+
+@pytest.fixture(scope="module")
+def az(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that speaks Azure Blob Storage; returns its address."""
+    with azure_storage(tmp_path_factory.mktemp("azurite")) as url:
+        yield url
+
+
+@pytest.fixture
+def az_store(az: str, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", azure.ACCOUNT)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", azure.KEY)
+    monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
+    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", az)
+    return open_store("az://archive/signed/")
+
+
+@pytest.fixture(params=["s3", "gs", pytest.param("az", marks=[pytest.mark.heavy, pytest.mark.timeout(300)])])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A bucket at each of the clouds."""
+    store: Store = request.getfixturevalue(f"{request.param}_store")
+    return store
+
+
+async def test_a_file_lies_where_its_address_says(s3_store: Store) -> None:
+    stored = await put(s3_store, "order-1/signed.pdf", b"content")
     assert stored.url == "s3://archive/signed/order-1/signed.pdf"
-    assert await store.find("order-1/signed.pdf") == stored
-    assert await store.read("order-1/signed.pdf") == b"content"
     kept = boto3.client("s3").get_object(Bucket="archive", Key="signed/order-1/signed.pdf")
     assert kept["Body"].read() == b"content"
+
+
+async def test_stores_with_size_hash_and_address(store: Store) -> None:
+    stored = await put(store, "order-2/signed.pdf", b"content")
+    assert (stored.size, stored.sha256) == (7, hashlib.sha256(b"content").hexdigest())
+    assert stored.url.endswith("://archive/signed/order-2/signed.pdf")
+    assert await store.find("order-2/signed.pdf") == stored
+    assert await store.read("order-2/signed.pdf") == b"content"
 
 
 async def test_never_overwrites(store: Store) -> None:
@@ -74,13 +125,13 @@ async def test_a_key_stays_under_its_prefix(store: Store) -> None:
 
 
 async def test_a_bucket_that_is_not_there(store: Store) -> None:
-    del store
+    scheme = (await put(store, "here", b"")).url.split(":")[0]
     with pytest.raises(StorageError, match="store: there is no such bucket"):
-        await put(open_store("s3://nowhere"), "a", b"")
+        await put(open_store(f"{scheme}://nowhere"), "a", b"")
 
 
-async def test_a_bucket_out_of_reach_is_tried_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    del store
+@pytest.mark.usefixtures("s3_store")
+async def test_a_bucket_out_of_reach_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(StorageError, match=r"store: the bucket did not take the call \(GenericError\)"):
         await put(open_store("s3://archive"), "a", b"")
