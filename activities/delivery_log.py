@@ -1,10 +1,10 @@
-"""Evidence of sends in the provider's log of webhook deliveries.
+"""What the provider's log of webhook deliveries tells of documents that carry a marker.
 
-Every document has one `sent` event, so only those are read, newest first, back to a time. Where there is none
-at all (they are not subscribed, or the filter misbehaves, as others of this log do), any event will do.
+Every document has one `sent` event, so those are enough to find documents. Where there is none at all (they
+are not subscribed, or the filter misbehaves, as others of this log do), any event will do.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,9 +13,8 @@ from countersign.providers.turbodocx.models import WebhookDelivery
 from countersign.providers.turbodocx.subscription import Subscription
 from countersign.reference import Marker, find_marker
 
-_SENT: Final = "signature.document.sent"
+SENT: Final = "signature.document.sent"
 _PAGE: Final = 100
-_PAGES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,58 +26,36 @@ class MarkedDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Documents whose events carry our marker.
+class MarkedEvent:
+    """An event of such a document.
 
     Args:
-        document_ids: Their ids.
-        read: How many deliveries were read.
-        is_all: Whether those were all since the time that was asked for.
+        event_id: The provider's id of it.
+        kind: As the provider names it, without prefix.
+        at: When it happened, by the provider's clock.
+        about: The document.
     """
 
-    document_ids: tuple[str, ...]
-    read: int
-    is_all: bool
-
-    def evidence(self) -> str:
-        """Say what was looked at."""
-        if self.is_all:
-            return f"delivery log: {self.read:,} deliveries read"
-        return f"delivery log: looked at the newest {self.read:,} deliveries only"
-
-
-async def documents_marked(
-    log: Subscription, mark: Marker, *, since: datetime, heartbeat: Callable[[int], object]
-) -> Found:
-    """Find documents by the marker in their events' titles: up to ten calls.
-
-    Args:
-        log: The log.
-        mark: What to look for.
-        since: How far to go back.
-        heartbeat: Told after each call how many deliveries were read.
-
-    Raises:
-        ProviderError: The log could not be read.
-    """
-    document_ids: set[str] = set()
-    read, is_all = 0, False
-    async for page in pages(log, since=since, at_most=_PAGES):
-        read, is_all = read + len(page), is_last(page, since)
-        heartbeat(read)
-        document_ids |= {found.document_id for found in marked(page) if found.marker == mark}
-    return Found(tuple(sorted(document_ids)), read, is_all)
+    event_id: str
+    kind: str
+    at: datetime
+    about: MarkedDocument
 
 
 async def pages(
-    log: Subscription, *, since: datetime, at_most: int
+    log: Subscription, *, since: datetime, at_most: int, event_type: str | None = SENT
 ) -> AsyncIterator[tuple[WebhookDelivery, ...]]:
     """Read the log, newest first: one call a page, at most so many.
+
+    Args:
+        log: The log.
+        since: How far to go back.
+        at_most: How many calls to make.
+        event_type: Which events to read, while there are any; None is all.
 
     Raises:
         ProviderError: The log could not be read.
     """
-    event_type: str | None = _SENT
     offset = 0
     for _ in range(at_most):
         page = (await log.deliveries(limit=_PAGE, offset=offset, event_type=event_type)).results
@@ -101,6 +78,21 @@ def marked(page: tuple[WebhookDelivery, ...]) -> set[MarkedDocument]:
     return {found for each in page if (found := _marked(each.payload))}
 
 
+def marked_events(page: tuple[WebhookDelivery, ...]) -> list[MarkedEvent]:
+    """List the events of such documents; one that was delivered to several addresses is there as often."""
+    return [found for each in page if (found := _event(each.payload))]
+
+
+def _event(payload: Any) -> MarkedEvent | None:
+    about = _marked(payload)
+    if about is None:
+        return None
+    event_id, kind, at = payload.get("event_id"), payload.get("event"), _time(payload.get("created_at"))
+    if not isinstance(event_id, str) or not isinstance(kind, str) or at is None:
+        return None
+    return MarkedEvent(event_id, kind.rpartition(".")[2], at, about)
+
+
 def _marked(payload: Any) -> MarkedDocument | None:
     data = payload.get("data") if isinstance(payload, Mapping) else None
     if not isinstance(data, Mapping):
@@ -112,8 +104,13 @@ def _marked(payload: Any) -> MarkedDocument | None:
 
 
 def _is_before(delivery: WebhookDelivery, since: datetime) -> bool:
+    created = _time(delivery.created_on)
+    return created is not None and created < since
+
+
+def _time(text: Any) -> datetime | None:
     try:
-        created = datetime.fromisoformat(delivery.created_on or "")
-    except ValueError:
-        return False
-    return (created if created.tzinfo else created.replace(tzinfo=UTC)) < since
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -7,11 +7,11 @@ from typing import Final, Protocol
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.delivery_log import documents_marked
 from activities.errors import provider_errors
+from activities.evidence import documents_marked
 from activities.observation import observe
 from activities.signature_request import signature_request
-from countersign.providers.errors import OutcomeUnknownError, RejectedError
+from countersign.providers.errors import OutcomeUnknownError, RejectedError, is_about_key
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.reference import Marker, find_marker, idempotency_key
 from countersign.storage import StorageError, Store
@@ -115,6 +115,8 @@ class SignatureActivities:
                     self._client.webhooks, mark, since=task.since, heartbeat=activity.heartbeat
                 )
             except RejectedError as error:
+                if is_about_key(error):  # a key that will be replaced; the evidence is still there then
+                    raise
                 return SearchResult(candidates=(), evidence=(f"delivery log: refused ({error.status})",))
         return SearchResult(candidates=found.document_ids, evidence=(found.evidence(),))
 

@@ -7,21 +7,21 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client
 
-from activities.delivery_log import MarkedDocument, marked, pages
+from activities.delivery_log import MarkedDocument
 from activities.keys import StoreKeys
 from commands.connecting import shared_client
+from commands.late_events import LateEvent, how_ended, late_events
 from commands.listing import ListedAgreement, list_agreements
+from commands.our_deliveries import our_deliveries
 from commands.provider import explained_by_provider
 from commands.settings import load_settings
-from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
-from countersign.reference import is_ours
+from countersign.reference import Marker
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, TurboDocxSettings
 from countersign.storage import Store, open_store
 from workflows.messages import Outcome
 
-_PAGES: Final = 1000
 _AGREEMENTS: Final = 100_000
 _OVER: Final = frozenset({"voided", "expired"})
 
@@ -44,42 +44,65 @@ class OrphanedDocument(BaseModel):
     why: str
 
 
-async def find_orphans(*, since: datetime, client: Client | None = None) -> list[OrphanedDocument]:
-    """Look through the provider's delivery log for documents of ours, and ask Temporal for their agreements.
+class Orphans(BaseModel):
+    """What nobody looks after.
 
-    Nothing is changed anywhere. A document that is voided or expired is nobody's concern any more.
+    Args:
+        documents: Documents at the provider.
+        late_events: Events that happened when their agreement had ended.
+        notes: What a reader must know of how complete this is, a sentence each.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    documents: tuple[OrphanedDocument, ...]
+    late_events: tuple[LateEvent, ...]
+    notes: tuple[str, ...]
+
+
+async def find_orphans(*, since: datetime, client: Client | None = None) -> Orphans:
+    """Look through the provider's delivery log for what is ours, and ask Temporal for its agreements.
+
+    Nothing is changed anywhere. A document that is voided or expired is nobody's concern any more. Where the
+    log cannot be read, the documents that Temporal knows of are looked at instead.
 
     Args:
         since: How far to go back.
         client: A connection to Temporal to use.
 
     Raises:
-        BadInputError: A setting is missing, or the key may not read the log.
+        BadInputError: A setting is missing, or the key is refused.
         UnreachableError: Temporal or the provider does not answer.
     """
     ours, theirs = load_settings(CountersignSettings), load_settings(TurboDocxSettings)
     client = client or await shared_client()
     keys, store = StoreKeys(ours.environment, client.namespace), open_store(ours.store)
-    orphans = []
     async with connect(Rotating(theirs)) as provider, explained_by_provider():
-        documents = await _our_documents(provider, keys, since)
+        deliveries = await our_deliveries(provider.webhooks, keys, since)
         agreements = await _agreements(client)
-        for document in documents:
+        candidates = deliveries.documents
+        if candidates is None:
+            candidates = _known_to_temporal(agreements)
+        orphans = []
+        for document in sorted(candidates, key=lambda each: (each.marker.reference, each.document_id)):
             agreement = agreements.get(document.marker.reference.lower())
             why = why_orphaned(document.document_id, agreement)
             if why is None or (agreement is None and await _is_archived(document, store, keys)):
                 continue
             status = (await provider.document_status(document.document_id)).status
             if status not in _OVER:
-                orphans.append(
-                    OrphanedDocument(
-                        reference=document.marker.reference,
-                        document_id=document.document_id,
-                        status=status,
-                        why=why,
-                    )
-                )
-    return orphans
+                orphans.append(_orphan(document, status, why))
+    return Orphans(
+        documents=tuple(orphans),
+        late_events=late_events(deliveries.events, agreements),
+        notes=deliveries.notes,
+    )
+
+
+def _orphan(document: MarkedDocument, status: str, why: str) -> OrphanedDocument:
+    return OrphanedDocument(
+        reference=document.marker.reference, document_id=document.document_id, status=status, why=why
+    )
 
 
 def why_orphaned(document_id: str, agreement: ListedAgreement | None) -> str | None:
@@ -97,18 +120,16 @@ def why_orphaned(document_id: str, agreement: ListedAgreement | None) -> str | N
         return f"the agreement's document is {agreement.document_id or 'none'}"
     if agreement.ended_at is None or agreement.stage == Outcome.COMPLETED:
         return None
-    is_end = agreement.stage in frozenset(Outcome)
-    return f"the agreement ended {agreement.stage}" if is_end else "the agreement was terminated, or failed"
+    return f"the agreement {how_ended(agreement)}"
 
 
-async def _our_documents(provider: TurboDocxClient, keys: StoreKeys, since: datetime) -> list[MarkedDocument]:
-    found: set[MarkedDocument] = set()
-    async for page in pages(provider.webhooks, since=since, at_most=_PAGES):
-        found |= marked(page)
-    ours = (
-        each for each in found if is_ours(each.marker, environment=keys.environment, namespace=keys.namespace)
+def _known_to_temporal(agreements: dict[str, ListedAgreement]) -> frozenset[MarkedDocument]:
+    """List the documents of agreements that have ended; their tags are not known, and not needed."""
+    return frozenset(
+        MarkedDocument(each.document_id, Marker(each.reference, ""))
+        for each in agreements.values()
+        if each.document_id is not None and each.ended_at is not None
     )
-    return sorted(ours, key=lambda each: (each.marker.reference, each.document_id))
 
 
 async def _agreements(client: Client) -> dict[str, ListedAgreement]:

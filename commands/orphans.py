@@ -1,12 +1,14 @@
-"""`orphans`: documents at the provider that carry our marker, and that no agreement looks after."""
+"""`orphans`: what carries our marker at the provider and no agreement looks after: documents, late events."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
+from commands.late_events import LateEvent
 from commands.orphaned_documents import find_orphans
-from commands.verbs import Json, out, verb
+from commands.verbs import Json, err, out, print_json, verb
+from workflows.card import show_moment
 
 
 @verb
@@ -15,18 +17,31 @@ async def orphans(
     days: Annotated[int, typer.Option(min=1, max=3650, help="How many days to look back.")] = 7,
     json: Json = False,
 ) -> None:
-    """List documents that carry our marker and that no agreement looks after; nothing is changed.
+    """List documents that no agreement looks after, and events that came after an end; nothing is changed.
 
-    There are some where a workflow was terminated, where events came after an agreement had ended, or where
+    There are some where a workflow was terminated, where people signed after an agreement had ended, or where
     somebody copied a title. Void them at the provider, or archive them by hand. Needs the worker's settings,
-    and an administrator's key: the provider shows its delivery log to no other.
+    and an administrator's key: the provider shows its delivery log to no other. With another key it says so,
+    and looks only at documents that Temporal knows of.
     """
     found = await find_orphans(since=datetime.now(UTC) - timedelta(days=days))
     if json:
-        typer.echo(f"[{', '.join(each.model_dump_json() for each in found)}]")
+        print_json(found)
         return
-    for each in found:
+    for note in found.notes:
+        err.print(note, style="yellow", markup=False)
+    for each in found.documents:
         status = each.status.replace("_", " ")
         out.print(f"{each.reference}: document {each.document_id} is {status}; {each.why}", markup=False)
-    if not found:
+    for late in found.late_events:
+        out.print(_told(late), markup=False)
+    if not found.documents:
         out.print("no orphans")
+
+
+def _told(late: LateEvent) -> str:
+    kind = late.kind.replace("_", " ")
+    return (
+        f"{late.reference}: {kind} at {show_moment(late.at)}, after the agreement {late.ended} at "
+        f"{show_moment(late.ended_at)}; event {late.event_id} of document {late.document_id}"
+    )

@@ -95,6 +95,11 @@ class UnauthorisedError(RejectedError):
         self.about_key = about_key
 
 
+def is_about_key(error: RejectedError) -> bool:
+    """Tell whether it is the key that was refused, and not this operation to a key that lacks a role."""
+    return isinstance(error, UnauthorisedError) and error.about_key
+
+
 class UnavailableError(ProviderError):
     """A read could not be answered: 5xx, a time-out, a broken connection.
 

@@ -1,6 +1,7 @@
 """Run the command line in this process, or as people do."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -49,3 +50,9 @@ class Shell:
         process = self.process(*arguments)
         out, err = process.communicate(timeout=60)
         return Ran(process.returncode, out, err)
+
+
+def matches(shown: str, line: str) -> bool:
+    """Whether a line is as shown, where `…` stands for anything and spaces count once."""
+    pattern = ".*".join(re.escape(" ".join(part.split())) for part in shown.split("…"))
+    return re.fullmatch(pattern.replace(r"\ ", " *"), " ".join(line.split())) is not None

@@ -19,7 +19,7 @@ from commands.cli import app
 from commands.following import follow_agreement
 from commands.schemas import PUBLISHED, schema_of
 from countersign.local.stack import Stack
-from tests.commands.shell import ROOT, Shell
+from tests.commands.shell import ROOT, Shell, matches
 from tests.conftest import tool
 from workflows.messages import AgreementInput, Stage
 
@@ -49,24 +49,18 @@ def _sessions(console: str) -> list[tuple[list[str], list[str]]]:
     return sessions
 
 
-def _matches(shown: str, line: str) -> bool:
-    """Whether a line is as shown, where `…` stands for anything and spaces count once."""
-    pattern = ".*".join(re.escape(" ".join(part.split())) for part in shown.split("…"))
-    return re.fullmatch(pattern.replace(r"\ ", " *"), " ".join(line.split())) is not None
-
-
 def _check_session(shell: Shell, words: list[str], shown: list[str]) -> None:
     assert words[0] == "starter"
     ran = shell(*words[1:])
     lines = [line for line in (ran.out + ran.err).splitlines() if line.strip()]
     told = iter(lines)
     if words[1] == "watch":  # which steps are news depends on when it is started
-        missing = [each for each in shown if not any(_matches(each, line) for line in told)]
+        missing = [each for each in shown if not any(matches(each, line) for line in told)]
         assert missing == [], lines
     else:
         assert len(lines) == len(shown), lines
         pairs = zip(shown, lines, strict=True)
-        assert [pair for pair in pairs if not _matches(*pair)] == []
+        assert [pair for pair in pairs if not matches(*pair)] == []
 
 
 def test_every_session_in_using_is_as_shown(

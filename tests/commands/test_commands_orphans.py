@@ -3,21 +3,25 @@
 import asyncio
 import json
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 
+from activities.delivery_log import MarkedDocument, MarkedEvent
+from commands import our_deliveries
 from commands.agreements import void_agreement
 from commands.following import follow_agreement
+from commands.late_events import late_events
 from commands.listing import ListedAgreement
 from commands.orphaned_documents import why_orphaned
 from commands.starting import start_agreement
+from countersign.local.sandbox import MEMBER_KEY
 from countersign.local.stack import Stack
-from countersign.reference import workflow_id
-from tests.commands.shell import Shell
+from countersign.reference import Marker, workflow_id
+from tests.commands.shell import ROOT, Shell, matches
 from tests.workflows.office import an_agreement
 
 NOW = datetime.now(UTC)
@@ -34,7 +38,7 @@ async def _sent(client: Client, reference: str) -> str:
 def _found(shell: Shell) -> dict[str, dict[str, Any]]:
     ran = shell.run("orphans", "--json")
     assert ran.code == 0, ran.err
-    return {each["document_id"]: each for each in json.loads(ran.out)}
+    return {each["document_id"]: each for each in json.loads(ran.out)["documents"]}
 
 
 async def test_a_terminated_agreement_leaves_an_orphan(
@@ -55,6 +59,82 @@ async def test_a_terminated_agreement_leaves_an_orphan(
     lines = (await asyncio.to_thread(shell.run, "orphans")).out
     line = f"{names[0]}: document {left} is under review; the agreement was terminated, or failed"
     assert line in lines.splitlines()
+
+
+async def _viewed_too_late(stack: Stack, client: Client) -> tuple[str, str]:
+    """An agreement that was terminated, and whose document its first signer opened then."""
+    reference = f"orphan-{uuid.uuid4().hex[:8]}"
+    document_id = await _sent(client, reference)
+    await client.get_workflow_handle(workflow_id(reference)).terminate("by mistake")
+    first, *_ = await stack.sandbox.recipient_ids(document_id)
+    await stack.sandbox.view(document_id, first)
+    return reference, document_id
+
+
+async def test_what_happened_after_an_end_is_listed_as_using_shows(
+    shell: Shell, standing_stack: tuple[Stack, Client]
+) -> None:
+    stack, client = standing_stack
+    voided = f"orphan-{uuid.uuid4().hex[:8]}"
+    await _sent(client, voided)
+    await void_agreement(voided, "no longer needed", client=client)
+    reference, document_id = await _viewed_too_late(stack, client)
+    ran = await asyncio.to_thread(shell.run, "orphans")
+    told = [line for line in ran.out.splitlines() if line.startswith(reference)]
+    shown = [line.replace("order-1042", reference) for line in _shown_in_using()]
+    assert len(told) == len(shown) == 2, ran.out
+    assert all(matches(*pair) for pair in zip(shown, told, strict=True)), (shown, told)
+    assert voided not in ran.out
+    found = json.loads((await asyncio.to_thread(shell.run, "orphans", "--json")).out)
+    (late,) = [each for each in found["late_events"] if each["reference"] == reference]
+    assert (late["kind"], late["document_id"]) == ("viewed", document_id)
+    assert found["notes"] == []
+
+
+def _shown_in_using() -> list[str]:
+    section = (ROOT / "docs" / "using.md").read_text().partition("## Orphans")[2]
+    return section.split("```text\n")[1].split("```")[0].splitlines()
+
+
+async def test_without_the_delivery_log_it_says_so_and_looks_where_it_can(
+    shell: Shell, standing_stack: tuple[Stack, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, client = standing_stack
+    _, document_id = await _viewed_too_late(stack, client)
+    monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
+    ran = await asyncio.to_thread(shell.run, "orphans", "--json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert document_id in {each["document_id"] for each in found["documents"]}
+    assert found["late_events"] == []
+    (note,) = found["notes"]
+    assert note.startswith("without the provider's delivery log, which this key may not read (403): only")
+    assert note in (await asyncio.to_thread(shell.run, "orphans")).err
+
+
+def test_says_so_when_there_are_more_deliveries_than_it_reads(
+    shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(our_deliveries, "PAGES", 2)
+    strange = {"id": "d", "payload": {"data": {"title": "theirs"}}}
+    page = {"data": {"results": [strange] * 100, "totalRecords": 5000}}
+    log = {"path": "/api/webhooks/*", "do": "status", "status": 200, "body": page, "times": None}
+    asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [log]}))
+    try:
+        ran = shell("orphans")
+    finally:
+        asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
+    assert ran.err.splitlines() == ["looked at the newest 200 deliveries only; name fewer --days to see all"]
+
+
+def test_an_event_is_late_once_and_only_after_the_end() -> None:
+    about = MarkedDocument("ours", Marker("A", "tag"))
+    before, after = (NOW + timedelta(seconds=each) for each in (-1, 1))
+    events = [MarkedEvent("e2", "viewed", after, about)] * 2 + [MarkedEvent("e1", "sent", before, about)]
+    ended = _agreement(stage="abandoned", ended_at=NOW)
+    assert [each.event_id for each in late_events(events, {"a": ended})] == ["e2"]
+    assert late_events(events, {"a": _agreement()}) == ()
+    assert late_events(events, {}) == ()
 
 
 def _agreement(**known: Any) -> ListedAgreement:

@@ -2,13 +2,17 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import TimeSkipper
 
-from tests.workflows.office import SEND, Handle, Office, an_agreement
+from countersign.local.sandbox import Sandbox
+from countersign.settings import ProviderSettings
+from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import AgreementStatus, Outcome, Stage, VoidRequest, WaitingFor
@@ -141,6 +145,26 @@ async def test_a_person_is_told_that_only_the_newest_deliveries_were_looked_at(o
     assert "evidence: delivery log: looked at the newest 1,000 deliveries only" in [
         entry.what for entry in await handle.query(AgreementWorkflow.timeline)
     ]
+
+
+async def test_a_key_that_is_refused_during_the_search_does_not_lose_the_evidence(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    agreement = an_agreement()
+    faults = [
+        {"path": SEND, "do": "drop", "at": "after"},
+        {"path": "/api/webhooks/*", "do": "status", "status": 401, "body": ""},
+    ]
+    quick = ProviderSettings(held_probe_seconds=0.2)
+    async with open_office(client, time_skipper, sandbox, tmp_path, provider=quick) as office:
+        await sandbox.call("PUT", "/_sandbox/faults", {"api": faults})
+        handle = await office.start(agreement)
+        await office.skip(handle, timedelta(minutes=15))
+        assert await office.documents_of(agreement) == [await office.sent(handle)]
+        told = [entry.what for entry in await handle.query(AgreementWorkflow.timeline)]
+    evidence = [each for each in told if each.startswith("evidence: delivery log:")]
+    assert [each for each in evidence if "deliveries read" not in each] == []
+    assert len(evidence) == 1
 
 
 async def test_a_person_may_abandon(office: Office) -> None:
