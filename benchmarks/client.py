@@ -1,9 +1,11 @@
-"""What a provider call costs: our client, bare httpx, and the official SDK, alternating in one run.
+"""What a provider call costs: our client, its bare transport, bare httpx, the official SDK, in one run.
 
     python -m benchmarks.client [--calls 200] [--rounds 5]
 
 A server of its own process answers a status over loopback, plain and over TLS. CPU is this process's alone,
-so it is the clients' and not the server's. Ratios are within a round; the table shows medians of rounds.
+so it is the clients' and not the server's. They take turns; ratios are within a round, the table shows
+medians of rounds. `transport` is what our client stands on, making the same request without any of our
+layers: credentials, ids, circuit, log line, metrics, parsing into types.
 """
 
 import argparse
@@ -26,8 +28,10 @@ import httpx
 import trustme
 from turbodocx_sdk import TurboSign
 
+from countersign.providers.calls import Limits
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.transport import Transport
+from countersign.providers.transport.connections import api_transport
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
 
@@ -40,6 +44,7 @@ _BODY: Final = json.dumps({"data": {"status": "under_review", "expiresAt": None}
 _ANSWER: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 )
+_TIMEOUT: Final = httpx.Timeout(5).as_dict()
 
 
 class Cost(NamedTuple):
@@ -94,28 +99,43 @@ def server(certificate: str | None) -> Iterator[str]:
 
 @asynccontextmanager
 async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
-    """Open the three clients; yields how to make the same call with each."""
+    """Open the clients; yields how to make the same call with each."""
     TurboSign.configure(
         api_key="TDX-test-benchmark", org_id="an-org", base_url=base_url, sender_email="a@example.com"
     )
+    tls = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
     transport = Transport(
         base_url,
         provider="turbodocx",
         credentials=Key(),
         explain=explain,
         gate=Circuit(CircuitRules()),
-        tls=ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"]),
+        tls=tls,
     )
-    async with TurboDocxClient(transport) as ours, httpx.AsyncClient(base_url=base_url) as bare:
+    async with (
+        TurboDocxClient(transport) as ours,
+        httpx.AsyncClient(base_url=base_url) as bare,
+        api_transport(Limits(), tls, proxy=None) as beneath,
+    ):
         yield {
             "sdk": lambda: TurboSign.get_status(DOCUMENT_ID),
             "httpx": lambda: _bare(bare),
+            "transport": lambda: _beneath(beneath, base_url + PATH),
             "ours": lambda: ours.document_status(DOCUMENT_ID),
         }
 
 
 async def _bare(client: httpx.AsyncClient) -> object:
     return (await client.get(PATH, headers=HEADERS)).json()
+
+
+async def _beneath(transport: httpx.AsyncBaseTransport, url: str) -> object:
+    request = httpx.Request("GET", url, headers=HEADERS, extensions={"timeout": _TIMEOUT})
+    response = await transport.handle_async_request(request)
+    try:
+        return json.loads(await response.aread())
+    finally:
+        await response.aclose()
 
 
 async def measure(call: Call, *, calls: int, at_once: int) -> Cost:
@@ -132,7 +152,7 @@ async def measure(call: Call, *, calls: int, at_once: int) -> Cost:
 
 
 async def compare(base_url: str, *, calls: int, rounds: int) -> None:
-    """Measure all three in turn, `rounds` times, one at a time and 16 at once; print medians."""
+    """Measure all in turn, `rounds` times, one at a time and 16 at once; print medians."""
     async with clients(base_url) as by_name:
         for at_once in (1, 16):
             costs: dict[str, list[Cost]] = {name: [] for name in by_name}
@@ -153,8 +173,9 @@ def _print(scheme: str, at_once: int, costs: dict[str, list[Cost]]) -> None:
         speed = statistics.median(each.per_second for each in all_costs)
         cpu = statistics.median(each.cpu_ms for each in all_costs)
         print(
-            f"| {scheme:5} | {at_once:2} | {name:5} | {speed:7.0f} | {cpu:5.2f} "
-            f"| {ratio(name, 'sdk', 'per_second'):5.2f} | {ratio(name, 'httpx', 'cpu_ms'):5.2f} |"
+            f"| {scheme:5} | {at_once:2} | {name:9} | {speed:7.0f} | {cpu:5.2f} "
+            f"| {ratio(name, 'sdk', 'per_second'):5.2f} | {ratio(name, 'httpx', 'cpu_ms'):5.2f} "
+            f"| {ratio(name, 'transport', 'cpu_ms'):5.2f} |"
         )
 
 
@@ -174,8 +195,10 @@ def main() -> None:
         authority.cert_pem.write_to_path(f"{folder}/ca.pem")
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(f"{folder}/server.pem")
         os.environ["SSL_CERT_FILE"] = f"{folder}/ca.pem"
-        print("| scheme | at once | client | calls/s | CPU ms/call | speed to SDK's | CPU to httpx's |")
-        print("| --- | --- | --- | --- | --- | --- | --- |")
+        print(
+            "| | at once | client | calls/s | CPU ms/call | speed to SDK | CPU to httpx | CPU to transport |"
+        )
+        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
         for certificate in (None, f"{folder}/server.pem"):
             with server(certificate) as base_url:
                 asyncio.run(compare(base_url, calls=options.calls, rounds=options.rounds))
