@@ -2,19 +2,37 @@
 
 import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.async_api import FrameLocator, Page, expect
+from playwright.async_api import FrameLocator, Locator, Page, expect
+from temporalio.workflow import _Definition
 
+from commands.agreements import agreement_status
 from commands.reuse import StartedAgreement
+from tests.deploy.filters import saved_filters
 from tests.ui.conftest import Shown
+from workflows.agreement import AgreementWorkflow
 
 pytestmark = pytest.mark.heavy
 
 PATIENCE = 60_000
 COLUMNS = ["Status", "Workflow ID", "AgreementStage", "WaitingFor", "NeedsAttention", "AgreementDeadline"]
+
+
+FOUND = {
+    "what needs attention": ["agreement-order-1001"],
+    "who waits longest for signatures": ["agreement-order-1002"],
+    "what a failing provider holds up": [],
+    "sends of unknown outcome": ["agreement-order-1001"],
+    "signed, and not archived yet": [],
+    "deadlines that come soon": ["agreement-order-1002"],
+    "what failed": [],
+    "the agreement of a document": ["agreement-order-1003"],
+}
 
 
 async def card(page: Page, shown: Shown, started: StartedAgreement) -> FrameLocator:
@@ -71,18 +89,15 @@ async def test_the_timeline_names_each_step(page: Page, shown: Shown) -> None:
     await keep(page, "timeline")
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("NeedsAttention = true", "agreement-order-1001"),
-        ("WaitingFor = 'signatures'", "agreement-order-1002"),
-        ("AgreementStage = 'completed'", "agreement-order-1003"),
-    ],
-)
-async def test_a_filter_finds_what_it_is_for(page: Page, shown: Shown, query: str, found: str) -> None:
-    await page.goto(f"{shown.stack.ui_url}/namespaces/default/workflows?query={quote(query)}")
-    links = page.get_by_role("link", name="agreement-order-")
-    await expect(links).to_have_text([found], timeout=PATIENCE)
+async def test_each_saved_filter_shows_what_it_is_for(page: Page, shown: Shown) -> None:
+    document = (await agreement_status(shown.completed.reference, client=shown.client)).document_id
+    for name, query in saved_filters(now="2100-01-01T00:00:00Z", document=str(document)).items():
+        await page.goto(f"{shown.stack.ui_url}/namespaces/default/workflows?query={quote(query)}")
+        await expect(page.get_by_text("Workflows").first).to_be_visible()
+        links = page.get_by_role("link", name="agreement-order-")
+        await expect(links, name).to_have_text(FOUND[name], timeout=PATIENCE)
+        if not FOUND[name]:
+            await expect(page.get_by_text("No Workflows Found"), name).to_be_visible(timeout=PATIENCE)
 
 
 async def test_search_attributes_stand_beside_each_agreement(page: Page, shown: Shown) -> None:
@@ -95,8 +110,39 @@ async def test_search_attributes_stand_beside_each_agreement(page: Page, shown: 
     await keep(page, "agreements")
 
 
-async def test_what_can_be_asked_and_told_is_described(page: Page, shown: Shown) -> None:
+async def test_an_operator_asks_what_the_ui_describes(page: Page, shown: Shown) -> None:
     await page.goto(shown.url(shown.waiting, "query"))
-    await expect(page.get_by_text("Where the agreement is, what it waits for").first).to_be_attached(
-        timeout=PATIENCE
-    )
+    await page.get_by_test_id("query-select-button").locator("visible=true").click()
+    for name in ("status", "timeline"):
+        await expect(option(page, name)).to_contain_text(described(AgreementWorkflow, name), timeout=PATIENCE)
+    await option(page, "status").click()
+    await page.get_by_role("button", name="Run Query").click()
+    await expect(page.get_by_text('"awaiting_signatures"').first).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(
+    ("action", "names"),
+    [("update", ["void", "remind", "resolve"]), ("signal", ["signature_event"])],
+)
+async def test_what_an_agreement_can_be_told_is_described(
+    page: Page, shown: Shown, action: str, names: list[str]
+) -> None:
+    await page.goto(shown.url(shown.waiting, "history"))
+    await page.get_by_role("button", name="More Actions").locator("visible=true").click()
+    await page.get_by_role("menuitem", name=re.compile(f"Send an? {action}", re.IGNORECASE)).click()
+    await page.get_by_test_id(f"{action}-select-button").locator("visible=true").click()
+    for name in names:
+        await expect(option(page, name)).to_contain_text(described(AgreementWorkflow, name), timeout=PATIENCE)
+
+
+def option(page: Page, name: str) -> Locator:
+    """A choice in a list of the UI's."""
+    return page.get_by_role("option").filter(has_text=re.compile(rf"^\s*{name}\b")).locator("visible=true")
+
+
+def described(workflow: type, name: str) -> str:
+    """What our code says of a query, an update or a signal."""
+    defined = _Definition.must_from_class(workflow)
+    told: list[Any] = [each.get(name) for each in (defined.queries, defined.updates, defined.signals)]
+    (description,) = [each.description for each in told if each]
+    return str(description)
