@@ -1,4 +1,4 @@
-"""The alert rules on their own: valid, tested by promtool, each with its section in the runbook."""
+"""The alert rules on their own: valid, tested by promtool."""
 
 import re
 import subprocess
@@ -10,7 +10,6 @@ import yaml
 from tests.conftest import tool
 from tests.deploy.prometheus import DEPLOY, FASTER, RULES, hurried
 
-OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
 METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
@@ -32,14 +31,6 @@ def test_every_alert_is_tested_to_fire_and_not_to() -> None:
     for rule in rules():
         outcomes = {bool(case["exp_alerts"]) for case in cases if case["alertname"] == rule["alert"]}
         assert outcomes == {True, False}, rule["alert"]
-
-
-def test_every_alert_has_its_section_in_the_runbook() -> None:
-    sections = re.findall(r"^### (\w+)$", OPERATING.read_text(), re.MULTILINE)
-    assert sections == [rule["alert"] for rule in rules()]
-    for rule in rules():
-        annotations = dict(rule)["annotations"]
-        assert f"docs/operating.md#{rule['alert'].lower()}" in str(annotations)
 
 
 def test_rules_and_dashboard_name_metrics_that_exist() -> None:

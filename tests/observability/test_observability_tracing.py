@@ -94,9 +94,10 @@ async def test_names_and_attributes_hold_nothing_personal(watched: Watched, coll
     assert "Ada Example" not in text
 
 
-async def test_tracing_that_is_off_is_not_even_imported(watched: Watched) -> None:
+@pytest.mark.parametrize("program", ["worker", "starter", "countersign.webhooks.__main__"])
+async def test_tracing_that_is_off_is_not_even_imported(watched: Watched, program: str) -> None:
     code = (
-        "import sys, worker\n"
+        f"import sys, {program}\n"
         "from countersign.observability import tracing\n"
         "assert tracing.interceptors('worker') == ()\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]\n"

@@ -1,0 +1,68 @@
+"""The runbook: a section for each alert, and what it tells people to look at and to press exists."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import typer
+
+from commands.cli import app
+from countersign import settings_reference
+from tests.conftest import temporal_executable
+from tests.deploy.filters import OPERATING, saved_filters
+from tests.deploy.prometheus import DEPLOY
+from tests.deploy.test_deploy_rules import rules
+
+RUNBOOK = OPERATING.read_text()
+SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##)", RUNBOOK, re.MULTILINE | re.DOTALL))
+IN_THE_UI = {"Pending Activities"}
+
+
+def test_every_alert_has_its_section_in_the_order_of_the_rules() -> None:
+    assert list(SECTIONS) == [rule["alert"] for rule in rules()]
+    for rule in rules():
+        assert f"docs/operating.md#{rule['alert'].lower()}" in str(rule["annotations"])
+
+
+@pytest.mark.parametrize("alert", SECTIONS)
+def test_a_section_says_what_it_means_what_to_look_at_and_what_to_press(alert: str) -> None:
+    parts = re.findall(r"^\*\*(Means|Look at|Press):\*\* (?=\w|`|\*|[a-z])", SECTIONS[alert], re.MULTILINE)
+    assert parts == ["Means", "Look at", "Press"]
+
+
+def test_panels_and_filters_that_it_names_exist() -> None:
+    dashboard = json.loads((DEPLOY / "grafana" / "countersign.json").read_text())
+    titles = {panel["title"] for panel in dashboard["panels"]}
+    known = titles | set(saved_filters()) | IN_THE_UI | {"ready"}
+    for alert, text in SECTIONS.items():
+        named = set(re.findall(r"(?<!\*)\*([^*\n]+)\*(?!\*)", text))
+        assert named <= known, alert
+
+
+def test_commands_and_options_that_it_names_exist() -> None:
+    commands = vars(typer.main.get_command(app))["commands"]
+    assert set(re.findall(r"python starter\.py (\w+)", RUNBOOK)) <= set(commands)
+    told = re.findall(rf"(?:starter\.py |`)({'|'.join(commands)})\b([^`\n]*)", RUNBOOK)
+    assert len(told) > 10
+    for verb, words in told:
+        known = {option for each in commands[verb].params for option in each.opts} | {"--help"}
+        assert set(re.findall(r"--[a-z-]+", words)) <= known, verb
+
+
+@pytest.mark.parametrize(
+    "command", ["workflow list", "workflow count", "activity reset", "task-queue config set"]
+)
+def test_commands_of_temporal_that_it_names_exist(command: str) -> None:
+    assert f"temporal {command}" in RUNBOOK
+    line = [str(temporal_executable()), *command.split(), "--help"]
+    told = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    used = re.findall(rf"temporal {command}((?:\\\n|[^`\n])*)", RUNBOOK)
+    for option in set(re.findall(r"--[a-z-]+", " ".join(used))):
+        assert option in told
+
+
+def test_settings_that_it_names_exist() -> None:
+    named = set(re.findall(r"`((?:COUNTERSIGN|TURBODOCX)_\w+[A-Z])\b", RUNBOOK))
+    assert len(named) > 5
+    assert [each for each in named if f"`{each}`" not in settings_reference.docs()] == []
