@@ -165,6 +165,16 @@ async def test_retry_after_is_obeyed_within_reason(name: str, desk: Desk) -> Non
     assert error.retry_after == seconds
 
 
+async def test_the_longest_wait_that_is_obeyed_is_a_setting(desk: Desk) -> None:
+    """P5."""
+    await desk.break_calls(SEND, "POST", do="rate_limit", retry_after=100)
+    options = ProviderSettings(retry_after_limit_seconds=7)
+    async with connection.connect(Rotating(settings_of(desk.sandbox)), options) as client:
+        error = await error_of(desk.send, client)
+    assert isinstance(error, errors.ThrottledError)
+    assert error.retry_after == 7
+
+
 async def test_retry_after_as_a_date_is_measured_from_now(desk: Desk) -> None:
     """P4."""
     await desk.break_calls(SEND, "POST", do="rate_limit", retry_after_date=120)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import pytest
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowHandle
@@ -14,7 +15,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.errors import provider_errors
 from countersign.observability.metrics import CIRCUIT_CHANGES, CIRCUIT_STATE
 from countersign.providers.circuit import Circuit, CircuitRules, Snapshot, State
-from countersign.providers.errors import UnavailableError
+from countersign.providers.errors import UnauthorisedError, UnavailableError
 from countersign.providers.probe import probing
 from countersign.providers.slots import CircuitSlots, tuner
 
@@ -174,6 +175,30 @@ async def test_a_probe_with_a_fault_of_its_own_is_made_again() -> None:
         trip(circuit)
         await until(circuit, State.RECOVERING)
     assert not outcomes
+
+
+async def test_a_change_is_logged_with_its_reason_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    circuit = Circuit(RULES)
+
+    async def probe() -> None:
+        """Find the provider well."""
+
+    counts = {each: CIRCUIT_CHANGES.labels("logged", each) for each in State}
+    async with probing(circuit, "logged", probe):
+        trip(circuit)
+        await until(circuit, State.RECOVERING)
+        circuit.leave(circuit.enter("look"), UnauthorisedError("no", operation="look", status=401))
+    told = [
+        (each.getMessage(), vars(each)["because"])
+        for each in caplog.records
+        if vars(each).get("provider") == "logged"
+    ]
+    assert told == [
+        ("circuit open", "the provider is failing"),
+        ("circuit recovering", "recovering"),
+        ("circuit held", "credentials refused"),
+    ]
+    assert [counts[each]._value.get() for each in (State.OPEN, State.RECOVERING, State.HELD)] == [1, 1, 1]
 
 
 async def test_a_drained_worker_leaves_nothing_that_was_handed_to_it(client: Client) -> None:
