@@ -3,6 +3,7 @@
 import typer
 
 from commands import webhook
+from commands.completion import answer_shells, completion
 from commands.demo import demo
 from commands.doctor import doctor
 from commands.list import list_
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Start, follow and end agreements: documents that people must sign.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("start")(start)
@@ -38,6 +40,7 @@ app.command("replace-signer")(replace_signer)
 app.add_typer(webhook.app, name="webhook")
 app.command("doctor")(doctor)
 app.command("schemas")(schemas)
+app.command("completion")(completion)
 app.command("demo")(demo)
 app.command("up")(up)
 
@@ -45,6 +48,7 @@ app.command("up")(up)
 def main() -> None:
     """Run the command line and end the process."""
     logging.configure(level="WARNING", service="starter")
+    answer_shells()
     try:
         app()
     except SystemExit as done:

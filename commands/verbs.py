@@ -8,6 +8,7 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
+from commands.completion import running_references
 from commands.errors import CommandError, ExitCode
 from countersign.entry import run
 
@@ -16,9 +17,18 @@ P = ParamSpec("P")
 out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
-Reference = Annotated[str, typer.Argument(help="The agreement's reference.", show_default=False)]
+Reference = Annotated[
+    str,
+    typer.Argument(help="The agreement's reference.", show_default=False, autocompletion=running_references),
+]
 OneReference = Annotated[
-    str | None, typer.Argument(help="The agreement's reference.", metavar="[REFERENCE]", show_default=False)
+    str | None,
+    typer.Argument(
+        help="The agreement's reference.",
+        metavar="[REFERENCE]",
+        show_default=False,
+        autocompletion=running_references,
+    ),
 ]
 Where = Annotated[
     str | None,
