@@ -22,7 +22,7 @@ from countersign.local.sandbox import MEMBER_KEY
 from countersign.local.stack import Stack
 from countersign.reference import Marker, workflow_id
 from tests.commands.shell import ROOT, Shell, matches
-from tests.workflows.office import an_agreement
+from tests.workflows.office import SEND, an_agreement, eventually
 
 NOW = datetime.now(UTC)
 
@@ -135,6 +135,27 @@ def test_an_event_is_late_once_and_only_after_the_end() -> None:
     assert [each.event_id for each in late_events(events, {"a": ended})] == ["e2"]
     assert late_events(events, {"a": _agreement()}) == ()
     assert late_events(events, {}) == ()
+
+
+async def test_an_agreement_terminated_in_the_send_leaves_an_orphan(
+    shell: Shell, standing_stack: tuple[Stack, Client]
+) -> None:
+    stack, client = standing_stack
+    reference = f"orphan-{uuid.uuid4().hex[:8]}"
+    slow = {"path": SEND, "do": "latency", "at": "after", "seconds": 5}
+    await stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [slow]})
+    await start_agreement(an_agreement(reference=reference), client=client)
+    document_id = await eventually(lambda: _document_of(stack, reference), bool)
+    await client.get_workflow_handle(workflow_id(reference)).terminate("by mistake")
+    await stack.sandbox.call("DELETE", "/_sandbox/faults")
+    found = await asyncio.to_thread(_found, shell)
+    assert found[document_id]["reference"] == reference
+    assert found[document_id]["why"] == "the agreement's document is none"
+
+
+async def _document_of(stack: Stack, reference: str) -> str:
+    found = await stack.sandbox.call("GET", f"/_sandbox/documents?title={reference}")
+    return "".join(str(each["id"]) for each in found["documents"])
 
 
 def _agreement(**known: Any) -> ListedAgreement:

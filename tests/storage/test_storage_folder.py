@@ -1,31 +1,18 @@
 import asyncio
 import hashlib
 import os
-import resource
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from countersign.storage import FolderStore, StorageError, open_store, put
+from tests.storage.disks import closed, files_in, files_limited_to, fill, open_folder, small_disk
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> FolderStore:
     return FolderStore(tmp_path / "store")
-
-
-@contextmanager
-def files_limited_to(size: int) -> Iterator[None]:
-    """As a full disk would: no file of this process may grow beyond `size` bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_stores_with_size_and_hash(store: FolderStore, tmp_path: Path) -> None:
@@ -56,15 +43,38 @@ async def test_leaves_nothing_of_a_draft_that_failed(store: FolderStore, tmp_pat
 
     with pytest.raises(ConnectionError):
         interrupted()
-    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+    assert files_in(tmp_path / "store") == set()
     assert await store.find("half") is None
 
 
 async def test_a_full_disk_is_a_storage_error_and_leaves_nothing(store: FolderStore, tmp_path: Path) -> None:
     with files_limited_to(1000), pytest.raises(StorageError, match=r"^store: File too large$"):
         await put(store, "big", b"x" * 100_000)
-    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+    assert files_in(tmp_path / "store") == set()
     assert (await put(store, "big", b"x" * 100_000)).size == 100_000
+
+
+async def test_a_disk_that_fills_up_while_a_file_is_written_keeps_nothing_of_it(tmp_path: Path) -> None:
+    with small_disk(tmp_path, 256 * 1024):
+        store = FolderStore(tmp_path)
+        with pytest.raises(StorageError, match=r"^store: No space left on device$"):
+            await put(store, "big", b"x" * 300_000)
+        assert files_in(tmp_path) == set()
+        filler = fill(tmp_path)
+        with pytest.raises(StorageError, match=r"^store: No space left on device$"):
+            await put(store, "small", b"x" * 5000)
+        assert files_in(tmp_path) == {filler.name}
+        filler.unlink()
+        assert (await put(store, "small", b"x" * 5000)).size == 5000
+
+
+async def test_a_folder_that_may_not_be_written_is_a_storage_error_and_leaves_nothing() -> None:
+    with open_folder() as folder:
+        store = FolderStore(folder)
+        with closed(folder), pytest.raises(StorageError, match=r"^store: Permission denied$"):
+            await put(store, "order-1042/signed.pdf", b"content")
+        assert files_in(folder) == set()
+        assert (await put(store, "order-1042/signed.pdf", b"content")).size == 7
 
 
 async def test_sweeps_what_a_killed_process_left_a_day_ago(store: FolderStore, tmp_path: Path) -> None:

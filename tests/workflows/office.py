@@ -62,6 +62,16 @@ def an_agreement(**changes: Any) -> AgreementInput:
     return AgreementInput.model_validate(given | changes)
 
 
+async def eventually(
+    ask: Callable[[], Awaitable[T]], is_true: Callable[[T], bool], *, patience: float = 20
+) -> T:
+    """Ask until the answer is as wanted, for so many seconds at most."""
+    async with asyncio.timeout(patience):
+        while not is_true(answer := await ask()):  # noqa: ASYNC110  # nobody here could set an event
+            await asyncio.sleep(0.02)
+        return answer
+
+
 @dataclass
 class Office:
     """Start agreements, act as their signers, look at what became of them."""
@@ -97,10 +107,7 @@ class Office:
 
     async def eventually(self, ask: Callable[[], Awaitable[T]], is_true: Callable[[T], bool]) -> T:
         """Ask until the answer is as wanted."""
-        async with asyncio.timeout(self.patience):
-            while not is_true(answer := await ask()):  # noqa: ASYNC110  # nobody here could set an event
-                await asyncio.sleep(0.02)
-            return answer
+        return await eventually(ask, is_true, patience=self.patience)
 
     async def until(self, handle: Handle, is_true: Callable[[AgreementStatus], bool]) -> AgreementStatus:
         """Wait until an agreement's status is as wanted."""

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 from fpdf import FPDF
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
 
 from activities.pdf import NotAPdfError, check_pdf
-from tests.workflows.office import Handle, Office
+from countersign.local.sandbox import Sandbox
+from tests.storage.disks import files_in, fill, small_disk
+from tests.workflows.office import Handle, Office, open_office
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import Outcome, Stage
 
@@ -67,6 +71,23 @@ async def test_a_store_that_is_down_for_days_keeps_the_agreement_signed_and_visi
     drafts.mkdir()
     await office.skip(handle, timedelta(minutes=10))
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_a_full_disk_holds_the_archive_up_and_nothing_else(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path, 1024 * 1024):
+        async with open_office(client, time_skipper, sandbox, tmp_path) as office:
+            handle = await signed(office)
+            filler = fill(tmp_path)
+            await office.skip(handle, timedelta(hours=3))
+            status = await office.until_stage(handle, Stage.ARCHIVING)
+            assert "No space left on device" in str(status.last_error)
+            assert all(signer.signed_at is not None for signer in status.signers)
+            assert files_in(tmp_path) == {"claim.json", filler.name}
+            filler.unlink()
+            await office.skip(handle, timedelta(hours=2))
+            assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
 async def test_events_that_come_while_it_is_archived_are_recorded(office: Office) -> None:

@@ -47,18 +47,19 @@ def test_signers_are_told_by_what_they_did() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "candidates", "choices"),
+    ("stage", "known", "choices"),
     [
-        (Stage.SENDING, (), ["--adopt DOCUMENT", "--send-again", "--abandon"]),
-        (Stage.AWAITING_SIGNATURES, ("other",), ["--keep", "--abandon"]),
-        (Stage.FINALIZATION_FAILED, (), ["--abandon"]),
-        (Stage.ARCHIVING, (), []),
+        (Stage.SENDING, {}, ["--adopt DOCUMENT", "--send-again", "--abandon"]),
+        (Stage.AWAITING_SIGNATURES, {"candidates": ("other",)}, ["--keep", "--abandon"]),
+        (Stage.AWAITING_SIGNATURES, {"uncertain_invitations": 1}, ["--keep", "--send-again", "--abandon"]),
+        (Stage.FINALIZATION_FAILED, {}, ["--abandon"]),
+        (Stage.ARCHIVING, {}, []),
     ],
 )
 def test_a_decision_comes_with_the_commands_for_it(
-    stage: Stage, candidates: tuple[str, ...], choices: list[str]
+    stage: Stage, known: dict[str, Any], choices: list[str]
 ) -> None:
-    text = drawn(stage=stage, candidates=candidates, needs_attention="Look at it.")
+    text = drawn(stage=stage, needs_attention="Look at it.", **known)
     assert [line for line in text.splitlines() if "starter.py" in line] == [
         f"* `python starter.py resolve order-1 {choice}`" for choice in choices
     ]

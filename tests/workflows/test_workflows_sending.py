@@ -3,11 +3,12 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import TimeSkipper
 
 from countersign.local.sandbox import Sandbox
@@ -210,6 +211,56 @@ async def test_voided_while_the_send_is_unknown_learns_the_outcome_first(office:
     assert (await office.result(handle)).outcome is Outcome.VOIDED
     (document_id,) = await office.documents_of(agreement)
     assert await office.status_at_provider(document_id) == "voided"
+
+
+@pytest.mark.parametrize("how", ["void", "cancel"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"do": "latency", "seconds": 1}, id="the answer arrives"),
+        pytest.param({"do": "hang", "seconds": 1}, id="the answer is lost"),
+    ],
+)
+async def test_taken_back_during_the_send_learns_the_outcome_first(
+    office: Office, fault: dict[str, Any], how: str
+) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, at="after", **fault)
+    handle = await office.start(agreement)
+    (document_id,) = await committed(office, agreement.reference)
+    assert (await office.status(handle)).document_id is None
+    await take_back(handle, how)
+    await office.skip(handle, timedelta(minutes=15))
+    await until_taken_back(office, handle, how)
+    assert await office.documents_of(agreement) == [document_id]
+    assert await office.status_at_provider(document_id) == "voided"
+
+
+@pytest.mark.parametrize("how", ["void", "cancel"])
+async def test_taken_back_while_the_send_is_held_back_sends_nothing(office: Office, how: str) -> None:
+    agreement = an_agreement()
+    await office.break_call(SEND, "rate_limit", retry_after="300")
+    handle = await office.start(agreement)
+    await office.until(handle, lambda status: status.last_error is not None)
+    await take_back(handle, how)
+    await until_taken_back(office, handle, how)
+    assert await office.documents_of(agreement) == []
+
+
+async def take_back(handle: Handle, how: str) -> None:
+    if how == "cancel":
+        await handle.cancel()
+    else:
+        await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="changed our mind"))
+
+
+async def until_taken_back(office: Office, handle: Handle, how: str) -> None:
+    if how == "void":
+        assert (await office.result(handle)).outcome is Outcome.VOIDED
+        return
+    with pytest.raises(WorkflowFailureError) as caught:
+        await office.result(handle)
+    assert isinstance(caught.value.cause, CancelledError)
 
 
 async def test_voided_before_anything_was_sent_leaves_nothing(office: Office) -> None:

@@ -6,9 +6,10 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from tests.workflows.office import ADA, GRACE, Office, an_agreement
+from tests.workflows.office import ADA, GRACE, TEMPLATE, Office, an_agreement
 from workflows.failures import BAD_INPUT
-from workflows.validation import is_email, problems
+from workflows.messages import TemplateSource
+from workflows.validation import SIZE_LIMIT, is_email, problems
 
 
 async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_is_claimed(
@@ -26,6 +27,12 @@ async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_
     )
     assert await office.documents_of(agreement) == []
     assert [path for path in office.folder.rglob("*") if path.is_file()] == []
+
+
+def test_what_would_not_fit_into_a_history_is_refused() -> None:
+    large = TemplateSource(template_id=TEMPLATE, variables={"CustomerName": "x" * SIZE_LIMIT})
+    (sentence,) = problems(an_agreement(source=large), datetime.now(UTC))
+    assert sentence.endswith("and at most 1,500,000 can be started: shorten its variables, or send a file")
 
 
 def test_a_sound_agreement_has_no_problems() -> None:
