@@ -12,6 +12,7 @@ from countersign.events import SignatureEvent
 from workflows import attributes, policies
 from workflows.archiving import archive
 from workflows.awaiting import await_end
+from workflows.claiming import claim, release
 from workflows.failures import BAD_INPUT, NOTHING_SENT
 from workflows.messages import (
     WORKFLOW_NAME,
@@ -25,14 +26,14 @@ from workflows.messages import (
     VoidRequest,
 )
 from workflows.progress import TimelineEntry
-from workflows.sending import identify, send_once
+from workflows.reconciling import identify
+from workflows.sending import send_once
 from workflows.state import AgreementState, EndedEarlyError
-from workflows.steps import as_failure, at_provider, at_store, unless
-from workflows.tasks import ClaimInput, GenerateInput, SendableSource
+from workflows.steps import as_failure, at_provider, unless
+from workflows.tasks import GenerateInput, SendableSource
 from workflows.validation import problems
 
 with workflow.unsafe.imports_passed_through():
-    from activities.claims import ClaimActivities
     from activities.documents import DocumentActivities
 
 
@@ -91,41 +92,18 @@ class AgreementWorkflow:
             self._state.publish()
 
     async def _claim(self) -> None:
-        """Claim the reference for good: Temporal forgets closed workflows, the store does not."""
-        info = workflow.info()
-        reference = self._state.agreement.reference
-        try:
-            claimed = await workflow.execute_activity_method(
-                ClaimActivities.claim,
-                ClaimInput(reference=reference, run_id=info.first_execution_run_id),
-                **at_store(policies.CLAIM, f"claim {reference}"),
-            )
-        except ActivityError as error:
-            raise as_failure(error) from error
-        self._state.keep_to(claimed)
+        await claim(self._state)
 
     async def _prepare_and_send(self) -> None:
         """Generate and send; what is refused before anything was sent gives its reference back."""
         try:
             await send_once(self._state, await self._generate())
         except ApplicationError as refusal:
-            if self._state.sent_nothing() and workflow.patched("release") and await self._release():
+            if self._state.sent_nothing() and workflow.patched("release") and await release(self._state):
                 raise ApplicationError(
                     refusal.message, NOTHING_SENT, type=refusal.type, non_retryable=True
                 ) from refusal
             raise
-
-    async def _release(self) -> bool:
-        reference = self._state.agreement.reference
-        try:
-            await workflow.execute_activity_method(
-                ClaimActivities.release,
-                ClaimInput(reference=reference, run_id=workflow.info().first_execution_run_id),
-                **at_store(policies.CLAIM, f"release {reference}: nothing was sent"),
-            )
-        except ActivityError:
-            return False
-        return True
 
     async def _generate(self) -> SendableSource:
         """Make the document, where it is not there already."""

@@ -14,7 +14,15 @@ from workflows import attributes, metrics, progress
 from workflows.card import card, show_moment
 from workflows.facts import AgreementFacts, ResolvedBy
 from workflows.invitations import Invitations
-from workflows.messages import PROVIDER, AgreementInput, AgreementResult, Outcome, Stage, WaitingFor
+from workflows.messages import (
+    PROVIDER,
+    AgreementInput,
+    AgreementResult,
+    Outcome,
+    Resolution,
+    Stage,
+    WaitingFor,
+)
 from workflows.steps import why
 from workflows.tasks import Claimed, Sent
 
@@ -59,6 +67,20 @@ class AgreementState(AgreementFacts):
         events, self.inbox = self.inbox, []
         for event in events:
             self.progress = progress.apply(self.progress, event)
+
+    def take_resolution(self) -> tuple[Resolution, Sent | None]:
+        """Take a person's decision up, with the document that it adopts.
+
+        Raises:
+            EndedEarlyError: It is to abandon the agreement.
+        """
+        if self.resolution is None:
+            raise RuntimeError("nobody has decided")
+        (resolution, sent), self.resolution = self.resolution, None
+        self.note(f"resolved: {resolution.action}")
+        if resolution.action == "abandon":
+            raise EndedEarlyError(Outcome.ABANDONED, by="operator", reason="abandoned")
+        return resolution, sent
 
     def note(self, what: str) -> None:
         """Put one of our own steps on the timeline."""
