@@ -91,7 +91,7 @@ async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
         await office.eventually(lambda: steps_of(handle), lambda steps: "invite" in steps)
         assert (await steps_of(handle)).count("invite") == 1  # of the second signer: the first was before
         await office.skip(handle, timedelta(days=7))
-        assert (await office.status(handle)).reminders == plan.at_most
+        await office.until(handle, lambda status: status.reminders == plan.at_most)
         await office.skip(handle, timedelta(days=30))
         assert (await office.result(handle)).outcome is Outcome.EXPIRED
 
