@@ -56,6 +56,31 @@ def test_signers_of_one_order_sign_in_any(api: Api) -> None:
     assert api.status(sent["documentId"]) == "completed"
 
 
+def test_a_send_without_emails_asks_nobody_until_told_to_and_then_whose_turn_it_is(api: Api) -> None:
+    sent = api.dispatch(sendEmail=False, remindersEnabled=True, expirationEnabled=False)
+    document, (first, second) = sent["documentId"], (each["id"] for each in sent["recipients"])
+
+    def resend(recipient: str) -> int:
+        answer = api.post(f"/turbosign/documents/{document}/resend-email", json={"recipientIds": [recipient]})
+        return answer.status_code
+
+    def written_to() -> list[str]:
+        return [entry["details"]["to"] for entry in api.ledger("email_sent")]
+
+    def counted() -> list[int]:
+        return [each["delivery"]["totalSent"] for each in recipients(api, document)["recipients"]]
+
+    assert "sendEmail: false" in sent["message"]
+    assert api.post("/_sandbox/clock", json={"days": 30}).status_code == 200
+    assert (written_to(), counted()) == ([], [0, 0])
+    assert (resend(second), resend(first)) == (400, 200)
+    assert (written_to(), counted()) == (["signer1@example.com"], [1, 0])
+    assert act(api, document, first, "sign").status_code == 200
+    assert written_to() == ["signer1@example.com"]
+    assert (resend(first), resend(second)) == (400, 200)
+    assert (written_to(), counted()) == (["signer1@example.com", "signer2@example.com"], [1, 1])
+
+
 def test_the_generated_pdf_holds_its_variables(api: Api) -> None:
     deliverable = api.deliverable(CustomerName="Zoë Ångström", Price="1,000 €", Extra="not in the template")
     content = api.get(f"/v1/deliverable/file/pdf/{deliverable}").content
