@@ -33,7 +33,10 @@ async def why_nobody_takes(client: Client, task_queue: str) -> str:
     if is_polled(provider):
         return _slow(provider, name)
     if is_polled(ours):
-        return "its workers take no steps: their circuit is open, or all their slots are busy (/status tells)"
+        return (
+            "its workers take no steps: their circuit is open, or all their slots are busy "
+            "(see a worker's /status, or ask the provider with `python starter.py doctor`)"
+        )
     return f"no worker polls {name}: start one, python worker.py"
 
 
