@@ -44,6 +44,8 @@ _BODY: Final = json.dumps({"data": {"status": "under_review", "expiresAt": None}
 _ANSWER: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 )
+_COMMON: Final = {"User-Agent": "countersign", "Accept": "application/json", "Accept-Encoding": "gzip"}
+"""What every client sends, so that the bare transport makes the same request."""
 _TIMEOUT: Final = httpx.Timeout(5).as_dict()
 
 
@@ -130,7 +132,7 @@ async def _bare(client: httpx.AsyncClient) -> object:
 
 
 async def _beneath(transport: httpx.AsyncBaseTransport, url: str) -> object:
-    request = httpx.Request("GET", url, headers=HEADERS, extensions={"timeout": _TIMEOUT})
+    request = httpx.Request("GET", url, headers=HEADERS | _COMMON, extensions={"timeout": _TIMEOUT})
     response = await transport.handle_async_request(request)
     try:
         return json.loads(await response.aread())

@@ -32,6 +32,8 @@ COOLDOWN: Final = 60.0
 HELD_PROBE: Final = 30.0
 FAILURES: Final = 10
 SLOTS: Final = 20
+RESOLVED: Final = 300.0
+"""Seconds for what a person has decided to come to its end."""
 SEND: Final = "/turbosign/single/prepare-for-signing"
 
 
@@ -68,7 +70,9 @@ class Outage:
         report.waited = await self._fleet.drain()
         report.seconds = time.perf_counter() - over
         await self._resolve()
-        await self._fleet.drain()
+        async with asyncio.timeout(RESOLVED):
+            while await self._fleet.drain():  # noqa: ASYNC110  # the list may still tell of the resolved
+                await asyncio.sleep(0.5)
         report.probes = self._probes()
         report.actions = billable_actions(self._stack.ports.metrics) - actions
         await self._look_at_ends(report)

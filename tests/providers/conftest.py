@@ -9,7 +9,7 @@ from countersign.local.sandbox import Sandbox
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings
-from tests.providers.provider_desk import OPTIONS, TEMPLATE_ID, Desk, settings_of
+from tests.providers.provider_desk import TEMPLATE_ID, Desk, settings_of
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -44,6 +44,6 @@ async def completed_id(sandbox: Sandbox, deliverable_id: str) -> str:
 
 @pytest_asyncio.fixture
 async def desk(sandbox: Sandbox, deliverable_id: str) -> AsyncIterator[Desk]:
-    async with connection.connect(Rotating(settings_of(sandbox)), OPTIONS) as client:
+    async with connection.connect(Rotating(settings_of(sandbox))) as client:
         yield Desk(sandbox, client, deliverable_id, f"NDA {uuid.uuid4().hex}")
     await sandbox.call("DELETE", "/_sandbox/faults")

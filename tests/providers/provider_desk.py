@@ -1,18 +1,23 @@
 """A client at the sandbox, and the sandbox's own record of what reached it and what it did."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import SecretStr
 
 from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
+from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
+from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings, TurboDocxSettings
 
 TEMPLATE_ID = "7e3a1c00-0000-4000-8000-000000000002"
 SEND = "/turbosign/single/prepare-for-signing"
-OPTIONS = ProviderSettings(read_seconds=0.6, write_seconds=0.6, download_seconds=0.6)
+IMPATIENT = ProviderSettings(read_seconds=0.6, write_seconds=0.6, download_seconds=0.6)
+ENDED_BY_TIME = {"hang", "drip"}
+"""Faults that nothing but our own limits ends."""
 
 
 def settings_of(sandbox: Sandbox, key: str = API_KEY) -> TurboDocxSettings:
@@ -37,6 +42,11 @@ class Desk:
     async def break_calls(self, path: str, method: str | None, **fault: Any) -> None:
         rule = {"path": path, "method": method, "times": None} | fault
         await self.sandbox.call("PUT", "/_sandbox/faults", {"api": [rule]})
+
+    def client_for(self, fault: Mapping[str, Any]) -> TurboDocxClient:
+        """A client for a fault; on a busy machine, others than these may take their time."""
+        options = IMPATIENT if fault["do"] in ENDED_BY_TIME else ProviderSettings()
+        return connection.connect(Rotating(settings_of(self.sandbox)), options)
 
     async def watch_calls(self) -> None:
         """Have `calls` count all calls, none of which goes wrong."""

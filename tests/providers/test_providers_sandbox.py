@@ -82,7 +82,8 @@ READ_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError]]] = {
 async def test_a_read_ends_in_its_error_after_one_request(name: str, desk: Desk, document_id: str) -> None:
     fault, kind = READ_FAULTS[name]
     await desk.break_calls("*/status", "GET", **fault)
-    error = await error_of(lambda client: client.document_status(document_id), desk.client)
+    async with desk.client_for(fault) as impatient:
+        error = await error_of(lambda client: client.document_status(document_id), impatient)
     assert type(error) is kind
     assert await desk.calls() == 1, "Temporal retries, nothing else"
 
@@ -122,7 +123,8 @@ SEND_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError], int]] = {
 async def test_a_send_ends_in_its_error_and_goes_out_once_at_most(name: str, desk: Desk) -> None:
     fault, kind, sent = SEND_FAULTS[name]
     await desk.break_calls(SEND, "POST", **fault)
-    assert type(await error_of(desk.send, desk.client)) is kind
+    async with desk.client_for(fault) as client:
+        assert type(await error_of(desk.send, client)) is kind
     assert await desk.calls() == 1
     assert await desk.sent() == sent
 
@@ -362,5 +364,6 @@ class TestDownload:
         self, desk: Desk, url: str, fault: dict[str, Any], kind: type[ProviderError]
     ) -> None:
         await desk.break_calls("/_sandbox/storage/*", "GET", **fault)
-        assert type(await error_of(self.fetch(url), desk.client)) is kind
+        async with desk.client_for(fault) as client:
+            assert type(await error_of(self.fetch(url), client)) is kind
         assert await desk.calls() == 1

@@ -18,7 +18,7 @@ from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings
 from tests.providers.provider_calls import error_of
-from tests.providers.provider_desk import OPTIONS, SEND, Desk, settings_of
+from tests.providers.provider_desk import SEND, Desk, settings_of
 from tests.providers.provider_wires import proxy_to, tls_before
 
 NAME = "api.countersign.invalid"
@@ -50,11 +50,11 @@ def port_of(sandbox: Sandbox) -> int:
 
 
 def client_at(
-    base_url: str, desk: Desk, *, tls: ssl.SSLContext | None = None, options: ProviderSettings = OPTIONS
+    base_url: str, desk: Desk, *, tls: ssl.SSLContext | None = None, trust_env: bool = False
 ) -> TurboDocxClient:
     """The desk's client, at another address."""
     settings = settings_of(replace(desk.sandbox, url=base_url))
-    return connection.connect(Rotating(settings), options, tls=tls)
+    return connection.connect(Rotating(settings), ProviderSettings(trust_env=trust_env), tls=tls)
 
 
 class TestTls:
@@ -142,14 +142,13 @@ class TestProxies:
         """A client of a provider that only a proxy can reach, and what the proxy was asked."""
         authority, trusting, asked = trustme.CA(), ssl.create_default_context(), list[str]()
         authority.configure_trust(trusting)
-        options = OPTIONS.model_copy(update={"trust_env": trust_env})
         async with (
             tls_before(port_of(desk.sandbox), certified(authority, NAME)) as front,
             proxy_to(front, asked, refusal) as proxy,
         ):
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy}")
             monkeypatch.setenv("NO_PROXY", "")
-            async with client_at(f"https://{NAME}", desk, tls=trusting, options=options) as client:
+            async with client_at(f"https://{NAME}", desk, tls=trusting, trust_env=trust_env) as client:
                 yield client, asked
 
     async def test_it_is_asked_where_the_settings_say_so(
