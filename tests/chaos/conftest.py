@@ -2,11 +2,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from temporalio.testing import TimeSkipper
 
 from countersign.connection import connect
-from countersign.settings import CountersignSettings
-from countersign.storage import FolderStore
 from tests.chaos.chaos_ground import ground
 from tests.chaos.chaos_scene import Scene
 from tests.workflows.office import Office
@@ -17,17 +14,7 @@ async def standing_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
     """A hurried stack with two workers."""
     async with ground(tmp_path_factory.mktemp("ground")) as (stack, parts):
         client = await connect(environment=stack.env)
-        store = FolderStore(stack.store)
-        office = Office(
-            client,
-            TimeSkipper(client),
-            stack.sandbox,
-            store,
-            stack.store,
-            CountersignSettings(),
-            patience=90,
-        )
-        yield Scene(stack, parts, office)
+        yield Scene(stack, parts, Office.on(stack, client, patience=90))
 
 
 @pytest_asyncio.fixture

@@ -10,6 +10,10 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from commands.cli import app
+from commands.following import follow_agreement
+from commands.starting import start_agreement
+from tests.workflows.office import TEMPLATE, VARIABLES
+from workflows.messages import Stage
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +54,22 @@ class Shell:
         process = self.process(*arguments)
         out, err = process.communicate(timeout=60)
         return Ran(process.returncode, out, err)
+
+
+async def start_waiting(reference: str, stage: Stage | None = Stage.AWAITING_SIGNATURES) -> str:
+    """Start an agreement and wait for a stage; returns the document's id, once there is one."""
+    await start_agreement(
+        {
+            "reference": reference,
+            "title": "Order",
+            "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
+            "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
+        }
+    )
+    async for status in follow_agreement(reference):
+        if stage in {None, status.stage}:
+            return status.document_id or ""
+    raise AssertionError("it ended")
 
 
 def matches(shown: str, line: str) -> bool:

@@ -8,29 +8,12 @@ from typing import Any
 import pytest
 
 from commands.agreements import agreement_result, agreement_status
-from commands.following import follow_agreement
 from commands.reuse import next_reference
-from commands.starting import start_agreement
 from countersign.local.stack import Stack
-from tests.commands.shell import Shell
-from tests.workflows.office import TEMPLATE, VARIABLES
-from workflows.messages import Outcome, Stage
+from tests.commands.shell import Shell, start_waiting
+from workflows.messages import Outcome
 
 _BY = ("--signer", "2", "--by", "Joan Clarke <joan@example.com>")
-
-
-async def _start(reference: str) -> None:
-    await start_agreement(
-        {
-            "reference": reference,
-            "title": "Order",
-            "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
-            "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
-        }
-    )
-    async for status in follow_agreement(reference):
-        if status.stage == Stage.AWAITING_SIGNATURES:
-            return
 
 
 @pytest.fixture
@@ -38,7 +21,7 @@ def reference(shell: Shell) -> str:
     """An agreement that awaits signatures."""
     del shell
     name = f"sup-{uuid.uuid4().hex[:10]}"
-    asyncio.run(_start(name))
+    asyncio.run(start_waiting(name))
     return name
 
 

@@ -10,29 +10,10 @@ import pytest
 
 from commands.agreements import agreement_result
 from commands.following import follow_agreement
-from commands.starting import start_agreement
 from countersign.connection import connect
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
-from tests.commands.shell import Shell
-from tests.workflows.office import TEMPLATE, VARIABLES
-from workflows.messages import Stage
-
-
-async def _start(reference: str, stage: Stage | None = Stage.AWAITING_SIGNATURES) -> str:
-    """Start an agreement and wait for a stage; returns the document's id, once there is one."""
-    await start_agreement(
-        {
-            "reference": reference,
-            "title": "Order",
-            "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
-            "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
-        }
-    )
-    async for status in follow_agreement(reference):
-        if stage in {None, status.stage}:
-            return status.document_id or ""
-    raise AssertionError("it ended")
+from tests.commands.shell import Shell, start_waiting
 
 
 @pytest.fixture
@@ -40,7 +21,7 @@ def reference(shell: Shell) -> str:
     """An agreement that awaits signatures."""
     del shell
     name = f"verb-{uuid.uuid4().hex[:10]}"
-    asyncio.run(_start(name))
+    asyncio.run(start_waiting(name))
     return name
 
 
@@ -141,7 +122,7 @@ def test_an_agreement_that_needs_no_decision_takes_none(shell: Shell, reference:
 
 def test_many_alike_are_decided_at_once(shell: Shell, reference: str) -> None:
     others = [reference, f"verb-{uuid.uuid4().hex[:10]}"]
-    asyncio.run(_start(others[1]))
+    asyncio.run(start_waiting(others[1]))
     for each in others:
         asyncio.run(_tell_of_a_twin(each))
         assert "Another document carries" in shell("status", each).out
@@ -166,7 +147,7 @@ async def _tell_of_a_twin(reference: str) -> None:
 
 def test_list_shows_the_oldest_first_and_filters(shell: Shell, reference: str) -> None:
     younger = f"{reference}.2"
-    asyncio.run(_start(younger))
+    asyncio.run(start_waiting(younger))
     listed = _listed(shell, younger, "--stage", "awaiting_signatures")
     assert listed.index(reference) < listed.index(younger)
     assert reference not in _listed(shell, None, "--stage", "archiving")
@@ -197,7 +178,7 @@ def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
 
 def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str) -> None:
     other = f"{reference}.2"
-    asyncio.run(_start(other))
+    asyncio.run(start_waiting(other))
     where = f'WorkflowId STARTS_WITH "agreement-{reference}"'
     _listed(shell, other, "--where", where)
     bulk = ("void", "--where", where, "--reason", "Season's over")

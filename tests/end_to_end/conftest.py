@@ -3,11 +3,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
-from temporalio.testing import TimeSkipper
 
 from countersign.local.stack import PARTS, Stack
-from countersign.settings import CountersignSettings
-from countersign.storage import FolderStore
 from tests.workflows.office import Office
 
 
@@ -26,12 +23,4 @@ async def stack(standing_stack: tuple[Stack, Client]) -> AsyncIterator[Stack]:
 def office(stack: Stack, standing_stack: tuple[Stack, Client]) -> Office:
     """Starts agreements on the stack's own worker."""
     _, client = standing_stack
-    return Office(
-        client,
-        TimeSkipper(client),
-        stack.sandbox,
-        FolderStore(stack.store),
-        stack.store,
-        CountersignSettings(),
-        patience=40,
-    )
+    return Office.on(stack, client)

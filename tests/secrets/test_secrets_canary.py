@@ -17,7 +17,6 @@ import pytest
 import pytest_asyncio
 from google.protobuf import json_format
 from temporalio.client import Client
-from temporalio.testing import TimeSkipper
 
 from commands.local import plan
 from countersign.connection import connect
@@ -27,8 +26,6 @@ from countersign.local.processes import Part, answers
 from countersign.local.stack import Stack
 from countersign.loopback import LOOPBACK
 from countersign.observability.patterns import MASK
-from countersign.settings import CountersignSettings
-from countersign.storage import FolderStore
 from tests.secrets import canaries
 from tests.workflows.office import SEND, TEMPLATE, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
@@ -125,15 +122,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         await stack.start("worker")
         await _start_door(stack)
         client = await connect(environment=stack.env, codec=EncryptionCodec({"k1": KEY}))
-        office = Office(
-            client,
-            TimeSkipper(client),
-            stack.sandbox,
-            FolderStore(stack.store),
-            stack.store,
-            CountersignSettings(),
-            patience=40,
-        )
+        office = Office.on(stack, client)
         yield House(stack, office, client, secret, metrics)
 
 

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.testing import TimeSkipper
 
 from countersign.local.stack import Stack
 from countersign.local.temporal import find_temporal
-from countersign.settings import CountersignSettings
-from countersign.storage import FolderStore
 from tests.secrets import canaries
 from tests.workflows.office import Office, an_agreement
 
@@ -23,11 +20,7 @@ PERSON, ADDRESS = next(iter(canaries.SIGNERS.items()))
 
 @pytest.fixture
 def office(standing_stack: tuple[Stack, Client]) -> Office:
-    stack, client = standing_stack
-    store = FolderStore(stack.store)
-    return Office(
-        client, TimeSkipper(client), stack.sandbox, store, stack.store, CountersignSettings(), patience=40
-    )
+    return Office.on(*standing_stack)
 
 
 @pytest.mark.heavy

@@ -10,11 +10,11 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from moto.server import ThreadedMotoServer
 
 from countersign.configuration import read
 from countersign.secrets import managers, vault
 from countersign.settings import SettingsError, WebhookSettings, load
+from tests.aws import aws
 from tests.secrets import secret_managers as servers
 from tests.secrets.secret_managers import Service
 
@@ -52,11 +52,8 @@ def _trusted(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 @pytest.fixture(scope="module")
 def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with aws() as address:
+        yield address
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from temporalio.testing import TimeSkipper
 
 from commands.local import plan
 from countersign.connection import connect
@@ -17,8 +16,6 @@ from countersign.local.processes import Part, answers
 from countersign.local.sandbox import API_KEY
 from countersign.local.stack import Stack
 from countersign.loopback import LOOPBACK
-from countersign.settings import CountersignSettings
-from countersign.storage import FolderStore
 from tests.workflows.office import Office, an_agreement
 from workflows.messages import Outcome
 
@@ -68,10 +65,7 @@ async def rotation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ro
         ready = answers(f"{stack.door_url}/healthz")
         await stack.supervisor.start(Part("door", command, ready, stack.env, stack.folder))
         client = await connect(environment=stack.env)
-        store = FolderStore(stack.store)
-        settings = CountersignSettings()
-        office = Office(client, TimeSkipper(client), stack.sandbox, store, stack.store, settings, patience=60)
-        yield Rotation(stack, office, keys)
+        yield Rotation(stack, Office.on(stack, client, patience=60), keys)
 
 
 async def replace_key(rotation: Rotation, key: str) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from countersign.storage import StorageError, Store, open_store, put
+from tests.aws import aws
 from tests.storage import azure_storage as azure
 from tests.storage.azure_storage import azure_storage
 from tests.storage.google_storage import google_storage
@@ -23,11 +23,8 @@ from tests.storage.google_storage import google_storage
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """A server that speaks S3; returns its address."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with aws() as address:
+        yield address
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
@@ -18,6 +18,7 @@ from temporalio.testing import TimeSkipper
 
 from countersign.events import SignatureEvent
 from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
+from countersign.local.stack import Stack
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
@@ -83,6 +84,13 @@ class Office:
     folder: Path
     settings: CountersignSettings
     patience: float = 20.0
+
+    @classmethod
+    def on(cls, stack: Stack, client: Client, *, patience: float = 40) -> Self:
+        """Work on a whole stack, with its own worker."""
+        store = FolderStore(stack.store)
+        settings = CountersignSettings()
+        return cls(client, TimeSkipper(client), stack.sandbox, store, stack.store, settings, patience)
 
     async def start(
         self,
