@@ -77,15 +77,23 @@ async def _serve(state: AgreementState, *, rung: bool) -> None:
         await expire(state)
     elif _is_called_for(state) or (rung and _is_due(state.next_look_at)):
         await look(state, by="webhook" if state.progress.claimed else "poll")
-    elif state.remind_now or _is_due(state.next_reminder_at()):
+    elif _reminder_is_due(state):
         await _remind(state)
     if state.progress.ended is None:
         _go_on_waiting(state)
 
 
 def _is_called_for(state: AgreementState) -> bool:
-    """Whether to ask the provider now: an end was claimed, or somebody's turn to be invited has come."""
-    return bool(state.progress.claimed) or state.invitations.is_new_turn(state.progress)
+    """Whether to ask the provider now: an end was claimed, or somebody's turn to be invited has come.
+
+    Where it was asked in vain a reminder that is due goes first: it would ring again at once.
+    """
+    called = bool(state.progress.claimed) or state.invitations.is_new_turn(state.progress)
+    return called and not (state.trouble and _reminder_is_due(state))
+
+
+def _reminder_is_due(state: AgreementState) -> bool:
+    return state.remind_now or _is_due(state.next_reminder_at())
 
 
 def _is_due(moment: datetime | None) -> bool:

@@ -256,6 +256,22 @@ async def test_a_document_that_the_provider_disowns_needs_a_person_and_may_come_
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
+async def test_a_reminder_does_not_spin_while_the_provider_disowns_what_an_event_claimed(
+    office: Office,
+) -> None:
+    plan = ReminderPlan(after=timedelta(hours=1), every=timedelta(hours=1), at_most=3)
+    handle = await office.start(an_agreement(reminders=plan))
+    document_id = await office.sent(handle)
+    await office.break_call("/turbosign/documents/*", "status", status=404, body={}, times=None)
+    await office.tell(handle, "completed", document_id)
+    await office.until(handle, lambda status: status.needs_attention is not None)
+    await office.skip(handle, timedelta(hours=5))
+    status = await office.until(handle, lambda status: status.reminders == plan.at_most)
+    assert status.needs_attention is not None
+    assert (await handle.describe()).history_length < 300
+    await handle.terminate()
+
+
 async def test_a_deadline_does_not_spin_while_the_provider_refuses_everything(office: Office) -> None:
     handle = await office.start(an_agreement(deadline=datetime.now(UTC) + timedelta(hours=1)))
     await office.sent(handle)
