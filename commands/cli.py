@@ -1,5 +1,8 @@
 """The command line: every verb, by name."""
 
+import os
+from typing import Final
+
 import typer
 
 from commands import webhook
@@ -19,6 +22,8 @@ from commands.void import void
 from commands.watch import watch
 from countersign.entry import leave
 from countersign.observability import logging
+
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 app = typer.Typer(
     name="starter.py",
@@ -47,9 +52,15 @@ app.command("up")(up)
 
 def main() -> None:
     """Run the command line and end the process."""
-    logging.configure(level="WARNING", service="starter")
+    configure_logs()
     answer_shells()
     try:
         app()
     except SystemExit as done:
         leave(done.code if isinstance(done.code, int) else 1)
+
+
+def configure_logs() -> None:
+    """Log warnings only, unless the environment asks for more: people read what the commands print."""
+    told = os.environ.get("COUNTERSIGN_LOG_LEVEL")
+    logging.configure(level=told if told in _LEVELS else "WARNING", service="starter")

@@ -129,6 +129,8 @@ def _problem(error: dict[str, Any]) -> str:
         return "signers: name at least one"
     if place == "source.url":
         return "source.url: the link must begin with https://"
+    if place == "initiated_by":
+        return "initiated_by: an opaque id of up to 64 letters, digits and ._:-, never a name or an address"
     if error["type"] == "extra_forbidden":
         return f"{place}: there is no such field{_did_you_mean(str(where[-1]))}"
     if error["type"] == "missing":

@@ -1,9 +1,12 @@
 """Check and start agreements from Python. Nothing here needs knowledge of Temporal."""
 
+import logging
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Final
 
+from structlog.contextvars import bound_contextvars
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -14,10 +17,14 @@ from commands.drafting import check_draft
 from commands.files import LocalFile, store_file
 from commands.reuse import StartedAgreement, failed_before_sending, find_former
 from commands.settings import load_settings
+from countersign.observability.correlation import request_id
+from countersign.observability.whose import memo
 from countersign.reference import workflow_id
 from countersign.settings import CountersignSettings
 from workflows import attributes
 from workflows.messages import WORKFLOW_NAME, AgreementInput
+
+_log = logging.getLogger(__name__)
 
 _AFTER_A_FAILURE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 """Only where the failed agreement says that it sent nothing; the worker looks at the claim once more."""
@@ -68,6 +75,15 @@ async def start_agreement(
     client, task_queue = client or await shared_client(), task_queue or _task_queue()
     if file is not None:
         await store_file(file)
+    with _about(checked):
+        started = await _start_once(client, checked, task_queue)
+        repeated = started.already_running or started.already_ended
+        told = "agreement had been started before" if repeated else "agreement started"
+        _log.info(told, extra={"run_id": started.run_id})
+    return started
+
+
+async def _start_once(client: Client, checked: AgreementInput, task_queue: str) -> StartedAgreement:
     async with explained(checked.reference):
         for reuse in (WorkflowIDReusePolicy.REJECT_DUPLICATE, _AFTER_A_FAILURE):
             try:
@@ -89,6 +105,7 @@ async def _start(
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         id_reuse_policy=reuse,
         static_summary=agreement.title,
+        memo=memo(agreement.initiated_by),
         search_attributes=attributes.at_start(agreement.deadline),
         rpc_timeout=_RPC_TIMEOUT,
     )
@@ -106,5 +123,12 @@ async def _checked(
 ) -> tuple[AgreementInput, LocalFile | None]:
     checked, file = await check_draft(agreement)
     if ask_provider and provider.is_configured():
-        await provider.check_at_provider(checked)
+        with _about(checked):
+            await provider.check_at_provider(checked)
     return checked, file
+
+
+def _about(agreement: AgreementInput) -> AbstractContextManager[None]:
+    """Have log lines say which agreement they are about; its run is not known before it is started."""
+    told = {"workflow_id": workflow_id(agreement.reference), "request_id": request_id()}
+    return bound_contextvars(**told, **memo(agreement.initiated_by))

@@ -1,17 +1,19 @@
-"""Carries who started an agreement, an opaque id, from its input into every log line of its activities.
+"""Carries who started an agreement, an opaque id, into every log line of its workflow and its activities.
 
 The worker takes `InitiatorInterceptor()` among its interceptors. A workflow's `initiated_by` is read from its
-input; activities are told in a header.
+input and stands in its memo, where the webhook door finds it; activities are told in a header.
 """
 
 from typing import Any, Final
 
-from structlog.contextvars import bind_contextvars, bound_contextvars
+from structlog.contextvars import bind_contextvars
+from temporalio import workflow
 from temporalio.converter import PayloadConverter
 from temporalio.worker import (
     ActivityInboundInterceptor,
     ExecuteActivityInput,
     ExecuteWorkflowInput,
+    HandleQueryInput,
     HandleSignalInput,
     HandleUpdateInput,
     Interceptor,
@@ -22,8 +24,9 @@ from temporalio.worker import (
 )
 from temporalio.workflow import ActivityHandle
 
+from countersign.observability.whose import INITIATED_BY, memo
+
 HEADER: Final = "initiated-by"
-_KEY: Final = "initiated_by"
 
 
 class InitiatorInterceptor(Interceptor):
@@ -44,11 +47,9 @@ class InitiatorInterceptor(Interceptor):
 class _Activity(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
         header = input.headers.get(HEADER)
-        if header is None:
-            return await super().execute_activity(input)
-        initiator = PayloadConverter.default.from_payload(header, str)
-        with bound_contextvars(**{_KEY: initiator}):
-            return await super().execute_activity(input)
+        if header is not None:
+            bind_contextvars(**memo(PayloadConverter.default.from_payload(header, str)))
+        return await super().execute_activity(input)  # still bound when the SDK tells how it failed
 
 
 class _Workflow(WorkflowInboundInterceptor):
@@ -58,21 +59,32 @@ class _Workflow(WorkflowInboundInterceptor):
         super().init(_Outbound(outbound, self))
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - Temporal's name
-        self.initiator = getattr(input.args[0], _KEY, None) if input.args else None
+        self.initiator = getattr(input.args[0], INITIATED_BY, None) if input.args else None
         self._bind()
+        if self.initiator and INITIATED_BY not in workflow.memo() and workflow.patched("initiator-in-memo"):
+            workflow.upsert_memo(memo(self.initiator))
         return await super().execute_workflow(input)
 
     async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - Temporal's name
         self._bind()
         return await super().handle_signal(input)
 
+    async def handle_query(self, input: HandleQueryInput) -> Any:  # noqa: A002 - Temporal's name
+        self._bind()
+        return await super().handle_query(input)
+
+    def handle_update_validator(self, input: HandleUpdateInput) -> None:  # noqa: A002 - Temporal's name
+        self._bind()
+        super().handle_update_validator(input)
+
     async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002 - Temporal's name
         self._bind()
         return await super().handle_update_handler(input)
 
     def _bind(self) -> None:
-        if self.initiator is not None:
-            bind_contextvars(**{_KEY: self.initiator})
+        """Signals may be handled before the workflow has begun: the memo knows then."""
+        initiator = self.initiator or workflow.memo_value(INITIATED_BY, None, type_hint=str)
+        bind_contextvars(**memo(initiator))
 
 
 class _Outbound(WorkflowOutboundInterceptor):

@@ -1,8 +1,8 @@
 """Logging, configured once per process: structured, with who and what on every line, redacted last.
 
 Every record passes, ours and third parties': standard library loggers are the only ones in use, structlog
-renders them. On a line stand, where they are known, `reference`, `workflow_id`, `run_id`, `attempt`,
-`request_id` and `initiated_by`; more can be bound with `structlog.contextvars.bound_contextvars`.
+renders them. On a line about an agreement stand `reference`, `workflow_id`, `run_id`, `request_id` and
+`initiated_by`; more can be bound with `structlog.contextvars.bound_contextvars`.
 """
 
 import copy
@@ -17,6 +17,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio import activity, workflow
 
+from countersign.observability.correlation import task_id
 from countersign.observability.redaction import redact
 from countersign.reference import WORKFLOW_ID_PREFIX
 
@@ -79,7 +80,7 @@ def _formatter(style: Format, service: str | None, *, terminal: bool) -> logging
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         _add_temporal,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.MaybeTimeStamper(fmt="iso", utc=True),
     ]
     last: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -138,6 +139,8 @@ def _add_temporal(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     elif workflow.in_workflow():
         here = workflow.info()
         about = {"workflow_id": here.workflow_id, "run_id": here.run_id}
+    if (task := task_id()) is not None:
+        event.setdefault("request_id", task)
     for key in ("workflow_id", "run_id", "workflow_run_id", "attempt", "activity_type"):
         if about.get(key) is not None:
             event.setdefault(key.removeprefix("workflow_") if key == "workflow_run_id" else key, about[key])
@@ -164,10 +167,16 @@ def _tame() -> None:
         logging.getLogger(name).propagate = True
     for name in _WORDY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+    activity.logger.base_logger.addFilter(_is_no_start)
     logging.raiseExceptions = False  # what it prints on a failure of its own is not redacted
     activity.logger.activity_info_on_message = False
     workflow.logger.workflow_info_on_message = False
     workflow.logger.unsafe_disable_sandbox()  # a handler is no workflow code
+
+
+def _is_no_start(record: logging.LogRecord) -> bool:
+    """Leave out what the SDK says at DEBUG before an activity has been told whose agreement it is for."""
+    return record.msg != "Starting activity"
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -15,6 +15,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.events import EventKind, SignatureEvent
+from countersign.observability.whose import whose
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.routing import Routes
 from countersign.webhooks.verdict import Verdict
@@ -73,6 +74,7 @@ class Delivery:
             if _is_gone(error):
                 return Verdict.FORGOTTEN
             raise
+        bind_contextvars(**await whose(description))
         document_id = description.typed_search_attributes.get(DOCUMENT_ID)
         stage = description.typed_search_attributes.get(STAGE)
         contradicts = event.kind in _ENDS and (event.kind == EventKind.COMPLETED) != (stage == "completed")

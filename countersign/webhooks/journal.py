@@ -3,12 +3,13 @@
 import logging
 import time
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from countersign.events import SignatureEvent
 from countersign.observability.metrics import WEBHOOK_DELAY, WEBHOOKS
 from countersign.webhooks.dialect import Reading
+from countersign.webhooks.late_lines import LateLines
 from countersign.webhooks.verdict import Verdict
 
 _log = logging.getLogger(__name__)
@@ -22,9 +23,14 @@ _LEVELS: Final = {
 
 
 class Journal:
-    """Counts and logs verdicts; refusals, which strangers can cause at will, are logged once a second."""
+    """Counts and logs verdicts; refusals, which strangers can cause at will, are logged once a second.
 
-    def __init__(self) -> None:
+    Args:
+        late: Finds out whose signals' lines are; without it they are written as they are.
+    """
+
+    def __init__(self, late: LateLines | None = None) -> None:
+        self._late = late
         self._unlogged: Counter[tuple[str, Verdict]] = Counter()
         self._next_line: dict[tuple[str, Verdict], float] = {}
 
@@ -40,12 +46,22 @@ class Journal:
         count(dialect, verdict)
         extra: dict[str, object] = {"dialect": dialect, "verdict": verdict.value}
         extra["milliseconds"] = round(seconds * 1000, 1)
+        # of the answer, whenever the line is written
+        extra["timestamp"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         if reading is not None:
             event = reading.event
             extra |= {"event_id": event.event_id, "kind": event.kind, "document_id": event.document_id}
             if verdict is Verdict.SIGNALLED and (delay := _delay(event)) is not None:
                 WEBHOOK_DELAY.labels(dialect=dialect).observe(delay)
-        _log.log(_LEVELS.get(verdict, logging.INFO), "webhook %s", verdict.value, extra=extra)
+
+        def write(more: dict[str, str]) -> None:
+            _log.log(level, "webhook %s", verdict.value, extra=extra | more)
+
+        level = _LEVELS.get(verdict, logging.INFO)
+        if self._late is not None and verdict is Verdict.SIGNALLED and _log.isEnabledFor(level):
+            self._late.add(write)
+        else:
+            write({})
 
     def refused(self, dialect: str, verdict: Verdict, *, caller: str | None = None) -> None:
         """Note a refusal.

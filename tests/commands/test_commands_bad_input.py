@@ -122,6 +122,10 @@ MISTAKES = {
     "a file that is too large": Mistake(
         "file large.pdf: over 10 MB, the provider's limit", _file("large.pdf")
     ),
+    "an initiator with an address": Mistake(
+        "initiated_by: an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
+        {"initiated_by": "ada@example.com"},
+    ),
     "an http link": Mistake(
         "source.url: the link must begin with https://",
         {"source": {"kind": "link", "url": "http://example.com/a.pdf"}},

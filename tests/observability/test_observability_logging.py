@@ -221,7 +221,10 @@ async def test_every_line_of_a_workflow_says_which_agreement(log: Log, client: C
         await handle.query("__stack_trace")  # so that the signal finds it started
         await handle.signal("signature_event")
         await handle.result()
-    for event in ("in the transport", "in the activity", "in the workflow", "in the signal"):
+        described = await handle.describe()
+    assert await described.memo_value("initiated_by") == "user-17"
+    ours = "in the transport", "in the activity", "in the workflow", "in the signal"
+    for event in (*ours, "Completing activity as failed"):
         lines = [line for line in log.lines if line["event"] == event]
         assert lines, event
         for line in lines:
@@ -229,6 +232,7 @@ async def test_every_line_of_a_workflow_says_which_agreement(log: Log, client: C
             assert line["reference"] == handle.id.removeprefix("agreement-")
             assert line["run_id"] == handle.result_run_id
             assert line["initiated_by"] == "user-17", event
+            assert line["request_id"].startswith(f"{handle.id}."), event
     attempts = [line["attempt"] for line in log.lines if line["event"] == "in the transport"]
     assert attempts == [1, 2]
     failed = [line for line in log.lines if "exception" in line]

@@ -11,9 +11,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from typer.testing import CliRunner
 
-from commands.cli import app
+from commands.cli import app, configure_logs
 from countersign import entry
 
+configure_logs()
 for arguments in json.load(sys.stdin):
     done = CliRunner().invoke(app, arguments)
     sys.stdout.write(done.stdout)

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from countersign.loopback import LOOPBACK_HOSTS
+from countersign.observability.correlation import request_id
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
-from countersign.providers.correlation import request_id
 from countersign.providers.errors import KeyReplacedError, ProviderError
 from countersign.providers.outcomes import Refusal, error_of_failure, error_of_status
 from countersign.providers.transport.answers import json_or_none, parse_answer, read_body
