@@ -49,7 +49,9 @@ class Shell(StrEnum):
 
 
 def completion(
-    shell: Annotated[Shell, typer.Argument(help="Which shell to teach.", show_default=False)],
+    shell: Annotated[
+        Shell, typer.Argument(help="Which shell to teach.", metavar="bash|zsh", show_default=False)
+    ],
 ) -> None:
     """Print what defines the command `starter` in a shell, and completes it with Tab.
 

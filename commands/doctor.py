@@ -37,10 +37,12 @@ class Report(BaseModel):
 async def doctor(
     *,
     register: Annotated[
-        bool, typer.Option("--register", help="Register the search attributes that Temporal lacks.")
+        bool,
+        typer.Option("--register", metavar="", help="Register the search attributes that Temporal lacks."),
     ] = False,
     test_event: Annotated[
-        bool, typer.Option(help="Have the provider deliver a test event to every address it knows.")
+        bool,
+        typer.Option(metavar="", help="Have the provider deliver a test event to every address it knows."),
     ] = True,
     json: Json = False,
 ) -> int:

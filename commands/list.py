@@ -16,10 +16,10 @@ async def list_(
     *,
     stage: Annotated[Stage | None, typer.Option(help="Only those at this stage.")] = None,
     needs_attention: Annotated[
-        bool, typer.Option("--needs-attention", help="Only those that a person must decide on.")
+        bool, typer.Option("--needs-attention", metavar="", help="Only those that a person must decide on.")
     ] = False,
     where: Where = None,
-    ended: Annotated[bool, typer.Option("--all", help="Those that have ended too.")] = False,
+    ended: Annotated[bool, typer.Option("--all", metavar="", help="Those that have ended too.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
     json: Json = False,
 ) -> None:

@@ -22,7 +22,10 @@ FOLDER: Final = Path(".countersign/local")
 USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "door": 8080}
 
 FreePorts = Annotated[
-    bool, typer.Option("--free-ports", help="Take any free ports, not the usual ones where they are free.")
+    bool,
+    typer.Option(
+        "--free-ports", metavar="", help="Take any free ports, not the usual ones where they are free."
+    ),
 ]
 
 

@@ -22,7 +22,9 @@ _INTERNAL: Final = {"AgreementInput": ("continued",)}
 
 
 def schemas(
-    folder: Annotated[Path, typer.Argument(help="Where to write them.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Where to write them.", metavar="FOLDER", show_default=False)
+    ],
 ) -> None:
     """Write the JSON Schemas of what agreements are started with, told and asked."""
     folder.mkdir(parents=True, exist_ok=True)

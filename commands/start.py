@@ -19,7 +19,7 @@ _PEOPLE = "Who"
 async def start(
     draft: Annotated[
         Path | None,
-        typer.Argument(help="A YAML or JSON file; flags override what it says.", metavar="[FILE]"),
+        typer.Argument(help="A YAML or JSON file; flags override what it says.", metavar="FILE"),
     ] = None,
     *,
     title: Annotated[str | None, typer.Option(help="The document's name, as signers see it.")] = None,
@@ -83,7 +83,7 @@ async def start(
         str | None, typer.Option(help="The agreement that this one replaces.", metavar="REFERENCE")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check all that can be checked; start nothing.")
+        bool, typer.Option("--dry-run", metavar="", help="Check all that can be checked; start nothing.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -91,9 +91,13 @@ async def start(
 
     Starting the same agreement twice is harmless: it stays one. A reference with other content is refused.
 
-    Example: starter.py start --title "Services Agreement" --file contract.pdf
-    --signer "Ada Example <ada@example.com>" --signer "Ben Example <ben@example.com>" --deadline 14d
-    """
+    Fields, reminders and signers who may sign in any order are written in a file: see docs/using.md.
+
+    \b
+    For example:
+      starter.py start --title "Services Agreement" --file contract.pdf --deadline 14d \\
+        --signer "Ada Example <ada@example.com>" --signer "Ben Example <ben@example.com>"
+    """  # noqa: D301 (a backspace keeps the lines of the paragraph that it begins)
     flags = {
         "title": title,
         "source": _source(

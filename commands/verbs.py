@@ -19,13 +19,18 @@ err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 Reference = Annotated[
     str,
-    typer.Argument(help="The agreement's reference.", show_default=False, autocompletion=running_references),
+    typer.Argument(
+        help="The agreement's reference.",
+        metavar="REFERENCE",
+        show_default=False,
+        autocompletion=running_references,
+    ),
 ]
 OneReference = Annotated[
     str | None,
     typer.Argument(
         help="The agreement's reference.",
-        metavar="[REFERENCE]",
+        metavar="REFERENCE",
         show_default=False,
         autocompletion=running_references,
     ),
@@ -37,8 +42,8 @@ Where = Annotated[
         metavar="CONDITION",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to go on.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask whether to go on.")]
+Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object instead of text.")]
 
 
 def verb(work: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:

@@ -30,7 +30,9 @@ async def setup(
     ],
     new_secret: Annotated[
         bool,
-        typer.Option("--new-secret", help="Make a new secret; the old one is accepted for an hour more."),
+        typer.Option(
+            "--new-secret", metavar="", help="Make a new secret; the old one is accepted for an hour more."
+        ),
     ] = False,
 ) -> None:
     """Have the provider deliver to the door, beside the addresses there are; keep the secret."""

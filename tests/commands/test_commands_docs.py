@@ -8,23 +8,31 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from jsonschema import Draft202012Validator
 
 from commands import discretion, errors
 from commands.cli import app
+from commands.demo import example_agreement
 from commands.following import follow_agreement
+from commands.listing import list_agreements
 from commands.schemas import PUBLISHED, schema_of
+from commands.starting import start_agreement
+from countersign.connection import connect
 from countersign.local.stack import Stack
+from countersign.reference import workflow_id
 from tests.commands.shell import ROOT, Shell, matches
 from tests.conftest import tool
 from workflows.messages import AgreementInput, Stage
 
 USING = (ROOT / "docs" / "using.md").read_text()
 LANGUAGES = (ROOT / "docs" / "other-languages.md").read_text()
+_WAITING = 'AgreementStage = "awaiting_signatures"'
 EXAMPLES = ROOT / "docs" / "examples"
 PART = re.compile(
     r"^(?:<!-- (?P<direction>[^\n]*) -->|```(?P<kind>\w*)\n(?P<text>.*?)^```)$", re.MULTILINE | re.DOTALL
@@ -63,20 +71,52 @@ def _check_session(shell: Shell, words: list[str], shown: list[str]) -> None:
         assert [pair for pair in pairs if not matches(*pair)] == []
 
 
+async def _start(reference: str) -> str:
+    draft = example_agreement().model_copy(update={"reference": reference})
+    await start_agreement(draft.model_copy(update={"signers": draft.signers[:1]}))
+    document_id = await _until_waiting(reference)
+    async with asyncio.timeout(20):
+        while not await list_agreements(where=f'{_WAITING} AND WorkflowId = "agreement-{reference}"'):  # noqa: ASYNC110  # its index tells nobody
+            await asyncio.sleep(0.05)
+    return document_id
+
+
+async def _find_a_twin(reference: str) -> None:
+    """Signal what the door would if a second document carried the agreement's marker."""
+    await _start(reference)
+    handle = (await connect()).get_workflow_handle(workflow_id(reference))
+    event = {"event_id": f"twin-{reference}", "kind": "sent", "document_id": f"twin-of-{reference}"}
+    await handle.signal("signature_event", event)
+    async for status in follow_agreement(reference):
+        if status.needs_attention:
+            return
+
+
+async def _prepare(stack: Stack, verb: str, reference: str) -> None:
+    """Do what a comment on the page says has happened meanwhile."""
+    match verb:
+        case "wait":
+            await _until_waiting(reference)
+        case "sign":
+            await stack.sandbox.complete(await _until_waiting(reference))
+        case "start":
+            await _start(reference)
+        case "twin":
+            await _find_a_twin(reference)
+
+
 def test_every_session_in_using_is_as_shown(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(discretion, "is_for_eyes", lambda: True)  # the page shows a terminal
+    monkeypatch.setenv("COLUMNS", "200")
     direction = ""
     for part in PART.finditer(USING):
         if part["direction"]:
             direction = part["direction"]
             continue
         verb, _, about = direction.partition(" ")
-        if verb in {"sign", "wait"}:
-            document_id = asyncio.run(_until_waiting(about))
-            if verb == "sign":
-                asyncio.run(stack.sandbox.complete(document_id))
+        asyncio.run(_prepare(stack, verb, about))
         if verb == "file:":
             (shell.folder / about).write_text(part["text"])
         if part["kind"] == "console":
@@ -108,11 +148,27 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
     assert {int(code) for code, _ in rows} == {*errors.ExitCode, 130}
 
 
-def test_every_verb_has_its_place_in_the_docs() -> None:
-    docs = "".join(page.read_text() for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-    verbs = [str(each.name) for each in app.registered_commands]
-    verbs += [str(each.name) for each in app.registered_groups]
-    assert [verb for verb in verbs if not re.search(rf"(starter(\.py)?|make) {verb}\b", docs)] == []
+def _commands(command: Any, name: str = "starter") -> Iterator[tuple[str, Any]]:
+    if not hasattr(command, "commands"):
+        yield name, command
+    for verb, inner in getattr(command, "commands", {}).items():
+        yield from _commands(inner, f"{name} {verb}")
+
+
+COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_using_knows_every_verb_and_every_option(name: str) -> None:
+    assert re.search(rf"{name}\b", USING)
+    options = [each for parameter in COMMANDS[name].params for each in parameter.opts if each[:2] == "--"]
+    assert [each for each in options if not re.search(rf"{each}\b(?!-)", USING)] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_verb_argument_and_option_says_what_it_does(name: str) -> None:
+    assert COMMANDS[name].help
+    assert [parameter.name for parameter in COMMANDS[name].params if not parameter.help] == []
 
 
 @pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.__name__)
