@@ -19,7 +19,7 @@ from countersign.storage import FolderStore
 from tests.workflows.office import SEND, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
 from workflows.failures import NOTHING_SENT, REFERENCE_USED
-from workflows.messages import AgreementInput, TemplateSource, WaitingFor
+from workflows.messages import AgreementInput, AgreementResult, TemplateSource, WaitingFor
 from workflows.tasks import ClaimInput
 
 NOWHERE = TemplateSource(template_id="7e3a1c00-0000-4000-8000-00000000dead")
@@ -29,7 +29,7 @@ async def _start(office: Office, agreement: AgreementInput) -> tuple[StartedAgre
     started = await start_agreement(
         agreement, ask_provider=False, task_queue=office.settings.task_queue, client=office.client
     )
-    handle = office.client.get_workflow_handle_for(AgreementWorkflow.run, started.workflow_id)
+    handle: Handle = office.client.get_workflow_handle(started.workflow_id, result_type=AgreementResult)
     return started, handle
 
 
