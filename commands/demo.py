@@ -21,6 +21,7 @@ from countersign.local.site import Site
 from countersign.observability import tracing
 from countersign.reference import new_reference
 from workflows.messages import (
+    TASK_QUEUE,
     AgreementInput,
     AgreementResult,
     Outcome,
@@ -57,7 +58,9 @@ async def demo(*, free_ports: FreePorts = False) -> int:
 
 async def _show(clock: Clock, site: Site) -> int:
     client = await connect(environment=site.settings(), interceptors=tracing.interceptors("starter"))
-    started = await start_agreement(example_agreement(), ask_provider=False, client=client)
+    started = await start_agreement(
+        example_agreement(), ask_provider=False, task_queue=TASK_QUEUE, client=client
+    )
     clock.say(f"agreement {started.reference} started")
     await asyncio.gather(
         _tell(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
