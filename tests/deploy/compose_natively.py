@@ -97,11 +97,11 @@ class Machine:
         return program + [self.here(word) for word in words]
 
     def part(self, service: str) -> Part:
-        """A service as a process that is ready when its health check says so."""
+        """A service as a process that is ready when its health check says so, at once if it has none."""
         return Part(
             service,
             self.command(service),
-            lambda _output: self.is_healthy(service),
+            lambda _output: "healthcheck" not in SERVICES[service] or self.is_healthy(service),
             self.environment(service),
             self.app,
         )

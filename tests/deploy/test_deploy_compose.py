@@ -21,7 +21,8 @@ from countersign.connection import connect
 from countersign.local.processes import Supervisor
 from countersign.local.sandbox import Sandbox
 from countersign.local.temporal import dev_server_command
-from tests.deploy.compose_natively import COMPOSE, DOCKERFILE, ROOT, SERVICES, Machine, copied
+from countersign.settings_reference import groups
+from tests.deploy.compose_natively import COMPOSE, DOCKERFILE, ROOT, SERVICES, Machine, copied, of_profile
 from tests.deploy.prometheus import ask
 from tests.observability.collector import Collector
 from workflows import attributes
@@ -29,7 +30,7 @@ from workflows.messages import Outcome, Stage
 
 _KEY = (ROOT / "deploy/secrets/turbodocx_api_key").read_text()
 _EXTRAS = ("objects", "telemetry")
-_ORDER = ("temporal", "sandbox", "subscribe", "door", "worker")
+_ORDER = ("machine", "temporal", "sandbox", "subscribe", "door", "worker")
 
 
 def test_the_file_is_what_compose_takes() -> None:
@@ -137,6 +138,9 @@ async def test_every_command_variable_and_check_works_and_an_agreement_completes
     tmp_path: Path, collector: Collector
 ) -> None:
     machine = Machine(tmp_path, {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
+    checked = [name for name in _ORDER if "healthcheck" in SERVICES[name]]
+    assert set(_ORDER) == set(of_profile(None))
+    assert [name for name in checked if machine.is_healthy(name)] == [], "a check can fail"
     async with Supervisor(tmp_path / "logs") as supervisor:
         for name in _ORDER:
             if name == "subscribe":
@@ -156,11 +160,32 @@ async def test_every_command_variable_and_check_works_and_an_agreement_completes
                 await sandbox.complete(status.document_id)
                 break
         result = await agreement_result(started.reference, client=client)
+        for port in SERVICES["machine"]["ports"]:
+            assert await accepts(int(machine.ports[port.rsplit(":", 1)[1]])), port
         await watch(machine, supervisor)
+        assert supervisor.is_running("machine"), "what holds the network stays"
     assert {"countersign-worker", "countersign-webhooks"} <= {span.service for span in collector.spans}
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
     assert result.archive is not None
     assert (tmp_path / "data/store" / result.archive.document.key).read_bytes().startswith(b"%PDF-")
+
+
+async def accepts(port: int) -> bool:
+    """Whether somebody takes connections at a port of this machine."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+def test_every_variable_of_ours_is_a_setting() -> None:
+    known = {entry.variable for _, entries in groups() for entry in entries}
+    known |= {f"{name}_FILE" for name in known} | {"TEMPORAL_ADDRESS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+    ours = [service for service in of_profile(None).values() if "build" in service]
+    assert {name for each in ours for name in each.get("environment", {})} <= known
 
 
 async def watch(machine: Machine, supervisor: Supervisor) -> None:
