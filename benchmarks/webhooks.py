@@ -7,6 +7,7 @@ In every round, one after the other, 50 at once, on one Temporal server without 
     idle      the door's own server and protocol, answering 200 without work
     signals   bare `client.get_workflow_handle(...).signal(...)` in a loop
     door      signed deliveries, each a signal
+    doors     the same, in turn to two doors
 
 Ratios are within a round; the table shows medians of rounds. Then a burst of deliveries all at once, and
 refused requests while the door's memory is watched. Everything is on loopback and bounded.
@@ -178,12 +179,10 @@ class Bench:
 
         return step
 
-    def requests(
-        self, server: str, count: int, *, secret: str = SECRET, callers: int = AT_ONCE
-    ) -> list[Step]:
+    def requests(self, *servers: str, count: int, secret: str = SECRET, callers: int = AT_ONCE) -> list[Step]:
         """Prepared requests, over connections that stay open."""
         idle = asyncio.Queue[Caller]()
-        for _ in range(callers):
+        for server in islice(cycle(servers), callers):
             idle.put_nowait(Caller(self.ports[server]))
         titles = cycle([self._title(name) for name in self._names])
         return [_over(idle, delivery(title, secret=secret)) for title in islice(titles, count)]
@@ -208,7 +207,7 @@ async def bench() -> AsyncIterator[Bench]:
     """Start Temporal on a file, the idle server and the door, each a process."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        temporal, door, idle = free_port(), free_port(), free_port()
+        temporal, door, second, idle = (free_port() for _ in range(4))
         command = dev_server_command(
             await find_temporal(folder),
             port=temporal,
@@ -223,19 +222,19 @@ async def bench() -> AsyncIterator[Bench]:
             "TURBODOCX_WEBHOOK_SECRET": SECRET,
         }
         serve = [sys.executable, "-m", "benchmarks.webhooks", "--serve", str(idle)]
-        listen = [sys.executable, "-m", "countersign.webhooks", "--port", str(door)]
+        listen = [sys.executable, "-m", "countersign.webhooks", "--port"]
         async with Supervisor(folder) as supervisor:
             await supervisor.start(Part("temporal", command, says(READY), env, folder))
             await supervisor.start(Part("idle", serve, answers(f"http://127.0.0.1:{idle}/"), env, ROOT))
-            await supervisor.start(
-                Part("door", listen, answers(f"http://127.0.0.1:{door}/readyz"), env, ROOT)
-            )
+            for name, port in (("door", door), ("second", second)):
+                ready = answers(f"http://127.0.0.1:{port}/readyz")
+                await supervisor.start(Part(name, [*listen, str(port)], ready, env, ROOT))
             client = await Client.connect(f"127.0.0.1:{temporal}", data_converter=data_converter())
             names = [reference.new_reference() for _ in range(WORKFLOWS)]
             for name in names:
                 await client.start_workflow("Nobody", id=reference.workflow_id(name), task_queue="nobody")
             pid = supervisor.pid("door")
-            yield Bench(client, names, {"door": door, "idle": idle}, pid)
+            yield Bench(client, names, {"door": door, "second": second, "idle": idle}, pid)
 
 
 async def serve_idle(port: int) -> None:
@@ -252,9 +251,10 @@ async def serve_idle(port: int) -> None:
 async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
     """Measure the three in turn and print medians."""
     variants: dict[str, Callable[[int], list[Step]]] = {
-        "idle": lambda count: here.requests("idle", count),
+        "idle": lambda count: here.requests("idle", count=count),
         "signals": here.signals,
-        "door": lambda count: here.requests("door", count),
+        "door": lambda count: here.requests("door", count=count),
+        "doors": lambda count: here.requests("door", "second", count=count),
     }
     for steps in variants.values():
         await measure(steps(deliveries // 4))  # connections, caches
@@ -278,7 +278,7 @@ def _row(these: Sequence[Measured], signals: Sequence[Measured]) -> str:
 
 async def burst(here: Bench, count: int) -> None:
     """Deliver so many at once, each on a connection of its own."""
-    done = await measure(here.requests("door", count, callers=count), lanes=count)
+    done = await measure(here.requests("door", count=count, callers=count), lanes=count)
     print(
         f"\nburst of {count} at once: answered {dict(done.statuses)}, "
         f"p50 {done.quantile(0.5):.0f} ms, p99 {done.quantile(0.99):.0f} ms, last {done.quantile(1):.0f} ms"
