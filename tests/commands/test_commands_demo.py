@@ -30,6 +30,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setenv("TEMPORAL_ADDRESS", "nowhere.invalid:7233")
     monkeypatch.setenv("TEMPORAL_API_KEY", "somebody-else's")
     monkeypatch.setenv("TURBODOCX_BASE_URL", "https://nowhere.invalid")
+    monkeypatch.setenv("COUNTERSIGN_TASK_QUEUE", "somebody-else's")
     (tmp_path / ".env").write_text("TURBODOCX_API_KEY=TDX-live\nCOUNTERSIGN_STORE=/nowhere\n")
     return Shell(tmp_path)
 

@@ -3,6 +3,7 @@
 import asyncio
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from temporalio.client import Client
 
 from commands.agreements import agreement_result, agreement_status
 from commands.demo import example_agreement
+from commands.errors import UnreachableError
 from commands.reuse import StartedAgreement
 from commands.starting import start_agreement
 from countersign.local.stack import Stack
@@ -38,9 +40,12 @@ class Watched:
         """As `sent`, by reference."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                status = await agreement_status(reference, client=self.client)
-                if status.document_id:
-                    return status.document_id
+                with suppress(
+                    UnreachableError
+                ):  # on a busy machine a worker that starts does not answer at once
+                    status = await agreement_status(reference, client=self.client)
+                    if status.document_id:
+                        return status.document_id
                 await asyncio.sleep(0.05)
 
     async def complete_one(self) -> AgreementResult:
