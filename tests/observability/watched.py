@@ -40,9 +40,7 @@ class Watched:
         """As `sent`, by reference."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                with suppress(
-                    UnreachableError
-                ):  # on a busy machine a worker that starts does not answer at once
+                with suppress(UnreachableError):  # a worker that has just started
                     status = await agreement_status(reference, client=self.client)
                     if status.document_id:
                         return status.document_id
