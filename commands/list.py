@@ -39,10 +39,11 @@ def agreement_table(agreements: list[ListedAgreement]) -> Table:
     for heading in ("reference", "stage", "waits for", "started", "attention"):
         table.add_column(heading, no_wrap=True)
     for each in agreements:
+        stage = "failed" if each.failed else (each.stage or "starting").replace("_", " ")
         table.add_row(
             Text(each.reference),
-            (each.stage or "starting").replace("_", " "),
-            each.waiting_for or "-",
+            stage,
+            "nobody" if each.failed else each.waiting_for or "-",
             f"{each.started_at.astimezone():%Y-%m-%d %H:%M}",
             "needed" if each.needs_attention else "",
         )

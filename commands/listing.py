@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 from temporalio.client import Client, WorkflowExecution
 
 from commands.connecting import explained, shared_client
 from countersign.reference import WORKFLOW_ID_PREFIX
 from workflows import attributes
-from workflows.messages import WORKFLOW_NAME, Stage
+from workflows.messages import WORKFLOW_NAME, Outcome, Stage
 
 _AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
 
@@ -26,6 +26,7 @@ class ListedAgreement(BaseModel):
         deadline: When it expires.
         started_at: When it was started.
         ended_at: When it ended, if it has.
+        failed: It ended without an outcome: it failed, or somebody terminated it; `status` tells why.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +39,12 @@ class ListedAgreement(BaseModel):
     deadline: datetime | None
     started_at: datetime
     ended_at: datetime | None
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no property but the plain one
+    @property
+    def failed(self) -> bool:
+        """Tell whether it ended without an outcome."""
+        return self.ended_at is not None and self.stage not in frozenset(Outcome)
 
 
 async def list_agreements(

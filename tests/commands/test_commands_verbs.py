@@ -145,6 +145,22 @@ async def _tell_of_a_twin(reference: str) -> None:
             return
 
 
+def test_what_failed_is_listed_and_shown_as_such(shell: Shell, reference: str) -> None:
+    asyncio.run(_terminate(reference))
+    where = f'WorkflowId = "agreement-{reference}"'
+    assert _listed(shell, reference, "--all", "--where", f"{where} AND ExecutionStatus != 'Running'")
+    assert " failed  nobody " in " ".join(shell("list", "--all", "--where", where).out.split("\n")[1:])
+    (found,) = json.loads(shell("list", "--all", "--where", where, "--json").out)
+    assert (found["failed"], found["stage"]) == (True, "awaiting_signatures")
+    card = shell("status", reference)
+    assert card.code == 0
+    assert "stage     failed while awaiting signatures\nwhy       terminated by " in card.out
+
+
+async def _terminate(reference: str) -> None:
+    await (await connect()).get_workflow_handle(workflow_id(reference)).terminate()
+
+
 def test_list_shows_the_oldest_first_and_filters(shell: Shell, reference: str) -> None:
     younger = f"{reference}.2"
     asyncio.run(start_waiting(younger))
