@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import urllib.request
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -57,6 +57,7 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
             overlooked=waited.get(order.reference, 0),
             documents=tuple(held[order.reference]),
             unknown_sends=told[order.reference].unknown_sends,
+            reminds=told[order.reference].reminds,
             files=dict(_files(stack.store, order.reference)),
             archivings=told[order.reference].archivings,
             accepted=tuple(accepted[order.reference]),
@@ -111,12 +112,15 @@ async def _documents(sandbox: Sandbox) -> defaultdict[str, list[Document]]:
     for entry in entries:
         if entry["kind"] == "email_sent" and entry["details"]["email"] == "signature_request":
             invited[entry["details"]["document_id"]].append(entry["details"]["to"])
+    reminded = Counter(entry["subject"] for entry in entries if entry["kind"] == "reminder_sent")
     known = {each["id"]: each for each in await documents(sandbox)}
     found: defaultdict[str, list[Document]] = defaultdict(list)
     for each in created:
         status = known[each]["status"]
         signed = await _signed_sha256(sandbox, each) if status == "completed" else None
-        found[reference_of(known[each])].append(Document(each, status, tuple(invited[each]), signed))
+        found[reference_of(known[each])].append(
+            Document(each, status, tuple(invited[each]), signed, reminded[each])
+        )
     return found
 
 

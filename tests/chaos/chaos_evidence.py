@@ -17,12 +17,14 @@ class Document:
         status: Its status there.
         invited: Who was e-mailed a request to sign, once for each e-mail.
         signed_sha256: The hash of the signed PDF, as the provider serves it.
+        reminded: How many reminders went out.
     """
 
     document_id: str
     status: str = "under_review"
     invited: tuple[str, ...] = ()
     signed_sha256: str | None = None
+    reminded: int = 0
 
     @property
     def is_live(self) -> bool:
@@ -43,6 +45,7 @@ class Case:
             e-mails of an invitation.
         documents: What the provider has under its marker.
         unknown_sends: Sends and invitations whose outcome its workflow was not told, by its history.
+        reminds: How many steps reminded, or tried to, by its history.
         files: What the archive holds for it: SHA-256 by file name.
         archivings: How many steps stored the archive, by its history.
         accepted: Ids of events that the door accepted while it ran, by the provider's delivery log.
@@ -58,6 +61,7 @@ class Case:
     overlooked: int = 0
     documents: tuple[Document, ...] = ()
     unknown_sends: int = 0
+    reminds: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
     archivings: int = 0
     accepted: tuple[str, ...] = ()

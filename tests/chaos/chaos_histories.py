@@ -23,6 +23,7 @@ class Told:
         ended: How it ended; None if it still runs.
         closed_at: When.
         unknown_sends: How many sends and invitations ended without the workflow knowing what became of them.
+        reminds: How many steps reminded, or tried to.
         archivings: How many steps stored the archive.
         signalled: Ids of the events it was signalled, in that order.
         unreplayable: Why one of them does not replay.
@@ -31,6 +32,7 @@ class Told:
     ended: str | None = None
     closed_at: datetime | None = None
     unknown_sends: int = 0
+    reminds: int = 0
     archivings: int = 0
     signalled: list[str] = field(default_factory=list)
     unreplayable: str | None = None
@@ -42,6 +44,7 @@ class Told:
             if event.HasField("activity_task_scheduled_event_attributes"):
                 scheduled = event.activity_task_scheduled_event_attributes
                 steps[event.event_id] = scheduled.activity_type.name
+                self.reminds += scheduled.activity_type.name == "remind"
             self._read_signal(event)
             self._read_step(event, steps)
             self._read_end(event)

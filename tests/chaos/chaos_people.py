@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client
@@ -14,9 +15,10 @@ from countersign.reference import find_marker, workflow_id
 from starter import agreement_status, resolve_agreement, start_agreement, void_agreement
 from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement
-from workflows.messages import Resolution
+from workflows.messages import ReminderPlan, Resolution
 
 _AGAIN: Final = 0.5
+_REMINDERS: Final = ReminderPlan(after=timedelta(seconds=3), every=timedelta(minutes=1), at_most=2)
 _REFUSED: Final = range(400, 500)
 
 
@@ -87,7 +89,7 @@ class People:
 
     async def _order(self, order: Order) -> None:
         await asyncio.sleep(order.at)
-        agreement = an_agreement(reference=order.reference)
+        agreement = an_agreement(reference=order.reference, reminders=_REMINDERS)
         await insist(lambda: start_agreement(agreement, client=self._client))
         self.started += 1
         if order.wish != "sign" and order.once_sent:

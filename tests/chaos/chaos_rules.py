@@ -15,7 +15,10 @@ ARCHIVE: Final = {SIGNED, "audit-trail.json", "timeline.json"}
 
 
 def sent_once(evidence: Evidence) -> Iterator[str]:
-    """Rule 1: at most one live document per agreement, never two rounds of e-mails for one send."""
+    """Rule 1: at most one live document per agreement, never two rounds of e-mails for one send.
+
+    Nor two reminders of one step.
+    """
     for case in evidence.cases:
         live = [each.document_id for each in case.documents if each.is_live]
         if len(live) > 1:
@@ -23,6 +26,9 @@ def sent_once(evidence: Evidence) -> Iterator[str]:
         invited = Counter(address for each in case.documents for address in each.invited)
         if twice := sorted(address for address, count in invited.items() if count > 1):
             yield f"{case.reference}: asked more than once to sign: {', '.join(twice)}"
+        reminded = sum(each.reminded for each in case.documents)
+        if reminded > case.reminds:
+            yield f"{case.reference}: {reminded} reminders of {case.reminds} steps"
 
 
 def ends_or_waits(evidence: Evidence) -> Iterator[str]:

@@ -42,6 +42,7 @@ def test_a_run_without_a_fault_breaks_no_rule() -> None:
         ("sent_once", replace(COMPLETED, documents=(SIGNED, replace(OPEN, invited=())))),
         ("sent_once", replace(TAKEN_BACK, documents=(VOIDED, VOIDED))),
         ("sent_once", replace(TAKEN_BACK, documents=(replace(VOIDED, invited=("a@b.example",) * 2),))),
+        ("sent_once", replace(TAKEN_BACK, documents=(replace(VOIDED, reminded=2),), reminds=1)),
         ("ends_or_waits", replace(ASKED, unknown_sends=0)),
         ("ends_or_waits", replace(ASKED, overlooked=1)),
         ("ends_or_waits", replace(TAKEN_BACK, wish="sign")),

@@ -1,10 +1,13 @@
 """A run can be repeated by its seed, and leaves no call and no fault out."""
 
+import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import worker
 from countersign.sandbox.fault_rules import Script
 from tests.chaos.chaos_schedule import INVITE, PARTS, SEND, calls, coverage, draw, faults_of, unmet
 
@@ -34,6 +37,27 @@ def test_a_long_run_lets_every_call_meet_every_fault_before_and_after_its_work(t
     assert met == {call: len(faults_of(call)) for call in calls(two_step=two_step)}
     assert (INVITE in met) == two_step
     assert {rule.at for rule in script.api} == {"before", "after", "late"}
+
+
+def test_every_call_of_every_step_is_among_them() -> None:
+    code = "".join(path.read_text() for path in (Path(worker.__file__).parent / "activities").glob("*.py"))
+    used = set(re.findall(r"_client\.(\w+)\b", code))
+    calls_of = {
+        "get_template": ("GET", "/template/*"),
+        "create_deliverable": ("POST", "/v1/deliverable"),
+        "find_deliverables": ("GET", "/v1/deliverable"),
+        "prepare_for_signing": SEND,
+        "resend_email": INVITE,
+        "document_recipients": ("GET", "/turbosign/documents/*/recipients"),
+        "void_document": ("POST", "/turbosign/documents/*/void"),
+        "send_reminder": ("POST", "/turbosign/documents/*/send-reminder"),
+        "download_link": ("GET", "/turbosign/documents/*/download"),
+        "download": ("GET", "/_sandbox/storage/*"),
+        "audit_trail": ("GET", "/turbosign/documents/*/audit-trail"),
+        "webhooks": ("GET", "/api/webhooks/signature/deliveries"),
+    }
+    assert used == set(calls_of)
+    assert set(calls(two_step=True)) == set(calls_of.values())
 
 
 def test_more_documents_are_taken_back_than_there_are_faults_of_voiding() -> None:
