@@ -1,9 +1,12 @@
 """Running agreements outlive deployments: today's code must replay yesterday's histories."""
 
+import inspect
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHistory
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer
@@ -17,6 +20,7 @@ from tests.workflows.reordered import ReorderedWorkflow
 from tests.workflows.scenarios import SCENARIOS, SETTINGS
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
+from workflows.messages import AgreementResult
 
 GOLDEN = Path(__file__).parents[1] / "histories"
 ROOT = Path(__file__).parents[2]
@@ -81,6 +85,47 @@ async def test_recorded_histories_still_replay(path: Path) -> None:
 
 def test_every_branch_is_recorded() -> None:
     assert {re.sub(r"-\d+$", "", path.stem) for path in GOLDEN.glob("*.json")} == set(SCENARIOS)
+
+
+BEGUN = {"claim", "generate", "send"}
+BRANCHES: dict[str, tuple[str, set[str]]] = {
+    "abandoned": ("abandoned, known by operator", {"search"}),
+    "archive_failing": ("completed, known by poll", {"archive"}),
+    "cancelled": ("WORKFLOW_EXECUTION_CANCELED", {"void"}),
+    "continued-1": ("WORKFLOW_EXECUTION_CONTINUED_AS_NEW", set()),
+    "expired": ("expired, known by poll", {"void"}),
+    "finalization_failed": ("completed, known by poll", {"archive"}),
+    "happy": ("completed, known by webhook", {"archive"}),
+    "held_back": ("completed, known by webhook", {"archive"}),
+    "invited_apart": ("completed, known by webhook", {"invite", "archive"}),
+    "needs_attention": ("completed, known by webhook", {"search", "archive"}),
+    "polled": ("completed, known by poll", {"archive"}),
+    "reconciled": ("completed, known by webhook", {"search", "identify", "archive"}),
+    "reminded": ("completed, known by webhook", {"remind", "archive"}),
+    "voided": ("voided, known by operator", {"void"}),
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_a_recorded_branch_is_what_it_is_called(name: str) -> None:
+    """Its end, and its steps beside those that every agreement takes."""
+    end, steps = BRANCHES[name]
+    events = recorded(name).events
+    scheduled = [each.activity_task_scheduled_event_attributes.activity_type.name for each in events]
+    assert {each for each in scheduled if each} - {"look"} == BEGUN | steps
+    result = events[-1].workflow_execution_completed_event_attributes.result.payloads
+    if result:
+        ended = AgreementResult.model_validate_json(result[0].data)
+        assert f"{ended.outcome}, known by {ended.resolved_by}" == end
+    else:
+        assert EventType.Name(events[-1].event_type).removeprefix("EVENT_TYPE_") == end
+
+
+def test_the_worked_example_of_the_page_is_the_one_that_is_replayed() -> None:
+    page = (ROOT / "docs" / "changing-workflows.md").read_text()
+    example = page.partition("```python\n")[2].partition("```")[0]
+    amended = inspect.getsource(AmendedWorkflow)
+    assert textwrap.indent(example, " " * 8) in amended
 
 
 async def test_a_reordered_workflow_does_not_pass() -> None:
