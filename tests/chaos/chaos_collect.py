@@ -95,7 +95,7 @@ def _mailed(entries: list[dict[str, Any]], document_id: str) -> set[str]:
         entry["details"]["to"]
         for entry in entries
         if entry["kind"] == "email_sent"
-        and entry["details"]["email"] == "signature_request"
+        and entry["details"]["email"] in {"signature_request", "reminder"}
         and entry["details"]["document_id"] == document_id
     }
 

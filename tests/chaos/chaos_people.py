@@ -131,9 +131,9 @@ class People:
 
 
 async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
-    """List the addresses that were e-mailed a request to sign a document."""
+    """List the addresses that were e-mailed a link to sign a document, in a request or in a reminder."""
     found = await sandbox.call("GET", f"/_sandbox/emails?document={document_id}")
-    return {each["address"] for each in found["emails"] if each["kind"] == "signature_request"}
+    return {each["address"] for each in found["emails"] if each["kind"] in {"signature_request", "reminder"}}
 
 
 async def unanswered(sandbox: Sandbox, found: list[dict[str, Any]]) -> int:
