@@ -12,7 +12,7 @@ PARTS: Final = {"worker": 3, "worker-2": 3, "door": 2, "sandbox": 2, "temporal":
 SEND: Final = ("POST", "/turbosign/single/prepare-for-signing")
 
 CALLS: Final = {
-    ("GET", "/template/*"): 1.0,
+    ("GET", "/template/*"): 0.02,
     ("POST", "/v1/deliverable"): 1.0,
     ("GET", "/v1/deliverable"): 0.1,
     SEND: 1.0,
