@@ -2,8 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-import typer
-
+from commands.asking import confirm
 from commands.errors import BadInputError, CommandError, ExitCode
 from commands.list import agreement_table
 from commands.listing import ListedAgreement, list_agreements
@@ -55,6 +54,6 @@ async def for_each(
 async def _chosen(where: str | None, verb: str, confirmed: bool) -> list[ListedAgreement]:  # noqa: FBT001 (--yes)
     found = await list_agreements(where=where)
     out.print(agreement_table(found) if found else "no agreements")
-    if found and not confirmed and not typer.confirm(f"{verb} {len(found)} agreement(s)?", err=True):
+    if found and not confirmed and not confirm(f"{verb} {len(found)} agreement(s)?"):
         raise BadInputError(f"nothing was done: {verb} was not confirmed (--yes confirms it)")
     return found

@@ -8,11 +8,12 @@ from pydantic import BaseModel, ConfigDict
 from rich.table import Table
 from rich.text import Text
 
+from commands.asking import can_ask, confirm
 from commands.checks.configured import look_at_secrets, look_at_settings
 from commands.checks.finding import Finding, State
 from commands.checks.provider import look_at_provider
 from commands.checks.store import look_at_store, look_at_versions
-from commands.checks.temporal import look_at_temporal
+from commands.checks.temporal import Consent, look_at_temporal
 from commands.errors import ExitCode
 from commands.verbs import Json, out, print_json, verb
 
@@ -48,9 +49,11 @@ async def doctor(
 ) -> int:
     """Check settings, secrets, Temporal, the provider, its webhooks and the store; say what to do.
 
-    Nothing is changed, but for a small file in the store and, with --register, Temporal's search attributes.
+    Nothing is changed, but for a small file in the store and, with --register or if you say yes, Temporal's
+    search attributes.
     """
-    findings = [finding async for finding in examine(register=register, test_event=test_event)]
+    consent = _consent(register=register, may_ask=not json and can_ask())
+    findings = [finding async for finding in examine(register=consent, test_event=test_event)]
     report = Report(
         healthy=all(each.state is not State.FAILED for each in findings), findings=tuple(findings)
     )
@@ -61,11 +64,20 @@ async def doctor(
     return ExitCode.DONE if report.healthy else ExitCode.UNHEALTHY
 
 
-async def examine(*, register: bool, test_event: bool) -> AsyncIterator[Finding]:
+def _consent(*, register: bool, may_ask: bool) -> Consent:
+    """Decide about search attributes that are missing: as told, else as somebody answers, else not."""
+    if register or not may_ask:
+        return lambda _missing: register
+    return lambda missing: confirm(
+        f"Temporal lacks the search attributes {', '.join(missing)}. Register them?"
+    )
+
+
+async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Finding]:
     """Look at everything, one thing after the other.
 
     Args:
-        register: Register search attributes that are missing.
+        register: Tells whether to register search attributes that are missing.
         test_event: Have the provider deliver a test event.
     """
     yield look_at_versions()

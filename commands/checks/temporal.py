@@ -1,6 +1,6 @@
 """Temporal: does it answer, does it know us, are search attributes and workers there?"""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -29,11 +29,15 @@ _TYPES: Final = {
 _COMMAND: Final = "run `python starter.py doctor --register`, or register them in Temporal Cloud's UI"
 
 
-async def look_at_temporal(*, register: bool) -> AsyncIterator[Finding]:
+Consent = Callable[[Sequence[str]], bool]
+"""Given what would be changed, tells whether it may be."""
+
+
+async def look_at_temporal(*, register: Consent) -> AsyncIterator[Finding]:
     """Look at server, namespace, search attributes and workers.
 
     Args:
-        register: Register the search attributes that are missing.
+        register: Tells whether to register search attributes that are missing.
     """
     try:
         client = await connect()
@@ -76,7 +80,7 @@ def _refused(check: str, client: Client, error: RPCError) -> Finding:
     return failed(check, f"it did not answer ({error.status.name})", "try again; see the server's log")
 
 
-async def _attributes(client: Client, *, register: bool) -> Finding:
+async def _attributes(client: Client, *, register: Consent) -> Finding:
     listed = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace), timeout=_PATIENCE
     )
@@ -90,7 +94,7 @@ async def _attributes(client: Client, *, register: bool) -> Finding:
         )
     if not missing:
         return ok(_ATTRIBUTES, f"all {len(wanted)} registered")
-    if not register:
+    if not register(missing):
         return failed(_ATTRIBUTES, f"not registered: {', '.join(missing)}", _COMMAND)
     await client.operator_service.add_search_attributes(
         AddSearchAttributesRequest(

@@ -2,8 +2,14 @@
 
 import asyncio
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +28,7 @@ from countersign.local.sandbox import API_KEY, MEMBER_KEY
 from countersign.local.stack import Stack
 from countersign.storage import FolderStore, StoredFile
 from countersign.storage.draft import Draft
-from tests.commands.shell import Shell
+from tests.commands.shell import ROOT, Shell
 from workflows import attributes
 
 CHECKS = [
@@ -194,6 +200,14 @@ def test_a_test_event_that_nobody_takes(doctor: Doctor, stack: Stack) -> None:
 
 
 class TestTemporal:
+    @pytest.fixture
+    def fresh_namespace(self, shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A namespace that nobody has set up."""
+        del shell  # sets the environment, before us
+        namespace = f"doctor-{uuid.uuid4().hex[:8]}"
+        asyncio.run(make_namespace(stack, namespace))
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", namespace)
+
     def test_it_is_not_there(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
         line = doctor.of("Temporal", "--no-test-event")
@@ -206,12 +220,8 @@ class TestTemporal:
         assert (line.state, line.found) == (State.FAILED, "there is no namespace nowhere")
         assert line.advice.startswith("`temporal operator namespace create -n nowhere`")
 
-    def test_search_attributes_are_registered_when_told(
-        self, doctor: Doctor, stack: Stack, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        namespace = f"doctor-{uuid.uuid4().hex[:8]}"
-        asyncio.run(make_namespace(stack, namespace))
-        monkeypatch.setenv("TEMPORAL_NAMESPACE", namespace)
+    @pytest.mark.usefixtures("fresh_namespace")
+    def test_search_attributes_are_registered_when_told(self, doctor: Doctor) -> None:
         line = doctor.of("search attributes", "--no-test-event")
         assert (line.state, line.found) == (State.FAILED, f"not registered: {', '.join(attributes.TYPES)}")
         assert "doctor --register" in line.advice
@@ -221,6 +231,43 @@ class TestTemporal:
         assert findings["search attributes"].found == f"all {len(attributes.TYPES)} registered"
         assert findings["workers"].state is State.WARNING
         assert findings["workers"].found == "nobody polls countersign, countersign-turbodocx"
+
+    @pytest.mark.parametrize(
+        ("answer", "code", "told"),
+        [(b"y\n", 0, b"registered now: AgreementStage"), (b"\n", 8, b"not registered"), (None, 130, b"")],
+        ids=["yes", "no", "Ctrl-C"],
+    )
+    @pytest.mark.usefixtures("doctor", "fresh_namespace")
+    def test_it_offers_to_register_them_at_a_terminal(
+        self, shell: Shell, answer: bytes | None, code: int, told: bytes
+    ) -> None:
+        shown, ended = at_a_terminal(shell, "doctor", "--no-test-event", answer=answer)
+        assert ended == code, shown
+        assert b"Temporal lacks the search attributes AgreementStage, " in shown
+        assert told in shown.partition(b"[y/N]")[2]
+
+
+def at_a_terminal(shell: Shell, *arguments: str, answer: bytes | None) -> tuple[bytes, int]:
+    """Run the command line at a terminal and answer its question, or press Ctrl-C; returns what it showed."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "starter.py"), *arguments],
+        cwd=shell.folder,
+        env={**os.environ, "COLUMNS": "400"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the terminal is gone when the process is
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 65536)
+        process.send_signal(signal.SIGINT) if answer is None else os.write(ours, answer)
+        while more := os.read(ours, 65536):
+            shown += more
+    os.close(ours)
+    return shown, process.wait(timeout=30)
 
 
 async def make_namespace(stack: Stack, name: str) -> None:
