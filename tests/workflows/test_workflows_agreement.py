@@ -127,6 +127,18 @@ async def test_a_document_voided_at_the_provider_ends_the_agreement(office: Offi
     assert (result.outcome, result.resolved_by) == (Outcome.VOIDED, "webhook")
 
 
+async def test_a_document_that_expired_at_the_provider_ends_the_agreement(office: Office) -> None:
+    """The provider announces no expiry; a poll finds it."""
+    handle = await office.start()
+    document_id = await office.sent(handle)
+    document = {"id": document_id, "name": "Statement of Work", "status": "expired"}
+    body = {"data": {"document": document, "recipients": []}}
+    await office.break_call(LOOK, "status", status=200, body=body, times=None)
+    await office.skip(handle, timedelta(minutes=2))
+    result = await office.result(handle)
+    assert (result.outcome, result.resolved_by) == (Outcome.EXPIRED, "poll")
+
+
 async def test_an_event_alone_completes_nothing(office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)

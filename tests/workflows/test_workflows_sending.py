@@ -87,6 +87,19 @@ async def test_any_logged_event_is_evidence_where_sent_is_not_subscribed(office:
     assert await office.sent(handle) == document_id
 
 
+async def test_a_log_whose_filters_misbehave_is_evidence_too(office: Office) -> None:
+    """As they do in production: asked for what was delivered, it answers with what was not."""
+    agreement = an_agreement()
+    await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"filters_work": False})
+    try:
+        await office.break_call(SEND, "drop", at="after")
+        handle = await office.start(agreement)
+        await office.skip(handle, timedelta(minutes=15))
+        assert await office.documents_of(agreement) == [await office.sent(handle)]
+    finally:
+        await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"filters_work": True})
+
+
 async def test_a_stranger_with_our_marker_is_not_adopted(office: Office) -> None:
     stranger = await office.sent(await office.start())
     await office.break_call(SEND, "drop", at="before")
@@ -182,7 +195,8 @@ async def test_a_document_that_shows_up_after_a_second_send_is_shown_not_voided(
     await office.break_call(SEND, "drop", at="late", commit_after=1)
     await office.sandbox.call("DELETE", "/api/webhooks/signature")
     handle = await office.start(agreement)
-    await lost(office, handle)
+    status = await lost(office, handle)
+    assert "(delivery log: refused (404))" in str(status.needs_attention)
     await office.resolve(handle, "send_again")
     adopted = await office.sent(handle)
     (late,) = {*await committed(office, agreement.reference, count=2)} - {adopted}
