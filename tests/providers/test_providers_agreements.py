@@ -35,9 +35,9 @@ async def office(
     await sandbox.call("DELETE", "/_sandbox/faults")
 
 
-async def refused(office: Office) -> int:
-    """How many calls the fault has spoilt."""
-    return int((await office.sandbox.call("GET", "/_sandbox/faults"))["api"][0]["hits"])
+async def refused(office: Office, *, rule: int = 0) -> int:
+    """How many calls a fault has spoilt."""
+    return int((await office.sandbox.call("GET", "/_sandbox/faults"))["api"][rule]["hits"])
 
 
 @pytest.mark.parametrize("status", REFUSALS)
@@ -94,13 +94,22 @@ async def finish(office: Office, handle: Handle) -> None:
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
-async def test_an_outage_fails_nothing_and_nothing_goes_out_twice(office: Office) -> None:
-    await office.break_call("*", "status", status=503, times=None)
-    agreements = [an_agreement() for _ in range(8)]
-    handles = [await office.start(each) for each in agreements]
-    await office.eventually(lambda: refused(office), lambda hits: hits >= 3 + 2)
-    await office.mend()
-    await check_sent_once(office, handles)
+async def test_an_outage_fails_nothing_and_nothing_goes_out_twice(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """While it lasts as many calls reach the provider as open the circuit, one per slot, and the probes."""
+    slots, down = 4, {"do": "status", "status": 503, "times": None}
+    probes, calls = {**down, "path": "/v1/deliverable", "method": "GET"}, {**down, "path": "*"}
+    async with open_office(client, time_skipper, sandbox, tmp_path, OPTIONS, provider_slots=slots) as office:
+        await sandbox.call("PUT", "/_sandbox/faults", {"api": [probes, calls]})
+        handles = [await office.start() for _ in range(30)]
+        await office.eventually(lambda: refused(office), lambda probed: probed >= 3)
+        met = await refused(office, rule=1)
+        assert OPTIONS.circuit_failures <= met <= OPTIONS.circuit_failures + slots
+        await office.mend()
+        await check_sent_once(office, handles)
+        for handle in handles:
+            await handle.terminate()
 
 
 async def check_sent_once(office: Office, handles: list[Handle]) -> None:

@@ -215,7 +215,9 @@ async def open_office(
     store = FolderStore(folder)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with (
-        connection.open_provider(Rotating(theirs), provider or ProviderSettings(), slots=20) as opened,
+        connection.open_provider(
+            Rotating(theirs), provider or ProviderSettings(), slots=ours.provider_slots
+        ) as opened,
         workflow_worker(client, store, ours),
         provider_worker(client, opened, store, ours, sender),
     ):
