@@ -25,7 +25,7 @@ class DocumentActivities:
 
     @activity.defn
     async def generate(self, task: GenerateInput) -> DeliverableSource:
-        """Generate from a template: one call, two when it is repeated; one more to learn what it needs.
+        """Generate from a template: two calls, three when it is repeated; one less where its needs are known.
 
         A repetition first looks for what an earlier attempt may have made: a second document harms nobody,
         but costs money.

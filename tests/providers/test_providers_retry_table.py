@@ -113,7 +113,7 @@ class TestPolicies:
         assert policies.VOID.attempt > write
         assert policies.REMIND.attempt > write
         assert policies.INVITE.attempt > write
-        assert policies.GENERATE.attempt > read + write
+        assert policies.GENERATE.attempt > 2 * read + write
         assert policies.LOOK.attempt > read
         assert policies.IDENTIFY.attempt > read
         assert policies.SEARCH.attempt > 10 * read

@@ -59,7 +59,6 @@ class Bench:
     def __init__(self, desk: Desk, folder: Path) -> None:
         store, sender = FolderStore(folder), Sender(name="Example", email="contracts@example.com")
         self.desk = desk
-        self.documents = DocumentActivities(desk.client)
         self.signatures = SignatureActivities(desk.client, store, sender)
         self.archive = ArchiveActivities(desk.client, store, StoreKeys("test", "default")).archive
         self.mark = {"reference": f"steps-{uuid.uuid4().hex[:8]}", "tag": "abc123"}
@@ -85,9 +84,9 @@ async def test_every_step_makes_the_calls_that_it_documents(bench: Bench, comple
     mark, signatures = bench.mark, bench.signatures
     variables = {"CustomerName": "Ann", "EffectiveDate": "today"}
     source = TemplateSource(template_id=TEMPLATE_ID, variables=variables)
-    for attempt in (1, 2):
+    for attempt in (1, 2):  # the second at another worker, which has yet to learn what the template needs
         task = GenerateInput(**mark, title=f"NDA {attempt}", source=source)
-        made = await bench.run(bench.documents.generate, task, attempt=attempt)
+        made = await bench.run(DocumentActivities(bench.desk.client).generate, task, attempt=attempt)
     document_id = (await bench.run(signatures.send, a_send(bench, made))).document_id
     sent = {**mark, "document_id": document_id}
     found = await bench.run(signatures.identify, IdentifyInput(**sent, signers=(ANN,)))
