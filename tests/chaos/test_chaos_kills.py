@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.chaos.chaos_collect import shown
 from tests.chaos.chaos_scene import Scene
 from tests.workflows.office import SEND, an_agreement
 from workflows.messages import Outcome, WaitingFor
@@ -44,6 +45,27 @@ async def test_a_worker_killed_in_a_send_that_the_provider_never_did_asks_a_pers
     assert await scene.office.documents_of(agreement) == []
     await scene.office.resolve(handle, "abandon")
     assert (await scene.office.result(handle)).outcome is Outcome.ABANDONED
+
+
+async def test_the_ledger_shows_a_document_that_the_workflow_overlooked(scene: Scene) -> None:
+    """Else the second rule could not tell a lost send from one that nobody looked for."""
+    agreement = an_agreement()
+    faults = {
+        "api": [
+            {"path": SEND, "do": "drop", "at": "after"},
+            {"path": "/api/webhooks/*", "do": "status", "status": 403, "body": "", "times": None},
+        ],
+        "webhooks": [{"do": "drop", "times": None}],
+    }
+    await scene.office.sandbox.call("PUT", "/_sandbox/faults", faults)
+    handle = await scene.office.start(agreement)
+    await scene.office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
+    found = await shown(scene.stack, scene.office.client, {agreement.reference})
+    assert found == {agreement.reference: 1}
+    (document_id,) = await scene.office.documents_of(agreement)
+    await scene.office.resolve(handle, "adopt", document_id)
+    await scene.office.mend()
+    assert (await scene.completed(handle, agreement.reference))[0].document_id == document_id
 
 
 async def test_a_worker_killed_between_commit_and_report_adopts_the_same_document(scene: Scene) -> None:
