@@ -103,8 +103,8 @@ def _same_deadline(deadline: datetime | None, former: Recorded) -> bool:
 
 
 def _taken(reference: str, by: str, *, runs: bool) -> ReferenceTakenError:
+    signer = "; replace-signer exchanges a signer" if runs else ""
     return ReferenceTakenError(
         f"reference {reference} {'is' if runs else 'was'} used by an agreement with {by}: take another, for "
-        f"example {next_reference(reference)} (with --supersedes {reference} if it replaces that one); "
-        "replace-signer exchanges a signer"
+        f"example {next_reference(reference)} (with --supersedes {reference} if it replaces that one){signer}"
     )

@@ -119,7 +119,10 @@ def test_what_has_ended_is_not_started_again(shell: Shell, stack: Stack, draft: 
     again = asyncio.run(start_agreement(draft))
     assert (again.already_running, again.already_ended) == (False, True)
     said = _refused(shell, draft | {"title": "Another order"})
-    assert said.startswith(f"reference {reference} was used by an agreement with other content (title): take")
+    assert said == (
+        f"reference {reference} was used by an agreement with other content (title): take another, for "
+        f"example {reference}.2 (with --supersedes {reference} if it replaces that one)"
+    )
     assert _documents(stack, reference) == before
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from commands.agreements import agreement_result, agreement_status
+from commands.errors import ExitCode
 from commands.reuse import next_reference
 from countersign.local.stack import Stack
 from tests.commands.shell import Shell, start_waiting
@@ -77,6 +78,17 @@ def test_a_mistake_leaves_the_first_as_it_is(
     ran = shell("replace-signer", reference, *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert says in ran.err
+    assert _status(shell, reference)["stage"] == "awaiting_signatures"
+
+
+def test_a_reference_of_another_agreement_leaves_the_first_as_it_is(shell: Shell, reference: str) -> None:
+    taken = f"sup-{uuid.uuid4().hex[:10]}"
+    asyncio.run(start_waiting(taken))
+    ran = shell("replace-signer", reference, *_BY, "--new-reference", taken)
+    assert (ran.code, ran.out) == (ExitCode.REFERENCE_TAKEN, "")
+    assert ran.err.startswith(
+        f"reference {taken} is used by an agreement with other content (signers, supers"
+    )
     assert _status(shell, reference)["stage"] == "awaiting_signatures"
 
 
