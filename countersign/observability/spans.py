@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from temporalio.client import Interceptor
@@ -15,6 +15,7 @@ from temporalio.contrib.opentelemetry import TracingInterceptor, TracingWorkflow
 from temporalio.worker import WorkflowInboundInterceptor, WorkflowInterceptorClassInput
 
 import countersign
+from countersign.observability.redaction import redact
 from countersign.observability.webhook_spans import WebhookSpans
 
 
@@ -69,8 +70,32 @@ def _provider(role: str) -> TracerProvider:
     name = os.environ.get("OTEL_SERVICE_NAME") or f"countersign-{role}"
     resource = Resource.create({"service.name": name, "service.version": countersign.__version__})
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider.add_span_processor(BatchSpanProcessor(_Exporter()))
     return provider
+
+
+class _Exporter(OTLPSpanExporter):
+    """Redacts as logs are redacted: a span that fails takes its exception along, message and stack."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return super().export([_redacted(each) for each in spans])
+
+
+def _redacted(span: ReadableSpan) -> ReadableSpan:
+    return ReadableSpan(
+        span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=redact(span.attributes),
+        events=[Event(each.name, redact(each.attributes), each.timestamp) for each in span.events],
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code, redact(span.status.description)),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
 
 
 class _Temporal(TracingInterceptor):

@@ -29,8 +29,10 @@ class Collector:
 
     url: str = ""
     spans: list[Span] = field(default_factory=list)
+    received: bytes = b""
 
     def take(self, body: bytes) -> None:
+        self.received += body
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             about = {each.key: each.value.string_value for each in resource.resource.attributes}
             for scope in resource.scope_spans:

@@ -17,9 +17,11 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from commands.agreements import agreement_result
 from commands.demo import SERVICES_AGREEMENT
-from countersign.observability import tracing, webhook_spans
+from countersign.observability import redaction, tracing, webhook_spans
+from countersign.observability.patterns import MASK
+from countersign.observability.spans import Spans
 from countersign.observability.webhook_spans import WebhookSpans
-from tests.observability.collector import Collector, Span
+from tests.observability.collector import Collector, Span, collecting
 from tests.observability.watched import PATIENCE, Watched
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +156,24 @@ async def test_a_missing_extra_is_named(watched: Watched) -> None:
 
 
 @pytest.mark.heavy
+def test_what_a_failed_span_takes_along_is_redacted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_protected", set())
+    monkeypatch.setattr(redaction, "_known", None)
+    redaction.protect("swordfish of the seas")
+    with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        spans = Spans("worker")
+        with pytest.raises(ValueError, match="seas"), spans._tracer.start_as_current_span("fails"):
+            raise ValueError("ada.canary" + "@example.com has the swordfish of the seas")
+        spans.flush()
+        spans._provider.shutdown()
+    assert [span.name for span in collector.spans] == ["fails"]
+    assert b"exception.stacktrace" in collector.received
+    assert MASK.encode() in collector.received
+    for canary in (b"ada.canary@", b"swordfish of"):
+        assert canary not in collector.received
+
+
 async def test_a_collector_that_is_away_delays_nobody(watched: Watched) -> None:
     ended = await watched.complete_one()
     nowhere = "http://127.0.0.1:1"

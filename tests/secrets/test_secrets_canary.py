@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from base64 import b64encode
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from countersign.local.processes import Part, answers
 from countersign.local.stack import Stack
 from countersign.loopback import LOOPBACK
 from countersign.observability.patterns import MASK
+from tests.observability.collector import Collector, collecting
 from tests.secrets import canaries
 from tests.workflows.office import SEND, TEMPLATE, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
@@ -63,6 +64,7 @@ class House:
     client: Client
     webhook_secret: str
     metrics: list[int]
+    collector: Collector
     out: bytes = b""
 
     @property
@@ -98,8 +100,14 @@ def _get(url: str) -> bytes:
     return content
 
 
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with collecting() as collector:
+        yield collector
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[House]:
     metrics = [free_port(), free_port()]
     planned = replace(
         plan(tmp_path_factory.mktemp("canary"), Ports.pick()),
@@ -114,6 +122,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             "COUNTERSIGN_LOG_BODIES": "redacted",
             "COUNTERSIGN_WORKER_METRICS_PORT": str(metrics[0]),
             "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(metrics[1]),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
         },
     )
     async with Stack(planned) as stack:
@@ -125,7 +135,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         await _start_door(stack)
         client = await connect(environment=stack.env, codec=EncryptionCodec({"k1": KEY}))
         office = Office.on(stack, client)
-        yield House(stack, office, client, secret, metrics)
+        yield House(stack, office, client, secret, metrics, collector)
 
 
 async def _start_door(stack: Stack) -> None:
@@ -256,6 +266,7 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
         "Temporal's log": house.log("temporal"),
         "command line": house.out,
         "metrics": await house.pages(),
+        "traces": house.collector.received,
         "visible in Temporal": "".join(described).encode(),
         "histories": "".join([(await handle.fetch_history()).to_json() for handle in handles]).encode(),
         "Temporal's database": b"".join(
@@ -276,6 +287,10 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
     ]
     assert b"signalled" in places["door's log"]
     assert b"canary-1" in places["command line"]
+    assert {span.service for span in house.collector.spans} >= {
+        "countersign-worker",
+        "countersign-webhooks",
+    }
 
 
 def lacks(line: dict[str, Any]) -> set[str]:

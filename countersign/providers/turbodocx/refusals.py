@@ -8,6 +8,8 @@
 import re
 from typing import Any, Final
 
+from countersign.observability.patterns import MASK
+from countersign.observability.redaction import redact
 from countersign.providers.calls import Call
 from countersign.providers.outcomes import Refusal
 
@@ -62,5 +64,6 @@ def _safe(message: str, private: tuple[str, ...]) -> str:
         if len(text) > 1:
             message = re.sub(re.escape(text), "…", message, flags=re.IGNORECASE)
     message = " ".join(message.split())
-    kept = _UUID_OR_PRIVATE.sub(lambda found: found["uuid"] or "…", message[:_MESSAGE_LIMIT])
-    return kept if len(message) <= _MESSAGE_LIMIT else kept + "…"
+    keyless = str(redact(message[: 4 * _MESSAGE_LIMIT])).replace(MASK, "…")  # providers may quote keys, too
+    kept = _UUID_OR_PRIVATE.sub(lambda found: found["uuid"] or "…", keyless)
+    return kept if len(kept) <= _MESSAGE_LIMIT else kept[:_MESSAGE_LIMIT] + "…"
