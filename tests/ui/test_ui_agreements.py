@@ -89,6 +89,18 @@ async def test_the_timeline_names_each_step(page: Page, shown: Shown) -> None:
     await keep(page, "timeline")
 
 
+async def test_a_waiting_agreement_says_in_its_events_what_it_is_about_and_waits_for(
+    page: Page, shown: Shown
+) -> None:
+    await page.goto(shown.url(shown.waiting, "history"))
+    for event, summary in (
+        ("Workflow Execution Started", "Services Agreement"),
+        ("Timer Started", "look at the provider"),
+    ):
+        row = page.get_by_role("row").filter(has_text=event).filter(has_text=summary)
+        await expect(row.first, event).to_be_visible(timeout=PATIENCE)
+
+
 async def test_each_saved_filter_shows_what_it_is_for(page: Page, shown: Shown) -> None:
     document = (await agreement_status(shown.completed.reference, client=shown.client)).document_id
     for name, query in saved_filters(now="2100-01-01T00:00:00Z", document=str(document)).items():
