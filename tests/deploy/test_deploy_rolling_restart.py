@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from commands.agreements import agreement_result
+from commands.agreements import agreement_result, agreement_status
 from commands.demo import example_agreement
 from commands.local import plan
 from commands.starting import start_agreement
@@ -22,10 +22,11 @@ from countersign.local.stack import Stack
 from tests.observability.watched import Watched
 from workflows.messages import AgreementResult, Outcome
 
-pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(500)]
 
 AGREEMENTS = 200
 AT_ONCE = 25
+PATIENCE = 180  # longer than a step that got lost takes to be tried again
 WORKERS = ("worker-1", "worker-2")
 
 
@@ -59,10 +60,13 @@ async def replace_workers(watched: Watched, folder: Path, done: list[AgreementRe
 async def document(watched: Watched, reference: str) -> str:
     """Wait until an agreement's document is at the provider; workers may be away, so they are not asked."""
     path = f"/_sandbox/documents?title=%5B{reference}~"
-    async with asyncio.timeout(120):
-        while not (found := (await watched.stack.sandbox.call("GET", path))["documents"]):  # noqa: ASYNC110  # it is the sandbox's state
-            await asyncio.sleep(0.2)
-        return str(found[0]["id"])
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not (found := (await watched.stack.sandbox.call("GET", path))["documents"]):  # noqa: ASYNC110  # it is the sandbox's state
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pytest.fail(f"no document: {await agreement_status(reference, client=watched.client)}")
+    return str(found[0]["id"])
 
 
 async def run_one(
