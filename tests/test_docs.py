@@ -1,9 +1,15 @@
 """What the docs point at exists."""
 
+import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from commands.cli import app
+from countersign.settings import GROUPS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -11,6 +17,8 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 FILE = re.compile(
     r"`((?:activities|benchmarks|commands|countersign|deploy|docs|tests|workflows)/[\w./-]*|\w+\.py)`"
 )
+COMMAND = re.compile(r"(?:`|^ {4}).*?python (starter\.py|-m countersign\.\w+)([^`\n]*)", re.MULTILINE)
+VARIABLE = re.compile(r"\b(?:TURBODOCX|COUNTERSIGN)_[A-Z][A-Z_]*[A-Z]\b")
 MADE_IN_EXAMPLES = {"activities/announcements.py"}
 
 
@@ -26,3 +34,32 @@ def test_files_that_are_named_exist(page: Path) -> None:
     known = {path.name for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
     missing = [each for each in named if not (ROOT / each).exists() and each not in known]
     assert missing == []
+
+
+def verb_of(words: list[str]) -> Any:
+    """Follow a command's words to its verb; each is a verb of the one before, or an argument."""
+    command: Any = typer.main.get_command(app)
+    for word in words:
+        command = getattr(command, "commands", {}).get(word, command)
+    return command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_named_exist(page: Path) -> None:
+    for program, arguments in COMMAND.findall(page.read_text()):
+        words = arguments.split()
+        if program != "starter.py":
+            assert importlib.util.find_spec(program.split()[1]) is not None, program
+            continue
+        verb = verb_of(words)
+        assert verb.name in words, f"starter.py{arguments}"
+        options = {option for each in verb.params for option in (*each.opts, *each.secondary_opts)}
+        unknown = {word for word in words if word.startswith("--")} - options - {"--help"}
+        assert unknown == set(), f"starter.py{arguments}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_settings_that_are_named_exist(page: Path) -> None:
+    known = {kind.variable(name) for kind in GROUPS for name in kind.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    assert {each for each in VARIABLE.findall(page.read_text()) if each not in known} == set()

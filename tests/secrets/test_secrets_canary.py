@@ -318,6 +318,14 @@ async def test_every_line_says_which_agreement_and_whose(house: House, tmp_path:
         lambda: asyncio.to_thread(lambda: about(house.log("door"))),
         lambda told: any(line["kind"] == "completed" for line in told),
     )
+    calls = [line for line in about(house.log("worker")) if line["event"] == "provider call"]
+    assert {(line["method"], line["path"]) for line in calls} >= {
+        ("POST", "/v1/deliverable"),
+        ("POST", SEND),
+        ("GET", "/turbosign/documents/{id}/download"),
+    }
+    for line in calls:
+        assert line.keys() >= {"host", "status", "ms", "attempt", "request_id"}
     for log in (house.log("worker"), house.log("door"), house.out[before:]):
         assert [(line, lack) for line in lines(log) if (lack := lacks(line))] == []
         assert {(line["run_id"], line["initiated_by"]) for line in about(log)} == {(run_id, "user-17")}

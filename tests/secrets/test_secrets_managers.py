@@ -4,6 +4,7 @@ import json
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,41 @@ def test_it_gives_what_is_set_nowhere_else(manager: Manager, monkeypatch: pytest
     monkeypatch.setenv(NAME, "whsec_from-the-environment")
     assert secret() == "whsec_from-the-environment"
     assert read(WebhookSettings).where(NAME) == "environment"
+
+
+def put(place: str, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a secret in a place that says which one it is."""
+    value = f"whsec_from-{place}"
+    match place:
+        case "environment":
+            monkeypatch.setenv(NAME, value)
+        case "a file":
+            Path("file").write_text(value)
+            monkeypatch.setenv(f"{NAME}_FILE", "file")
+        case ".env":
+            Path(".env").write_text(f"{NAME}={value}\n")
+            Path(".env").chmod(0o600)
+        case "a folder":
+            Path("folder").mkdir()
+            Path("folder", NAME).write_text(value)
+            monkeypatch.setenv("COUNTERSIGN_SECRETS_DIR", "folder")
+        case _:
+            manager.put(NAME, value)
+
+
+@pytest.mark.parametrize(
+    ("stronger", "weaker"),
+    [
+        *combinations(("environment", ".env", "a folder", "a manager"), 2),
+        *(("a file", each) for each in (".env", "a folder", "a manager")),
+    ],
+)
+def test_of_two_places_the_stronger_wins(
+    hashicorp: Manager, monkeypatch: pytest.MonkeyPatch, stronger: str, weaker: str
+) -> None:
+    for place in (weaker, stronger):
+        put(place, hashicorp, monkeypatch)
+    assert secret() == f"whsec_from-{stronger}"
 
 
 def test_a_secret_that_it_lacks_is_not_set(manager: Manager) -> None:
