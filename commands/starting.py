@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from commands import provider
 from commands.connecting import explained, shared_client
 from commands.drafting import check_draft
+from commands.errors import UnknownAgreementError
 from commands.files import LocalFile, store_file
 from commands.reuse import StartedAgreement, failed_before_sending, find_former
 from commands.settings import load_settings
@@ -32,19 +33,29 @@ _RPC_TIMEOUT: Final = timedelta(seconds=10)
 
 
 async def check_agreement(
-    agreement: AgreementInput | Mapping[str, Any], *, ask_provider: bool = True
+    agreement: AgreementInput | Mapping[str, Any],
+    *,
+    ask_provider: bool = True,
+    client: Client | None = None,
 ) -> AgreementInput:
     """Check everything that can be checked without starting or sending anything.
 
     Args:
         agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
         ask_provider: Where this process has the provider's key, ask about template, variables and roles.
+        client: A connection to use.
 
     Raises:
         BadInputError: The agreement cannot work.
-        UnreachableError: The provider does not answer.
+        ReferenceTakenError: The reference belongs to an agreement with other content.
+        UnreachableError: Temporal or the provider does not answer.
     """
     checked, _ = await _checked(agreement, ask_provider=ask_provider)
+    client = client or await shared_client()
+    with suppress(UnknownAgreementError):
+        async with explained(checked.reference):
+            if not await failed_before_sending(client, checked.reference):
+                await find_former(client, checked)
     return checked
 
 

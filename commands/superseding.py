@@ -1,7 +1,5 @@
 """Replace one agreement by another: void the first, then start the second, linked to it."""
 
-from contextlib import suppress
-
 from temporalio.client import Client
 
 from commands.agreements import (
@@ -10,9 +8,8 @@ from commands.agreements import (
     agreement_status,
     void_agreement,
 )
-from commands.connecting import explained, shared_client
-from commands.errors import BadInputError, RefusedError, UnknownAgreementError
-from commands.reuse import StartedAgreement, failed_before_sending, find_former, next_reference
+from commands.errors import BadInputError, RefusedError
+from commands.reuse import StartedAgreement, next_reference
 from commands.starting import check_agreement, start_agreement
 from workflows.messages import AgreementInput, AgreementStatus, Outcome, Signer
 
@@ -63,8 +60,7 @@ async def supersede(
 ) -> StartedAgreement:
     """Void an agreement and, once that is confirmed, start another that is linked to it."""
     draft = new.model_dump(exclude={"continued"}) | {"supersedes": old.reference}
-    new = await check_agreement(draft)
-    await _check_reference(new, client or await shared_client())
+    new = await check_agreement(draft, client=client)
     reason = f"Superseded by {new.reference}."
     status = await agreement_status(old.reference, client=client)
     if status.result is None:
@@ -75,14 +71,6 @@ async def supersede(
     if outcome != Outcome.VOIDED:
         raise RefusedError(f"{old.reference} ended {outcome} before it was voided; nothing was started")
     return await start_agreement(new, client=client)
-
-
-async def _check_reference(new: AgreementInput, client: Client) -> None:
-    """Refuse a reference that another agreement has, before anything is voided for its sake."""
-    with suppress(UnknownAgreementError):
-        async with explained(new.reference):
-            if not await failed_before_sending(client, new.reference):
-                await find_former(client, new)
 
 
 def _was_voided(status: AgreementStatus, reason: str) -> bool:

@@ -66,6 +66,7 @@ async def _end(reference: str) -> None:
 def _refused(shell: Shell, draft: dict[str, Any]) -> str:
     """Start from the command line and from the API, which must say the same; returns the sentence."""
     code, out, err = _start(shell, draft)
+    assert shell("start", "draft.json", "--dry-run").err == err
     with pytest.raises(CommandError) as raised:
         asyncio.run(start_agreement(draft))
     assert (code, out) == (ExitCode.REFERENCE_TAKEN, "")
@@ -205,6 +206,8 @@ def test_content_that_cannot_be_read_is_another(
     with monkeypatch.context() as encrypted:
         encrypted.setenv("COUNTERSIGN_ENCRYPTION_KEYS", _KEY)
         asyncio.run(_start_by_name(draft, "nobody-listens"))
+        same = draft | {"signers": ["Ada Lovelace <ada@example.com>"], "deadline": None}
+        assert asyncio.run(start_agreement(same)).already_running
     assert "used by an agreement with content that cannot be read here: take another" in _refused(
         shell, draft
     )
