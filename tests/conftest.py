@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import pytest_asyncio
@@ -37,13 +38,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def cannot_run(why: str) -> NoReturn:
+    """Skip a test that this machine cannot run; under CI that is a failure."""
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+    raise AssertionError
+
+
 def tool(name: str, package: str | None = None) -> str:
-    """Find a program that pip does not bring; without it a test is skipped, and under CI it fails."""
+    """Find a program that pip does not bring; without it a test cannot run."""
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
     if found is None:
-        missing = f"no {name} on this machine: apt-get install {package or name}"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
-    return str(found)
+        cannot_run(f"no {name} on this machine: apt-get install {package or name}")
+    return found
 
 
 def temporal_executable() -> str | None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-import pytest
+from tests.conftest import cannot_run
 
 _NOBODY: Final = 65534
 
@@ -28,10 +28,10 @@ def files_limited_to(size: int) -> Iterator[None]:
 
 @contextmanager
 def small_disk(folder: Path, size: int) -> Iterator[None]:
-    """Put a disk of so many bytes on a folder; skips the test where nobody may mount."""
+    """Put a disk of so many bytes on a folder; where nobody may mount, the test cannot run."""
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk takes root")
+        cannot_run("mounting a small disk takes root")
     try:
         yield
     finally:

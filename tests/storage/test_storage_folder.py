@@ -54,6 +54,7 @@ async def test_a_full_disk_is_a_storage_error_and_leaves_nothing(store: FolderSt
     assert (await put(store, "big", b"x" * 100_000)).size == 100_000
 
 
+@pytest.mark.heavy
 async def test_a_disk_that_fills_up_while_a_file_is_written_keeps_nothing_of_it(tmp_path: Path) -> None:
     with small_disk(tmp_path, 256 * 1024):
         store = FolderStore(tmp_path)

@@ -73,6 +73,7 @@ async def test_a_store_that_is_down_for_days_keeps_the_agreement_signed_and_visi
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
+@pytest.mark.heavy
 async def test_a_full_disk_holds_the_archive_up_and_nothing_else(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> None:
