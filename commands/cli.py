@@ -1,6 +1,7 @@
 """The command line: every verb, by name."""
 
 import os
+from logging import getLogger
 from typing import Final
 
 import typer
@@ -22,6 +23,7 @@ from commands.void import void
 from commands.watch import watch
 from countersign.entry import leave
 from countersign.observability import logging
+from countersign.observability.core_logs import CORE
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -64,3 +66,5 @@ def configure_logs() -> None:
     """Log warnings only, unless the environment asks for more: people read what the commands print."""
     told = os.environ.get("COUNTERSIGN_LOG_LEVEL")
     logging.configure(level=told if told in _LEVELS else "WARNING", service="starter")
+    if told not in _LEVELS:
+        getLogger(CORE).setLevel("ERROR")  # of a lost connection the commands tell in their own words

@@ -23,10 +23,10 @@ def test_what_is_missing_is_named(
         tool("divining-rod", "rods")
 
 
-def test_only_few_places_decide_what_is_skipped() -> None:
+def test_one_place_decides_what_is_skipped() -> None:
     skipping = re.compile(r"pytest\.(mark\.skip\w*|importorskip|skip\b)")
     found = {path.name for path, text in SOURCES.items() if skipping.search(text)}
-    assert found == {"conftest.py", "disks.py"}, "disks.py: it is a right that may be missing, not a tool"
+    assert found == {"conftest.py"}
 
 
 def test_make_installs_what_tests_ask_for() -> None:

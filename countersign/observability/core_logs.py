@@ -6,9 +6,12 @@ from typing import Final
 
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 
+CORE: Final = "temporalio.core"
+"""The logger that its lines come from."""
+
 FORWARDED: Final = LoggingConfig(
     filter=LoggingConfig.default.filter,
-    forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+    forwarding=LogForwardingConfig(logger=logging.getLogger(CORE)),
 )
 """For every runtime that is made; by itself the core writes to stderr."""
 

@@ -23,6 +23,7 @@ from commands.following import follow_agreement
 from commands.listing import list_agreements
 from commands.schemas import PUBLISHED, schema_of
 from commands.starting import start_agreement
+from commands.verbs import out
 from countersign.connection import connect
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
@@ -109,7 +110,7 @@ def test_every_session_in_using_is_as_shown(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(discretion, "is_for_eyes", lambda: True)  # the page shows a terminal
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(out, "width", 200)
     direction = ""
     for part in PART.finditer(USING):
         if part["direction"]:
