@@ -19,7 +19,7 @@ from countersign.connection import connect, data_converter
 from countersign.local.ports import Ports, free_port
 from countersign.local.processes import Part, Supervisor, says
 from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
-from countersign.local.stack import Stack
+from countersign.local.stack import PARTS, Stack
 from workflows import attributes
 
 _SPEED = {
@@ -137,3 +137,6 @@ async def standing_stack(
     extra = {"SANDBOX_RETRY_DELAYS": "1,2", "SSL_CERT_FILE": str(folder / "authority.pem")}
     async with Stack(replace(plan(folder, Ports.pick()), extra_env=extra)) as stack:
         yield stack, await connect(environment=stack.env)
+        for name in PARTS:  # a graceful stop would wait for work that nobody needs any more
+            if stack.supervisor.is_running(name):
+                stack.supervisor.kill(name)

@@ -96,6 +96,7 @@ def _shown_in_using() -> list[str]:
     return section.split("```text\n")[1].split("```")[0].splitlines()
 
 
+@pytest.mark.heavy
 async def test_without_the_delivery_log_it_says_so_and_looks_where_it_can(
     shell: Shell, standing_stack: tuple[Stack, Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ async def test_then_one_that_was_downloaded_before(tmp_path: Path, monkeypatch: 
     assert await temporal.find_temporal(downloaded.parent) == downloaded
 
 
+@pytest.mark.heavy
 async def test_the_server_keeps_its_workflows_when_killed(tmp_path: Path) -> None:
     plan = Plan(
         folder=tmp_path,

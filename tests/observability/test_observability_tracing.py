@@ -174,6 +174,7 @@ def test_what_a_failed_span_takes_along_is_redacted(monkeypatch: pytest.MonkeyPa
         assert canary not in collector.received
 
 
+@pytest.mark.heavy
 async def test_a_collector_that_is_away_delays_nobody(watched: Watched) -> None:
     ended = await watched.complete_one()
     nowhere = "http://127.0.0.1:1"

@@ -27,6 +27,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.heavy
 def test_sigkill_loses_nothing_that_was_answered(tmp_path: Path, receiver: Receiver) -> None:
     data = str(tmp_path / "data")
     process, url = start_sandbox("--data-dir", data, "--retry-delays", "0.05,0.05")

@@ -66,6 +66,7 @@ async def test_a_send_that_outlives_the_graceful_stop_is_unknown_and_adopted(wor
         await handle.terminate()
 
 
+@pytest.mark.heavy
 async def test_one_that_the_provider_never_did_waits_for_a_person(worker: Worker) -> None:
     agreement = an_agreement()
     async with worker(graceful_stop_seconds=0.1) as office:
