@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary
 from temporalio.client import (
     Client,
     WorkflowFailureError,
+    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -56,6 +57,11 @@ async def explained(reference: str) -> AsyncIterator[None]:
         yield
     except WorkflowUpdateFailedError as error:
         raise RefusedError(f"{reference}: {_innermost(error.cause)}") from None
+    except WorkflowQueryFailedError as error:  # its worker stood still, or runs code that does not fit
+        why = str(error).partition("\n")[0]
+        raise UnreachableError(
+            f"{reference}: its worker cannot answer: {why} Trying again is safe; the worker's log tells more"
+        ) from None
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         raise UnreachableError(f"{reference}: {_NO_WORKER}") from None
     except WorkflowFailureError as error:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from logging import getLogger
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from temporalio.service import RPCError
 from countersign import entry
 from countersign.connection import connect
 from countersign.local.stack import Stack
+from countersign.observability.core_logs import CORE
 from tests.chaos.chaos_collect import RUNNING, UNSENT, WAITING, collect, references, shown
 from tests.chaos.chaos_evidence import Evidence
 from tests.chaos.chaos_ground import NAIVE_WORKER, WORKER, Parts, ground
@@ -210,6 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--two-step", action="store_true", help="with signers invited apart from the send")
     parser.add_argument("--naive", action="store_true", help="with a worker that repeats sends blindly")
     parser.add_argument("--folder", type=Path, help="where everything is kept")
+    getLogger(CORE).setLevel("CRITICAL")  # that connections break is no news
     return entry.run(_main(parser.parse_args(arguments)))
 
 
