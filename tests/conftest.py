@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,6 +22,9 @@ from countersign.local.processes import Part, Supervisor, says
 from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
 from countersign.local.stack import PARTS, Stack
 from workflows import attributes
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, as its children would be
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SPEED = {
     "limit.historyCount.suggestContinueAsNew": "200",
