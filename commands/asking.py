@@ -14,7 +14,9 @@ def can_ask() -> bool:
 
 
 def confirm(question: str) -> bool:
-    """Ask a question whose answer is no, unless somebody says yes; Ctrl-C ends the command.
+    """Ask a question whose answer is no, unless somebody says yes, also at the end of the input.
+
+    Ctrl-C ends the command.
 
     Raises:
         asyncio.CancelledError: Ctrl-C: the event loop cannot tell it while it waits here.
@@ -22,6 +24,8 @@ def confirm(question: str) -> bool:
     before = signal.signal(signal.SIGINT, _cancel)
     try:
         return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False
     finally:
         signal.signal(signal.SIGINT, before)
 

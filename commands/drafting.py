@@ -125,23 +125,37 @@ def _problem(error: dict[str, Any]) -> str:
     """Say what is wrong where, without the value, which may be somebody's."""
     where = [each for each in error["loc"] if each not in _SOURCE_KINDS]
     place = ".".join(str(each + 1) if isinstance(each, int) else str(each) for each in where)
-    if place == "signers" and error["type"] == "too_short":
+    kind = error["type"]
+    if place == "signers" and kind == "too_short":
         return "signers: name at least one"
-    if place == "source.url":
-        return "source.url: the link must begin with https://"
-    if place == "initiated_by":
-        return "initiated_by: an opaque id of up to 64 letters, digits and ._:-, never a name or an address"
-    if error["type"] == "extra_forbidden":
+    if kind == "extra_forbidden":
         return f"{place}: there is no such field{_did_you_mean(str(where[-1]))}"
-    if error["type"] == "missing":
+    if kind == "missing":
         return f"{place} is missing"
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+    return (
+        f"{place}: {_OF_PLACE.get(place) or _OF_KIND.get(kind) or error['msg'].removeprefix('Value error, ')}"
+    )
 
 
 def _did_you_mean(name: str) -> str:
     near = get_close_matches(name, AgreementInput.model_fields, 1)
     return f"; did you mean {near[0]}?" if near else ""
 
+
+_OF_PLACE: Final = {
+    "source.url": "the link must begin with https://",
+    "initiated_by": "an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
+}
+_MOMENT: Final = "write 14d, 36h or a moment with its offset, such as 2027-01-31T12:00:00Z"
+_DURATION: Final = "write a duration such as P3D or PT12H"
+_OF_KIND: Final = {
+    "datetime_parsing": _MOMENT,
+    "datetime_from_date_parsing": _MOMENT,
+    "datetime_type": _MOMENT,
+    "time_delta_parsing": _DURATION,
+    "time_delta_type": _DURATION,
+}
+"""What to write instead, by what pydantic calls the mistake."""
 
 _SOURCE_KINDS: Final = frozenset({"template", "deliverable", "file", "link", "roles"})
 """Pydantic names the kind of source that it tried; people do not need that."""

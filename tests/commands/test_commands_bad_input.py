@@ -141,7 +141,10 @@ MISTAKES = {
     "a deadline without an offset": Mistake(
         "deadline: it needs an offset, for example 2027-01-31T12:00:00Z", {"deadline": "2030-01-31T12:00:00"}
     ),
-    "a deadline that is none": Mistake("deadline: Input should be a valid datetime", {"deadline": "soon"}),
+    "a deadline that is none": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "soon"}),
+    "a reminder that is none": Mistake(
+        "reminders.every: write a duration such as P3D", {"reminders": {"every": "seven"}}
+    ),
     "too much of it": Mistake(
         "bytes, and at most 1,500,000 can be started: shorten its variables, or send a file",
         _template(variables=VARIABLES | {"Service": "x" * 1_500_000}),

@@ -199,6 +199,7 @@ def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str)
     _listed(shell, other, "--where", where)
     bulk = ("void", "--where", where, "--reason", "Season's over")
 
+    assert shell(*bulk, answer="").code == 2  # nobody answers
     refused = shell(*bulk, answer="n\n")
     assert refused.code == 2
     assert reference in refused.out
