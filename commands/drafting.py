@@ -149,7 +149,6 @@ _OF_PLACE: Final = {
 _MOMENT: Final = "write 14d, 36h or a moment with its offset, such as 2027-01-31T12:00:00Z"
 _DURATION: Final = "write a duration such as P3D or PT12H"
 _OF_KIND: Final = {
-    "datetime_parsing": _MOMENT,
     "datetime_from_date_parsing": _MOMENT,
     "datetime_type": _MOMENT,
     "time_delta_parsing": _DURATION,

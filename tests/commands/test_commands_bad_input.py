@@ -142,6 +142,7 @@ MISTAKES = {
         "deadline: it needs an offset, for example 2027-01-31T12:00:00Z", {"deadline": "2030-01-31T12:00:00"}
     ),
     "a deadline that is none": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "soon"}),
+    "a deadline of another kind": Mistake("deadline: write 14d, 36h or a moment", {"deadline": ["14d"]}),
     "a reminder that is none": Mistake(
         "reminders.every: write a duration such as P3D", {"reminders": {"every": "seven"}}
     ),

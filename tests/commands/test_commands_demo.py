@@ -4,13 +4,13 @@ import hashlib
 import re
 import signal
 import socket
-import time
 from pathlib import Path
 
 import pytest
 
 from countersign.local.processes import answers
 from tests.commands.shell import Shell
+from tests.polling import poll
 
 _STEPS = [
     r"agreement \w+ started",
@@ -114,11 +114,7 @@ def test_a_demo_that_is_stopped_half_way_leaves_nothing(fresh: Shell, number: si
     process.send_signal(number)
     assert process.wait(30) == (-number if number is signal.SIGKILL else 130)
     process.communicate()
-    for _ in range(100):
-        if not _processes_in(fresh.folder):
-            return
-        time.sleep(0.05)
-    pytest.fail(f"left behind: {_processes_in(fresh.folder)}")
+    poll(lambda: not _processes_in(fresh.folder))
 
 
 def test_a_part_that_cannot_start_is_one_sentence_and_nothing_stays(

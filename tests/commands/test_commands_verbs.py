@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 import uuid
 from typing import Any
 
@@ -14,6 +13,7 @@ from countersign.connection import connect
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
 from tests.commands.shell import Shell, start_waiting
+from tests.polling import poll
 
 
 @pytest.fixture
@@ -106,11 +106,7 @@ def test_a_reminder_goes_out(shell: Shell, stack: Stack, reference: str) -> None
     assert (ran.code, ran.out) == (0, f"{reference}: will be reminded\n")
     document_id = json.loads(shell("status", reference, "--json").out)["document_id"]
     path = f"/_sandbox/ledger?kind=reminder_sent&subject={document_id}"
-    for _ in range(100):
-        if asyncio.run(stack.sandbox.call("GET", path))["entries"]:
-            return
-        time.sleep(0.05)
-    pytest.fail("nobody was reminded")
+    assert poll(lambda: asyncio.run(stack.sandbox.call("GET", path))["entries"])
 
 
 def test_an_agreement_that_needs_no_decision_takes_none(shell: Shell, reference: str) -> None:
@@ -175,14 +171,13 @@ def test_list_shows_the_oldest_first_and_filters(shell: Shell, reference: str) -
 
 def _listed(shell: Shell, awaited: str | None, *filters: str) -> list[str]:
     """List; wait for one that must be there, since Temporal's index comes a moment later."""
-    for _ in range(100):
+
+    def listed() -> list[str]:
         ran = shell("list", "--json", *filters)
         assert ran.code == 0, ran.err
-        references = [each["reference"] for each in json.loads(ran.out)]
-        if awaited is None or awaited in references:
-            return references
-        time.sleep(0.05)
-    raise AssertionError(f"{awaited} is not listed")
+        return [each["reference"] for each in json.loads(ran.out)]
+
+    return listed() if awaited is None else poll(lambda: found if awaited in (found := listed()) else None)
 
 
 def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from countersign.local.processes import Part, PartFailedError, Supervisor, says
 from countersign.local.sandbox import Sandbox, SandboxError
+from tests.polling import poll
 
 _ROOT = Path(__file__).parents[2]
 _SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
@@ -152,11 +152,7 @@ def _supervise(*arguments: str) -> subprocess.Popen[str]:
 
 
 def _wait_until_gone(pid: int) -> None:
-    for _ in range(200):
-        if not _group_is_alive(pid):
-            return
-        time.sleep(0.05)
-    pytest.fail("the process outlived its supervisor")
+    poll(lambda: not _group_is_alive(pid))
 
 
 @pytest.mark.parametrize(

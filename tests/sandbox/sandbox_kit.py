@@ -7,11 +7,9 @@ import json
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from pypdf import PdfReader
@@ -23,17 +21,6 @@ SERVICES_AGREEMENT = "7e3a1c00-0000-4000-8000-000000000001"
 MUTUAL_NDA = "7e3a1c00-0000-4000-8000-000000000002"
 ORDER_FORM = "7e3a1c00-0000-4000-8000-000000000003"
 EVENTS = ["sent", "viewed", "recipient_signed", "signed", "completed", "finalization_failed", "voided"]
-
-T = TypeVar("T")
-
-
-def poll(probe: Callable[[], T | None], seconds: float = 30) -> T:
-    """Ask until the answer is true-ish, and return it."""
-    end = time.monotonic() + seconds
-    while not (found := probe()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-    return found
 
 
 def start_sandbox(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.sandbox_kit import ORG_ID, Api, Receiver, poll
+from tests.polling import poll
+from tests.sandbox.sandbox_kit import ORG_ID, Api, Receiver
 
 SEND = "/turbosign/single/prepare-for-signing"
 

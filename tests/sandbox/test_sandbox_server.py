@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.polling import poll
 from tests.sandbox.sandbox_kit import (
     MUTUAL_NDA,
     ORDER_FORM,
     SERVICES_AGREEMENT,
     Api,
     Receiver,
-    poll,
     start_sandbox,
     stop,
 )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.sandbox_kit import EVENTS, Api, Receiver, poll
+from tests.polling import poll
+from tests.sandbox.sandbox_kit import EVENTS, Api, Receiver
 
 WEBHOOK = "/api/webhooks/signature"
 KEYS = {

@@ -24,10 +24,14 @@ from tests.webhooks.webhook_receiver import Agreement, start_agreement
 
 
 class Questions(Interceptor):
-    """Counts the questions to Temporal's visibility, and can hold up the answers."""
+    """Counts the questions to Temporal's visibility, and can hold up the answers.
+
+    `behind`: so many questions are answered as if visibility had not heard of anything yet.
+    """
 
     def __init__(self) -> None:
         self.count = 0
+        self.behind = 0
         self.answering = asyncio.Event()
         self.answering.set()
 
@@ -42,14 +46,16 @@ class _Counted(OutboundInterceptor):
 
     def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002  # as above
         self._questions.count += 1
-        found: Any = _held(super().list_workflows(input), self._questions.answering)
+        found: Any = _held(super().list_workflows(input), self._questions)
         return found  # type: ignore[no-any-return]  # iterated, nothing else
 
 
-async def _held(found: WorkflowExecutionAsyncIterator, answering: asyncio.Event) -> AsyncIterator[Any]:
-    await answering.wait()
+async def _held(found: WorkflowExecutionAsyncIterator, questions: Questions) -> AsyncIterator[Any]:
+    await questions.answering.wait()
+    is_behind = questions.behind >= questions.count
     async for each in found:
-        yield each
+        if not is_behind:
+            yield each
 
 
 @pytest.fixture
@@ -140,6 +146,20 @@ async def test_many_lines_are_one_question(asked: Client, questions: Questions) 
     assert questions.count <= 2  # a second one if visibility was behind
     await late.close()
     await asyncio.gather(*(each.handle.terminate() for each in agreements))
+
+
+async def test_a_line_waits_for_a_visibility_that_is_behind(
+    asked: Client, questions: Questions, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_lines, "PAUSE_SECONDS", 0.05)
+    questions.behind = 1
+    late = LateLines(asked)
+    page = Page(late)
+    page.write(agreement.handle.id)
+    await page.until(1)
+    assert page.lines[0][1]["run_id"] == agreement.handle.result_run_id
+    assert questions.count > 1
+    await late.close()
 
 
 async def test_what_temporal_does_not_know_is_not_waited_for_for_ever(
