@@ -23,6 +23,9 @@ from countersign.providers.slots import CircuitSlots, tuner
 from tests.providers.test_providers_rate import documented_commands, run
 from workflows.messages import AgreementStatus, Stage, WaitingFor, provider_task_queue
 
+_PARTITIONS = 4
+"""Of a queue, by Temporal's default: in each of them the first step may pass, whatever the rate limit."""
+
 
 @workflow.defn
 class Held:
@@ -117,10 +120,12 @@ class TestHeldBack:
     async def test_by_a_rate_limit(self, client: Client) -> None:
         queue = uuid.uuid4().hex
         async with held(client, "look", circuit=Circuit(CircuitRules()), rate=0.0001, queue=queue) as handle:
-            second = await client.start_workflow(Held.run, "look", id=uuid.uuid4().hex, task_queue=queue)
-            # the first of all steps may pass, so there are two
-            wait = await told(client, "look is held back: the rate limit of ", handle, second)
-            await second.terminate()
+            others = [
+                await client.start_workflow(Held.run, "look", id=uuid.uuid4().hex, task_queue=queue)
+                for _ in range(_PARTITIONS)
+            ]
+            wait = await told(client, "look is held back: the rate limit of ", handle, *others)
+            await asyncio.gather(*(each.terminate() for each in others))
         assert "-turbodocx is 0.0001 steps a second, or its workers are busy" in wait
 
     async def test_by_an_operator(self, client: Client) -> None:
