@@ -8,14 +8,18 @@ import base64
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
 from countersign.observability.patterns import MASK, redact_text
 from countersign.observability.sensitive_names import is_sensitive
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SHORT: Final = 64
 _SHORTEST_SECRET: Final = 6
 """Characters. What is shorter would be found in innocent words."""
 
@@ -31,6 +35,14 @@ _LARGEST_HARMLESS: Final = 10**12
 
 _protected: set[str] = set()
 _known: re.Pattern[str] | None = None
+_remembered: list[Any] = []
+
+
+def remember(function: F) -> F:
+    """Remember what a function made of its last 4,096 arguments, until another secret is to be masked."""
+    remembered = lru_cache(maxsize=4096, typed=True)(function)  # 1 is not True
+    _remembered.append(remembered)
+    return cast("F", remembered)
 
 
 def protect(*secrets: str) -> None:
@@ -42,12 +54,21 @@ def protect(*secrets: str) -> None:
             _protected.update({each, quote(each, safe=""), encoded})
     if _protected:
         _known = re.compile("|".join(re.escape(each) for each in sorted(_protected, key=len, reverse=True)))
+    for each in _remembered:
+        each.cache_clear()
 
 
 def redact(value: Any) -> Any:
     """Return a value fit to be logged: plain containers, with secrets and people's data masked."""
+    return redact_field(None, value)
+
+
+def redact_field(key: str | None, value: Any) -> Any:
+    """Redact what stands under a key, as `redact` does."""
+    if type(value) is str:
+        return MASK if key is not None and is_sensitive(key) else _any_text(value)
     try:
-        return _Walk().value(value, None)
+        return _Walk().value(value, key)
     except Exception:  # noqa: BLE001 - a log line is never worth a crash
         return f"<{type(value).__name__} could not be redacted>"
 
@@ -75,7 +96,15 @@ def _outline(value: Any, key: str | None) -> Any:
 
 
 def _text(text: str) -> str:
+    return _short_text(text) if len(text) <= _SHORT else _any_text(text)
+
+
+def _any_text(text: str) -> str:
     return redact_text(_known.sub(MASK, text) if _known else text)
+
+
+_short_text = remember(_any_text)
+"""Most short texts are names, operations, hosts, paths, over and over."""
 
 
 class _Walk:

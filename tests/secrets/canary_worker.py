@@ -13,14 +13,13 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import worker
 from countersign import entry
-from countersign.observability import logging as our_logging
-from countersign.observability import redaction
-from countersign.providers.transport import transport
+from countersign.observability import lines
+from countersign.providers.transport.request import RequestBuilder
 
-_build = transport.Transport._build
+_build = RequestBuilder.call
 
 
-def careless(self: transport.Transport, call: Any, correlation: str, credentials: Any) -> Any:
+def careless(self: RequestBuilder, call: Any, correlation: str, credentials: Any) -> Any:
     request = _build(self, call, correlation, credentials)
     log = logging.getLogger("careless")
     log.debug("sending %s", dict(request.headers), extra={"form": dict(call.form or {}), "json": call.body})
@@ -28,9 +27,10 @@ def careless(self: transport.Transport, call: Any, correlation: str, credentials
     return request
 
 
-transport.Transport._build = careless  # type: ignore[method-assign] # the carelessness
+RequestBuilder.call = careless  # type: ignore[method-assign] # the carelessness
 if os.environ.get("CANARY_REDACTION") == "off":
-    our_logging.redact = redaction.redact = lambda value: value  # type: ignore[attr-defined] # off
+    lines.redact = lambda value: value  # type: ignore[attr-defined] # off
+    lines.redact_field = lambda key, value: value  # type: ignore[attr-defined]  # noqa: ARG005 # off
 
 if __name__ == "__main__":
     entry.leave(worker.main([]))

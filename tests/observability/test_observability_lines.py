@@ -1,0 +1,74 @@
+"""Lines: JSON that is what it says, whatever a record holds and however often it came before."""
+
+import json
+import logging
+import math
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from countersign.observability import redaction
+from countersign.observability.lines import LineFormatter, as_json, fit_to_show
+from countersign.observability.patterns import MASK
+
+AT = "2026-11-25T02:41:28.828460Z"
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inside: st.lists(inside, max_size=4) | st.dictionaries(st.text(), inside, max_size=4),
+    max_leaves=8,
+)
+
+
+def line_of(**extra: Any) -> dict[str, Any]:
+    """Make a record's line, and read it."""
+    formatter = LineFormatter(as_json, service=None)
+    line: dict[str, Any] = json.loads(formatter.format(logging.makeLogRecord({"msg": "said", **extra})))
+    return line
+
+
+@given(event=st.dictionaries(st.text(), values, max_size=6))
+@example(event={"a": 1, "b": True, "c": 1.0, "d": 0, "e": False, "f": -0.0})
+@example(event={"email": 12345, "to": "jane.doe@example.com", "jane.doe@example.com": "x", "pin": 1.5})
+@example(
+    event={"card": 4242424242424242, "n": 4242424242424242.0, "note": "two\nlines", "exception": "two\nlines"}
+)
+def test_json_says_what_the_console_shows(event: dict[str, Any]) -> None:
+    read = json.loads(as_json(event, AT))
+    shown = fit_to_show(event, AT)
+    assert read == shown
+    assert {key: type(value) for key, value in read.items()} == {k: type(v) for k, v in shown.items()}
+
+
+@pytest.mark.parametrize("endless", [math.inf, -math.inf, math.nan])
+def test_numbers_without_end_break_no_line(endless: float) -> None:
+    assert list(line_of(ms=endless)) == ["event", "level", "logger", "ms", "timestamp"]
+
+
+def test_a_line_seen_before_masks_a_secret_learnt_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_protected", set[str]())
+    monkeypatch.setattr(redaction, "_known", None)
+    secret = f"plain words {uuid.uuid4().hex}"
+    assert line_of(note=secret)["note"] == line_of(note=secret)["note"] == secret
+    redaction.protect(secret)
+    assert line_of(note=secret)["note"] == MASK
+
+
+@pytest.mark.parametrize(
+    ("created", "shown"),
+    [
+        (1795574488.0, "2026-11-25T02:41:28.000000Z"),
+        (1795574488.5, "2026-11-25T02:41:28.500000Z"),
+        (1795574488.999, "2026-11-25T02:41:28.99"),
+    ],
+)
+def test_a_line_says_when_its_record_was_made(created: float, shown: str) -> None:
+    assert line_of(created=created)["timestamp"].startswith(shown)
+
+
+def test_what_is_equal_is_not_the_same() -> None:
+    assert [line_of(n=value)["n"] for value in (1, True, 0, False)] == [1, True, 0, False]
+    assert line_of(n=1)["n"] is not line_of(n=True)["n"] is True
