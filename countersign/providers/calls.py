@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,5 +82,6 @@ class Call:
 
     @property
     def target(self) -> str:
-        """The path with its ids filled in."""
-        return self.path.format(**{name: quote(value, safe="") for name, value in self.ids.items()})
+        """The path with its ids filled in, and the query."""
+        path = self.path.format(**{name: quote(value, safe="") for name, value in self.ids.items()})
+        return f"{path}?{urlencode(self.query)}" if self.query else path

@@ -14,7 +14,8 @@
 * A 401 with a key that was replaced meanwhile is a KeyReplacedError; a 402 or 403 whose code is about a
 feature that the request asks for is a RejectedError.
 408 and 499 say that somebody stopped waiting, which says nothing about what was done meanwhile. A redirect
-is never followed, and never taken for success.
+is never followed, and never taken for success. A read whose total time ends while it connects counts as one
+that left: it may be made again all the same.
 """
 
 import ssl

@@ -56,6 +56,14 @@ class TestIds:
             await provider.document_status("../void?x=1#y")
         assert server.received[0].target == "/turbosign/documents/..%2Fvoid%3Fx%3D1%23y/status"
 
+    async def test_a_base_url_may_have_a_path_and_a_call_a_query(self) -> None:
+        async with (
+            edge(response(200, {"data": {"results": []}})) as server,
+            client(f"{server.base_url}/gate/") as provider,
+        ):
+            await provider.list_templates("Ende & gut/ä", limit=7)
+        assert server.received[0].target == "/gate/template-item?limit=7&query=Ende+%26+gut%2F%C3%A4"
+
 
 class RotatedKey(FixedKey):
     """Credentials that turn out to have been replaced."""

@@ -156,6 +156,7 @@ class TestProxies:
     ) -> None:
         async with self.proxied(desk, monkeypatch) as (client, asked):
             assert await desk.send(client)
+            assert await client.find_deliverables("no such & none") == ()
         assert asked == [f"CONNECT {NAME}:443 HTTP/1.1"]
         assert await desk.sent() == 1
 

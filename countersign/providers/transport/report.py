@@ -40,9 +40,12 @@ class Report:
         tracing.record_call(
             call.method, call.path, host=self.host, seconds=seconds, status=status, error=_failed(outcome)
         )
-        _log.info(
-            "provider call",
-            extra={
+        if _log.isEnabledFor(logging.INFO):
+            told = {
+                "name": _log.name,
+                "msg": "provider call",
+                "levelno": logging.INFO,
+                "levelname": "INFO",
                 "provider": self.provider,
                 "operation": call.operation,
                 "method": call.method,
@@ -52,8 +55,8 @@ class Report:
                 "outcome": outcome,
                 "ms": round(seconds * 1000, 1),
                 "request_id": request_id,
-            },
-        )
+            }
+            _log.handle(logging.makeLogRecord(told))
 
     def bodies(self, call: Call, received: bytes) -> None:
         """Show what was sent and received, redacted and cut."""

@@ -27,14 +27,12 @@ from countersign.providers.transport.connections import (
 )
 from countersign.providers.transport.ports import Credentials, Gate, OpenGate, RemoteFile
 from countersign.providers.transport.report import OK, Report
+from countersign.providers.transport.request import RequestBuilder
 
 T = TypeVar("T")
 
-_HEADERS: Final[dict[str, str]] = {
-    "User-Agent": "countersign",
-    "Accept": "application/json",
-    "Accept-Encoding": "gzip",
-}
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""What breaks before a request leaves; a read may be made again whatever broke, so none is traced."""
 
 
 class _Trace:
@@ -105,12 +103,7 @@ class Transport:
         tls = tls or default_tls(trust_env=trust_env)
         self._api = api_transport(self.limits, tls, proxy)
         self._files = file_transport(self.limits, tls, proxy)
-        self._timeout = httpx.Timeout(
-            connect=self.limits.connect,
-            read=self.limits.read,
-            write=self.limits.write,
-            pool=self.limits.pool,
-        ).as_dict()
+        self._requests = RequestBuilder(self.base_url, self.limits, proxied=proxy is not None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -147,7 +140,7 @@ class Transport:
 
     async def _answer(self, call: Call, correlation: str, trace: _Trace, parse: Callable[[Any], T]) -> T:
         credentials = await self._credentials.headers()
-        headers, body = await self._send(call, self._build(call, correlation, credentials), trace)
+        headers, body = await self._send(call, self._requests.call(call, correlation, credentials), trace)
         if self._log_bodies:
             self._report.bodies(call, body)
         if trace.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
@@ -156,26 +149,9 @@ class Transport:
             )
         return self._result(call, trace.status or 0, headers, body, parse)
 
-    def _build(self, call: Call, correlation: str, credentials: Mapping[str, str]) -> httpx.Request:
-        headers = {**_HEADERS, **credentials, "X-Request-ID": correlation}
-        if call.writes:
-            headers["Idempotency-Key"] = call.idempotency_key or correlation
-            if call.file is None:
-                headers["Content-Type"] = "application/json"
-        file = call.file
-        return httpx.Request(
-            call.method,
-            self.base_url + call.target,
-            params=call.query or None,
-            headers=headers,
-            json=call.body,
-            data=call.form,
-            files={"file": (file.name, file.content, file.media_type)} if file else None,
-            extensions={"timeout": self._timeout},
-        )
-
     async def _send(self, call: Call, request: httpx.Request, trace: _Trace) -> tuple[httpx.Headers, bytes]:
-        trace.follow(request)
+        if call.writes:
+            trace.follow(request)
         total = self.limits.write_total if call.writes else self.limits.read_total
         try:
             async with asyncio.timeout(total):
@@ -184,9 +160,8 @@ class Transport:
                 async with aclosing(response):
                     return response.headers, await read_body(response)
         except Exception as cause:  # noqa: BLE001  # whatever breaks once a write has left is an unknown outcome
-            raise error_of_failure(
-                cause, operation=call.operation, writes=call.writes, left=trace.left
-            ) from None
+            left = trace.left if call.writes else not isinstance(cause, _UNSENT)
+            raise error_of_failure(cause, operation=call.operation, writes=call.writes, left=left) from None
 
     def _result(
         self, call: Call, status: int, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]
@@ -214,9 +189,7 @@ class Transport:
         """
         started, status, outcome = time.perf_counter(), None, "Unavailable"
         try:
-            headers = _HEADERS | {"Accept": "*/*", "Accept-Encoding": "identity"}
-            request = httpx.Request("GET", url, headers=headers, extensions={"timeout": self._timeout})
-            response = await self._files.handle_async_request(request)
+            response = await self._files.handle_async_request(self._requests.file(url))
             status = response.status_code
             async with aclosing(response):
                 yield RemoteFile(status, response.headers, response.aiter_bytes())
