@@ -15,7 +15,11 @@ def receiver() -> Iterator[Receiver]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            raw = self.rfile.read(int(self.headers["content-length"]))
+            length = int(self.headers["content-length"])
+            raw = self.rfile.read(length)
+            if len(raw) < length:  # its sender was killed in the middle
+                self.close_connection = True
+                return
             self.send_response(receiver.take({k.lower(): v for k, v in self.headers.items()}, raw))
             self.send_header("content-length", "0")
             self.end_headers()
