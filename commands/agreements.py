@@ -5,7 +5,7 @@ event loop; give it a `client` to use a connection of your own. Each raises a `C
 one sentence for people.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -71,7 +71,7 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
             if described.status == WorkflowExecutionStatus.RUNNING:
                 return status.model_copy(update={"provider_wait": await held_up(client, described)})
             if why := await _failure(handle, reference):
-                return status.model_copy(update={"failure": why, "waiting_for": WaitingFor.NOBODY})
+                return _failed(status, why, described.close_time)
 
 
 async def void_agreement(reference: str, reason: str, *, client: Client | None = None) -> None:
@@ -150,6 +150,13 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
         raise BadInputError(str(error)) from None
     client = client or await shared_client()
     return client.get_workflow_handle(name, result_type=AgreementResult)
+
+
+def _failed(status: AgreementStatus, why: str, ended_at: datetime | None) -> AgreementStatus:
+    """Tell of an end that the workflow itself did not see."""
+    never = {"next_look_at": None, "next_reminder_at": None}
+    known = {"failure": why, "waiting_for": WaitingFor.NOBODY, "ended_at": ended_at}
+    return status.model_copy(update=known | never)
 
 
 async def _failure(handle: WorkflowHandle[Any, AgreementResult], reference: str) -> str | None:

@@ -1,11 +1,11 @@
 """Do one thing to one agreement, or to all that a condition holds for: shown first, then confirmed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from commands.asking import confirm
 from commands.errors import BadInputError, CommandError, ExitCode
 from commands.list import agreement_table
-from commands.listing import ListedAgreement, list_agreements
+from commands.listing import list_agreements
 from commands.verbs import err, out
 
 
@@ -29,16 +29,25 @@ async def for_each(
         confirmed: Do not ask whether to go on.
 
     Returns:
-        `DONE`, or the code of the first that failed; the others are done all the same.
+        `DONE`, or the code of the first that failed; the others are done all the same. `NOT_CONFIRMED` if
+        nobody said yes: then nothing was done.
 
     Raises:
-        BadInputError: Both or neither of `reference` and `where`, or nobody confirmed.
+        BadInputError: Both or neither of `reference` and `where`.
     """
     if (reference is None) == (where is None):
         raise BadInputError("name one reference, or --where CONDITION")
-    references = (
-        [reference] if reference else [each.reference for each in await _chosen(where, verb, confirmed)]
-    )
+    if reference:
+        return await _each([reference], act, done)
+    found = await list_agreements(where=where)
+    out.print(agreement_table(found) if found else "no agreements")
+    if found and not confirmed and not confirm(f"{verb} {len(found)} agreement(s)?"):
+        out.print("nothing was done (--yes says yes)")
+        return ExitCode.NOT_CONFIRMED
+    return await _each([each.reference for each in found], act, done)
+
+
+async def _each(references: Iterable[str], act: Callable[[str], Awaitable[None]], done: str) -> ExitCode:
     code = ExitCode.DONE
     for each in references:
         try:
@@ -49,11 +58,3 @@ async def for_each(
         else:
             out.print(f"{each}: {done}", markup=False)
     return code
-
-
-async def _chosen(where: str | None, verb: str, confirmed: bool) -> list[ListedAgreement]:  # noqa: FBT001 (--yes)
-    found = await list_agreements(where=where)
-    out.print(agreement_table(found) if found else "no agreements")
-    if found and not confirmed and not confirm(f"{verb} {len(found)} agreement(s)?"):
-        raise BadInputError(f"nothing was done: {verb} was not confirmed (--yes confirms it)")
-    return found

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]  # there is no public way
 
+from commands.choices import one_of
 from commands.errors import CommandError
 from commands.listing import list_agreements
 from countersign.reference import WORKFLOW_ID_PREFIX
@@ -50,12 +51,24 @@ class Shell(StrEnum):
 
 def completion(
     shell: Annotated[
-        Shell, typer.Argument(help="Which shell to teach.", metavar="bash|zsh", show_default=False)
+        Shell,
+        typer.Argument(
+            parser=one_of(Shell),
+            autocompletion=lambda: list(Shell),
+            help="Which shell to teach: bash or zsh.",
+            metavar="SHELL",
+            show_default=False,
+        ),
     ],
 ) -> None:
     """Print what defines the command `starter` in a shell, and completes it with Tab.
 
-    Put `eval "$(python starter.py completion bash)"` into ~/.bashrc, or the same for zsh into ~/.zshrc.
+    Once and for all, from this folder:
+
+      .venv/bin/python starter.py completion bash >> ~/.bashrc
+      .venv/bin/python starter.py completion zsh >> ~/.zshrc
+
+    Shells that are started from then on know it, in every folder.
     """
     command = shlex.join([sys.executable, str(_STARTER)])
     script = _BASH if shell is Shell.BASH else _ZSH

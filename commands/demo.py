@@ -51,12 +51,15 @@ class Clock:
 async def demo(*, free_ports: FreePorts = False) -> int:
     """Show one agreement from end to end: generated, sent, signed by two people, archived."""
     clock = Clock()
-    if not is_running():
+    joins = is_running()
+    if not joins:
         clock.say("starting Temporal, the sandbox, the webhook door and a worker")
-    return await on_local_stack(lambda site: _show(clock, site), ports=Ports.pick() if free_ports else None)
+    return await on_local_stack(
+        lambda site: _show(clock, site, joins=joins), ports=Ports.pick() if free_ports else None
+    )
 
 
-async def _show(clock: Clock, site: Site) -> int:
+async def _show(clock: Clock, site: Site, *, joins: bool) -> int:
     client = await connect(environment=site.settings(), interceptors=tracing.interceptors("starter"))
     started = await start_agreement(
         example_agreement(), ask_provider=False, task_queue=TASK_QUEUE, client=client
@@ -66,7 +69,7 @@ async def _show(clock: Clock, site: Site) -> int:
         _tell(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
     )
     result = await agreement_result(started.reference, client=client)
-    _summarise(site, started, result)
+    _summarise(site, started, result, stays=joins)
     return ExitCode.DONE if result.outcome == Outcome.COMPLETED else ExitCode.NOT_COMPLETED
 
 
@@ -96,8 +99,8 @@ async def _tell(clock: Clock, reference: str, client: Client) -> None:
     """Tell what happens, as it happens."""
     news = News()
     async for status in follow_agreement(reference, client=client, on_trouble=clock.say):
-        for line in news.of(status):
-            clock.say(line)
+        for each in news.of(status):
+            clock.say(each.line)
 
 
 async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:
@@ -112,7 +115,7 @@ async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:
         await sandbox.sign(document_id, recipient_id)
 
 
-def _summarise(site: Site, started: StartedAgreement, result: AgreementResult) -> None:
+def _summarise(site: Site, started: StartedAgreement, result: AgreementResult, *, stays: bool) -> None:
     out.print()
     out.print(f"outcome      {result.outcome}, known from a {result.resolved_by}")
     if result.archive:
@@ -120,4 +123,7 @@ def _summarise(site: Site, started: StartedAgreement, result: AgreementResult) -
         out.print(f"SHA-256      {result.archive.document.sha256}")
     path = f"namespaces/default/workflows/{started.workflow_id}/{started.run_id}"
     out.print(f"Temporal UI  {site.ui_url}/{path}")
-    out.print("             (`make up` brings it up again on the same data, to look around)")
+    if stays:
+        out.print("             (as long as `make up` runs in the other terminal)")
+    else:
+        out.print("             (`make up` brings it up again on the same data, to look around)")

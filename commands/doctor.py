@@ -1,6 +1,7 @@
 """`doctor`: check everything that can be checked before first use."""
 
 from collections.abc import AsyncIterator
+from shutil import get_terminal_size
 from typing import Annotated, Final
 
 import typer
@@ -23,6 +24,11 @@ _SIGNS: Final = {
     State.FAILED: ("FAILED", "bold red"),
     State.SKIPPED: ("skipped", "dim"),
 }
+
+
+_SIGN_WIDTH: Final = max(len(sign) for sign, _ in _SIGNS.values())
+_CHECK_WIDTH: Final = len("webhook subscription")
+_GAP: Final = 2
 
 
 class Report(BaseModel):
@@ -93,10 +99,20 @@ async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Findi
 
 
 def _table(report: Report) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("", "check", "found", "what to do"):
-        table.add_column(heading, overflow="fold")
+    """Lay out what was found, and beneath it what to do: side by side, both would be narrow."""
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("", width=_SIGN_WIDTH)
+    table.add_column("check", width=_CHECK_WIDTH)
+    table.add_column("found, and what to do", max_width=_room(), overflow="fold")
     for each in report.findings:
         sign, style = _SIGNS[each.state]
-        table.add_row(Text(sign, style=style), Text(each.check), Text(each.found), Text(each.advice))
+        found = f"{each.found}\n→ {each.advice}" if each.advice else each.found
+        table.add_row(Text(sign, style=style), Text(each.check), Text(found))
     return table
+
+
+def _room() -> int | None:
+    """How wide the last column may be: as a terminal has room for it, without limit in a file or a pipe."""
+    if not out.is_terminal:
+        return None
+    return max(get_terminal_size().columns - _SIGN_WIDTH - _CHECK_WIDTH - 2 * _GAP, _CHECK_WIDTH)

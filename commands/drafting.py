@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from commands.errors import BadInputError
 from commands.files import LocalFile, read_file
 from countersign.reference import InvalidReferenceError, check_reference, new_reference
-from workflows.messages import AgreementInput
+from workflows.messages import AgreementInput, Signer
 from workflows.validation import problems
 
 _SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
@@ -91,6 +91,18 @@ def _text(value: Any) -> Any:
     return str(value) if is_plain else value
 
 
+def read_signer(place: str, text: str) -> Signer:
+    """Read a signer whom somebody typed.
+
+    Raises:
+        BadInputError: It has another shape than `Name <address>`, or that is no address.
+    """
+    try:
+        return Signer.model_validate(read_person(place, text))
+    except ValidationError as error:
+        raise BadInputError(f"{place}: {_problems(error)}") from None
+
+
 def read_person(place: str, person: Any) -> Any:
     """Read `Name <address>` or `role=Name <address>`; anything but a text is returned as it is.
 
@@ -117,8 +129,13 @@ def _validated(plain: Mapping[str, Any]) -> AgreementInput:
     except InvalidReferenceError as error:
         raise BadInputError(str(error)) from None
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False, include_context=False)
-        raise BadInputError("; ".join(_problem(dict(each)) for each in problems)) from None
+        raise BadInputError(_problems(error)) from None
+
+
+def _problems(error: ValidationError) -> str:
+    """Say all that is wrong."""
+    all_of_them = error.errors(include_input=False, include_url=False, include_context=False)
+    return "; ".join(_problem(dict(each)) for each in all_of_them)
 
 
 def _problem(error: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@
 | 7 | a part of the local stack did not start, or stopped by itself |
 | 8 | the doctor found something that must be put right |
 | 9 | the reference belongs to an agreement with other content |
+| 10 | nothing was done: nobody said yes to it |
 | 130 | stopped by Ctrl-C or SIGTERM |
 """
 
@@ -31,6 +32,7 @@ class ExitCode(IntEnum):
     PART_FAILED = 7
     UNHEALTHY = 8
     REFERENCE_TAKEN = 9
+    NOT_CONFIRMED = 10
 
 
 class CommandError(Exception):

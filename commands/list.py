@@ -1,11 +1,13 @@
 """`list`: which agreements there are, and what they wait for."""
 
+from datetime import UTC
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from commands.choices import listed, one_of
 from commands.listing import ListedAgreement, list_agreements
 from commands.verbs import Json, Where, out, verb
 from workflows.messages import Stage
@@ -14,13 +16,21 @@ from workflows.messages import Stage
 @verb
 async def list_(
     *,
-    stage: Annotated[Stage | None, typer.Option(help="Only those at this stage.")] = None,
+    stage: Annotated[
+        Stage | None,
+        typer.Option(
+            parser=one_of(Stage),
+            autocompletion=lambda: listed(Stage).split(", "),
+            metavar="STAGE",
+            help=f"Only those at this stage: {listed(Stage)}.",
+        ),
+    ] = None,
     needs_attention: Annotated[
         bool, typer.Option("--needs-attention", metavar="", help="Only those that a person must decide on.")
     ] = False,
     where: Where = None,
     ended: Annotated[bool, typer.Option("--all", metavar="", help="Those that have ended too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 1000,
     json: Json = False,
 ) -> None:
     """List agreements, the one that waits longest first."""
@@ -36,15 +46,15 @@ async def list_(
 def agreement_table(agreements: list[ListedAgreement]) -> Table:
     """Show agreements as a table, one a row."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("reference", "stage", "waits for", "started", "attention"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("reference", "stage", "waits for", "started (UTC)", "attention"):
+        table.add_column(heading)
     for each in agreements:
         stage = "failed" if each.failed else (each.stage or "starting").replace("_", " ")
         table.add_row(
             Text(each.reference),
             stage,
             "nobody" if each.failed else each.waiting_for or "-",
-            f"{each.started_at.astimezone():%Y-%m-%d %H:%M}",
+            f"{each.started_at.astimezone(UTC):%Y-%m-%d %H:%M}",
             "needed" if each.needs_attention else "",
         )
     return table

@@ -13,6 +13,8 @@ from workflows.messages import WORKFLOW_NAME, Outcome, Stage
 
 _AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
 
+_ENDS: Final = frozenset(Stage(each) for each in Outcome)
+
 
 class ListedAgreement(BaseModel):
     """What a list shows of an agreement. Its reference is in lower case: references have no case.
@@ -63,7 +65,7 @@ async def list_agreements(
         needs_attention: Only those that need attention.
         where: Only those that this condition holds for, in Temporal's list filter language
             (https://docs.temporal.io/list-filter), for example `DocumentId = "..."`.
-        ended: Those that have ended too.
+        ended: Those that have ended too, as those at a stage that is an end always have.
         limit: At most so many; of more, those that were started last.
         client: A connection to use.
 
@@ -80,7 +82,7 @@ async def list_agreements(
 
 def _query(stage: Stage | None, where: str | None, *, needs_attention: bool, ended: bool) -> str:
     conditions = [_AGREEMENTS]
-    if not ended:
+    if not ended and stage not in _ENDS:
         conditions.append('ExecutionStatus = "Running"')
     if stage:
         conditions.append(f'{attributes.STAGE.name} = "{stage}"')

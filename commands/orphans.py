@@ -14,7 +14,7 @@ from workflows.card import show_moment
 @verb
 async def orphans(
     *,
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How many days to look back.")] = 7,
+    days: Annotated[int, typer.Option(min=1, max=3650, metavar="N", help="How many days to look back.")] = 7,
     json: Json = False,
 ) -> None:
     """List documents that no agreement looks after, and events that came after an end; nothing is changed.

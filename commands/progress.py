@@ -1,5 +1,8 @@
 """How an agreement's status, and what changes in it, is shown to people."""
 
+from dataclasses import dataclass, field
+from datetime import datetime
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -8,15 +11,28 @@ from workflows.card import show_moment
 from workflows.messages import AgreementStatus, Stage
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happened to an agreement.
+
+    Args:
+        line: What happened, in a few words.
+        at: When; None if it is so now, and "" if nobody told when.
+    """
+
+    line: str
+    at: datetime | str | None = field(default=None, compare=False)
+
+
 class News:
-    """Tells each thing that happened to an agreement once, as one line."""
+    """Tells each thing that happened to an agreement once."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._told: set[Happening] = set()
 
-    def of(self, status: AgreementStatus) -> list[str]:
-        """The lines that this status adds."""
-        fresh = [line for line in _lines(status) if line not in self._told]
+    def of(self, status: AgreementStatus) -> list[Happening]:
+        """What this status adds."""
+        fresh = [each for each in _happenings(status) if each not in self._told]
         self._told.update(fresh)
         return fresh
 
@@ -31,41 +47,44 @@ def status_card(status: AgreementStatus) -> RenderableType:
 
 def signer_table(status: AgreementStatus) -> RenderableType:
     """Show who has viewed and signed, and when."""
-    table = Table("order", "signer", "viewed", "signed", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for signer in status.signers:
+    headings = ("signer", "name", "order", "viewed", "signed")
+    table = Table(*headings, box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for number, signer in enumerate(status.signers, start=1):
         table.add_row(
-            str(signer.order),
+            str(number),
             Text(signer.name),
+            str(signer.order),
             show_moment(signer.viewed_at) or "-",
             show_moment(signer.signed_at) or "-",
         )
     return table
 
 
-def _lines(status: AgreementStatus) -> list[str]:
-    lines = []
+def _happenings(status: AgreementStatus) -> list[Happening]:
+    found = []
     if status.stage != Stage.GENERATING:
-        lines.append("document ready to be sent")
+        found.append(Happening("document ready to be sent", status.ready_at))
     if status.document_id:
-        lines.append(f"sent for signature: document {status.document_id}")
-    lines += _deeds(status)
+        found.append(Happening(f"sent for signature: document {status.document_id}", status.sent_at))
+    found += _deeds(status)
     if status.provider_wait:
         why, _, _ = status.provider_wait.partition("; ")
-        lines.append(f"waiting for the provider: {why}")
+        found.append(Happening(f"waiting for the provider: {why}"))
     if status.result:
-        lines.append("archived" if status.result.archive else status.result.outcome)
-    return lines
+        end = "archived" if status.result.archive else status.result.outcome
+        found.append(Happening(end, status.ended_at))
+    return found
 
 
-def _deeds(status: AgreementStatus) -> list[str]:
+def _deeds(status: AgreementStatus) -> list[Happening]:
     """What signers did, in the order in which they did it."""
     viewed = [(each.viewed_at, "viewed", each.name) for each in status.signers if each.viewed_at is not None]
     signed = [(each.signed_at, "signed", each.name) for each in status.signers if each.signed_at is not None]
     deeds, count = [], 0
-    for _, deed, name in sorted(viewed + signed, key=lambda each: each[0]):
+    for at, deed, name in sorted(viewed + signed, key=lambda each: each[0]):
         count += deed == "signed"
         place = f" ({count} of {len(status.signers)})" if deed == "signed" else ""
-        deeds.append(f"{deed} by {name}{place}")
+        deeds.append(Happening(f"{deed} by {name}{place}", at))
     return deeds
 
 

@@ -4,7 +4,7 @@ Only where this process has the provider's settings; a service that starts agree
 worker's own steps refuse the same mistakes.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from http import HTTPStatus
@@ -22,6 +22,7 @@ from countersign.settings import TurboDocxSettings
 from workflows.messages import AgreementInput, RolesSource, Signer, TemplateSource
 
 _NEAREST: Final = 3
+_FEW: Final = 5
 
 
 def is_configured() -> bool:
@@ -99,12 +100,17 @@ async def _unknown_template(
         return error
     known = {each.id: each.name for each in await client.list_templates() if each.type == "template"}
     names = {name.lower(): name for name in known.values()}
-    near = [names[each] for each in get_close_matches(template_id.lower(), names, _NEAREST, 0.4)]
+    near = [names[each] for each in get_close_matches(template_id.lower(), names, _NEAREST)]
     near += [known[each] for each in get_close_matches(template_id, known, _NEAREST, 0.8)]
-    shown = dict.fromkeys(near or list(known.values())[:_NEAREST])
     ids = {name: template for template, name in known.items()}
-    suggestions = ", ".join(f"{name} ({ids[name]})" for name in shown)
-    return BadInputError(
-        f"template {template_id}: there is none with this id"
-        + (f"; nearest: {suggestions}" if suggestions else "; the organisation has no templates")
-    )
+    return BadInputError(f"template {template_id}: there is none with this id; {_instead(near, ids)}")
+
+
+def _instead(near: Sequence[str], ids: Mapping[str, str]) -> str:
+    """Name templates to take instead: those that are near, else all if they are few."""
+    if not ids:
+        return "the organisation has no templates"
+    if not near and len(ids) > _FEW:
+        return f"none of the {len(ids)} there are has a name near it: see the provider's web app"
+    shown = ", ".join(f"{name} ({ids[name]})" for name in dict.fromkeys(near or ids))
+    return f"nearest: {shown}" if near else f"there are: {shown}"

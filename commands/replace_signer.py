@@ -4,10 +4,9 @@ from typing import Annotated
 
 import typer
 
-from commands.drafting import read_person
+from commands.drafting import read_signer
 from commands.superseding import replace_signer as replace
 from commands.verbs import Json, Reference, out, print_json, verb
-from workflows.messages import Signer
 
 
 @verb
@@ -16,14 +15,14 @@ async def replace_signer(
     *,
     signer: Annotated[
         int,
-        typer.Option(min=1, help="Which signer, counted from 1 as `status` lists them.", show_default=False),
+        typer.Option(min=1, metavar="N", help="Which signer, as `status` numbers them.", show_default=False),
     ],
     by: Annotated[
         str, typer.Option(help="Who signs instead.", metavar="'NAME <ADDRESS>'", show_default=False)
     ],
     new_reference: Annotated[
         str | None,
-        typer.Option(help="The new agreement's reference.", show_default="the old one, numbered on"),
+        typer.Option(help="The new agreement's; if none, the old one numbered on.", metavar="REFERENCE"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -31,8 +30,7 @@ async def replace_signer(
 
     The provider cannot change a document that is out. The new one is sent only once the old one is void.
     """
-    person = Signer.model_validate(read_person("--by", by))
-    started = await replace(reference, signer, person, new_reference=new_reference)
+    started = await replace(reference, signer, read_signer("--by", by), new_reference=new_reference)
     if json:
         print_json(started)
     else:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import BaseModel
 
-from commands.verbs import out
+from commands.errors import BadInputError
+from commands.verbs import out, verb
 from workflows.messages import AgreementInput, AgreementResult, AgreementStatus, Resolution, VoidRequest
 
 PUBLISHED: Final[tuple[type[BaseModel], ...]] = (
@@ -21,17 +22,21 @@ _INTERNAL: Final = {"AgreementInput": ("continued",)}
 """Fields that the workflow hands to itself."""
 
 
-def schemas(
+@verb
+async def schemas(
     folder: Annotated[
         Path, typer.Argument(help="Where to write them.", metavar="FOLDER", show_default=False)
     ],
 ) -> None:
     """Write the JSON Schemas of what agreements are started with, told and asked."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for model in PUBLISHED:
-        path = folder / f"{model.__name__}.json"
-        path.write_text(schema_of(model))
-        out.print(str(path), markup=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for model in PUBLISHED:
+            path = folder / f"{model.__name__}.json"
+            path.write_text(schema_of(model))
+            out.print(str(path), markup=False)
+    except OSError as error:
+        raise BadInputError(f"{folder}: {error.strerror}") from None
 
 
 def schema_of(model: type[BaseModel]) -> str:

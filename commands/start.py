@@ -87,17 +87,18 @@ async def start(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Start an agreement: generate a document, send it, collect signatures, archive it.
+    r"""Start an agreement: generate a document, send it, collect signatures, archive it.
 
     Starting the same agreement twice is harmless: it stays one. A reference with other content is refused.
 
     Fields, reminders and signers who may sign in any order are written in a file: see docs/using.md.
 
-    \b
     For example:
-      starter.py start --title "Services Agreement" --file contract.pdf --deadline 14d \\
-        --signer "Ada Example <ada@example.com>" --signer "Ben Example <ben@example.com>"
-    """  # noqa: D301 (a backspace keeps the lines of the paragraph that it begins)
+
+      starter.py start --title "Services Agreement" --file contract.pdf \
+        --signer "Ada Example <ada@example.com>" \
+        --signer "Ben Example <ben@example.com>" --deadline 14d
+    """
     flags = {
         "title": title,
         "source": _source(

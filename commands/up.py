@@ -11,7 +11,7 @@ from commands.verbs import out, verb
 from countersign.local.ports import Ports, PortTakenError
 from countersign.local.site import Site
 
-Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Port; the usual one if free.")]
+Port = Annotated[int | None, typer.Option(min=1, max=65535, metavar="PORT", help="The usual one if free.")]
 
 
 @verb

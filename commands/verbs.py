@@ -1,8 +1,10 @@
 """What every verb of the command line has in common: how it runs, prints and fails."""
 
+import re
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Annotated, Any, ParamSpec
+from inspect import cleandoc
+from typing import Annotated, Any, Final, ParamSpec
 
 import typer
 from pydantic import BaseModel
@@ -14,8 +16,12 @@ from countersign.entry import run
 
 P = ParamSpec("P")
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(highlight=False, soft_wrap=True, stderr=True)
+_UNFOLDED: Final = 10_000
+"""Columns: tables are laid out as if there were no end of them, so that no cell is folded or cut, be it at a
+narrow terminal, which wraps by itself, or in a pipe."""
+
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=_UNFOLDED)
+err = Console(highlight=False, emoji=False, soft_wrap=True, width=_UNFOLDED, stderr=True)
 
 Reference = Annotated[
     str,
@@ -38,7 +44,7 @@ OneReference = Annotated[
 Where = Annotated[
     str | None,
     typer.Option(
-        help="A condition in Temporal's list filter language, for example 'AgreementStage = \"sending\"'.",
+        help="A condition in Temporal's list filter language, such as 'AgreementStage=\"sending\"'.",
         metavar="CONDITION",
     ),
 ]
@@ -53,7 +59,13 @@ def verb(work: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
         raise typer.Exit(run(_explaining(work(*args, **kwargs))))
 
+    command.__doc__ = _unwrapped(work.__doc__)
     return command
+
+
+def _unwrapped(text: str | None) -> str:
+    """Join the lines of a help text's paragraphs, which a terminal wraps itself; keep indented ones."""
+    return re.sub(r"(?<=\S)\n(?=\S)", " ", cleandoc(text or ""))
 
 
 async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:

@@ -1,12 +1,13 @@
 """`watch`: follow an agreement live, until it ends."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from commands.discretion import discreet
 from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.progress import News, status_card
 from commands.verbs import Json, Reference, err, out, print_json, verb
+from workflows.card import show_moment
 from workflows.messages import AgreementStatus, Outcome
 
 
@@ -23,8 +24,8 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
         if json:
             print_json(status)
             continue
-        for line in news.of(status):
-            out.print(f"{datetime.now().astimezone():%H:%M:%S}  {line}", markup=False)
+        for each in news.of(status):
+            out.print(f"{show_moment(each.at or datetime.now(UTC))}  {each.line}", markup=False)
     if status and not json:
         out.print(status_card(status))
     completed = status and status.result and status.result.outcome == Outcome.COMPLETED

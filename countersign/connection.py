@@ -103,6 +103,11 @@ async def connect(
         )
     except (RuntimeError, ValueError, RPCError):
         raise ConnectionFailedError(
-            f"Temporal does not answer at {address}: start it, or set TEMPORAL_ADDRESS "
+            f"Temporal does not answer at {address}{_port_hint(address)}: start it, or set TEMPORAL_ADDRESS "
             "(and TEMPORAL_API_KEY or TEMPORAL_TLS_... where it asks for them)"
         ) from None
+
+
+def _port_hint(address: str) -> str:
+    """Ask about a port where an address has none: one may be right behind TLS, and seldom is."""
+    return "" if ":" in address else f" (it has no port: did you mean {address}:7233?)"

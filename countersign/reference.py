@@ -14,7 +14,7 @@ WORKFLOW_ID_PREFIX: Final = "agreement-"
 TITLE_LIMIT: Final = 255
 """The provider's limit on a document's name (turbosign `documentName`)."""
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,39}", re.ASCII)
 _MARKER = re.compile(
     r"\[(?P<reference>[A-Za-z0-9][A-Za-z0-9._-]{2,39})~(?P<tag>[0-9a-z]{6})\]\s*\Z", re.ASCII
@@ -37,7 +37,7 @@ class Marker:
 
 
 def new_reference() -> str:
-    """Make a reference: 10 random characters of Crockford base32 (50 bits)."""
+    """Make a reference: 10 random characters of Crockford base32 (50 bits), in lower case."""
     return "".join(secrets.choice(_CROCKFORD) for _ in range(10))
 
 
@@ -68,8 +68,7 @@ def tag(*, environment: str, namespace: str, reference: str) -> str:
     with production.
     """
     digest = hashlib.sha256(f"{environment}\n{namespace}\n{workflow_id(reference)}".encode()).digest()
-    alphabet = _CROCKFORD.lower()
-    return "".join(alphabet[byte % 32] for byte in digest[:6])
+    return "".join(_CROCKFORD[byte % 32] for byte in digest[:6])
 
 
 def marker(*, environment: str, namespace: str, reference: str) -> Marker:

@@ -73,7 +73,7 @@ def _signer(signer: SignerStatus) -> str:
 def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
     archive = status.result.archive if status.result else None
     return [
-        ("Next look at the provider", "" if status.result else show_moment(status.next_look_at)),
+        ("Next look at the provider", show_moment(status.next_look_at)),
         ("Next reminder", show_moment(status.next_reminder_at)),
         ("Reminders sent", str(status.reminders or "")),
         ("Deadline", show_moment(status.deadline)),

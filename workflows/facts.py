@@ -60,6 +60,7 @@ class AgreementFacts:
         self.deadline_passed = False
         self.archive: Archive | None = None
         self.result: AgreementResult | None = None
+        self.ended_at: datetime | None = None
 
     def document(self) -> str:
         """The document's id, once it is known."""
@@ -128,15 +129,28 @@ class AgreementFacts:
             candidates=self.candidates(),
             signers=self._signers(),
             deadline=self.agreement.deadline,
+            ready_at=self._noted("generated") or self.sent_at,
+            sent_at=self._noted("sent"),
+            ended_at=self.ended_at,
             supersedes=self.agreement.supersedes,
-            next_look_at=self.next_look_at,
-            next_reminder_at=None if self.result else self.next_reminder_at(),
+            next_look_at=None if self._is_over() else self.next_look_at,
+            next_reminder_at=None if self._is_over() else self.next_reminder_at(),
             last_error=self.last_error,
             reminders=self.reminders,
             ignored=self.progress.ignored,
             uncertain_invitations=self.uncertain_invitations(),
             result=self.result,
         )
+
+    def _noted(self, what: str) -> datetime | None:
+        """When one of our own steps was first noted on the timeline."""
+        notes = (each for each in self.progress.timeline if each.event_id is None and each.what == what)
+        first = next(notes, None)
+        return datetime.fromisoformat(first.at) if first and first.at else None
+
+    def _is_over(self) -> bool:
+        """Whether nothing more is asked of the provider or the signers: only archiving may be left."""
+        return self.result is not None or self.progress.ended is not None
 
     def carry_over(self) -> Continued:
         """Pack what the next run must know."""

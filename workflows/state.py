@@ -133,6 +133,7 @@ class AgreementState(AgreementFacts):
             reason=reason if outcome is not Outcome.COMPLETED else None,
             archive=self.archive,
         )
+        self.ended_at = workflow.now()
         metrics.count_end(outcome, by)
         self.enter(Stage(outcome), WaitingFor.NOBODY)
         self.publish()

@@ -96,7 +96,8 @@ async def _test_event(client: TurboDocxClient) -> Finding:
     if bad or not deliveries:
         told = "; ".join(f"{each.url}: {subscription.explain(each.http_status)}" for each in bad)
         return failed(_TEST, told or "the provider delivered it nowhere", "see the door's log")
-    return ok(_TEST, f"arrived and verified at {len(deliveries)} of {len(deliveries)} addresses")
+    where = "its address" if len(deliveries) == 1 else f"all {len(deliveries)} addresses"
+    return ok(_TEST, f"arrived and verified at {where}")
 
 
 async def _clock(base_url: str) -> Finding:

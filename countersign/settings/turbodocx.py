@@ -54,7 +54,7 @@ class TurboDocxSettings(Settings):
                 raise ValueError("is a test key; production needs a live one")
         elif not is_test and not info.data.get("allow_live"):
             raise ValueError(
-                f"is a live key outside production; use one that starts with {TEST_KEY_PREFIX}, "
+                f"does not start with {TEST_KEY_PREFIX}, as keys outside production must; use one that does, "
                 "or set COUNTERSIGN_ALLOW_LIVE=true"
             )
         return value

@@ -75,6 +75,10 @@ MISTAKES = {
         "order: give every signer one, or none of them", _signers(_ADA | {"order": 1}, _GRACE)
     ),
     "a signer in other words": Mistake("signer 1: write 'Name <address>'", {"signers": ["ada@example.com"]}),
+    "a template like none there is": Mistake(
+        f"template nosuch: there is none with this id; there are: Services Agreement ({TEMPLATE}), ",
+        _template("nosuch"),
+    ),
     "an unknown template": Mistake(
         f"template Services Agremeent: there is none with this id; nearest: Services Agreement ({TEMPLATE})",
         _template("Services Agremeent"),
@@ -171,6 +175,11 @@ MISTAKES = {
     "Temporal out of reach": Mistake(
         "Temporal does not answer at 127.0.0.1:1: start it, or set TEMPORAL_ADDRESS",
         env={"TEMPORAL_ADDRESS": "127.0.0.1:1"},
+        code=ExitCode.UNREACHABLE,
+    ),
+    "an address of Temporal without a port": Mistake(
+        "Temporal does not answer at localhost (it has no port: did you mean localhost:7233?): start it",
+        env={"TEMPORAL_ADDRESS": "localhost"},
         code=ExitCode.UNREACHABLE,
     ),
     "no such namespace": Mistake(

@@ -49,6 +49,17 @@ async def _listed(reference: str) -> None:
         await asyncio.sleep(0.05)
 
 
+def test_bash_completes_stages(shell: Shell) -> None:
+    assert _offered(shell, "starter list --stage a") == ["awaiting-signatures", "archiving", "abandoned"]
+
+
+def test_a_shell_that_cannot_be_taught_is_told(shell: Shell) -> None:
+    ran = shell("completion", "fish")
+    assert ran.code == 2
+    told = " ".join(ran.err.replace("│", "").split())
+    assert "'SHELL': there is no 'fish': choose one of bash, zsh." in told
+
+
 def test_the_command_that_bash_learns_is_ours(shell: Shell) -> None:
     script = shell("completion", "bash").out
     assert _bash(f"{script}starter status --help").strip().startswith("Usage: starter.py status")

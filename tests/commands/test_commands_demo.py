@@ -58,6 +58,7 @@ def test_the_demo_shows_an_agreement_from_end_to_end_and_leaves_nothing(fresh: S
     assert re.search(r"outcome +completed, known from a webhook", ran.out)
     _check_signed_pdf(ran.out)
     assert re.search(r"Temporal UI +http://127\.0\.0\.1:\d+/namespaces/default/workflows/agreement-", ran.out)
+    assert ran.out.endswith("(`make up` brings it up again on the same data, to look around)\n")
     assert _processes_in(fresh.folder) == []
 
 
@@ -83,6 +84,7 @@ def test_up_serves_each_address_and_ctrl_c_stops_everything(fresh: Shell) -> Non
         demo = fresh.run("demo")
         assert demo.code == 0, demo.out + demo.err
         assert f"{ui}/namespaces/default" in demo.out
+        assert demo.out.endswith("(as long as `make up` runs in the other terminal)\n")
         second = fresh.run("up")
         assert second.code == 7
         assert "another local stack runs in" in second.err

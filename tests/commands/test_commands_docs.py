@@ -1,6 +1,7 @@
 """What docs/using.md shows is what happens, line by line; what docs/other-languages.md promises, holds."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 from commands import discretion, errors
 from commands.cli import app
@@ -170,6 +172,23 @@ def test_using_knows_every_verb_and_every_option(name: str) -> None:
 def test_every_verb_argument_and_option_says_what_it_does(name: str) -> None:
     assert COMMANDS[name].help
     assert [parameter.name for parameter in COMMANDS[name].params if not parameter.help] == []
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fills_its_lines_and_breaks_no_example(
+    name: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = CliRunner().invoke(app, [*name.split()[1:], "--help"]).stdout
+    prose = [line[1:].rstrip() for line in shown.partition("╭")[0].splitlines()]
+    assert max(map(len, shown.splitlines())) <= width
+    for line, following in itertools.pairwise(prose):
+        if not line or not following or " " in {line[0], following[0]}:
+            continue
+        assert len(line) + 1 + len(following.split()[0]) > width - 2, (line, following)
+    examples = [line for line in str(COMMANDS[name].help).splitlines() if line.startswith(" ")]
+    assert [each for each in examples if each not in prose] == []
 
 
 @pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.__name__)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -95,7 +96,28 @@ def test_it_is_a_table_for_people(doctor: Doctor) -> None:
     assert ran.code == 0
     assert "what to do" in ran.out
     assert "administrator" in ran.out
+    assert re.search(r"test event +arrived and verified at its address *\n", ran.out)
     assert SECRET not in ran.out
+
+
+def test_its_table_is_not_folded_in_a_pipe(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = doctor.shell.folder / "/".join(["a-folder-of-some-depth"] * 6)
+    monkeypatch.setenv("COUNTERSIGN_STORE", str(far))
+    monkeypatch.delenv("TURBODOCX_WEBHOOK_SECRET")
+    ran = doctor.shell.run("doctor", "--no-test-event")
+    lines = [line.rstrip() for line in ran.out.splitlines()]
+    assert f"ok       store                 {far} is writable, and what is there stays" in lines
+    place = lines.index("mind     secret                TURBODOCX_WEBHOOK_SECRET is not set here")
+    assert lines[place + 1].strip() == "→ the webhook door needs it, on its machine"
+
+
+@pytest.mark.usefixtures("doctor")
+def test_a_narrow_terminal_cuts_no_address_that_fits_a_line(shell: Shell, stack: Stack) -> None:
+    shown, code = at_a_terminal(shell, "doctor", "--no-test-event", columns=80)
+    assert code == 0, shown
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.decode().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert any(line.endswith(f"{stack.door_url}/webhooks/turbodocx") for line in lines)
 
 
 def test_settings_that_cannot_work_are_lines_of_their_own(
@@ -107,7 +129,9 @@ def test_settings_that_cannot_work_are_lines_of_their_own(
     bad = [each.found for each in findings if each.state is State.FAILED]
     assert len(bad) == 2
     assert bad[0].startswith("COUNTERSIGN_PROVIDER_SLOTS: ")
-    assert bad[1].startswith("TURBODOCX_API_KEY: is a live key outside production")
+    assert bad[1].startswith(
+        "TURBODOCX_API_KEY: does not start with TDX-test-, as keys outside production must"
+    )
     assert doctor.code == 8
     unseen = [each.check for each in findings if each.state is State.SKIPPED]
     assert unseen == ["workers", "provider's key", "store"]
@@ -247,13 +271,15 @@ class TestTemporal:
         assert told in shown.partition(b"[y/N]")[2]
 
 
-def at_a_terminal(shell: Shell, *arguments: str, answer: bytes | None) -> tuple[bytes, int]:
-    """Run the command line at a terminal and answer its question, or press Ctrl-C; returns what it showed."""
+def at_a_terminal(
+    shell: Shell, *arguments: str, answer: bytes | None = None, columns: int = 400
+) -> tuple[bytes, int]:
+    """Run the command line at a terminal; answer its question if it asks, or press Ctrl-C."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "starter.py"), *arguments],
         cwd=shell.folder,
-        env={**os.environ, "COLUMNS": "400"},
+        env={**os.environ, "COLUMNS": str(columns)},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

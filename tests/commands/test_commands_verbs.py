@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from commands.agreements import agreement_result
+from commands.errors import ExitCode
 from commands.following import follow_agreement
 from countersign.connection import connect
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
 from tests.commands.shell import Shell, start_waiting
 from tests.polling import poll
+from workflows.card import show_moment
 
 
 @pytest.fixture
@@ -44,7 +46,8 @@ def test_status_tells_people_and_programs(shell: Shell, reference: str) -> None:
     assert ran.code == 0
     assert ran.out.startswith(f"{reference}\n")
     assert "awaiting signatures" in ran.out
-    assert "A. L." in ran.out
+    signers = [line.split() for line in ran.out.splitlines()[-3:]]
+    assert [each[:2] for each in signers] == [["signer", "name"], ["1", "A."], ["2", "G."]]
     status = json.loads(shell("status", reference, "--json").out)
     assert (status["stage"], status["waiting_for"]) == ("awaiting_signatures", "signatures")
 
@@ -67,8 +70,23 @@ def test_watch_follows_to_the_end(shell: Shell, stack: Stack, reference: str) ->
     assert "signed by G. H. (2 of 2)" in rest
     assert "archived" in rest
     assert "SHA-256" in rest
+    _check_watched_later(shell, reference)
     ended = _objects(shell("watch", reference, "--json").out)
     assert [each["result"]["outcome"] for each in ended] == ["completed"]
+
+
+def _check_watched_later(shell: Shell, reference: str) -> None:
+    """Whoever looks only now is told when things happened, in the time zone of all outputs."""
+    status = json.loads(shell("status", reference, "--json").out)
+    lines = shell("watch", reference).out.splitlines()
+    shown = {line[25:]: line[:23] for line in lines if line[20:23] == "UTC"}
+    ends = ("ready_at", "sent_at", "ended_at")
+    told = [status[name] for name in ends] + [each["signed_at"] for each in status["signers"]]
+    assert [shown[line] for line in shown if not line.startswith("viewed")] == [
+        show_moment(at) for at in (*told[:2], *told[3:], told[2])
+    ]
+    assert len(set(told)) == len(told)
+    assert (status["next_look_at"], status["next_reminder_at"]) == (None, None)
 
 
 @pytest.mark.heavy
@@ -160,8 +178,9 @@ async def _terminate(reference: str) -> None:
 def test_list_shows_the_oldest_first_and_filters(shell: Shell, reference: str) -> None:
     younger = f"{reference}.2"
     asyncio.run(start_waiting(younger))
-    listed = _listed(shell, younger, "--stage", "awaiting_signatures")
-    assert listed.index(reference) < listed.index(younger)
+    for stage in ("awaiting_signatures", "awaiting signatures", "Awaiting-Signatures"):
+        listed = _listed(shell, younger, "--stage", stage)
+        assert listed.index(reference) < listed.index(younger)
     assert reference not in _listed(shell, None, "--stage", "archiving")
     assert reference not in _listed(shell, None, "--needs-attention")
     where = f'WorkflowId = "agreement-{reference}"'
@@ -180,6 +199,28 @@ def _listed(shell: Shell, awaited: str | None, *filters: str) -> list[str]:
     return listed() if awaited is None else poll(lambda: found if awaited in (found := listed()) else None)
 
 
+def test_a_stage_that_there_is_not_is_told_with_those_there_are(shell: Shell) -> None:
+    ran = shell("list", "--stage", "signing")
+    assert (ran.code, ran.out) == (2, "")
+    told = " ".join(ran.err.replace("│", "").split())
+    assert (
+        "'--stage': there is no 'signing': choose one of generating, sending, awaiting-signatures, " in told
+    )
+    assert "Value error" not in told
+
+
+def test_those_at_a_stage_that_is_an_end_have_ended(shell: Shell, stack: Stack, reference: str) -> None:
+    assert reference not in _listed(shell, None, "--stage", "completed")
+    _complete(stack, reference, shell)
+    asyncio.run(agreement_result(reference))
+    assert reference in _listed(shell, reference, "--stage", "completed")
+
+
+def test_what_people_wrote_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "foo:abc:7233")
+    assert "does not answer at foo:abc:7233: start it" in shell("list").err
+
+
 def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
     ran = shell("list", "--where", "Colour = 'red'")
     assert (ran.code, ran.out) == (2, "")
@@ -194,11 +235,12 @@ def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str)
     _listed(shell, other, "--where", where)
     bulk = ("void", "--where", where, "--reason", "Season's over")
 
-    assert shell(*bulk, answer="").code == 2  # nobody answers
+    assert shell(*bulk, answer="").code == ExitCode.NOT_CONFIRMED  # nobody answers
     refused = shell(*bulk, answer="n\n")
-    assert refused.code == 2
+    assert refused.code == ExitCode.NOT_CONFIRMED
     assert reference in refused.out
-    assert "nothing was done: void was not confirmed (--yes confirms it)" in refused.err
+    assert refused.out.endswith("nothing was done (--yes says yes)\n")
+    assert refused.err.strip() == "void 2 agreement(s)? [y/N]:"
     assert json.loads(shell("status", reference, "--json").out)["stage"] == "awaiting_signatures"
 
     voided = shell(*bulk, answer="y\n")

@@ -157,12 +157,11 @@ class TestHeldBack:
 def test_a_watcher_tells_it_once_however_the_time_counts_down() -> None:
     news, lines = News(), list[str]()
     for minutes in (5, 4, 3):
-        lines += news.of(
-            AgreementStatus(
-                reference="X-1",
-                stage=Stage.GENERATING,
-                waiting_for=WaitingFor.PROVIDER,
-                provider_wait=f"generate: HTTP 503; attempt 7 in {minutes} min",
-            )
+        status = AgreementStatus(
+            reference="X-1",
+            stage=Stage.GENERATING,
+            waiting_for=WaitingFor.PROVIDER,
+            provider_wait=f"generate: HTTP 503; attempt 7 in {minutes} min",
         )
+        lines += [each.line for each in news.of(status)]
     assert lines == ["waiting for the provider: generate: HTTP 503"]

@@ -114,7 +114,7 @@ class TestEnvironments:
         monkeypatch.setenv("TURBODOCX_API_KEY", "TDX-live-0123456789")
         monkeypatch.setenv("TURBODOCX_BASE_URL", "https://api.turbodocx.com")
         message = refusal(TurboDocxSettings)
-        assert "TURBODOCX_API_KEY: is a live key outside production" in message
+        assert "TURBODOCX_API_KEY: does not start with TDX-test-, as keys outside production must" in message
         assert "TURBODOCX_BASE_URL: is the live service outside production" in message
 
     @pytest.mark.usefixtures("provider_environment")

@@ -49,6 +49,7 @@ OF_ONE_MOMENT = {
     "deadline_passed": "known at the end",
     "archive": "known at the end",
     "result": "known at the end",
+    "ended_at": "known at the end",
 }
 """What a run knows and does not hand over, and why."""
 

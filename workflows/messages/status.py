@@ -29,10 +29,13 @@ class AgreementStatus(Message):
         needs_attention: What a person must decide, in one sentence; None if nothing.
         document_id: The provider's id of the document, once known.
         candidates: Documents that carry our marker, where it is unclear which is ours.
-        signers: Each signer's progress.
+        signers: Each signer's progress, as they were listed at the start: the first is signer 1.
         deadline: When it expires.
+        ready_at: When its document was ready to be sent.
+        sent_at: When the provider was known to have it.
+        ended_at: When it ended.
         supersedes: The reference of the agreement that it replaces.
-        next_look_at: When the provider is asked next, if no webhook comes first.
+        next_look_at: When the provider is asked next, if no webhook comes first; None once there is an end.
         next_reminder_at: When signers are reminded next.
         last_error: The last failure of a step that was not simply tried again, with its time.
         reminders: How many reminders went out.
@@ -52,6 +55,9 @@ class AgreementStatus(Message):
     candidates: tuple[str, ...] = ()
     signers: tuple[SignerStatus, ...] = ()
     deadline: datetime | None = None
+    ready_at: datetime | None = None
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
     supersedes: str | None = None
     next_look_at: datetime | None = None
     next_reminder_at: datetime | None = None
