@@ -30,7 +30,7 @@ def seconds_to_wait(header: str | None, *, now: datetime, limit: float) -> float
         return min(float(text), limit)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset of twenty digits
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -26,6 +26,7 @@ CASES = {
     "date": ("Tue, 24 Nov 2026 12:00:30 GMT", 30),
     "old date format": ("Tuesday, 24-Nov-26 12:00:30 GMT", 30),
     "date without a zone": ("Tue, 24 Nov 2026 12:00:30", 30),
+    "date of another zone": ("Tue, 24 Nov 2026 13:00:30 +0100", 30),
     "date in the past": ("Tue, 24 Nov 2026 11:00:00 GMT", 0),
     "date far ahead": ("Tue, 24 Nov 2099 12:00:00 GMT", LIMIT),
     "negative": ("-5", None),
@@ -35,6 +36,8 @@ CASES = {
     "infinite": ("inf", None),
     "not a number": ("nan", None),
     "other digits": ("٣", None),
+    "year of twenty digits": ("Tue, 24 Nov 20260000000000000000 12:00:00 GMT", None),
+    "offset of twenty digits": ("Tue, 24 Nov 2026 12:00:00 +20260000000000000000", None),
     "date that is none": ("Tue, 99 Nov 2026 12:00:00 GMT", None),
 }
 
@@ -45,7 +48,14 @@ def test_the_header_is_read(case: str) -> None:
     assert seconds_to_wait(header, now=NOW, limit=LIMIT) == seconds
 
 
-@given(st.text() | st.none())
+def test_the_wait_that_nobody_asked_for_is_within_the_limit_too() -> None:
+    assert seconds_to_wait(None, now=NOW, limit=7) == 7
+
+
+DATE_PARTS = ["Tue,", "24", "Nov", "2026", "9" * 20, "12:00:00", ":", "+", "-", "+0100", "GMT", "1", ""]
+
+
+@given(st.text() | st.none() | st.lists(st.sampled_from(DATE_PARTS), max_size=8).map(" ".join))
 def test_whatever_it_says_the_wait_is_short_or_ours(header: str | None) -> None:
     seconds = seconds_to_wait(header, now=NOW, limit=LIMIT)
     assert seconds is None or 0 <= seconds <= LIMIT
@@ -88,3 +98,9 @@ async def test_a_read_that_is_told_to_wait_by_a_503_waits() -> None:
     assert failure.type == "Unavailable"
     assert failure.next_retry_delay is not None
     assert failure.next_retry_delay >= timedelta(seconds=20)
+
+
+async def test_a_read_that_nobody_told_to_wait_is_tried_again_at_the_steps_own_pace() -> None:
+    async with edge(response(503)) as server, client(server.base_url) as provider:
+        failure = to_application_error(await error_of(read, provider))
+    assert failure.next_retry_delay is None
