@@ -6,6 +6,7 @@ texts that come back again and again are redacted once.
 
 import json
 import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,6 +37,17 @@ _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
 _CONTROL: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 """What could start a line, or move a terminal's cursor."""
 
+_CURSOR: Final = {code: text for code, text in _CONTROL.items() if chr(code) not in "\n\t"}
+"""The same, but for what may have several lines."""
+
+_UNSEEN: Final = {
+    code: f"\\u{code:04x}" for code in (*range(127, 160), 0x2028, 0x2029, *range(0xD800, 0xE000))
+}
+"""What JSON allows unescaped and terminals obey, or no encoding can write."""
+
+_OWN: Final = frozenset({"event", "level", "logger", "service", "timestamp"})
+"""What a line says of itself; an extra of such a name gets a `_` behind."""
+
 _SEVERAL_LINES: Final = frozenset({"exception", "stack_info"})
 
 _SHORT: Final = 64
@@ -59,17 +71,29 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Make a line of a record."""
+        try:
+            return self._render(self._event(record), _timestamp(record.created))
+        except Exception as problem:  # noqa: BLE001 - whatever a record holds, that there was one is told
+            told = {"event": f"<a line that could not be made: {type(problem).__name__}>", **self._constant}
+            told |= {"level": str(record.levelname).lower(), "logger": str(record.name)}
+            return self._render(told, _timestamp(time.time()))
+
+    def _event(self, record: logging.LogRecord) -> Event:
         event = {"event": _message(record), **self._constant}
         merge_contextvars(None, "", event)
         event["level"] = record.levelname.lower()
         event["logger"] = record.name
-        event |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+        event |= {
+            f"{key}_" if key in _OWN else key: value
+            for key, value in record.__dict__.items()
+            if key not in _STANDARD
+        }
         _say_whose(event)
         if record.exc_info:
             event["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             event["stack_info"] = record.stack_info
-        return self._render(event, _timestamp(record.created))
+        return event
 
 
 def _timestamp(at: float) -> str:
@@ -143,7 +167,8 @@ def as_json(event: Event, at: str) -> str:
         for key, value in event.items()
     ]
     members.append(f'"timestamp": "{at}"')
-    return f"{{{', '.join(members)}}}"
+    line = f"{{{', '.join(members)}}}"
+    return line if line.isprintable() else line.translate(_UNSEEN)
 
 
 def _member(key: str, value: Any) -> str:
@@ -166,6 +191,6 @@ def _name(key: str) -> str:
 def _shown(key: str, value: Any) -> Any:
     """Redact a value; what is one line stays one line, so that nobody forges another."""
     shown = redact_field(key, value)
-    if isinstance(shown, str) and not shown.isprintable() and key not in _SEVERAL_LINES:
-        return shown.translate(_CONTROL)
+    if isinstance(shown, str) and not shown.isprintable():
+        return shown.translate(_CURSOR if key in _SEVERAL_LINES else _CONTROL)
     return shown

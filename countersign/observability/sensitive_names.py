@@ -32,13 +32,20 @@ _HARMLESS_ENDS: Final = frozenset(
 )
 """`recipient_count` and `recipient_id` tell nothing about a person; `secret_id` is a secret all the same."""
 
+_LONGEST: Final = 200
+"""So many characters of a name are looked at."""
+
 _SPLIT = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])")
 
 
-@lru_cache(maxsize=4096)
 def is_sensitive(key: str) -> bool:
     """Tell whether what stands under this key must not be shown, as under `API_KEY` or `senderEmail`."""
-    words = [each.lower() for each in _SPLIT.split(key[:200]) if each]
+    return _is_sensitive(key[:_LONGEST])  # what is remembered stays small, however long strangers' keys are
+
+
+@lru_cache(maxsize=4096)
+def _is_sensitive(key: str) -> bool:
+    words = [each.lower() for each in _SPLIT.split(key) if each]
     if not words:
         return False
     if words[-1] in _HARMLESS_ENDS and not re.search("passw|secret|token", "".join(words)):

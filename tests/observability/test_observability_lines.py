@@ -48,6 +48,59 @@ def test_numbers_without_end_break_no_line(endless: float) -> None:
     assert list(line_of(ms=endless)) == ["event", "level", "logger", "ms", "timestamp"]
 
 
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"msg": Broken()},
+        {"msg": Broken(), "args": (1,)},
+        {"exc_info": True},
+        {"levelname": None},
+        {"created": math.nan},
+        {1: "a name that is none"},
+    ],
+    ids=["message", "message with arguments", "exception", "level", "time", "name"],
+)
+def test_whatever_a_record_holds_that_there_was_one_is_told(odd: dict[Any, Any]) -> None:
+    record = logging.makeLogRecord({"name": "x", "levelname": "ERROR", **odd})
+    line = json.loads(LineFormatter(as_json, service="worker").format(record))
+    assert line["event"].startswith("<a line that could not be made: ")
+    assert (line["logger"], line["service"]) == ("x", "worker")
+
+
+def test_no_extra_stands_in_for_what_a_line_says_of_itself() -> None:
+    formatter = LineFormatter(as_json, service="worker")
+    record = logging.makeLogRecord({"msg": "said", "name": "x", "levelname": "INFO"})
+    own = {"event": "said", "level": "info", "logger": "x", "service": "worker"}
+    told = json.loads(formatter.format(record))
+    assert told == own | {"timestamp": told["timestamp"]}
+    vars(record).update(dict.fromkeys(told, "forged"))
+    line = json.loads(formatter.format(record))
+    assert line == told | {f"{name}_": "forged" for name in told}
+
+
+@pytest.mark.parametrize("place", ["note", "exception"])
+def test_nothing_in_a_line_moves_a_cursor_or_ends_it(place: str) -> None:
+    unseen = "\x1b[2J\x7f\x85\x9b2J\u2028"
+    nested = as_json({place: unseen, "deep": [{unseen: unseen}]}, AT)
+    assert nested.isprintable()
+    assert json.loads(nested)["deep"] == [{unseen: unseen}]
+    assert fit_to_show({place: unseen}, AT)[place].isprintable()
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    assert fit_to_show({"exception": "a\n\tb\x1b"}, AT)["exception"] == "a\n\tb\\x1b"
+
+
+def test_what_no_encoding_can_write_is_escaped() -> None:
+    line = as_json({"deep": ["\ud800"], "title": "\ud800"}, AT)
+    assert json.loads(line.encode())["deep"] == ["\ud800"]
+
+
 def test_a_line_seen_before_masks_a_secret_learnt_since(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_protected", set[str]())
     monkeypatch.setattr(redaction, "_known", None)

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from countersign.observability import redaction
+from countersign.observability import redaction, sensitive_names
 from countersign.observability.patterns import MASK, redact_text
 from countersign.observability.redaction import protect, redact, redact_body
 from countersign.observability.sensitive_names import is_sensitive
@@ -213,6 +213,13 @@ def test_telling_names(name: str) -> None:
 )
 def test_harmless_names(name: str) -> None:
     assert not is_sensitive(name)
+
+
+def test_a_long_name_is_remembered_by_its_beginning() -> None:
+    beginning = uuid.uuid4().hex * 10
+    before = sensitive_names._is_sensitive.cache_info().misses
+    assert is_sensitive(f"{beginning}1") is is_sensitive(f"{beginning}2")
+    assert sensitive_names._is_sensitive.cache_info().misses == before + 1
 
 
 class Person(BaseModel):
