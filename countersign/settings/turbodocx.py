@@ -12,6 +12,7 @@ from countersign.settings.environment import PRODUCTION, Environment
 
 LIVE_HOST: Final = "api.turbodocx.com"
 TEST_KEY_PREFIX: Final = "TDX-test-"
+_HEADER_VALUE = re.compile(r"[!-~]+")
 
 
 class TurboDocxSettings(Settings):
@@ -57,6 +58,14 @@ class TurboDocxSettings(Settings):
                 f"does not start with {TEST_KEY_PREFIX}, as keys outside production must; use one that does, "
                 "or set COUNTERSIGN_ALLOW_LIVE=true"
             )
+        return value
+
+    @field_validator("api_key", "org_id")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | str) -> SecretStr | str:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if _HEADER_VALUE.fullmatch(text) is None:
+            raise ValueError("holds a blank, a line end or a letter that no header carries; copy it again")
         return value
 
     @field_validator("sender_email")

@@ -50,6 +50,20 @@ def test_a_placeholder_is_no_key(monkeypatch: pytest.MonkeyPatch, bad: str) -> N
     assert "TURBODOCX_API_KEY: is a placeholder" in message or "TURBODOCX_API_KEY: is empty" in message
 
 
+@pytest.mark.parametrize("name", ["API_KEY", "ORG_ID"])
+@pytest.mark.parametrize("bad", ["TDX-test-canary\n", " TDX-test-canary", "TDX-test can", "TDX-test-cänary"])
+@pytest.mark.usefixtures("provider_environment")
+def test_what_no_header_can_carry_is_refused_at_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, bad: str
+) -> None:
+    """Later it would fail every call, and a send that fails so would count as one that may have left."""
+    monkeypatch.setenv("COUNTERSIGN_ALLOW_LIVE", "true")
+    monkeypatch.setenv(f"TURBODOCX_{name}", bad)
+    message = refusal(TurboDocxSettings)
+    assert f"TURBODOCX_{name}: holds a blank, a line end or a letter that no header carries" in message
+    assert bad.strip() not in message
+
+
 @pytest.mark.parametrize("name", ["ORG_ID", "SENDER_NAME", "SENDER_EMAIL"])
 @pytest.mark.usefixtures("provider_environment")
 def test_a_placeholder_is_no_required_value(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
