@@ -44,7 +44,9 @@ async def test_a_file_arrives_whole_without_our_key() -> None:
     assert hashlib.sha256(sink.getvalue()).digest() == hashlib.sha256(PDF).digest()
     assert progress == sorted(progress)
     assert progress[-1] == size
-    assert {"authorization", "x-rapiddocx-org-id", "cookie"} & server.received[0].headers.keys() == set()
+    headers = server.received[0].headers
+    assert {"authorization", "x-rapiddocx-org-id", "cookie", "x-request-id"} & headers.keys() == set()
+    assert headers["accept-encoding"] == "identity", "a file is not to be packed on its way"
 
 
 async def test_one_line_tells_of_a_file_without_its_address(caplog: pytest.LogCaptureFixture) -> None:
@@ -54,6 +56,24 @@ async def test_one_line_tells_of_a_file_without_its_address(caplog: pytest.LogCa
     (line,) = (vars(each) for each in caplog.records if each.name == "countersign.providers")
     assert (line["operation"], line["status"], line["outcome"]) == ("download", 200, "ok")
     assert "X-Amz-Signature" not in str([vars(each) for each in caplog.records])
+
+
+@pytest.mark.parametrize(
+    ("reply", "limit", "outcome"),
+    [
+        (pdf(), 1000, "ContractBroken"),
+        (response(429), LIMIT, "Throttled"),
+        (response(403), LIMIT, "Unavailable"),
+    ],
+    ids=["too large", "throttled", "expired"],
+)
+async def test_the_line_says_what_a_file_ended_in(
+    reply: bytes, limit: int, outcome: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with edge(reply) as server, client(server.base_url) as provider:
+        await failure(f"{server.base_url}/p", provider, limit)
+    assert vars(caplog.records[-1])["outcome"] == outcome
 
 
 @pytest.mark.parametrize(
@@ -71,6 +91,9 @@ async def test_one_line_tells_of_a_file_without_its_address(caplog: pytest.LogCa
         "http://127.0.0.1:1/x",
         "http://[::1",
         "https://bucket.s3.amazonaws.com:99999/x",
+        "https://bucket.s3.amazonaws.com/a\x7fb",
+        "https://xn--.amazonaws.com/x",
+        "https://bucket.s3.amazonaws.com/" + "x" * 70_000,
         "not a url",
         "",
     ],
@@ -130,6 +153,13 @@ async def test_a_bomb_is_cut_off_by_its_decoded_size() -> None:
     bomb = response(200, gzip.compress(b"0" * 20_000_000), headers={"Content-Encoding": "gzip"})
     async with edge(bomb) as server, client(server.base_url) as provider:
         assert type(await failure(f"{server.base_url}/x", provider)) is ContractBrokenError
+
+
+async def test_a_file_packed_twice_is_not_unpacked() -> None:
+    """P22: a kilobyte of it could be gigabytes at once."""
+    twice = response(200, gzip.compress(gzip.compress(PDF)), headers={"Content-Encoding": "gzip, gzip"})
+    async with edge(twice) as server, client(server.base_url) as provider:
+        assert type(await failure(f"{server.base_url}/x", provider)) is UnavailableError
 
 
 async def test_a_file_cut_short_is_no_file() -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import gzip
+import json
 import socket
 import ssl
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -72,6 +74,8 @@ async def drip(exchange: Exchange) -> None:
 
 BROKEN = "broken"  # ContractBroken for a read, OutcomeUnknown for a write
 FAILED = "failed"  # Unavailable for a read, OutcomeUnknown for a write
+SENT = json.dumps(PREPARED | STATUS).encode()
+"""An answer that both operations could read."""
 BOMB = gzip.compress(b"0" * (17 * 1024 * 1024))
 FAULTS: dict[str, tuple[Reply, str]] = {
     "P8 answer never comes": (hang, FAILED),
@@ -97,6 +101,14 @@ FAULTS: dict[str, tuple[Reply, str]] = {
     "P14 elsewhere": (response(302, b"", headers={"Location": "http://169.254.169.254/"}), BROKEN),
     "P21 drips": (drip, FAILED),
     "P22 not gzip": (response(200, PREPARED, headers={"Content-Encoding": "gzip"}), FAILED),
+    "P22 packed twice": (
+        response(200, gzip.compress(gzip.compress(SENT)), headers={"Content-Encoding": "gzip, gzip"}),
+        FAILED,
+    ),
+    "P22 packed otherwise": (
+        response(200, zlib.compress(SENT), headers={"Content-Encoding": "Deflate"}),
+        FAILED,
+    ),
     "P22 bomb": (response(200, BOMB, headers={"Content-Encoding": "gzip"}), FAILED),
 }
 
@@ -118,6 +130,15 @@ async def test_every_broken_answer_is_one_error_and_one_request(fault: str, oper
         assert type(error) is {BROKEN: errors.ContractBrokenError, FAILED: errors.UnavailableError}[kind]
     assert error.__cause__ is None
     assert error.__context__ is None or error.__suppress_context__, "causes hold addresses and bodies"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "identity", "aws-chunked", "aws-chunked, gzip"])
+async def test_an_answer_may_be_packed_as_we_asked_or_not_at_all(coding: str, operation: Operation) -> None:
+    body = gzip.compress(SENT) if "gzip" in coding.lower() else SENT
+    reply = response(200, body, headers={"Content-Encoding": coding})
+    async with edge(reply) as server, client(server.base_url) as provider:
+        assert await operation(provider)
 
 
 class TestNeverSent:

@@ -130,6 +130,14 @@ async def test_a_role_that_is_missing_says_nothing_of_the_key() -> None:
     assert not error.about_key
 
 
+@pytest.mark.parametrize("status", [401, 402])
+async def test_where_a_role_may_be_missing_other_refusals_are_of_the_key(status: int) -> None:
+    async with edge(response(status)) as server, client(server.base_url) as provider:
+        error = await error_of(lambda client: client.webhooks.get(), provider)
+    assert isinstance(error, UnauthorisedError)
+    assert error.about_key
+
+
 def test_a_request_shows_nobody() -> None:
     assert "canary" not in repr(request()).lower()
     assert "canary" in json.dumps(request().wire()).lower(), "or the test shows nothing"

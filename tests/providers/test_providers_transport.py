@@ -6,13 +6,16 @@ import logging
 import ssl
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from countersign.observability.metrics import PROVIDER_CALLS
+from countersign.providers.calls import Call, Limits
 from countersign.providers.errors import KeyReplacedError, NotSentError, UnauthorisedError
 from countersign.providers.transport import Transport
+from countersign.providers.transport.request import RequestBuilder
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
 from tests.providers.provider_calls import error_of, read, write
@@ -51,6 +54,20 @@ class TestIds:
             await read(provider)
         assert "idempotency-key" not in server.received[0].headers
 
+    async def test_a_write_that_nobody_named_is_named_by_its_request(self) -> None:
+        reply = response(200, {"data": {"secret": "whsec_x"}})
+        async with edge(reply) as server, client(server.base_url) as provider:
+            await provider.webhooks.create(urls=["https://x.example"], events=["signature.document.sent"])
+        headers = server.received[0].headers
+        assert headers["idempotency-key"] == headers["x-request-id"]
+
+    async def test_a_call_says_who_asks_and_what_we_read(self) -> None:
+        async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
+            await read(provider)
+        names = ("host", "user-agent", "accept", "accept-encoding")
+        told = [server.received[0].headers[name] for name in names]
+        assert told == [f"127.0.0.1:{server.port}", "countersign", "application/json", "gzip"]
+
     async def test_ids_in_paths_are_quoted(self) -> None:
         async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
             await provider.document_status("../void?x=1#y")
@@ -63,6 +80,39 @@ class TestIds:
         ):
             await provider.list_templates("Ende & gut/ä", limit=7)
         assert server.received[0].target == "/gate/template-item?limit=7&query=Ende+%26+gut%2F%C3%A4"
+
+    @pytest.mark.parametrize(
+        ("base_url", "host", "target"),
+        [
+            ("https://api.example", "api.example", b"/p/a%2F%C3%A4?q=1+2"),
+            ("https://api.example:443/", "api.example", b"/p/a%2F%C3%A4?q=1+2"),
+            ("https://api.example:8443", "api.example:8443", b"/p/a%2F%C3%A4?q=1+2"),
+            ("https://[2001:db8::1]:8443", "[2001:db8::1]:8443", b"/p/a%2F%C3%A4?q=1+2"),
+            ("https://bücher.example", "xn--bcher-kva.example", b"/p/a%2F%C3%A4?q=1+2"),
+            ("https://api.example/a%3Fb", "api.example", b"/a%3Fb/p/a%2F%C3%A4?q=1+2"),
+            ("https://api.example/gäste haus", "api.example", b"/g%C3%A4ste%20haus/p/a%2F%C3%A4?q=1+2"),
+        ],
+    )
+    def test_an_address_is_asked_as_it_is_written_with_a_proxy_and_without(
+        self, base_url: str, host: str, target: bytes
+    ) -> None:
+        call = Call(operation="x", path="/p/{id}", ids={"id": "a/ä"}, query={"q": "1 2"})
+        direct, proxied = (
+            RequestBuilder(base_url.rstrip("/"), Limits(), proxied=each).call(call, "id", {})
+            for each in (False, True)
+        )
+        assert direct.headers["Host"] == proxied.headers["Host"] == host
+        assert direct.extensions["target"] == proxied.url.raw_path == target
+        assert "target" not in proxied.extensions
+
+    def test_each_phase_has_a_limit_of_its_own_unless_the_whole_ends_first(self) -> None:
+        limits = Limits(connect=1, read=90, write=30, pool=2, read_total=60, write_total=120)
+        requests = RequestBuilder("https://api.example", limits, proxied=False)
+        reading, writing = (Call(operation="x", method=method, path="/p") for method in ("GET", "POST"))
+        phases = [requests.call(each, "id", {}).extensions["timeout"] for each in (reading, writing)]
+        phases.append(requests.file("https://files.example/x").extensions["timeout"])
+        whole = {"connect": 1, "read": 90, "write": 30, "pool": 2}
+        assert phases == [whole | {"read": None}, whole, whole]
 
 
 class RotatedKey(FixedKey):
@@ -145,6 +195,31 @@ class TestLogs:
         async with edge(response(500)) as server, client(server.base_url) as provider:
             await error_of(write, provider)
         assert counter._value.get() == before + 1
+
+    async def test_whoever_makes_records_is_told_their_logger_and_place(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Record factories and filters of others rely on both."""
+        caplog.set_level(logging.INFO)
+        made: list[tuple[object, ...]] = []
+        make = logging.getLogRecordFactory()
+
+        def note(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            made.append(args[:2])
+            return make(*args, **kwargs)
+
+        monkeypatch.setattr(logging, "_logRecordFactory", note)
+        async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
+            await read(provider)
+        (record,) = (each for each in caplog.records if each.name == "countersign.providers")
+        assert ("countersign.providers", logging.INFO) in made
+        assert (record.module, record.funcName) == ("report", "call")
+
+    async def test_a_level_above_it_leaves_the_line_out(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.WARNING, "countersign.providers")
+        async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
+            await read(provider)
+        assert not caplog.records
 
     def test_no_repr_shows_a_key(self) -> None:
         transport = Transport("https://x.example", provider="x", credentials=FixedKey(), explain=explain)

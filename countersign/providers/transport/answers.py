@@ -1,7 +1,7 @@
 """Answers of a provider's API: read up to a limit, and read as what they must hold."""
 
 import json
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, Final, TypeVar, cast
 
 import httpx
@@ -13,6 +13,10 @@ T = TypeVar("T")
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of an answer, decoded; a larger one (or a compression bomb) breaks the contract."""
+
+
+_PACKED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
+"""What httpx may unpack. We ask for gzip: others, or one in another, make gigabytes of a kilobyte at once."""
 
 
 class AnswerTooLargeError(Exception):
@@ -27,14 +31,26 @@ async def read_body(response: httpx.Response) -> bytes:
         httpx.HTTPError: It broke off, or is not encoded as it says.
     """
     body = bytearray()
-    plain = (
-        "Content-Encoding" not in response.headers
-    )  # then httpx's decoding, chunking, counting is for nothing
-    async for chunk in cast("AsyncIterable[bytes]", response.stream) if plain else response.aiter_bytes():
+    async for chunk in chunks(response):
         body += chunk
         if len(body) > ANSWER_LIMIT:
             raise AnswerTooLargeError
     return bytes(body)
+
+
+def chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Read a body piece by piece, decoded.
+
+    Raises:
+        httpx.HTTPError: While it is read; at once if it is encoded in a way that we do not take.
+    """
+    if "Content-Encoding" not in response.headers:  # then httpx's decoding, counting is for nothing
+        return aiter(cast("AsyncIterable[bytes]", response.stream))
+    codings = response.headers.get_list("Content-Encoding", split_commas=True)
+    packed = [each for each in map(str.lower, codings) if each in _PACKED]
+    if packed not in ([], ["gzip"]):
+        raise httpx.DecodingError("packed in a way that was not asked for")
+    return response.aiter_bytes()
 
 
 def parse_answer(call: Call, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]) -> T:

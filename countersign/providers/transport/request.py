@@ -30,7 +30,7 @@ class RequestBuilder:
         self._base_url = base_url
         self._url = httpx.URL(base_url)
         self._host = self._url.netloc.decode("ascii")
-        self._prefix = self._url.path.rstrip("/")
+        self._prefix = self._url.raw_path.rstrip(b"/")
         self._proxied = proxied
         self._reading = _phases(limits, limits.read_total)
         self._writing = _phases(limits, limits.write_total)
@@ -60,7 +60,7 @@ class RequestBuilder:
         if self._proxied:  # its CONNECT would take the target over
             url = self._base_url + call.target
         else:
-            extensions["target"] = (self._prefix + call.target).encode("ascii")
+            extensions["target"] = self._prefix + call.target.encode("ascii")
         return httpx.Request(call.method, url, headers=headers, extensions=extensions, **body)
 
 

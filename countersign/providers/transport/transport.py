@@ -16,9 +16,9 @@ from countersign.loopback import LOOPBACK_HOSTS
 from countersign.observability.correlation import request_id
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
-from countersign.providers.errors import KeyReplacedError, ProviderError
+from countersign.providers.errors import ContractBrokenError, KeyReplacedError, ProviderError
 from countersign.providers.outcomes import Refusal, error_of_failure, error_of_status
-from countersign.providers.transport.answers import json_or_none, parse_answer, read_body
+from countersign.providers.transport.answers import chunks, json_or_none, parse_answer, read_body
 from countersign.providers.transport.connections import (
     api_transport,
     default_tls,
@@ -26,7 +26,7 @@ from countersign.providers.transport.connections import (
     file_transport,
 )
 from countersign.providers.transport.ports import Credentials, Gate, OpenGate, RemoteFile
-from countersign.providers.transport.report import OK, Report
+from countersign.providers.transport.report import OK, Report, outcome_of
 from countersign.providers.transport.request import RequestBuilder
 
 T = TypeVar("T")
@@ -185,15 +185,23 @@ class Transport:
         """Open a file elsewhere: no credentials, no redirects, not judged by the circuit.
 
         Raises:
+            ContractBrokenError: The link is no address.
             UnavailableError: It could not be reached, or broke while it was read.
         """
+        try:
+            request = self._requests.file(url)
+        except (httpx.InvalidURL, ValueError):
+            raise ContractBrokenError(f"{operation}: the link is no address", operation=operation) from None
         started, status, outcome = time.perf_counter(), None, "Unavailable"
         try:
-            response = await self._files.handle_async_request(self._requests.file(url))
+            response = await self._files.handle_async_request(request)
             status = response.status_code
             async with aclosing(response):
-                yield RemoteFile(status, response.headers, response.aiter_bytes())
+                yield RemoteFile(status, response.headers, chunks(response))
             outcome = OK
+        except ProviderError as problem:
+            outcome = outcome_of(problem)
+            raise
         except httpx.HTTPError as cause:
             raise error_of_failure(cause, operation=operation, writes=False, left=True) from None
         finally:
