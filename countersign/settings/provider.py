@@ -1,8 +1,9 @@
 """How the provider is called."""
 
 from typing import ClassVar, Self
+from urllib.request import getproxies
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from countersign.configuration import Settings
 from countersign.settings.environment import GracefulStop, Seconds
@@ -65,6 +66,15 @@ class ProviderSettings(Settings):
         description="Whether HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE apply to calls of the provider.",
     )
     graceful_stop_seconds: GracefulStop = Field(default=150, description="See above.")
+
+    @field_validator("trust_env")
+    @classmethod
+    def _proxy_can_be_used(cls, value: bool) -> bool:  # noqa: FBT001  # pydantic's signature
+        proxies = getproxies() if value else {}
+        kind, written, _ = (proxies.get("https") or proxies.get("all") or "").partition("://")
+        if written and kind not in {"http", "https"}:
+            raise ValueError("has HTTPS_PROXY or ALL_PROXY apply, which must be http://host:port")
+        return value
 
     @model_validator(mode="after")
     def _stop_outlasts_writes(self) -> Self:

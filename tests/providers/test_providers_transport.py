@@ -262,12 +262,21 @@ class TestSafety:
     @pytest.mark.parametrize(
         ("trust_env", "no_proxy", "asked"), [(True, "", 1), (True, "*", 0), (False, "", 0)]
     )
+    @pytest.mark.parametrize("written", ["http://127.0.0.1:{}", "127.0.0.1:{}"])
+    @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
     async def test_a_proxy_is_asked_only_where_the_settings_say_so(
-        self, monkeypatch: pytest.MonkeyPatch, *, trust_env: bool, no_proxy: str, asked: int
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        variable: str,
+        written: str,
+        trust_env: bool,
+        no_proxy: str,
+        asked: int,
     ) -> None:
         """P26: what a proxy refuses to connect was never sent."""
         async with edge(response(502)) as proxy:
-            monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+            monkeypatch.setenv(variable, written.format(proxy.port))
             monkeypatch.setenv("NO_PROXY", no_proxy)
             transport = Transport(
                 "https://countersign.invalid",

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from countersign import settings_reference
 from countersign.settings import (
     CountersignSettings,
+    ProviderSettings,
     Settings,
     SettingsError,
     TurboDocxSettings,
@@ -62,6 +63,18 @@ def test_what_no_header_can_carry_is_refused_at_start(
     message = refusal(TurboDocxSettings)
     assert f"TURBODOCX_{name}: holds a blank, a line end or a letter that no header carries" in message
     assert bad.strip() not in message
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_that_we_cannot_use_is_refused_at_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "socks5://canary:1080")
+    assert not load(ProviderSettings)[0].trust_env
+    monkeypatch.setenv("COUNTERSIGN_PROVIDER_TRUST_ENV", "true")
+    message = refusal(ProviderSettings)
+    assert "COUNTERSIGN_PROVIDER_TRUST_ENV: has HTTPS_PROXY or ALL_PROXY apply, which must be http" in message
+    assert "canary" not in message
+    monkeypatch.setenv(name, "canary:1080")
+    assert load(ProviderSettings)[0].trust_env
 
 
 @pytest.mark.parametrize("name", ["ORG_ID", "SENDER_NAME", "SENDER_EMAIL"])

@@ -31,7 +31,9 @@ def environment_proxy(host: str) -> str | None:
     """Find the proxy for https to a host, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say."""
     proxies = urllib.request.getproxies()
     found = proxies.get("https") or proxies.get("all")
-    return None if urllib.request.proxy_bypass(host) else found
+    if not found or urllib.request.proxy_bypass(host):
+        return None
+    return found if "://" in found else f"http://{found}"
 
 
 def file_transport(limits: Limits, tls: ssl.SSLContext, proxy: str | None) -> httpx.AsyncBaseTransport:
