@@ -3,7 +3,7 @@
 | what came back                  | a read ends as           | a write ends as          |
 |---------------------------------|--------------------------|--------------------------|
 | 2xx that parses                 | its result               | its result               |
-| 2xx that does not, 1xx, 3xx     | ContractBrokenError      | OutcomeUnknownError      |
+| 2xx that does not, 3xx          | ContractBrokenError      | OutcomeUnknownError      |
 | 401, 402, 403 *                 | UnauthorisedError        | UnauthorisedError        |
 | 408, 499, 5xx and beyond        | UnavailableError         | OutcomeUnknownError      |
 | 429                             | ThrottledError           | ThrottledError           |
@@ -14,8 +14,8 @@
 * A 401 with a key that was replaced meanwhile is a KeyReplacedError; a 402 or 403 whose code is about a
 feature that the request asks for is a RejectedError.
 408 and 499 say that somebody stopped waiting, which says nothing about what was done meanwhile. A redirect
-is never followed, and never taken for success. A read whose total time ends while it connects counts as one
-that left: it may be made again all the same.
+is never followed, and never taken for success; a 1xx in an answer's place is a failure. A read whose total
+time ends while it connects counts as one that left: it may be made again all the same.
 """
 
 import ssl

@@ -148,6 +148,13 @@ async def test_a_file_over_the_limit_is_cut_off() -> None:
             assert type(await failure(f"{server.base_url}/x", provider, limit=1000)) is ContractBrokenError
 
 
+async def test_a_file_of_just_the_limit_arrives() -> None:
+    async with edge(pdf()) as server, client(server.base_url) as provider:
+        url = f"{server.base_url}/x"
+        assert await provider.download(url, io.BytesIO(), max_bytes=len(PDF)) == len(PDF)
+        assert type(await failure(url, provider, limit=len(PDF) - 1)) is ContractBrokenError
+
+
 async def test_a_bomb_is_cut_off_by_its_decoded_size() -> None:
     """P22."""
     bomb = response(200, gzip.compress(b"0" * 20_000_000), headers={"Content-Encoding": "gzip"})

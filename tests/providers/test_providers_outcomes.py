@@ -26,7 +26,7 @@ def expected(status: int, *, writes: bool) -> type[errors.ProviderError] | None:
         return errors.UnauthorisedError
     if status == 429:
         return errors.ThrottledError
-    if status in {408, 499} or status >= 500:
+    if status in {101, 408, 499} or status >= 500:
         return errors.OutcomeUnknownError if writes else errors.UnavailableError
     if status >= 400:
         return errors.RejectedError
@@ -38,15 +38,15 @@ def expected(status: int, *, writes: bool) -> type[errors.ProviderError] | None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_every_status_is_one_error(operation: Operation) -> None:
     async with edge() as server, client(server.base_url) as provider:
-        for status in range(200, 600):
+        for status in (101, *range(200, 600), 600, 999):
             body = PREPARED if operation is write else STATUS
-            has_body = status not in {204, 304}
+            has_body = status not in {101, 204, 304}
             server.reply = response(status, body if has_body else b"")
             if (kind := expected(status, writes=operation is write)) is not None:
                 assert type(await error_of(operation, provider)) is kind, status
             elif has_body:
                 assert await operation(provider)
-        assert len(server.received) == 399, "one request each; 204 has nothing to read"
+        assert len(server.received) == 402, "one request each; 204 has nothing to read"
 
 
 async def hang(_: Exchange) -> None:
@@ -70,6 +70,12 @@ async def drip(exchange: Exchange) -> None:
     for byte in response(200, PREPARED):
         await exchange.write(bytes([byte]))
         await asyncio.sleep(0.02)
+
+
+async def never_end(exchange: Exchange) -> None:
+    await exchange.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+    while True:
+        await exchange.write(b" " * 2**20)
 
 
 BROKEN = "broken"  # ContractBroken for a read, OutcomeUnknown for a write
@@ -99,6 +105,7 @@ FAULTS: dict[str, tuple[Reply, str]] = {
     "P13 not UTF-8": (response(200, b'{"a": "\xff"}'), BROKEN),
     "P13 huge number": (response(200, b'{"data": ' + b"9" * 5000 + b"}"), BROKEN),
     "P14 elsewhere": (response(302, b"", headers={"Location": "http://169.254.169.254/"}), BROKEN),
+    "P20 endless": (never_end, FAILED),
     "P21 drips": (drip, FAILED),
     "P22 not gzip": (response(200, PREPARED, headers={"Content-Encoding": "gzip"}), FAILED),
     "P22 packed twice": (
@@ -139,6 +146,15 @@ async def test_an_answer_may_be_packed_as_we_asked_or_not_at_all(coding: str, op
     reply = response(200, body, headers={"Content-Encoding": coding})
     async with edge(reply) as server, client(server.base_url) as provider:
         assert await operation(provider)
+
+
+@pytest.mark.parametrize("media_type", ["Application/JSON; charset=utf-8", "application/hal+json"])
+async def test_json_may_be_called_by_its_other_names(media_type: str) -> None:
+    async with (
+        edge(response(200, STATUS, media_type=media_type)) as server,
+        client(server.base_url) as provider,
+    ):
+        assert await read(provider)
 
 
 class TestNeverSent:

@@ -114,6 +114,18 @@ async def test_a_refusal_names_code_and_reason_but_nobody(status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b"\xff", b"<html>", b'{"n": ' + b"9" * 5000 + b"}"],
+    ids=["too deep", "no text", "page", "huge number"],
+)
+async def test_a_refusal_that_cannot_be_read_is_a_refusal(body: bytes) -> None:
+    async with edge(response(400, body)) as server, client(server.base_url) as provider:
+        error = await error_of(write, provider)
+    assert type(error) is RejectedError
+    assert str(error) == "prepare_for_signing: refused (HTTP 400)"
+
+
+@pytest.mark.parametrize(
     ("status", "code"),
     [(402, "OtpNotEntitled"), (403, "EmbeddedSigningNotEnabled"), (403, "OtpOverrideNotAllowed")],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from annotated_types import Le
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.errors import failure_type, provider_errors, to_application_error
 from countersign.configuration import SettingsError, load
@@ -35,28 +35,41 @@ def every_error() -> list[errors.ProviderError]:
     return made
 
 
+EXPECTED = ApplicationErrorCategory.BENIGN
+UNEXPECTED = ApplicationErrorCategory.UNSPECIFIED
 ROWS = {
-    errors.NotSentError: ("NotSent", False),
-    errors.HeldError: ("NotSent", False),
-    errors.KeyReplacedError: ("NotSent", False),
-    errors.UntrustedCertificateError: ("NotSent", False),
-    errors.ThrottledError: ("Throttled", False),
-    errors.RejectedError: ("Rejected", True),
-    errors.UnauthorisedError: ("Unauthorised", False),
-    errors.UnavailableError: ("Unavailable", False),
-    errors.NotReadyError: ("Unavailable", False),
-    errors.OutcomeUnknownError: ("OutcomeUnknown", False),
-    errors.ContractBrokenError: ("ContractBroken", False),
+    errors.NotSentError: ("NotSent", False, UNEXPECTED),
+    errors.HeldError: ("NotSent", False, EXPECTED),
+    errors.KeyReplacedError: ("NotSent", False, EXPECTED),
+    errors.UntrustedCertificateError: ("NotSent", False, UNEXPECTED),
+    errors.ThrottledError: ("Throttled", False, EXPECTED),
+    errors.RejectedError: ("Rejected", True, UNEXPECTED),
+    errors.UnauthorisedError: ("Unauthorised", False, UNEXPECTED),
+    errors.UnavailableError: ("Unavailable", False, UNEXPECTED),
+    errors.NotReadyError: ("Unavailable", False, EXPECTED),
+    errors.OutcomeUnknownError: ("OutcomeUnknown", False, UNEXPECTED),
+    errors.ContractBrokenError: ("ContractBroken", False, UNEXPECTED),
 }
 
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
 def test_every_error_has_one_row(error: errors.ProviderError) -> None:
-    kind, ends = ROWS[type(error)]
+    kind, ends, category = ROWS[type(error)]
     failure = to_application_error(error)
-    assert (failure.type, failure.non_retryable) == (kind, ends)
+    assert (failure.type, failure.non_retryable, failure.category) == (kind, ends, category)
     assert failure_type(error) == kind
     assert failure.message == str(error)
+    assert failure.next_retry_delay is None, "nobody has asked to wait"
+
+
+@pytest.mark.parametrize("kind", [errors.ThrottledError, errors.HeldError, errors.UnavailableError])
+def test_a_delay_is_spread_so_that_a_fleet_does_not_come_back_at_once(
+    kind: type[errors.ThrottledError | errors.HeldError | errors.UnavailableError],
+) -> None:
+    error = kind("later", operation="look", retry_after=100)
+    delays = {to_application_error(error).next_retry_delay for _ in range(50)}
+    assert len(delays) > 1
+    assert all(each and timedelta(seconds=100) <= each <= timedelta(seconds=110) for each in delays)
 
 
 def test_an_activity_fails_with_the_row_and_without_the_cause() -> None:
@@ -95,6 +108,21 @@ class TestPolicies:
             assert reason
         assert seen == {name for name, each in vars(policies).items() if isinstance(each, policies.Policy)}
 
+    def test_each_try_comes_later_up_to_a_cap(self) -> None:
+        """As the docstring says: 1 s, doubled, at most 5 min; a failing archive hourly."""
+        found = {name: each for name, each in vars(policies).items() if isinstance(each, policies.Policy)}
+        for name, policy in found.items():
+            cap = timedelta(hours=1) if name == "ARCHIVE" else timedelta(minutes=5)
+            retry = policy.retry
+            assert retry.initial_interval == timedelta(seconds=1), name
+            assert retry.backoff_coefficient == 2, name
+            assert retry.maximum_interval == cap, name
+
+    def test_a_send_that_never_left_is_tried_later_each_time_up_to_a_cap(self) -> None:
+        delays = [policies.not_sent_delay(sends).total_seconds() for sends in range(1, 10)]
+        assert delays == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+        assert policies.not_sent_delay(10_000) == timedelta(minutes=5)
+
     def test_what_may_have_gone_out_is_not_tried_again(self) -> None:
         assert policies.SEND.retry.maximum_attempts == 1
         assert policies.REMIND.retry.maximum_attempts == 1
@@ -120,6 +148,9 @@ class TestPolicies:
         assert policies.SEARCH.heartbeat is not None
         assert policies.SEARCH.heartbeat > read
         assert policies.ARCHIVE.attempt > 3 * read + download
+        for archive in (policies.ARCHIVE_FIRST, policies.ARCHIVE):
+            assert archive.heartbeat is not None
+            assert archive.heartbeat > read
 
 
 @pytest.mark.parametrize(("write", "graceful"), [("120", "120"), ("100", "99.5")])
