@@ -133,8 +133,6 @@ class Circuit:
         """Learn what the probe ended in."""
         verdict = judge(error)
         with self._lock:
-            if self._state not in {State.OPEN, State.HELD}:
-                return
             if isinstance(error, KeyReplacedError):
                 self._probe_at = self._clock()
             elif verdict is Verdict.GOOD:
@@ -172,11 +170,12 @@ class Circuit:
             return
         held = verdict in HOLDS
         state, reason = (State.HELD, verdict.value) if held else (State.OPEN, "the provider is failing")
-        now, first = self._clock(), self._state is not State.HELD
         self._change(state, reason, allowed=0)
-        self._probe_at = now + self._pause()
-        if held and first:  # a key may have been replaced already: look at once, but not again and again
+        now = self._clock()
+        if held:  # a key may have been replaced already: look at once, but not again and again
             self._probe_at = max(now, self._probed_at + self.rules.held_probe)
+        else:
+            self._probe_at = now + self.rules.cooldown
 
     def _pause(self) -> float:
         return self.rules.held_probe if self._state is State.HELD else self.rules.cooldown

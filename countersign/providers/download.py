@@ -98,7 +98,7 @@ def _is_allowed(url: SplitResult, rules: DownloadRules) -> bool:
 
 def _is_sandbox(url: SplitResult, transport: Transport) -> bool:
     base = urlsplit(transport.base_url)
-    same = (url.scheme, url.port) == (base.scheme, base.port) and url.username is None
+    same = (url.scheme, url.port) == (base.scheme, base.port)
     return same and base.hostname in LOOPBACK_HOSTS and url.hostname in LOOPBACK_HOSTS
 
 

@@ -87,6 +87,7 @@ class TestOpening:
         [
             ThrottledError("429", operation="look"),
             KeyReplacedError("401", operation="look"),
+            HeldError("held back by another", operation="look"),
             KeyError("a fault of our own"),
         ],
         ids=lambda error: type(error).__name__,
@@ -179,6 +180,13 @@ class TestRecovering:
         assert steps == [1, 2, 4, 8, 16]
         assert recovering.snapshot().allowed == 20
         assert recovering.snapshot().state is State.CLOSED
+
+    def test_each_step_takes_as_many_good_calls_as_it_has_slots(self, recovering: Circuit) -> None:
+        goods = 0
+        while recovering.snapshot().state is State.RECOVERING:
+            end(recovering)
+            goods += 1
+        assert goods == 1 + 2 + 4 + 8 + 16
 
     def test_no_more_than_allowed_are_under_way(self, recovering: Circuit) -> None:
         recovering.enter("look")

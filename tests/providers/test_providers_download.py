@@ -107,6 +107,19 @@ async def test_a_link_elsewhere_is_not_followed(url: str) -> None:
     assert url not in str(error) or not url
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "127.0.0.2", "countersign.invalid"])
+async def test_the_sandboxs_port_elsewhere_is_not_the_sandbox(host: str) -> None:
+    async with edge(pdf()) as server, client(server.base_url) as provider:
+        assert type(await failure(f"http://{host}:{server.port}/x", provider)) is ContractBrokenError
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "countersign.invalid"])
+async def test_this_machine_is_no_file_host_where_the_provider_is_real(host: str) -> None:
+    """P23: neither is the API's own host."""
+    async with client("https://countersign.invalid") as provider:
+        assert type(await failure(f"https://{host}/x", provider)) is ContractBrokenError
+
+
 async def test_the_providers_file_host_is_allowed() -> None:
     async with client("https://countersign.invalid") as provider:
         error = await failure("https://countersign-test.invalid.amazonaws.com/x", provider)
