@@ -132,7 +132,7 @@ async def test_a_sandbox_elsewhere_on_this_machine_is_not_ours() -> None:
     assert not other.received
 
 
-@pytest.mark.parametrize("status", [302, 400, 403, 404, 410, 500, 503])
+@pytest.mark.parametrize("status", [204, 206, 302, 400, 403, 404, 410, 500, 503])
 async def test_a_link_that_no_longer_serves_is_tried_afresh_later(status: int) -> None:
     """P17: a 403 from the file host is an expired link, and says nothing of our key."""
     async with edge(response(status)) as server, client(server.base_url) as provider:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -11,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from turbodocx_sdk import Deliverable, TurboSign, TurboWebhooks
 
+from countersign.providers.errors import ContractBrokenError, OutcomeUnknownError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import (
     Duration,
@@ -276,6 +278,19 @@ async def test_our_request_is_the_sdks(name: str) -> None:
         await pair.theirs()
     mine, official = server.received
     assert wire(mine) == wire(official)
+
+
+ODD = [b"", b"null", b"1", b'"data"', b"[]", b"{}", b'{"data": null}', b'{"data": 1}', b'{"data": ["id"]}']
+
+
+@pytest.mark.parametrize("name", PAIRS)
+async def test_no_answer_has_an_operation_end_otherwise_than_as_it_says(name: str) -> None:
+    """P13: with a result where the answer needs to hold nothing, else with one of the errors."""
+    async with edge() as server, client(server.base_url) as provider:
+        for body in ODD:
+            server.reply = response(200, body)
+            with suppress(ContractBrokenError, OutcomeUnknownError):
+                await PAIRS[name].ours(provider)
 
 
 async def test_a_difference_is_seen() -> None:

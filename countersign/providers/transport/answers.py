@@ -65,7 +65,7 @@ def parse_answer(call: Call, headers: httpx.Headers, body: bytes, parse: Callabl
         raise broken("not as JSON", operation=call.operation, writes=call.writes)
     try:
         return parse(json.loads(body.decode()) if body else None)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise broken("not with what it must hold", operation=call.operation, writes=call.writes) from None
 
 

@@ -121,8 +121,8 @@ class Transport:
 
         Args:
             call: What to ask.
-            parse: Reads the JSON of a 2xx answer (None for an empty one); its ValueError, KeyError or
-                TypeError means that the contract is broken.
+            parse: Reads the JSON of a 2xx answer (None for an empty one); its ValueError, KeyError,
+                TypeError or AttributeError means that the contract is broken.
 
         Raises:
             ProviderError: Exactly one of its kinds, see `outcomes.py`.
