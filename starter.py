@@ -3,6 +3,11 @@
 In a service: `from starter import start_agreement`. In a shell: `python starter.py --help`.
 """
 
+if __name__ == "__main__":
+    from countersign.installation import require_installed
+
+    require_installed()
+
 from commands.agreements import (
     agreement_input,
     agreement_result,

@@ -5,6 +5,11 @@
 Two workers share the process: one for the workflows and what touches only the store, one for the provider.
 """
 
+if __name__ == "__main__":
+    from countersign.installation import require_installed
+
+    require_installed()
+
 import argparse
 import asyncio
 import sys

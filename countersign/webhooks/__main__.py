@@ -1,5 +1,10 @@
 """Run the door: `python -m countersign.webhooks --host 127.0.0.1 --port 8080`."""
 
+if __name__ == "__main__":
+    from countersign.installation import require_installed
+
+    require_installed()
+
 import argparse
 import sys
 from collections.abc import Sequence
