@@ -58,7 +58,7 @@ async def explained_by_provider() -> AsyncIterator[None]:
     except UnauthorisedError as error:
         raise BadInputError(_refusal(error)) from None
     except ProviderError as error:
-        raise UnreachableError(f"the provider did not answer: {error}") from None
+        raise UnreachableError(f"the provider cannot be asked: {error}; trying again is safe") from None
 
 
 def _refusal(error: UnauthorisedError) -> str:

@@ -34,8 +34,8 @@ async def why_nobody_takes(client: Client, task_queue: str) -> str:
         return _slow(provider, name)
     if is_polled(ours):
         return (
-            "its workers take no steps: their circuit is open, or all their slots are busy "
-            "(see a worker's /status, or ask the provider with `python starter.py doctor`)"
+            "its workers take no steps while the provider fails or refuses the key (their circuit is open), "
+            "or all their slots are busy, and go on by themselves (to look: `python starter.py doctor`)"
         )
     return f"no worker polls {name}: start one, python worker.py"
 

@@ -13,7 +13,7 @@
     ├── OutcomeUnknownError           a write left, and what became of it is not known
     └── ContractBrokenError           a read was answered with something the contract does not allow
 
-Messages are safe to log: they name the operation, never an address, a key or a person.
+Messages are safe to log: they name the operation and the host, never a path or query, a key or a person.
 """
 
 

@@ -38,6 +38,18 @@ _CLIENT_CLOSED_REQUEST = 499
 _AMBIGUOUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, _CLIENT_CLOSED_REQUEST})
 _UNAUTHORISED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
 
+_FAILURES = {
+    "ConnectError": "cannot be reached",
+    "ConnectTimeout": "cannot be reached",
+    "ReadError": "broke the connection",
+    "ReadTimeout": "did not answer in time",
+    "RemoteProtocolError": "broke the connection",
+    "TimeoutError": "did not answer in time",
+    "WriteError": "broke the connection",
+    "WriteTimeout": "took the request too slowly",
+}
+"""What broke, in words, by the exception's name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -98,23 +110,27 @@ def failed_under_way(
     return UnavailableError(f"{operation}: {what}", operation=operation, retry_after=retry_after)
 
 
-def error_of_failure(cause: Exception, *, operation: str, writes: bool, left: bool) -> ProviderError:
+def error_of_failure(
+    cause: Exception, *, operation: str, origin: str, writes: bool, left: bool
+) -> ProviderError:
     """Name the error of a failed exchange.
 
     Args:
         cause: What broke.
         operation: The client's method.
+        origin: Where it was to go, `https://host:port` without a path.
         writes: Whether the request may have changed something at the provider.
         left: Whether its first byte was handed to the network.
     """
-    what = type(cause).__name__
+    kind = type(cause).__name__
+    what = f"{origin} {_FAILURES.get(kind, 'could not be asked')} ({kind})"
     if left:
         return failed_under_way(what, operation=operation, writes=writes)
     if _is_certificate_failure(cause):
         return UntrustedCertificateError(
             f"{operation}: the provider's certificate does not verify", operation=operation
         )
-    return NotSentError(f"{operation}: not sent ({what})", operation=operation)
+    return NotSentError(f"{operation}: not sent: {what}", operation=operation)
 
 
 def _rejected(status: int, *, operation: str, needs_role: bool, refusal: Refusal) -> RejectedError:

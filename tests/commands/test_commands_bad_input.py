@@ -200,7 +200,7 @@ MISTAKES = {
         env={"TURBODOCX_BASE_URL": "http://api.example.com"},
     ),
     "a provider that does not answer": Mistake(
-        "the provider did not answer: ",
+        " cannot be reached (ConnectError); trying again is safe",
         env={"TURBODOCX_BASE_URL": f"http://127.0.0.1:{free_port()}"},
         code=ExitCode.UNREACHABLE,
     ),

@@ -165,7 +165,8 @@ async def test_a_provider_that_is_away_is_waited_for(
         handle = await office.start(agreement)
         wait = await office.eventually(partial(provider_wait, client, handle), bool)
         assert wait is not None
-        assert wait.startswith("get_template: not sent (ConnectError)")
+        assert wait.startswith("get_template: not sent: http://127.0.0.1:")
+        assert " cannot be reached (ConnectError); attempt " in wait
         await supervisor.restart("sandbox")
         document_id = await office.sent(handle)
         assert await office.documents_of(agreement) == [document_id]

@@ -107,7 +107,7 @@ class TestHeldBack:
     async def test_by_an_open_circuit(self, client: Client) -> None:
         async with held(client, "look", circuit=opened()) as handle:
             wait = await told(client, "look is held back: its workers take no steps", handle)
-        assert ": their circuit is open, or all their slots are busy (see a worker's /status, " in wait
+        assert "while the provider fails or refuses the key (their circuit is open), or all" in wait
         assert "`python starter.py doctor`); for " in wait
 
     async def test_by_nobody_at_all(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,6 +92,7 @@ class Transport:
         if tls is not None and (tls.verify_mode != ssl.CERT_REQUIRED or not tls.check_hostname):
             raise ValueError("tls: must verify the certificate and the host's name")
         self.base_url = base_url.rstrip("/")
+        self._origin = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
         self.limits = limits or Limits()
         self._report = Report(provider, url.hostname or "")
         self._credentials = credentials
@@ -161,7 +162,9 @@ class Transport:
                     return response.headers, await read_body(response)
         except Exception as cause:  # noqa: BLE001  # whatever breaks once a write has left is an unknown outcome
             left = trace.left if call.writes else not isinstance(cause, _UNSENT)
-            raise error_of_failure(cause, operation=call.operation, writes=call.writes, left=left) from None
+            raise error_of_failure(
+                cause, operation=call.operation, origin=self._origin, writes=call.writes, left=left
+            ) from None
 
     def _result(
         self, call: Call, status: int, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]
@@ -193,6 +196,7 @@ class Transport:
         except (httpx.InvalidURL, ValueError):
             raise ContractBrokenError(f"{operation}: the link is no address", operation=operation) from None
         started, status, outcome = time.perf_counter(), None, "Unavailable"
+        host = urlsplit(url).hostname or ""
         try:
             response = await self._files.handle_async_request(request)
             status = response.status_code
@@ -203,7 +207,8 @@ class Transport:
             outcome = outcome_of(problem)
             raise
         except httpx.HTTPError as cause:
-            raise error_of_failure(cause, operation=operation, writes=False, left=True) from None
+            raise error_of_failure(
+                cause, operation=operation, origin=f"https://{host}", writes=False, left=True
+            ) from None
         finally:
-            host = urlsplit(url).hostname or ""
             self._report.file(operation, host, status, outcome, time.perf_counter() - started)
