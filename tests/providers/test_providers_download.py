@@ -139,12 +139,38 @@ async def test_a_link_that_no_longer_serves_is_tried_afresh_later(status: int) -
         assert type(await failure(f"{server.base_url}/x", provider)) is UnavailableError
 
 
-async def test_a_throttled_download_waits() -> None:
-    reply = response(429, headers={"Retry-After": "7"})
+@pytest.mark.parametrize(
+    ("no_proxy", "asked"),
+    [("", True), ("countersign.invalid", True), (".amazonaws.com", False), ("*", False)],
+)
+async def test_a_proxy_is_asked_for_a_file_by_the_files_own_host(
+    monkeypatch: pytest.MonkeyPatch, no_proxy: str, *, asked: bool
+) -> None:
+    """P26: what the API's host is exempt from, or is not, says nothing of where files are."""
+    async with edge(response(502)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        monkeypatch.setenv("NO_PROXY", no_proxy)
+        transport = Transport(
+            "https://countersign.invalid",
+            provider="x",
+            credentials=FixedKey(),
+            explain=explain,
+            trust_env=True,
+        )
+        async with TurboDocxClient(transport) as provider:
+            error = await failure("https://countersign-test.invalid.amazonaws.com/x", provider)
+    assert type(error) is UnavailableError
+    targets = [each.target for each in proxy.received]
+    assert targets == ["countersign-test.invalid.amazonaws.com:443"] * asked
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("7", 7), ("9999", 300)])
+async def test_a_throttled_download_waits(asked: str, seconds: float) -> None:
+    reply = response(429, headers={"Retry-After": asked})
     async with edge(reply) as server, client(server.base_url) as provider:
         error = await failure(f"{server.base_url}/x", provider)
     assert isinstance(error, ThrottledError)
-    assert error.retry_after == 7
+    assert error.retry_after == seconds
 
 
 async def test_a_file_over_the_limit_is_cut_off() -> None:
@@ -219,7 +245,7 @@ async def test_what_the_sink_cannot_take_is_its_own_error() -> None:
             await provider.download(f"{server.base_url}/x", Full(), max_bytes=LIMIT)
 
 
-@pytest.mark.parametrize("status", [400, 409])
+@pytest.mark.parametrize("status", [400, 409, 425])
 async def test_a_document_that_is_not_finished_is_asked_for_later(status: int) -> None:
     """P24."""
     async with edge(response(status, {"message": "not completed"})) as server, client(server.base_url) as it:

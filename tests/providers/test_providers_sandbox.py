@@ -212,6 +212,16 @@ class TestKeys:
             assert await desk.send(client)
         assert await desk.sent() == 1
 
+    async def test_a_call_that_was_under_way_while_the_key_was_replaced_may_be_made_again(
+        self, desk: Desk
+    ) -> None:
+        old, new = settings_of(desk.sandbox, "TDX-test-rotated-away"), settings_of(desk.sandbox)
+        key = connection.RotatingKey(Rotating(old, lambda: new))
+        refused = await key.headers()
+        assert await key.renew(refused), "the first that is refused has it read again"
+        assert await key.renew(refused), "the second is told that there is another, though none is read now"
+        assert not await key.renew(await key.headers())
+
 
 class Secret:
     """Where the key is read from; counts the readings."""

@@ -177,6 +177,21 @@ async def test_a_probe_with_a_fault_of_its_own_is_made_again() -> None:
     assert not outcomes
 
 
+async def test_while_a_probe_is_under_way_no_other_is_due() -> None:
+    circuit = Circuit(CircuitRules(held_probe=3600))
+    due: list[float | None] = []
+
+    async def probe() -> None:
+        due.append(circuit.snapshot().probe_in)
+
+    async with probing(circuit, "test", probe):
+        circuit.leave(circuit.enter("look"), UnauthorisedError("no", operation="look", status=401))
+        await until(circuit, State.RECOVERING)
+    (wait,) = due
+    assert wait is not None
+    assert wait > 3000
+
+
 async def test_a_change_is_logged_with_its_reason_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     circuit = Circuit(RULES)
 

@@ -14,6 +14,7 @@ from typing import Final, cast
 
 import httpx
 
+from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers.calls import Limits
 
 logging.getLogger("httpcore").setLevel(logging.WARNING)  # below it, it prints cookies
@@ -28,12 +29,16 @@ def default_tls(*, trust_env: bool) -> ssl.SSLContext:
 
 
 def environment_proxy(host: str) -> str | None:
-    """Find the proxy for https to a host, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say."""
+    """Find the proxy for https to a host, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say; none to us."""
     proxies = urllib.request.getproxies()
     found = proxies.get("https") or proxies.get("all")
-    if not found or urllib.request.proxy_bypass(host):
+    if not found or host in LOOPBACK_HOSTS or urllib.request.proxy_bypass(host):
         return None
     return found if "://" in found else f"http://{found}"
+
+
+def no_proxy(_: str) -> None:
+    """Find none, whatever the environment says."""
 
 
 def file_transport(limits: Limits, tls: ssl.SSLContext, proxy: str | None) -> httpx.AsyncBaseTransport:

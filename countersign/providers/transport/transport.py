@@ -1,10 +1,11 @@
 """One call, from its credentials to its result or its one error."""
 
 import asyncio
+import functools
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, Self, TypeVar
@@ -16,17 +17,19 @@ from countersign.loopback import LOOPBACK_HOSTS
 from countersign.observability.correlation import request_id
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
-from countersign.providers.errors import ContractBrokenError, KeyReplacedError, ProviderError
+from countersign.providers.errors import KeyReplacedError, ProviderError
 from countersign.providers.outcomes import Refusal, error_of_failure, error_of_status
-from countersign.providers.transport.answers import chunks, json_or_none, parse_answer, read_body
+from countersign.providers.transport.answers import json_or_none, parse_answer, read_body
 from countersign.providers.transport.connections import (
     api_transport,
     default_tls,
     environment_proxy,
     file_transport,
+    no_proxy,
 )
+from countersign.providers.transport.files import Files
 from countersign.providers.transport.ports import Credentials, Gate, OpenGate, RemoteFile
-from countersign.providers.transport.report import OK, Report, outcome_of
+from countersign.providers.transport.report import Report
 from countersign.providers.transport.request import RequestBuilder
 
 T = TypeVar("T")
@@ -95,16 +98,22 @@ class Transport:
         self._origin = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
         self.limits = limits or Limits()
         self._report = Report(provider, url.hostname or "")
+        proxy_to = environment_proxy if trust_env else no_proxy
+        proxy = proxy_to(url.hostname or "")
+        tls = tls or default_tls(trust_env=trust_env)
+        self._api = api_transport(self.limits, tls, proxy)
+        self._requests = RequestBuilder(self.base_url, self.limits, proxied=proxy is not None)
+        self._files = Files(
+            self._report,
+            self._requests,
+            proxy_to=proxy_to,
+            connect=functools.partial(file_transport, self.limits, tls),
+        )
         self._credentials = credentials
         self._explain = explain
         self._gate = gate or OpenGate()
         self._correlate = correlate
         self._log_bodies = log_bodies
-        proxy = environment_proxy(url.hostname or "") if trust_env and not loopback else None
-        tls = tls or default_tls(trust_env=trust_env)
-        self._api = api_transport(self.limits, tls, proxy)
-        self._files = file_transport(self.limits, tls, proxy)
-        self._requests = RequestBuilder(self.base_url, self.limits, proxied=proxy is not None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,7 +124,7 @@ class Transport:
     async def close(self) -> None:
         """Close all connections."""
         await self._api.aclose()
-        await self._files.aclose()
+        await self._files.close()
 
     async def request(self, call: Call, parse: Callable[[Any], T]) -> T:
         """Make a call, once.
@@ -183,32 +192,6 @@ class Transport:
             retry_after=wait if "Retry-After" in headers or status == HTTPStatus.TOO_MANY_REQUESTS else None,
         )
 
-    @asynccontextmanager
-    async def open(self, url: str, *, operation: str) -> AsyncIterator[RemoteFile]:
-        """Open a file elsewhere: no credentials, no redirects, not judged by the circuit.
-
-        Raises:
-            ContractBrokenError: The link is no address.
-            UnavailableError: It could not be reached, or broke while it was read.
-        """
-        try:
-            request = self._requests.file(url)
-        except (httpx.InvalidURL, ValueError):
-            raise ContractBrokenError(f"{operation}: the link is no address", operation=operation) from None
-        started, status, outcome = time.perf_counter(), None, "Unavailable"
-        host = urlsplit(url).hostname or ""
-        try:
-            response = await self._files.handle_async_request(request)
-            status = response.status_code
-            async with aclosing(response):
-                yield RemoteFile(status, response.headers, chunks(response))
-            outcome = OK
-        except ProviderError as problem:
-            outcome = outcome_of(problem)
-            raise
-        except httpx.HTTPError as cause:
-            raise error_of_failure(
-                cause, operation=operation, origin=f"https://{host}", writes=False, left=True
-            ) from None
-        finally:
-            self._report.file(operation, host, status, outcome, time.perf_counter() - started)
+    def open(self, url: str, *, operation: str) -> AbstractAsyncContextManager[RemoteFile]:
+        """Open a file elsewhere; see `Files.open`."""
+        return self._files.open(url, operation=operation)
