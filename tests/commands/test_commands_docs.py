@@ -198,6 +198,12 @@ def test_the_published_schema_is_that_of_the_code(model: Any) -> None:
     Draft202012Validator.check_schema(json.loads(published))
 
 
+def test_schemas_that_cannot_be_written_are_told(shell: Shell) -> None:
+    (shell.folder / "file").touch()
+    ran = shell("schemas", "file/schemas")
+    assert (ran.code, ran.err) == (2, "file/schemas: Not a directory\n")
+
+
 def test_the_example_fits_the_published_schema() -> None:
     published = json.loads((ROOT / "docs/schemas/AgreementInput.json").read_text())
     schema = Draft202012Validator(published)

@@ -20,6 +20,7 @@ from fpdf import FPDF
 
 from commands.following import follow_agreement
 from countersign.local.stack import Stack
+from countersign.reference import workflow_id
 from tests.commands.shell import Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 from workflows.messages import Stage
@@ -183,6 +184,17 @@ def test_a_plain_pdf_for_two_needs_nothing_else(shell: Shell, stack: Stack, refe
     assert left[1] + left[3] <= right[1], "the two must not lie on each other"
     asyncio.run(stack.sandbox.complete(document["id"]))
     assert shell("watch", reference).code == 0
+
+
+def test_a_reference_that_was_made_looks_the_same_everywhere(shell: Shell, stack: Stack) -> None:
+    (shell.folder / "contract.pdf").write_bytes(_pdf())
+    ran = shell("start", "--title", "Order", "--file", "contract.pdf", "--signer", _ADA)
+    reference, _, told = ran.out.partition(":")
+    assert told == " started\n", ran.err
+    assert f" [{reference}~" in _sent(stack, reference)["name"]
+    status = json.loads(shell("status", reference, "--json").out)
+    assert (status["reference"], workflow_id(reference)) == (reference, f"agreement-{reference}")
+    assert status["ready_at"] <= status["sent_at"]  # a file is ready when it is about to be sent
 
 
 @pytest.mark.parametrize(
