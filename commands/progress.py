@@ -1,7 +1,7 @@
 """How an agreement's status, and what changes in it, is shown to people."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -17,7 +17,7 @@ class Happening:
 
     Args:
         line: What happened, in a few words.
-        at: When; None if it is so now, and "" if nobody told when.
+        at: When; None or "" if nobody told.
     """
 
     line: str
@@ -69,7 +69,7 @@ def _happenings(status: AgreementStatus) -> list[Happening]:
     found += _deeds(status)
     if status.provider_wait:
         why, _, _ = status.provider_wait.partition("; ")
-        found.append(Happening(f"waiting for the provider: {why}"))
+        found.append(Happening(f"waiting for the provider: {why}", datetime.now(UTC)))
     if status.result:
         end = "archived" if status.result.archive else status.result.outcome
         found.append(Happening(end, status.ended_at))

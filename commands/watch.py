@@ -1,6 +1,6 @@
 """`watch`: follow an agreement live, until it ends."""
 
-from datetime import UTC, datetime
+from typing import Final
 
 from commands.discretion import discreet
 from commands.errors import ExitCode
@@ -9,6 +9,9 @@ from commands.progress import News, status_card
 from commands.verbs import Json, Reference, err, out, print_json, verb
 from workflows.card import show_moment
 from workflows.messages import AgreementStatus, Outcome
+
+UNTOLD: Final = f"{'-':23}"
+"""Stands where nobody told when: as wide as a time."""
 
 
 @verb
@@ -25,7 +28,7 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
             print_json(status)
             continue
         for each in news.of(status):
-            out.print(f"{show_moment(each.at or datetime.now(UTC))}  {each.line}", markup=False)
+            out.print(f"{show_moment(each.at or None) or UNTOLD}  {each.line}", markup=False)
     if status and not json:
         out.print(status_card(status))
     completed = status and status.result and status.result.outcome == Outcome.COMPLETED

@@ -10,6 +10,7 @@ import pytest
 from commands.agreements import agreement_result
 from commands.errors import ExitCode
 from commands.following import follow_agreement
+from commands.watch import UNTOLD
 from countersign.connection import connect
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
@@ -87,6 +88,22 @@ def _check_watched_later(shell: Shell, reference: str) -> None:
     ]
     assert len(set(told)) == len(told)
     assert (status["next_look_at"], status["next_reminder_at"]) == (None, None)
+
+
+def test_watch_makes_up_no_time_that_nobody_told(shell: Shell, stack: Stack, reference: str) -> None:
+    asyncio.run(_tell_of_a_view_without_its_time(stack, reference))
+    assert shell("void", reference, "--reason", "Only a test").code == 0
+    assert f"{UNTOLD}  viewed by A. L.\n" in shell("watch", reference).out
+
+
+async def _tell_of_a_view_without_its_time(stack: Stack, reference: str) -> None:
+    async for status in follow_agreement(reference):
+        document_id = str(status.document_id)
+        break
+    recipient_id = (await stack.sandbox.recipient_ids(document_id))[0]
+    event = {"event_id": uuid.uuid4().hex, "kind": "viewed", "document_id": document_id}
+    handle = (await connect()).get_workflow_handle(workflow_id(reference))
+    await handle.signal("signature_event", event | {"recipient_id": recipient_id})
 
 
 @pytest.mark.heavy
