@@ -39,8 +39,10 @@ _AMBIGUOUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, _CLIENT_CLOSED_REQUEST})
 _UNAUTHORISED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
 
 _FAILURES = {
+    "AnswerTooLargeError": "answered with too much",
     "ConnectError": "cannot be reached",
     "ConnectTimeout": "cannot be reached",
+    "DecodingError": "packed its answer in a way that we cannot read",
     "ReadError": "broke the connection",
     "ReadTimeout": "did not answer in time",
     "RemoteProtocolError": "broke the connection",

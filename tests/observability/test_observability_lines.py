@@ -83,6 +83,31 @@ def test_no_extra_stands_in_for_what_a_line_says_of_itself() -> None:
     assert line == told | {f"{name}_": "forged" for name in told}
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {
+            "temporal_activity": {
+                "workflow_id": "agreement-so-1",
+                "workflow_run_id": "r-1",
+                "activity_type": "send",
+                "attempt": 2,
+                "namespace": "default",
+            }
+        },
+        {"temporal_workflow": {"workflow_id": "agreement-so-1", "run_id": "r-1", "namespace": "default"}},
+    ],
+    ids=["activity", "workflow"],
+)
+def test_a_line_of_the_sdk_that_is_made_elsewhere_says_whose_it_is(extra: dict[str, Any]) -> None:
+    """Where a handler of somebody's own makes it in a thread of its own."""
+    (told,) = extra.values()
+    about = {"workflow_id": "agreement-so-1", "run_id": "r-1", "reference": "so-1"}
+    about |= {key: told[key] for key in ("activity_type", "attempt") if key in told}
+    line = line_of(**extra)
+    assert {key: line[key] for key in line.keys() - {"event", "level", "logger", "timestamp"}} == about
+
+
 @pytest.mark.parametrize("place", ["note", "exception"])
 def test_nothing_in_a_line_moves_a_cursor_or_ends_it(place: str) -> None:
     unseen = "\x1b[2J\x7f\x85\x9b2J\u2028"

@@ -233,6 +233,7 @@ async def test_every_line_of_a_workflow_says_which_agreement(log: Log, client: C
             assert line["run_id"] == handle.result_run_id
             assert line["initiated_by"] == "user-17", event
             assert line["request_id"].startswith(f"{handle.id}."), event
+            assert not {"temporal_activity", "temporal_workflow"} & line.keys(), "said once, in our words"
     attempts = [line["attempt"] for line in log.lines if line["event"] == "in the transport"]
     assert attempts == [1, 2]
     failed = [line for line in log.lines if "exception" in line]

@@ -157,6 +157,20 @@ async def test_json_may_be_called_by_its_other_names(media_type: str) -> None:
         assert await read(provider)
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("P9 dropped", "broke the connection (RemoteProtocolError)"),
+        ("P20 endless", "answered with too much (AnswerTooLargeError)"),
+        ("P22 packed twice", "packed its answer in a way that we cannot read (DecodingError)"),
+    ],
+)
+async def test_a_failure_says_where_and_what_in_words(fault: str, words: str) -> None:
+    async with edge(FAULTS[fault][0]) as server, client(server.base_url) as provider:
+        error = await error_of(read, provider)
+    assert str(error) == f"document_status: {server.base_url} {words}"
+
+
 class TestNeverSent:
     """P7: what provably never left is told apart from what may have."""
 
