@@ -167,17 +167,14 @@ def as_json(event: Event, at: str) -> str:
         for key, value in event.items()
     ]
     members.append(f'"timestamp": "{at}"')
-    line = f"{{{', '.join(members)}}}"
-    return line if line.isprintable() else line.translate(_UNSEEN)
+    return f"{{{', '.join(members)}}}"
 
 
 def _member(key: str, value: Any) -> str:
     shown = _shown(key, value)
-    if type(shown) is str:
-        return _name(key) + _quote(shown)
     if type(shown) is float and isfinite(shown):
         return f"{_name(key)}{shown!r}"
-    return _name(key) + _encode(shown)
+    return _name(key) + _printable(_quote(shown) if type(shown) is str else _encode(shown))
 
 
 _short_member = remember(_member)
@@ -185,7 +182,11 @@ _short_member = remember(_member)
 
 @remember
 def _name(key: str) -> str:
-    return f"{_quote(redact(key))}: "
+    return f"{_printable(_quote(redact(key)))}: "
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else text.translate(_UNSEEN)
 
 
 def _shown(key: str, value: Any) -> Any:

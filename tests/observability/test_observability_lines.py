@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from countersign.observability import redaction
+from countersign.observability import lines, redaction
 from countersign.observability.lines import LineFormatter, as_json, fit_to_show
 from countersign.observability.patterns import MASK
 
@@ -115,6 +115,18 @@ def test_nothing_in_a_line_moves_a_cursor_or_ends_it(place: str) -> None:
     assert nested.isprintable()
     assert json.loads(nested)["deep"] == [{unseen: unseen}]
     assert fit_to_show({place: unseen}, AT)[place].isprintable()
+
+
+def test_what_was_meant_for_terminals_is_left_out() -> None:
+    assert "color_message" not in line_of(color_message="\x1b[1mStarted\x1b[0m")
+
+
+@pytest.mark.parametrize(("length", "remembered"), [(64, 1), (65, 0)])
+def test_of_texts_only_short_ones_are_remembered(length: int, remembered: int) -> None:
+    memory: Any = lines._short_member
+    before = memory.cache_info().misses
+    as_json({"note": uuid.uuid4().hex.ljust(length, "-")}, AT)
+    assert memory.cache_info().misses - before == remembered
 
 
 def test_a_traceback_keeps_its_lines() -> None:

@@ -234,6 +234,7 @@ async def test_every_line_of_a_workflow_says_which_agreement(log: Log, client: C
             assert line["initiated_by"] == "user-17", event
             assert line["request_id"].startswith(f"{handle.id}."), event
             assert not {"temporal_activity", "temporal_workflow"} & line.keys(), "said once, in our words"
+    assert {line["activity_type"] for line in log.lines if line["event"] in ours[:2]} == {"log_in_activity"}
     attempts = [line["attempt"] for line in log.lines if line["event"] == "in the transport"]
     assert attempts == [1, 2]
     failed = [line for line in log.lines if "exception" in line]

@@ -158,6 +158,16 @@ async def test_json_may_be_called_by_its_other_names(media_type: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("operation", "limits"),
+    [(read, Limits(read_total=0.2, write_total=3600)), (write, Limits(read_total=3600, write_total=0.2))],
+    ids=["read", "write"],
+)
+async def test_reads_and_writes_have_total_limits_of_their_own(operation: Operation, limits: Limits) -> None:
+    async with edge(hang) as server, client(server.base_url, limits=limits) as provider:
+        assert "did not answer in time (TimeoutError)" in str(await error_of(operation, provider))
+
+
+@pytest.mark.parametrize(
     ("fault", "words"),
     [
         ("P9 dropped", "broke the connection (RemoteProtocolError)"),
