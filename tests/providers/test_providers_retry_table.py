@@ -17,7 +17,7 @@ from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings
 from countersign.storage import FolderStore
 from tests.providers.provider_desk import Desk, settings_of
-from worker import provider_worker
+from worker import CALLS_PER_STEP, provider_worker
 from workflows import failures, policies
 from workflows.messages import Sender
 
@@ -167,13 +167,18 @@ def test_a_worker_that_would_not_let_a_write_finish_does_not_start(
     assert load(ProviderSettings)[0].write_seconds == float(write)
 
 
-async def test_the_providers_steps_are_never_eager(client: Client, desk: Desk, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("calls_per_second", "steps"), [(None, None), (30, 30 / CALLS_PER_STEP)])
+async def test_the_providers_steps_are_never_eager_and_priced_by_their_calls(
+    client: Client, desk: Desk, tmp_path: Path, *, calls_per_second: float | None, steps: float | None
+) -> None:
     """An eager step passes the queue by, and with it the rate limit and the circuit's slots."""
-    ours, theirs = CountersignSettings(store=str(tmp_path)), settings_of(desk.sandbox)
+    ours = CountersignSettings(store=str(tmp_path), task_queue=f"priced-{calls_per_second}")
+    options, theirs = ProviderSettings(calls_per_second=calls_per_second), settings_of(desk.sandbox)
     sender, store = Sender(name=theirs.sender_name, email=theirs.sender_email), FolderStore(tmp_path)
-    async with connection.open_provider(Rotating(theirs), ProviderSettings(), slots=2) as opened:
+    async with connection.open_provider(Rotating(theirs), options, slots=2) as opened:
         config = provider_worker(client, opened, store, ours, sender).config()
     assert config["disable_eager_activity_execution"]
+    assert config["max_task_queue_activities_per_second"] == steps
     assert config["graceful_shutdown_timeout"] == timedelta(seconds=ours.graceful_stop_seconds)
 
 
