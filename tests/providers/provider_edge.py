@@ -49,6 +49,7 @@ class Edge:
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     _reached: asyncio.Event = field(default_factory=asyncio.Event)
+    _left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def base_url(self) -> str:
@@ -57,6 +58,10 @@ class Edge:
     async def reached(self) -> None:
         """Wait for the first request."""
         await self._reached.wait()
+
+    async def left(self) -> None:
+        """Wait for a client to close its connection."""
+        await asyncio.wait_for(self._left.wait(), 10)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -71,7 +76,7 @@ class Edge:
                 else:
                     await self.reply(Exchange(request, writer))
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the client has left
+            self._left.set()
         finally:
             writer.close()
             with suppress(ConnectionError, ssl.SSLError):

@@ -227,6 +227,7 @@ class TestNeverSent:
         ):
             assert type(await error_of(operation, provider)) is errors.NotSentError
             assert not server.received
+            assert server.connections == 1, "connecting is not tried again either"
 
     @pytest.mark.parametrize("operation", OPERATIONS)
     async def test_a_certificate_that_does_not_verify(
@@ -272,6 +273,43 @@ class TestKeptConnections:
             assert type(await error_of(write, provider)) is errors.OutcomeUnknownError
             assert server.connections == 1
             assert len(server.received) == 2
+
+    async def test_what_broke_leaves_its_place_to_the_next(self) -> None:
+        async def break_once(exchange: Exchange) -> None:
+            if len(server.received) == 1:
+                exchange.reset()
+            else:
+                await exchange.write(response(200, STATUS))
+
+        limits = Limits(connections=1, pool=5)
+        async with edge(break_once) as server, client(server.base_url, limits=limits) as provider:
+            await error_of(read, provider)
+            assert await read(provider)
+
+    async def test_one_that_idled_for_too_long_is_not_used(self) -> None:
+        """Node servers close theirs after 5 s, so ours are given up before that."""
+        assert Limits().keep_alive < 5
+        limits = Limits(keep_alive=0)
+        async with edge(response(200, STATUS)) as server, client(server.base_url, limits=limits) as provider:
+            await read(provider)
+            await read(provider)
+            assert server.connections == 2
+
+    async def test_closing_leaves_none_open_not_even_that_of_a_call_under_way(self) -> None:
+        closed = asyncio.Event()
+
+        async def answer_late(exchange: Exchange) -> None:
+            await closed.wait()
+            await exchange.write(response(200, STATUS))
+
+        async with edge(answer_late) as server:
+            provider = client(server.base_url)
+            call = asyncio.create_task(read(provider))
+            await server.reached()
+            await provider.close()
+            closed.set()
+            assert await call
+            await server.left()
 
     async def test_a_connection_closed_before_is_not_used(self) -> None:
         closing = response(200, STATUS)

@@ -235,9 +235,14 @@ class TestSafety:
         with pytest.raises(ValueError, match="must be https"):
             client(base_url)
 
-    def test_unverified_tls_is_refused(self) -> None:
+    @pytest.mark.parametrize(
+        ("name", "mode"),
+        [(False, ssl.CERT_REQUIRED), (False, ssl.CERT_NONE), (True, ssl.CERT_OPTIONAL)],
+    )
+    def test_unverified_tls_is_refused(self, *, name: bool, mode: ssl.VerifyMode) -> None:
         careless = ssl.create_default_context()
-        careless.check_hostname = False
+        careless.check_hostname = name
+        careless.verify_mode = mode
         with pytest.raises(ValueError, match="must verify"):
             client("https://api.example", tls=careless)
 
