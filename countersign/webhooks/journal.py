@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from countersign.events import SignatureEvent
@@ -46,19 +46,24 @@ class Journal:
         count(dialect, verdict)
         extra: dict[str, object] = {"dialect": dialect, "verdict": verdict.value}
         extra["milliseconds"] = round(seconds * 1000, 1)
-        # of the answer, whenever the line is written
-        extra["timestamp"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
         if reading is not None:
             event = reading.event
             extra |= {"event_id": event.event_id, "kind": event.kind, "document_id": event.document_id}
             if verdict is Verdict.SIGNALLED and (delay := _delay(event)) is not None:
                 WEBHOOK_DELAY.labels(dialect=dialect).observe(delay)
 
-        def write(more: dict[str, str]) -> None:
-            _log.log(level, "webhook %s", verdict.value, extra=extra | more)
-
         level = _LEVELS.get(verdict, logging.INFO)
-        if self._late is not None and verdict is Verdict.SIGNALLED and _log.isEnabledFor(level):
+        if not _log.isEnabledFor(level):
+            return
+        record = _log.makeRecord(  # at the time of the answer, whenever the line is written
+            _log.name, level, __file__, 0, "webhook %s", (verdict.value,), None, "accepted", extra
+        )
+
+        def write(more: dict[str, str]) -> None:
+            record.__dict__.update(more)
+            _log.handle(record)
+
+        if self._late is not None and verdict is Verdict.SIGNALLED:
             self._late.add(write)
         else:
             write({})

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -108,6 +109,7 @@ async def test_a_doors_line_carries_the_run_and_the_initiator(receiving: Client)
         door.process.terminate()  # what still waits is written on the way out
         await door.process.wait()
         told = [json.loads(line) for line in door.logged().splitlines() if "verdict" in line]
+        assert all(line.count('"timestamp"') == 1 for line in door.logged().splitlines())
     assert {line["verdict"] for line in told} == {"signalled", "contradicted"}
     for line in told:
         agreement = running if line["verdict"] == "signalled" else ended
@@ -127,8 +129,10 @@ async def test_an_answer_does_not_wait_for_it(
     async with door_in_process(asked) as url:
         assert [await deliver(url, agreement) for _ in range(3)] == [200] * 3
         assert caplog.records == []
+        answered = time.time()
         questions.answering.set()
     assert [record.run_id for record in caplog.records] == [agreement.handle.result_run_id] * 3  # type: ignore[attr-defined]
+    assert max(record.created for record in caplog.records) <= answered, "a line bears the time of its answer"
 
 
 async def test_many_lines_are_one_question(asked: Client, questions: Questions) -> None:
