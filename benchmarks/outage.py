@@ -92,10 +92,10 @@ class Outage:
             await resolve_agreement(reference, resolution, client=self._fleet.client)
 
     def _probes(self) -> int:
+        """Count the probes that met the outage; the one that finds its end does not."""
         log = self._stack.supervisor.log("worker").read_text()
-        return sum(
-            json.loads(line).get("operation") == "probe" for line in log.splitlines() if line.startswith("{")
-        )
+        lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+        return sum(each.get("operation") == "probe" and each["outcome"] != "ok" for each in lines)
 
     async def _look_at_ends(self, report: Report) -> None:
         documents = Counter(reference_of(each) for each in await self._fleet.documents())
