@@ -22,6 +22,7 @@ from commands.errors import (
     UnknownAgreementError,
     UnreachableError,
 )
+from countersign.configuration import SettingsError
 from countersign.connection import ConnectionFailedError, connect
 from countersign.observability import tracing
 from workflows.failures import BAD_INPUT, NOTHING_SENT
@@ -39,15 +40,17 @@ async def shared_client() -> Client:
 
     Raises:
         UnreachableError: Temporal does not answer, or its configuration cannot be read.
+        BadInputError: A setting cannot work.
     """
     loop = asyncio.get_running_loop()
     if loop not in _connections:
         _connections[loop] = loop.create_task(connect(interceptors=tracing.interceptors("starter")))
     try:
         return await asyncio.shield(_connections[loop])
-    except ConnectionFailedError as error:
+    except (ConnectionFailedError, SettingsError) as error:
         del _connections[loop]
-        raise UnreachableError(str(error)) from None
+        kind = BadInputError if isinstance(error, SettingsError) else UnreachableError
+        raise kind(str(error)) from None
 
 
 @asynccontextmanager

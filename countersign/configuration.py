@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn, TypeVar, overload
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, overload
 
 from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
@@ -30,6 +30,11 @@ _PLACEHOLDER = re.compile(
 
 class SettingsError(Exception):
     """Some settings cannot work; the message names each one and what to do, never a value."""
+
+    @classmethod
+    def listing(cls, problems: Iterable[str]) -> Self:
+        """Make one of several sentences; what was said twice is said once."""
+        return cls("\n  ".join(("These settings cannot work:", *dict.fromkeys(problems))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +210,7 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
         except ValidationError as error:
             problems += _problems(kind, error, known=reading.problems)
     if problems:
-        unique = dict.fromkeys(problems)
-        raise SettingsError("These settings cannot work:\n" + "\n".join(f"  {each}" for each in unique))
+        raise SettingsError.listing(problems)
     return tuple(loaded)
 
 

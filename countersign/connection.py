@@ -1,9 +1,11 @@
 """The one way to Temporal: configured as every Temporal tool is, speaking pydantic.
 
 Address, namespace, API key and TLS come from `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
-`TEMPORAL_TLS_...` or a profile (https://docs.temporal.io/develop/environment-configuration).
+`TEMPORAL_TLS_...` or a profile (https://docs.temporal.io/develop/environment-configuration). The environment
+goes before `.env`, and `.env` before the profile.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -18,10 +20,13 @@ from temporalio.service import RPCError
 
 from countersign.configuration import SettingsError, load
 from countersign.observability.core_logs import quiet_runtime
+from countersign.observability.redaction import protect
+from countersign.secrets.local import Problems, env_file
 from countersign.settings import EncryptionSettings
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+_PREFIX: Final = "TEMPORAL_"
 
 
 class ConnectionFailedError(Exception):
@@ -74,7 +79,7 @@ async def connect(
     """Connect to the Temporal server that the environment names.
 
     Args:
-        environment: Read instead of the process's own environment.
+        environment: Read instead of the process's own environment and `.env`.
         codec: Encrypts payloads, see `data_converter`; by default that of the settings, if they have keys.
         interceptors: Client interceptors; those that are worker interceptors too serve its workers.
         runtime: Where the SDK's metrics go; made before the first client.
@@ -82,15 +87,11 @@ async def connect(
 
     Raises:
         ConnectionFailedError: The configuration cannot be read, or the server does not answer.
-        SettingsError: The encryption keys cannot work.
+        SettingsError: The encryption keys cannot work, or `.env` cannot be read.
     """
     if codec is None and environment is None:
         codec = encryption_codec()
-    options: dict[str, Any] = {"target_host": DEFAULT_ADDRESS}
-    try:
-        options.update(ClientConfig.load_client_connect_config(override_env_vars=environment))
-    except (RuntimeError, ValueError) as error:
-        raise ConnectionFailedError(f"Temporal's configuration cannot be read: {error}") from None
+    options = _options(_surroundings() if environment is None else environment)
     address = options["target_host"]
     try:
         return await Client.connect(
@@ -106,6 +107,27 @@ async def connect(
             f"Temporal does not answer at {address}{_port_hint(address)}: start it, or set TEMPORAL_ADDRESS "
             "(and TEMPORAL_API_KEY or TEMPORAL_TLS_... where it asks for them)"
         ) from None
+
+
+def _surroundings() -> dict[str, str]:
+    """Return the environment, with what only `.env` says of Temporal; an empty variable is not set."""
+    problems: Problems = {}
+    dotenv = {name: value for name, value in env_file(problems).items() if name.startswith(_PREFIX)}
+    if problems:
+        raise SettingsError.listing(problems.values())
+    given = {name: value for name, value in os.environ.items() if value or not name.startswith(_PREFIX)}
+    return {**{name: value for name, value in dotenv.items() if value}, **given}
+
+
+def _options(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read how to connect, as every Temporal tool does; the key is masked in logs from now on."""
+    options: dict[str, Any] = {"target_host": DEFAULT_ADDRESS}
+    try:
+        options.update(ClientConfig.load_client_connect_config(override_env_vars=environment))
+    except (RuntimeError, ValueError) as error:
+        raise ConnectionFailedError(f"Temporal's configuration cannot be read: {error}") from None
+    protect(options.get("api_key") or "")
+    return options
 
 
 def _port_hint(address: str) -> str:

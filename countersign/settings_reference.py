@@ -25,7 +25,7 @@ _ENV_HEAD = """\
 # `make demo` and `make up` need none of this. Temporal's own settings are at the end.
 """
 _ENV_TAIL = """
-# --- Temporal, read by its SDK; also from ~/.config/temporalio/temporal.toml ---
+# --- Temporal's own settings; what neither the environment nor this file sets is Temporal's profile's ---
 
 # TEMPORAL_ADDRESS=localhost:7233
 # TEMPORAL_NAMESPACE=default
@@ -47,6 +47,11 @@ A setting is a variable. It is looked for in this order, and the first that has 
    them;
 4. the secret manager of `COUNTERSIGN_SECRETS` ([how to set one up](security.md#secret-managers)): asked for
    what is required or secret and nobody else has.
+
+Temporal's own settings, [`TEMPORAL_ADDRESS` and the others](https://docs.temporal.io/references/client-environment-configuration),
+are looked for in the environment, then in `.env`, then in Temporal's configuration file with its profiles
+(`TEMPORAL_CONFIG_FILE`, `TEMPORAL_PROFILE`). Worker, door, codec server and `starter.py` read `.env` alike;
+OpenTelemetry's `OTEL_...` are for the environment alone.
 
 An empty variable is one that is not set. Everything that cannot work is told at start, at once, by name and
 never by value. `python starter.py doctor` shows which settings are present and where they come from.

@@ -46,7 +46,7 @@ async def look_at_temporal(*, register: Consent) -> AsyncIterator[Finding]:
         yield failed(_CHECK, str(error), "start it with `make up`, or set TEMPORAL_ADDRESS")
         return
     except SettingsError:
-        yield skipped(_CHECK, "the encryption keys cannot work")
+        yield skipped(_CHECK, "the settings cannot work")
         return
     except RPCError as error:
         yield _refused(_CHECK, client, error)

@@ -61,6 +61,7 @@ class Site:
             "PYTHONUNBUFFERED": "1",
             "TEMPORAL_ADDRESS": self.temporal_address,
             "TEMPORAL_NAMESPACE": "default",
+            "TEMPORAL_TLS": "false",
             "TEMPORAL_CONFIG_FILE": str(self.folder / "no-profile.toml"),
             "TURBODOCX_API_KEY": sandbox_api.API_KEY,
             "TURBODOCX_ORG_ID": sandbox_api.ORG_ID,

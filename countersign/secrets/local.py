@@ -37,13 +37,21 @@ def local_origins(wanted: Iterable[str], problems: Problems) -> Iterator[Origin]
     names = dict.fromkeys([*wanted, *_STEERING])
     environment = _with_files(os.environ, names, problems)
     yield Origin("environment", environment)
-    dotenv = {}
-    if environment.get("COUNTERSIGN_ENVIRONMENT") != "production":
-        dotenv = _with_files(_read_env_file(ENV_FILE, problems), names, problems)
-        yield Origin(str(ENV_FILE), dotenv)
+    dotenv = _with_files(env_file(problems), names, problems)
+    yield Origin(str(ENV_FILE), dotenv)
     folders = environment.get("COUNTERSIGN_SECRETS_DIR") or dotenv.get("COUNTERSIGN_SECRETS_DIR") or ""
     for folder in filter(None, folders.split(os.pathsep)):
         yield Origin(folder, _read_folder(Path(folder), names, problems))
+
+
+def env_file(problems: Problems) -> Mapping[str, str | None]:
+    """Return every variable of `.env`; none in production, which does not read it.
+
+    Args:
+        problems: Gets a sentence if the file could not be read.
+    """
+    environment = _with_files(os.environ, ["COUNTERSIGN_ENVIRONMENT"], {}).get("COUNTERSIGN_ENVIRONMENT")
+    return {} if environment == "production" else _read_env_file(ENV_FILE, problems)
 
 
 def read_value(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Every setting, in one group per role; what cannot work is refused at start, all of it at once.
 
 Where values come from, and in which order, is in `configuration.py`. Temporal's own settings
-(`TEMPORAL_ADDRESS`, ...) are read by the SDK, see `connection.py`.
+(`TEMPORAL_ADDRESS`, ...) are read in `connection.py`.
 """
 
 from typing import Final
