@@ -113,7 +113,7 @@ def _message(record: logging.LogRecord) -> str:
         return str(record.msg)
     args = tuple(_argument(each) for each in args) if isinstance(args, tuple) else redact(args)
     try:
-        message: str = record.msg % args
+        message: str = str(record.msg) % args
     except Exception:  # noqa: BLE001 - a wrong format or a broken __str__ is no reason to lose the line
         return f"{record.msg} {redact(record.args)}"
     return message
