@@ -1,13 +1,13 @@
 """The ids by which logs, the provider's log and Temporal's history can be matched."""
 
-import uuid
+import secrets
 
 from temporalio import activity, workflow
 
 
 def request_id() -> str:
     """Name a request to somebody else: `task_id`, or a random id outside of Temporal's tasks."""
-    return task_id() or uuid.uuid4().hex
+    return task_id() or secrets.token_hex(16)
 
 
 def task_id() -> str | None:

@@ -51,7 +51,7 @@ _OWN: Final = frozenset({"event", "level", "logger", "service", "timestamp"})
 _SEVERAL_LINES: Final = frozenset({"exception", "stack_info"})
 
 _SHORT: Final = 64
-_WORTH_REMEMBERING: Final = frozenset({str, int, bool, type(None)})
+_SMALL: Final = frozenset({int, bool, type(None)})
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 _quote: Final = json.encoder.encode_basestring
 
@@ -161,9 +161,9 @@ def fit_to_show(event: Event, at: str) -> Event:
 def as_json(event: Event, at: str) -> str:
     """Make an event a line of JSON, redacted."""
     members = [
-        _member(key, value)
-        if type(value) not in _WORTH_REMEMBERING or (type(value) is str and len(value) > _SHORT)
-        else _short_member(key, value)
+        _short_member(key, value)
+        if type(value) in _SMALL or (type(value) is str and len(value) <= _SHORT)
+        else _member(key, value)
         for key, value in event.items()
     ]
     members.append(f'"timestamp": "{at}"')

@@ -60,7 +60,7 @@ def redact_text(text: str) -> str:
     """Mask whatever looks like a secret or a person's data. Redacting twice is redacting once."""
     for _ in range(_PASSES):
         before = text
-        for pattern, replacement, signs in _RULES:
+        for pattern, replacement, signs in _OF_WORDS if text.isalnum() else _RULES:
             for sign in signs:
                 if sign in text:
                     text = pattern.sub(replacement, text)
@@ -122,3 +122,6 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str],
     (_SSN, MASK, ("-",)),
 )
 """Patterns, what to put in their place, and signs of which one must be in a text for them to be tried."""
+
+_OF_WORDS: Final = tuple(rule for rule in _RULES if any(sign == "" or sign.isalnum() for sign in rule[2]))
+"""Those that a text of letters and digits alone, as most ids are, can have a sign of."""

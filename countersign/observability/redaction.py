@@ -39,8 +39,8 @@ _remembered: list[Any] = []
 
 
 def remember(function: F) -> F:
-    """Remember what a function made of its last 4,096 arguments, until another secret is to be masked."""
-    remembered = lru_cache(maxsize=4096, typed=True)(function)  # 1 is not True
+    """Remember what a function made of its last 1,024 arguments, until another secret is to be masked."""
+    remembered = lru_cache(maxsize=1024, typed=True)(function)  # 1 is not True
     _remembered.append(remembered)
     return cast("F", remembered)
 
