@@ -8,6 +8,7 @@ The places are one pydantic-settings source of our own: its sources for Azure an
 none takes a time-out, and none tells where a value came from.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
@@ -18,14 +19,17 @@ from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from countersign.misspelt import warn_of_misspelt
 from countersign.observability.redaction import protect
-from countersign.secrets.local import Origin, Problems, local_origins
+from countersign.secrets.local import Origin, Problems, env_file, local_origins
 from countersign.secrets.managers import manager_origin
 
 _PLACEHOLDER = re.compile(
     r"(tdx-|whsec_)?(change[-_ ]?me|todo|x{3,}|secret|placeholder|example|your[-_ ].{0,40}|<.{0,80}>|\.{3})",
     re.IGNORECASE,
 )
+_variables: set[str] = set()
+"""Of every group of settings there is."""
 
 
 class SettingsError(Exception):
@@ -51,6 +55,11 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
     )
     prefix: ClassVar[str]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Know the variables of another group."""
+        _variables.update(map(cls.variable, cls.model_fields))
 
     @classmethod
     def settings_customise_sources(
@@ -191,7 +200,7 @@ def load(*kinds: type[SettingsT], **overrides: Any) -> tuple[SettingsT, ...]: ..
 
 
 def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
-    """Read settings of one or several kinds, each from wherever it is.
+    """Read settings of one or several kinds, each from wherever it is; warn of names that are no setting's.
 
     Args:
         kinds: Classes of settings.
@@ -201,6 +210,7 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
     Raises:
         SettingsError: Something is missing or cannot work; the message lists every such setting by name.
     """
+    warn_of_misspelt((*os.environ, *env_file({})), _variables)
     reading = read(*kinds, given=overrides)
     loaded: list[Settings] = []
     problems: list[str] = list(reading.problems.values())

@@ -55,6 +55,10 @@ OpenTelemetry's `OTEL_...` are for the environment alone.
 
 An empty variable is one that is not set. Everything that cannot work is told at start, at once, by name and
 never by value. `python starter.py doctor` shows which settings are present and where they come from.
+
+A variable of the environment or `.env` that begins with `COUNTERSIGN_` or `TURBODOCX_` and is no setting is
+most likely misspelt: every process says so at start, in a warning that names the nearest setting. It is not
+refused, since it may be another tool's, or a newer release's after a roll-back.
 """
 
 

@@ -1,0 +1,83 @@
+"""A variable that is no setting is told at start, with the setting it resembles and never its value."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from countersign import misspelt
+from countersign.settings import CountersignSettings, load
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(misspelt, "_told", set())
+
+
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("COUNTERSIGN_PROVIDER_SLOT", "; did you mean COUNTERSIGN_PROVIDER_SLOTS?"),
+        ("TURBODOCX_API_KYE", "; did you mean TURBODOCX_API_KEY?"),
+        ("COUNTERSIGN_ORG_ID", "; did you mean TURBODOCX_ORG_ID?"),
+        ("COUNTERSIGN_ZZZZ", ""),
+    ],
+)
+def test_a_misspelt_name_is_one_warning_with_the_nearest_setting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, suggestion: str
+) -> None:
+    monkeypatch.setenv(name, "canary")
+    load(CountersignSettings)
+    load(CountersignSettings)
+    assert caplog.messages == [f"{name} is not a setting{suggestion}"]
+    assert caplog.records[0].levelname == "WARNING"
+    assert "canary" not in caplog.text
+
+
+def test_so_is_one_in_the_env_file(caplog: pytest.LogCaptureFixture) -> None:
+    Path(".env").write_text("COUNTERSIGN_STOER=canary\n")
+    Path(".env").chmod(0o600)
+    load(CountersignSettings)
+    assert caplog.messages == ["COUNTERSIGN_STOER is not a setting; did you mean COUNTERSIGN_STORE?"]
+
+
+@pytest.mark.parametrize("name", ["TURBODOCX_API_KEY", "TURBODOCX_WEBHOOK_SECRET_FILE", "TEMPORAL_ADRESS"])
+def test_settings_of_any_process_their_files_and_others_names_are_not_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    monkeypatch.setenv(name, "canary")
+    load(CountersignSettings)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["worker.py"],
+        ["-m", "countersign.webhooks"],
+        ["-m", "countersign.codec_server"],
+        ["starter.py", "list"],
+    ],
+    ids=["worker", "door", "codec server", "starter"],
+)
+def test_every_process_tells_at_start(tmp_path: Path, command: list[str]) -> None:
+    file = [str(ROOT / each) if each.endswith(".py") else each for each in command]
+    mistakes = {"COUNTERSIGN_CODEC_TOKN": "canary", "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+    done = subprocess.run(
+        [sys.executable, *file],
+        env={**os.environ, **mistakes, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (
+        done.stderr.count("COUNTERSIGN_CODEC_TOKN is not a setting; did you mean COUNTERSIGN_CODEC_TOKEN?")
+        == 1
+    )
+    assert "canary" not in done.stderr + done.stdout
