@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from countersign.observability.metrics import PROVIDER_CALLS
+from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
 from countersign.providers.calls import Call, Limits
 from countersign.providers.errors import KeyReplacedError, NotSentError, UnauthorisedError
 from countersign.providers.transport import Transport
@@ -134,6 +134,15 @@ class TestRefusedKeys:
                 assert type(await error_of(write, provider)) is UnauthorisedError
             assert len(server.received) == key.renewals == 1
 
+    @pytest.mark.parametrize("status", [402, 403])
+    async def test_no_other_refusal_has_it_looked_up(self, status: int) -> None:
+        key = FixedKey()
+        async with edge(response(status)) as server:
+            transport = Transport(server.base_url, provider="x", credentials=key, explain=explain)
+            async with TurboDocxClient(transport) as provider:
+                assert type(await error_of(write, provider)) is UnauthorisedError
+        assert key.renewals == 0
+
     async def test_a_401_with_a_replaced_key_was_not_sent(self) -> None:
         async with edge(response(401)) as server:
             transport = Transport(server.base_url, provider="x", credentials=RotatedKey(), explain=explain)
@@ -192,9 +201,12 @@ class TestLogs:
     async def test_calls_are_counted_by_what_they_ended_in(self) -> None:
         counter = PROVIDER_CALLS.labels("turbodocx", "prepare_for_signing", "OutcomeUnknown")
         before = counter._value.get()
+        taken = PROVIDER_CALL_SECONDS.labels("turbodocx", "prepare_for_signing")._sum
+        took = taken.get()
         async with edge(response(500)) as server, client(server.base_url) as provider:
             await error_of(write, provider)
         assert counter._value.get() == before + 1
+        assert taken.get() > took
 
     async def test_whoever_makes_records_is_told_their_logger_and_place(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
