@@ -5,12 +5,13 @@ event loop; give it a `client` to use a connection of your own. Each raises a `C
 one sentence for people.
 """
 
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
+from commands.answering import ask_status, tell
 from commands.connecting import explained, shared_client
 from commands.errors import BadInputError, FailedAgreementError
 from commands.recorded import recorded_input
@@ -24,9 +25,6 @@ from workflows.messages import (
     VoidRequest,
     WaitingFor,
 )
-
-_RPC_TIMEOUT: Final = timedelta(seconds=10)
-_UPDATE_TIMEOUT: Final = timedelta(seconds=60)
 
 
 async def agreement_input(reference: str, *, client: Client | None = None) -> AgreementInput:
@@ -62,9 +60,7 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
     client = client or await shared_client()
     async with explained(reference):
         while True:
-            status: AgreementStatus = await handle.query(
-                "status", result_type=AgreementStatus, rpc_timeout=_RPC_TIMEOUT
-            )
+            status = await ask_status(handle, reference)
             if status.result is not None:
                 return status
             described = await handle.describe()
@@ -86,7 +82,9 @@ async def void_agreement(reference: str, reason: str, *, client: Client | None =
         BadInputError: The reason is empty or too long.
         RefusedError: The agreement has ended.
         UnknownAgreementError: There is none.
-        UnreachableError: Temporal or every worker is out of reach.
+        NoWorkerError: No worker answers; nothing was asked for.
+        UnreachableError: Temporal is out of reach, or the worker stopped meanwhile: the message tells whether
+            that may still be done.
     """
     try:
         request = VoidRequest(reason=reason)
@@ -105,7 +103,7 @@ async def remind_agreement(reference: str, *, client: Client | None = None) -> N
     Raises:
         RefusedError: It does not await signatures.
         UnknownAgreementError: There is none.
-        UnreachableError: Temporal or every worker is out of reach.
+        UnreachableError: See `void_agreement`.
     """
     await _update(reference, "remind", None, client)
 
@@ -121,7 +119,7 @@ async def resolve_agreement(reference: str, resolution: Resolution, *, client: C
     Raises:
         RefusedError: It needs no decision, or not this one.
         UnknownAgreementError: There is none.
-        UnreachableError: Temporal or every worker is out of reach.
+        UnreachableError: See `void_agreement`.
     """
     await _update(reference, "resolve", resolution, client)
 
@@ -170,7 +168,4 @@ async def _failure(handle: WorkflowHandle[Any, AgreementResult], reference: str)
 
 
 async def _update(reference: str, name: str, argument: BaseModel | None, client: Client | None) -> None:
-    handle = await _handle(reference, client)
-    arguments = [] if argument is None else [argument]
-    async with explained(reference):
-        await handle.execute_update(name, args=arguments, rpc_timeout=_UPDATE_TIMEOUT)
+    await tell(await _handle(reference, client), reference, name, argument)

@@ -1,12 +1,12 @@
 """Do one thing to one agreement, or to all that a condition holds for: shown first, then confirmed."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 
 from commands.asking import confirm
-from commands.errors import BadInputError, CommandError, ExitCode
+from commands.errors import BadInputError, CommandError, ExitCode, NoWorkerError
 from commands.list import agreement_table
 from commands.listing import list_agreements
-from commands.verbs import err, out
+from commands.verbs import err, out, told_if_slow
 
 
 async def for_each(
@@ -29,7 +29,8 @@ async def for_each(
         confirmed: Do not ask whether to go on.
 
     Returns:
-        `DONE`, or the code of the first that failed; the others are done all the same. `NOT_CONFIRMED` if
+        `DONE`, or the code of the first that failed; the others are done all the same, unless no
+        worker answers. `NOT_CONFIRMED` if
         nobody said yes: then nothing was done.
 
     Raises:
@@ -47,11 +48,17 @@ async def for_each(
     return await _each([each.reference for each in found], act, done)
 
 
-async def _each(references: Iterable[str], act: Callable[[str], Awaitable[None]], done: str) -> ExitCode:
+async def _each(references: Sequence[str], act: Callable[[str], Awaitable[None]], done: str) -> ExitCode:
     code = ExitCode.DONE
-    for each in references:
+    for place, each in enumerate(references, 1):
         try:
-            await act(each)
+            with told_if_slow(f"{each}: waiting for its worker"):
+                await act(each)
+        except NoWorkerError as error:
+            err.print(str(error), style="red", markup=False)
+            if rest := len(references) - place:
+                err.print(f"{rest} more were not asked", style="red")
+            return code or error.exit_code
         except CommandError as error:
             err.print(str(error), style="red", markup=False)
             code = code or error.exit_code

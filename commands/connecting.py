@@ -8,9 +8,7 @@ from weakref import WeakKeyDictionary
 from temporalio.client import (
     Client,
     WorkflowFailureError,
-    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
@@ -27,9 +25,6 @@ from countersign.connection import ConnectionFailedError, connect
 from countersign.observability import tracing
 from workflows.failures import BAD_INPUT, NOTHING_SENT
 
-_NO_WORKER = "no worker answers: start one with `python worker.py`; nothing is lost meanwhile"
-
-_NOBODY_ANSWERS = frozenset({RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.DEADLINE_EXCEEDED})
 _REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Client]] = WeakKeyDictionary()
@@ -39,18 +34,22 @@ async def shared_client() -> Client:
     """Connect to Temporal, once per event loop.
 
     Raises:
+        BadInputError: The settings of encryption or of traces cannot work.
         UnreachableError: Temporal does not answer, or its configuration cannot be read.
-        BadInputError: A setting cannot work.
     """
     loop = asyncio.get_running_loop()
     if loop not in _connections:
-        _connections[loop] = loop.create_task(connect(interceptors=tracing.interceptors("starter")))
+        _connections[loop] = loop.create_task(_connect())
     try:
         return await asyncio.shield(_connections[loop])
     except (ConnectionFailedError, SettingsError) as error:
         del _connections[loop]
         kind = BadInputError if isinstance(error, SettingsError) else UnreachableError
         raise kind(str(error)) from None
+
+
+async def _connect() -> Client:
+    return await connect(interceptors=tracing.interceptors("starter"))
 
 
 @asynccontextmanager
@@ -60,13 +59,6 @@ async def explained(reference: str) -> AsyncIterator[None]:
         yield
     except WorkflowUpdateFailedError as error:
         raise RefusedError(f"{reference}: {_innermost(error.cause)}") from None
-    except WorkflowQueryFailedError as error:  # its worker stood still, or runs code that does not fit
-        why = str(error).partition("\n")[0]
-        raise UnreachableError(
-            f"{reference}: its worker cannot answer: {why} Trying again is safe; the worker's log tells more"
-        ) from None
-    except WorkflowUpdateRPCTimeoutOrCancelledError:
-        raise UnreachableError(f"{reference}: {_NO_WORKER}") from None
     except WorkflowFailureError as error:
         free = "; nothing was sent: put it right and start it again" if sent_nothing(error.cause) else ""
         raise FailedAgreementError(reference, f"{_innermost(error.cause)}{free}") from None
@@ -89,8 +81,6 @@ def _innermost(error: BaseException) -> str:
 
 
 def _explanation(reference: str, error: RPCError) -> Exception:
-    if error.status in _NOBODY_ANSWERS:
-        return UnreachableError(f"{reference}: {_NO_WORKER}")
     if error.status in _REFUSED:
         return UnreachableError(
             "Temporal refuses the credentials: check TEMPORAL_API_KEY, or TEMPORAL_TLS_..."
@@ -99,7 +89,9 @@ def _explanation(reference: str, error: RPCError) -> Exception:
         return BadInputError(f"Temporal cannot take that: {error.message}")
     if error.status == RPCStatusCode.NOT_FOUND:
         return _not_found(reference, error.message)
-    return UnreachableError(f"Temporal did not answer ({error.status.name}): trying again is safe")
+    late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
+    how = "in time" if late else f"({error.status.name})"
+    return UnreachableError(f"Temporal did not answer {how}: trying again is safe")
 
 
 def _not_found(reference: str, message: str) -> Exception:

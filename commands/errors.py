@@ -71,6 +71,10 @@ class UnreachableError(CommandError):
     exit_code = ExitCode.UNREACHABLE
 
 
+class NoWorkerError(UnreachableError):
+    """Temporal answers, and no worker does."""
+
+
 class FailedAgreementError(CommandError):
     """The agreement failed: it ended without an outcome."""
 

@@ -6,7 +6,7 @@ import typer
 
 from commands.drafting import read_signer
 from commands.superseding import replace_signer as replace
-from commands.verbs import Json, Reference, out, print_json, verb
+from commands.verbs import Json, Reference, out, print_json, say, told_if_slow, verb
 
 
 @verb
@@ -30,7 +30,10 @@ async def replace_signer(
 
     The provider cannot change a document that is out. The new one is sent only once the old one is void.
     """
-    started = await replace(reference, signer, read_signer("--by", by), new_reference=new_reference)
+    with told_if_slow(f"{reference}: waiting until it is void"):
+        started = await replace(
+            reference, signer, read_signer("--by", by), new_reference=new_reference, on_wait=say
+        )
     if json:
         print_json(started)
     else:

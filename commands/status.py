@@ -3,13 +3,14 @@
 from commands.agreements import agreement_status
 from commands.discretion import discreet
 from commands.progress import status_card
-from commands.verbs import Json, Reference, out, print_json, verb
+from commands.verbs import Json, Reference, out, print_json, told_if_slow, verb
 
 
 @verb
 async def status(reference: Reference, *, json: Json = False) -> None:
     """Show where an agreement is, who has signed, and what it waits for."""
-    found = discreet(await agreement_status(reference))
+    with told_if_slow(f"{reference}: waiting for its worker"):
+        found = discreet(await agreement_status(reference))
     if json:
         print_json(found)
     else:

@@ -1,17 +1,19 @@
 """Replace one agreement by another: void the first, then start the second, linked to it."""
 
+from collections.abc import Callable
+
 from temporalio.client import Client
 
-from commands.agreements import (
-    agreement_input,
-    agreement_result,
-    agreement_status,
-    void_agreement,
-)
+from commands.agreements import agreement_input, agreement_status, void_agreement
 from commands.errors import BadInputError, RefusedError
+from commands.following import follow_agreement
 from commands.reuse import StartedAgreement, next_reference
 from commands.starting import check_agreement, start_agreement
 from workflows.messages import AgreementInput, AgreementStatus, Outcome, Signer
+
+
+def _ignore(_wait: str) -> None:
+    pass
 
 
 async def replace_signer(
@@ -21,6 +23,7 @@ async def replace_signer(
     *,
     new_reference: str | None = None,
     client: Client | None = None,
+    on_wait: Callable[[str], None] = _ignore,
 ) -> StartedAgreement:
     """Have somebody else sign, or the same person at another address: void, and start anew.
 
@@ -33,6 +36,7 @@ async def replace_signer(
         by: Who signs instead; takes over order and role unless they are given.
         new_reference: The new agreement's reference; by default the old one with the next number behind it.
         client: A connection to use.
+        on_wait: Told, in a sentence, what is waited for while the first is not void yet.
 
     Raises:
         BadInputError: There is no such signer, or the new agreement could not work; nothing was done.
@@ -52,11 +56,15 @@ async def replace_signer(
     new = old.model_copy(
         update={"reference": new_reference or next_reference(old.reference), "signers": tuple(signers)}
     )
-    return await supersede(old, new, client=client)
+    return await supersede(old, new, client=client, on_wait=on_wait)
 
 
 async def supersede(
-    old: AgreementInput, new: AgreementInput, *, client: Client | None = None
+    old: AgreementInput,
+    new: AgreementInput,
+    *,
+    client: Client | None = None,
+    on_wait: Callable[[str], None] = _ignore,
 ) -> StartedAgreement:
     """Void an agreement and, once that is confirmed, start another that is linked to it."""
     draft = new.model_dump(exclude={"continued"}) | {"supersedes": old.reference}
@@ -67,10 +75,22 @@ async def supersede(
         await void_agreement(old.reference, reason, client=client)
     elif not _was_voided(status, reason):
         raise RefusedError(f"{old.reference} has ended already: {status.result.outcome}")
-    outcome = (await agreement_result(old.reference, client=client)).outcome
+    outcome = await _outcome(old.reference, client, on_wait)
     if outcome != Outcome.VOIDED:
         raise RefusedError(f"{old.reference} ended {outcome} before it was voided; nothing was started")
     return await start_agreement(new, client=client)
+
+
+async def _outcome(reference: str, client: Client | None, on_wait: Callable[[str], None]) -> Outcome | None:
+    """Wait until an agreement has ended, and tell meanwhile why that takes long."""
+    told, outcome = None, None
+    async for status in follow_agreement(reference, client=client, on_trouble=on_wait):
+        outcome = status.result.outcome if status.result else None
+        wait = (status.provider_wait or "").partition("; ")[0]
+        if wait not in {"", told}:
+            on_wait(f"{reference}: not void yet: {wait}")
+        told = wait
+    return outcome
 
 
 def _was_voided(status: AgreementStatus, reason: str) -> bool:

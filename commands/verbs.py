@@ -1,7 +1,9 @@
 """What every verb of the command line has in common: how it runs, prints and fails."""
 
+import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from inspect import cleandoc
 from typing import Annotated, Any, Final, ParamSpec
@@ -19,6 +21,9 @@ P = ParamSpec("P")
 _UNFOLDED: Final = 10_000
 """Columns: tables are laid out as if there were no end of them, so that no cell is folded or cut, be it at a
 narrow terminal, which wraps by itself, or in a pipe."""
+
+_SLOW: Final = 2.0
+"""Seconds without a word that nobody minds."""
 
 out = Console(highlight=False, emoji=False, soft_wrap=True, width=_UNFOLDED)
 err = Console(highlight=False, emoji=False, soft_wrap=True, width=_UNFOLDED, stderr=True)
@@ -74,6 +79,21 @@ async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:
     except CommandError as error:
         err.print(str(error), style="red", markup=False)
         return error.exit_code
+
+
+@contextmanager
+def told_if_slow(line: str) -> Iterator[None]:
+    """Say what one waits for, if it takes long."""
+    timer = asyncio.get_running_loop().call_later(_SLOW, say, line)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def say(line: str) -> None:
+    """Tell whoever waits how it stands, beside the output proper."""
+    err.print(line, style="yellow", markup=False)
 
 
 def print_json(value: BaseModel) -> None:

@@ -6,7 +6,7 @@ from commands.discretion import discreet
 from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.progress import News, status_card
-from commands.verbs import Json, Reference, err, out, print_json, verb
+from commands.verbs import Json, Reference, out, print_json, say, verb
 from workflows.card import show_moment
 from workflows.messages import AgreementStatus, Outcome
 
@@ -36,4 +36,4 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
 
 
 def _say_trouble(trouble: str) -> None:
-    err.print(f"{trouble}; trying again", style="yellow", markup=False)
+    say(f"{trouble}; trying again")

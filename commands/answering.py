@@ -1,0 +1,112 @@
+"""Ask and tell an agreement what only its worker can answer, with a limit to how long one waits for that.
+
+Temporal's server keeps an update that no worker has seen in memory: given up by us, it may still be carried
+out when a worker comes. So a worker is asked for the status first, which changes nothing, and told to do
+something only if it answers.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel
+from temporalio.client import (
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import QueryRejectCondition
+from temporalio.service import RPCError, RPCStatusCode
+
+from commands.connecting import explained
+from commands.errors import NoWorkerError, RefusedError, UnreachableError
+from workflows.messages import AgreementStatus
+
+_ANSWER: Final = timedelta(seconds=10)
+_DEED: Final = timedelta(seconds=60)
+"""Longer: to adopt a document, the provider is asked about it."""
+
+_TOO_LATE: Final = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
+"""The server's words for a limit that has passed, and the client's."""
+_NO_WORKER: Final = (
+    "no worker answers: start one with `python worker.py`, or see why yours stands still; "
+    "nothing is lost meanwhile"
+)
+
+
+async def ask_status(
+    handle: WorkflowHandle[Any, Any], reference: str, reject: QueryRejectCondition = QueryRejectCondition.NONE
+) -> AgreementStatus:
+    """Ask an agreement's worker where it is.
+
+    Args:
+        handle: The agreement's workflow.
+        reference: Its reference, for sentences.
+        reject: Which agreements are not asked, since they cannot do what is wanted.
+
+    Raises:
+        NoWorkerError: No worker answers.
+        RefusedError: The agreement is one of those that are not asked.
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal does not answer, or the worker cannot.
+    """
+    async with explained(reference):
+        try:
+            status: AgreementStatus = await handle.query(
+                "status", result_type=AgreementStatus, reject_condition=reject, rpc_timeout=_ANSWER
+            )
+        except WorkflowQueryRejectedError:
+            raise RefusedError(f"{reference} has ended already: see `status {reference}`") from None
+        except WorkflowQueryFailedError as error:  # its worker runs code that does not fit
+            raise _unable(reference, str(error)) from None
+        except RPCError as error:
+            if error.status == RPCStatusCode.FAILED_PRECONDITION and "poller" not in error.message:
+                raise _unable(reference, error.message) from None
+            if error.status not in _TOO_LATE | {RPCStatusCode.FAILED_PRECONDITION}:
+                raise
+        else:
+            return status
+        await handle.describe(rpc_timeout=_ANSWER)  # raises, if it is Temporal that does not answer
+        raise NoWorkerError(f"{reference}: {_NO_WORKER}")
+
+
+async def tell(
+    handle: WorkflowHandle[Any, Any], reference: str, update: str, argument: BaseModel | None
+) -> None:
+    """Have an agreement's worker take in an update.
+
+    Args:
+        handle: The agreement's workflow.
+        reference: Its reference, for sentences.
+        update: The update's name.
+        argument: What it takes, if anything.
+
+    Raises:
+        NoWorkerError: No worker answers; then nothing was asked of it.
+        RefusedError: The agreement has ended, or cannot do that now.
+        UnknownAgreementError: There is none.
+        UnreachableError: Temporal does not answer; or the worker stopped meanwhile, and then the message says
+            that the request may still be carried out.
+    """
+    try:
+        await ask_status(handle, reference, QueryRejectCondition.NOT_OPEN)
+    except NoWorkerError as error:
+        raise NoWorkerError(f"{error}; `{update}` was not asked for") from None
+    try:
+        async with explained(reference), asyncio.timeout(_DEED.total_seconds()):
+            await handle.execute_update(update, args=[] if argument is None else [argument])
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        if (ours := asyncio.current_task()) and ours.cancelling():  # the client takes Ctrl-C for its limit
+            raise asyncio.CancelledError from None
+        raise UnreachableError(
+            f"{reference}: its worker has stopped answering, and may still carry `{update}` out when it "
+            f"goes on: see `status {reference}`"
+        ) from None
+
+
+def _unable(reference: str, why: str) -> UnreachableError:
+    first = why.partition("\n")[0]
+    return UnreachableError(
+        f"{reference}: its worker cannot answer: {first} Trying again is safe; the worker's log tells more"
+    )
