@@ -1,5 +1,3 @@
 """The machinery that makes any document-and-signature integration dependable."""
 
-from typing import Final
-
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"

@@ -53,18 +53,13 @@ def encryption_codec() -> PayloadCodec | None:
     """Build the codec of `COUNTERSIGN_ENCRYPTION_KEYS`; None if there are no keys.
 
     Raises:
-        SettingsError: The keys cannot work, or the extra `encryption` is missing.
+        SettingsError: The keys cannot work.
     """
     (settings,) = load(EncryptionSettings)
     if settings.keys is None:
         return None
-    try:
-        from countersign.encryption import EncryptionCodec  # noqa: PLC0415 - an extra, only here
-    except ImportError:
-        raise SettingsError(
-            "COUNTERSIGN_ENCRYPTION_KEYS needs the extra `encryption`; run: "
-            "pip install 'countersign[encryption]'"
-        ) from None
+    from countersign.encryption import EncryptionCodec  # noqa: PLC0415 - few encrypt, and all would wait
+
     return EncryptionCodec(settings.by_id())
 
 

@@ -1,6 +1,7 @@
 """Whether this Python can run Countersign, told in a sentence; of all its modules this one needs no library.
 
-Entry points ask before they import anything else, so that the system's Python ends without a traceback.
+Entry points ask before they import anything else, so that the system's Python ends without a traceback. What
+only some need is an extra: each has a lock of its own, which adds to requirements.lock.
 """
 
 import sys
@@ -18,3 +19,9 @@ def require_installed() -> None:
     remedy = "use .venv/bin/python, which `make demo` sets up, or install requirements.lock"
     sys.stderr.write(f"{sys.executable} lacks {lacks}: {remedy}\n")
     raise SystemExit(2)
+
+
+def needs_extra(extra: str) -> str:
+    """Say that an extra is needed, and how a checkout gets it: `needs the extra ...; run ...`."""
+    install = f".venv/bin/python -m pip install --no-deps -r requirements-{extra}.lock"
+    return f"needs the extra `{extra}`; run {install}"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from temporalio.client import Interceptor
 
 from countersign.configuration import SettingsError
+from countersign.installation import needs_extra
 
 if TYPE_CHECKING:
     from countersign.observability.spans import Spans
@@ -50,8 +51,7 @@ def interceptors(role: str) -> Sequence[Interceptor]:
             from countersign.observability.spans import Spans  # noqa: PLC0415  # off is free
         except ImportError:
             raise SettingsError(
-                "OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, which need the extra `telemetry`: "
-                "pip install 'countersign[telemetry]', or unset it"
+                f"OTEL_EXPORTER_OTLP_ENDPOINT {needs_extra('telemetry')}, or unset it"
             ) from None
         _spans = Spans(role)
     return _spans.interceptors()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Final, NamedTuple
 
+from countersign.installation import needs_extra
 from countersign.secrets.local import Origin, Problems
 
 DEADLINE_SECONDS: Final = 10.0
@@ -101,7 +102,5 @@ def _fetch(manager: Manager) -> Fetch:
     try:
         fetch: Fetch = import_module(manager.module).fetch
     except ImportError:
-        raise SecretManagerError(
-            f"needs the extra `{manager.extra}`; run: pip install 'countersign[{manager.extra}]'"
-        ) from None
+        raise SecretManagerError(needs_extra(manager.extra)) from None
     return fetch

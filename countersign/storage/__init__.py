@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from countersign.installation import needs_extra
 from countersign.storage.draft import Draft, StorageError
 from countersign.storage.folder import FolderStore
 from countersign.storage.store import Store, StoredFile, put
@@ -26,7 +27,5 @@ def open_store(url: str) -> Store:
     try:
         from countersign.storage.objects import ObjectStore  # noqa: PLC0415 (an extra that few need)
     except ImportError:
-        raise StorageError(
-            f"store: {scheme}:// needs the extra `objects`: pip install 'countersign[objects]'"
-        ) from None
+        raise StorageError(f"store: {scheme}:// {needs_extra('objects')}") from None
     return ObjectStore(url)

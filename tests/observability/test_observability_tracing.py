@@ -151,7 +151,7 @@ async def test_a_missing_extra_is_named(watched: Watched) -> None:
     code = "import sys; sys.modules['opentelemetry'] = None; import worker; sys.exit(worker.main([]))"
     done = await run(watched, "-c", code)
     assert done.returncode == 2
-    assert "pip install 'countersign[telemetry]'" in done.stderr
+    assert "pip install --no-deps -r requirements-telemetry.lock" in done.stderr
     assert "Traceback" not in done.stderr
 
 

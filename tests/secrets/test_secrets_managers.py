@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from countersign.configuration import read
+from countersign.installation import needs_extra
 from countersign.secrets import managers, vault
 from countersign.settings import SettingsError, WebhookSettings, load
 from tests.aws import aws
@@ -350,7 +351,7 @@ def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     lacking = managers.Manager("AWS Secrets Manager", "countersign.secrets.not_installed", "aws")
     monkeypatch.setitem(managers.MANAGERS, "aws", lacking)
     monkeypatch.setenv("COUNTERSIGN_SECRETS", "aws:app")
-    assert refusal() == "AWS Secrets Manager needs the extra `aws`; run: pip install 'countersign[aws]'"
+    assert refusal() == f"AWS Secrets Manager {needs_extra('aws')}"
 
 
 def test_who_is_given_everything_asks_nobody(hashicorp: Manager, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ class Ed25519Key:
 
     def matches(self, message: bytes, signature: bytes) -> bool:
         """Check the signature; nothing about a public key's check is secret."""
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 (the extra `encryption`)
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 (few need it)
 
         try:
             self.public.verify(signature, message)
@@ -58,10 +58,8 @@ def _decode(text: str) -> bytes:
 
 
 def _public_key(raw: bytes) -> Ed25519Key:
-    try:
-        from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 (the extra `encryption`)
-    except ImportError:
-        raise ValueError("is a public key, which needs the extra `encryption`") from None
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 (few need it)
+
     try:
         return Ed25519Key(ed25519.Ed25519PublicKey.from_public_bytes(raw))
     except ValueError:

@@ -1,0 +1,122 @@
+"""How Countersign and its extras are installed: as docs and error messages say, from locks with hashes."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+
+import countersign
+from countersign.installation import needs_extra
+from tests.conftest import tool
+
+ROOT = Path(__file__).parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = sorted(set(PROJECT["optional-dependencies"]) - {"dev", "local"})
+"""`dev` has its own lock, and `local` is in requirements.lock: it is what `make demo` shows."""
+PARTS = ("activities", "commands", "countersign", "workflows", "starter.py", "worker.py")
+TOLD = re.compile(r"pip3? install\b.*?(?<![\w./-])countersign(?![\w./-])")
+LOCK = re.compile(r"requirements[\w-]*\.lock")
+
+
+def test_a_package_of_that_name_that_is_not_ours_is_told() -> None:
+    told = ["pip install countersign", "pip install --user 'countersign[aws]'"]
+    ours = ["pip install -e ../countersign", "pip install ./countersign", "pip install -r countersign/a.lock"]
+    assert [bool(TOLD.search(each)) for each in told + ours] == [True, True, False, False, False]
+
+
+def _files() -> list[Path]:
+    git = [tool("git"), "ls-files"]
+    listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / each for each in listed.stdout.splitlines() if Path(each).suffix not in {".png", ".lock"}]
+
+
+def test_nobody_is_told_to_install_a_package_of_that_name_that_is_not_ours() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in _files() if path != Path(__file__)}
+    assert [path for path, text in texts.items() if TOLD.search(text)] == []
+
+
+def test_every_lock_that_is_named_exists() -> None:
+    named = {each for path in _files() if path.suffix == ".md" for each in LOCK.findall(path.read_text())}
+    assert named >= {f"requirements-{extra}.lock" for extra in EXTRAS}
+    assert [each for each in named if not (ROOT / each).exists()] == []
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_what_a_missing_extra_is_told_to_install_is_the_extra(extra: str) -> None:
+    (name,) = LOCK.findall(needs_extra(extra))
+    base, lock, development = (_locked(each) for each in ("requirements.lock", name, "requirements-dev.lock"))
+    assert set(lock.items()) <= set(development.items())
+    assert not set(lock) & set(base)
+    needed = _needed([Requirement(each) for each in PROJECT["optional-dependencies"][extra]])
+    assert needed <= {*base, *lock}
+
+
+def test_the_lock_holds_what_the_project_needs() -> None:
+    needed = _needed([Requirement(each) for each in PROJECT["dependencies"]])
+    assert needed <= set(_locked("requirements.lock"))
+
+
+def _locked(name: str) -> dict[str, str]:
+    """Read a lock: each package with its version, its marker and its hashes."""
+    entry = r"^([a-z0-9-]+)==(.*(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)$"
+    return dict(re.findall(entry, (ROOT / name).read_text(), re.MULTILINE))
+
+
+def _needed(wanted: list[Requirement]) -> set[str]:
+    """Name what requirements need, and what that needs in turn, as far as it is installed here."""
+    found: set[str] = set()
+    while wanted:
+        each = wanted.pop()
+        name = re.sub(r"[-_.]+", "-", each.name).lower()
+        extras = each.extras or {""}
+        if name in found or (each.marker and not any(each.marker.evaluate({"extra": one}) for one in extras)):
+            continue
+        found.add(name)
+        for text in distribution(name).requires or []:
+            inner = Requirement(text)
+            if not inner.marker or any(inner.marker.evaluate({"extra": one}) for one in extras):
+                wanted.append(inner)
+    return found
+
+
+def _pip(*words: str) -> None:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_wheel_holds_every_file_of_ours_and_no_other(tmp_path: Path) -> None:
+    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", f"-w{tmp_path}", str(ROOT))
+    (wheel,) = tmp_path.iterdir()
+    assert wheel.name == f"countersign-{countersign.__version__}-py3-none-any.whl"
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    names = (str(path.relative_to(ROOT)) for path in _files())
+    assert held == {name for name in names if name.split("/")[0] in PARTS}
+
+
+def test_a_service_with_the_clone_installed_can_import_starter(tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv")
+    python = tmp_path / "venv" / "bin" / "python"
+    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    libraries = Path(pytest.__file__).parents[1]
+    (site / "libraries.pth").write_text(str(libraries))  # as if the lock were installed
+    script = "from starter import start_agreement; import worker; print(worker.__file__)"
+    (tmp_path / "service.py").write_text(script)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [python, "service.py"], cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+        )
+
+    assert "No module named 'starter'" in run().stderr
+    installing = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT))
+    _pip(f"--python={python}", *installing)
+    assert (run().stdout, run().stderr) == (f"{ROOT / 'worker.py'}\n", "")
