@@ -43,7 +43,7 @@ from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.connection import Provider
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
-from countersign.storage import StorageError, Store, open_store
+from countersign.storage import Store, UnusableStoreError, open_store
 from workflows import metrics
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import WORKFLOW_NAME, Sender, WaitingFor, provider_task_queue
@@ -162,7 +162,7 @@ async def run() -> int:
     Raises:
         SettingsError: A setting is missing or cannot work.
         ConnectionFailedError: Temporal does not answer.
-        StorageError: The store cannot be opened.
+        UnusableStoreError: The store cannot be opened.
         CannotOfferMetricsError: The address of the metrics is taken.
     """
     ours, options, theirs, watched = load(
@@ -212,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.configure(service="worker")
     try:
         return entry.run(run())
-    except (SettingsError, ConnectionFailedError, StorageError, CannotOfferMetricsError) as error:
+    except (SettingsError, ConnectionFailedError, UnusableStoreError, CannotOfferMetricsError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # the answer to whoever started it
         return 2
 

@@ -54,7 +54,10 @@ STATUS: Final = ProviderCall(
     operation="document_status", path="/turbosign/documents/{id}/status", ids={"id": DOCUMENT_ID}
 )
 PATH: Final = STATUS.target
-HEADERS: Final = {"Authorization": "Bearer TDX-test-benchmark", "x-rapiddocx-org-id": "an-org"}
+HEADERS: Final = {
+    "Authorization": "Bearer TDX-test-benchmark",
+    "x-rapiddocx-org-id": "0f9d3c5e-5a4b-4c1d-8e2f-000000000001",
+}
 _BODY: Final = json.dumps({"data": {"status": "under_review", "expiresAt": None}}).encode()
 _ANSWER: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
@@ -119,7 +122,10 @@ def server(certificate: str | None) -> Iterator[str]:
 async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
     """Open the clients; yields how to make the same call with each."""
     TurboSign.configure(
-        api_key="TDX-test-benchmark", org_id="an-org", base_url=base_url, sender_email="a@example.com"
+        api_key="TDX-test-benchmark",
+        org_id="0f9d3c5e-5a4b-4c1d-8e2f-000000000001",
+        base_url=base_url,
+        sender_email="a@example.com",
     )
     tls = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
     transport = Transport(

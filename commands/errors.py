@@ -7,7 +7,7 @@
 | 2 | the input cannot work: a flag, a file, an agreement, a setting |
 | 3 | there is no such agreement |
 | 4 | the agreement cannot do that: it has ended, or needs no such decision |
-| 5 | Temporal cannot be reached, or no worker answers; trying again later is safe |
+| 5 | Temporal, provider or store cannot be reached, or no worker answers; trying again later is safe |
 | 6 | the agreement failed, or ended other than completed |
 | 7 | a part of the local stack did not start, or stopped by itself |
 | 8 | the doctor found something that must be put right |
@@ -66,7 +66,7 @@ class ReferenceTakenError(CommandError):
 
 
 class UnreachableError(CommandError):
-    """Temporal or every worker is out of reach; trying again is safe."""
+    """Temporal, every worker, the provider or the store is out of reach; trying again is safe."""
 
     exit_code = ExitCode.UNREACHABLE
 

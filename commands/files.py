@@ -9,7 +9,7 @@ from typing import Final
 from commands.errors import BadInputError, UnreachableError
 from commands.settings import load_settings
 from countersign.settings import CountersignSettings
-from countersign.storage import StorageError, open_store, put
+from countersign.storage import StorageError, UnusableStoreError, open_store, put
 from workflows.messages import FileSource
 from workflows.validation import FILE_TYPES
 
@@ -48,11 +48,14 @@ async def store_file(file: LocalFile) -> FileSource:
     """Put a file into the store that the settings name; the same content is kept once.
 
     Raises:
+        BadInputError: The setting names a store that cannot be opened.
         UnreachableError: The store could not take it.
     """
     settings = load_settings(CountersignSettings)
     try:
         await put(open_store(settings.store), file.source.key, file.content)
+    except UnusableStoreError as error:
+        raise BadInputError(str(error)) from None
     except StorageError as error:
         raise UnreachableError(f"file {file.source.file_name}: {error}") from None
     return file.source

@@ -66,7 +66,10 @@ def _refusal(error: UnauthorisedError) -> str:
         return "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID"
     if error.status == HTTPStatus.PAYMENT_REQUIRED:
         return "the provider's plan is exhausted: raise its limits, or wait until they are renewed"
-    return "the provider's key lacks the permission: give it the role `contributor` or `administrator`"
+    return (
+        "the provider refuses the key here: check that TURBODOCX_ORG_ID is its organisation, and "
+        "that its role is `contributor` or `administrator`"
+    )
 
 
 async def _check_template(client: TurboDocxClient, source: TemplateSource) -> None:

@@ -13,6 +13,7 @@ from countersign.settings.environment import PRODUCTION, Environment
 LIVE_HOST: Final = "api.turbodocx.com"
 TEST_KEY_PREFIX: Final = "TDX-test-"
 _HEADER_VALUE = re.compile(r"[!-~]+")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class TurboDocxSettings(Settings):
@@ -66,6 +67,13 @@ class TurboDocxSettings(Settings):
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if _HEADER_VALUE.fullmatch(text) is None:
             raise ValueError("holds a blank, a line end or a letter that no header carries; copy it again")
+        return value
+
+    @field_validator("org_id")
+    @classmethod
+    def _is_a_uuid(cls, value: str) -> str:
+        if _UUID.fullmatch(value) is None:
+            raise ValueError("must be a UUID, 01234567-89ab-cdef-0123-456789abcdef; see the provider's app")
         return value
 
     @field_validator("sender_email")

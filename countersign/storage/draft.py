@@ -13,6 +13,13 @@ class StorageError(Exception):
     """The store could not do what it was asked; the message names the store's trouble, never a content."""
 
 
+class UnusableStoreError(StorageError):
+    """The store that `COUNTERSIGN_STORE` names cannot be opened; the message says which, and why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"COUNTERSIGN_STORE: {why}")
+
+
 def trouble(error: OSError) -> StorageError:
     """Say what the operating system said, without a path."""
     return StorageError(f"store: {error.strerror or type(error).__name__}")

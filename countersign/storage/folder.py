@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from countersign.storage.draft import Draft, StorageError, trouble
+from countersign.storage.draft import Draft, StorageError, UnusableStoreError, trouble
 from countersign.storage.keys import check_key
 from countersign.storage.store import StoredFile
 
@@ -23,7 +23,7 @@ class FolderStore:
         folder: Made if missing. Drafts that a killed process left are swept away after a day.
 
     Raises:
-        StorageError: The folder cannot be made or written.
+        UnusableStoreError: The folder cannot be made or written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,9 @@ class FolderStore:
             self._drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
             _sweep(self._drafts)
         except OSError as error:
-            raise trouble(error) from None
+            raise UnusableStoreError(
+                f"{self._folder} cannot be used as a folder: {error.strerror or type(error).__name__}"
+            ) from None
 
     def draft(self) -> Draft:
         """Begin a file in the same file system."""

@@ -13,7 +13,7 @@ import obstore
 import obstore.store
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 
-from countersign.storage.draft import Draft, StorageError
+from countersign.storage.draft import Draft, StorageError, UnusableStoreError
 from countersign.storage.keys import check_key
 from countersign.storage.store import StoredFile
 
@@ -25,7 +25,7 @@ class ObjectStore:
         url: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`.
 
     Raises:
-        StorageError: It cannot be set up.
+        UnusableStoreError: It cannot be set up.
     """
 
     def __init__(self, url: str) -> None:
@@ -33,7 +33,7 @@ class ObjectStore:
         try:
             self._bucket = obstore.store.from_url(self._url, retry_config={"max_retries": 0})
         except (BaseError, ValueError) as error:
-            raise _trouble(error) from None
+            raise UnusableStoreError(f"{self._url} cannot be set up ({type(error).__name__})") from None
 
     def draft(self) -> Draft:
         """Begin a file, in this machine's folder for temporary files until it is published."""

@@ -26,6 +26,10 @@ _ADA = {"name": "Ada Lovelace", "email": "ada@example.com"}
 _GRACE = {"name": "Grace Hopper", "email": "grace@example.com"}
 _NDA = "7e3a1c00-0000-4000-8000-000000000002"
 _ROLES = "7e3a1c00-0000-4000-8000-000000000003"
+_REFUSED = (
+    "the provider refuses the key here: check that TURBODOCX_ORG_ID is its organisation, and "
+    "that its role is `contributor` or `administrator`"
+)
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,18 @@ MISTAKES = {
         "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID",
         env={"TURBODOCX_API_KEY": "TDX-test-wrong"},
     ),
+    "an organisation that is none": Mistake(
+        "TURBODOCX_ORG_ID: must be a UUID, 01234567-89ab-cdef-0123-456789abcdef; see the provider's app",
+        env={"TURBODOCX_ORG_ID": "foo"},
+    ),
+    "somebody else's organisation": Mistake(
+        _REFUSED, env={"TURBODOCX_ORG_ID": "01234567-89ab-cdef-0123-456789abcdef"}
+    ),
+    "a store that is a file": Mistake(
+        "text.pdf cannot be used as a folder: Not a directory",
+        _file("fine.pdf"),
+        env={"COUNTERSIGN_STORE": "text.pdf"},
+    ),
     "an empty key": Mistake("TURBODOCX_API_KEY is not set", env={"TURBODOCX_API_KEY": ""}),
     "a placeholder for a key": Mistake(
         "TURBODOCX_API_KEY: is a placeholder; set the real value", env={"TURBODOCX_API_KEY": "TDX-changeme"}
@@ -210,6 +226,7 @@ MISTAKES = {
 @pytest.fixture
 def files(shell: Shell) -> Path:
     """Files that are not what they should be."""
+    (shell.folder / "fine.pdf").write_bytes(b"%PDF-1.7")
     (shell.folder / "text.pdf").write_text("Dear Sir or Madam")
     (shell.folder / "archive.docx").write_bytes(b"PK\x03\x04 but nothing of Word")
     (shell.folder / "notes.txt").write_text("notes")
@@ -270,7 +287,6 @@ def test_no_permission_is_told_apart(shell: Shell, stack: Stack, monkeypatch: py
         told = shell("start", str(path))
     finally:
         asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
-    sentence = "the provider's key lacks the permission: give it the role `contributor` or `administrator`"
-    assert (str(raised.value), raised.value.exit_code) == (sentence, ExitCode.BAD_INPUT)
-    assert (told.err, told.code) == (f"{sentence}\n", ExitCode.BAD_INPUT)
+    assert (str(raised.value), raised.value.exit_code) == (_REFUSED, ExitCode.BAD_INPUT)
+    assert (told.err, told.code) == (f"{_REFUSED}\n", ExitCode.BAD_INPUT)
     assert _ledger(stack) == before

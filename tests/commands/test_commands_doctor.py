@@ -324,7 +324,10 @@ class TestStore:
         (tmp_path / "file").touch()
         monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path / "file" / "store"))
         line = doctor.of("store", "--no-test-event")
-        assert (line.state, line.found) == (State.FAILED, "store: Not a directory")
+        assert (line.state, line.found) == (
+            State.FAILED,
+            f"COUNTERSIGN_STORE: {tmp_path}/file/store cannot be used as a folder: Not a directory",
+        )
 
     def test_it_is_looked_at_as_often_as_one_likes(self, doctor: Doctor, stack: Stack) -> None:
         for _ in range(3):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from countersign.storage import FolderStore, StorageError, open_store, put
+from countersign.storage import FolderStore, StorageError, UnusableStoreError, open_store, put
 from tests.storage.disks import closed, files_in, files_limited_to, fill, open_folder, small_disk
 
 
@@ -97,9 +97,12 @@ async def test_a_missing_file_is_one_sentence(store: FolderStore) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"^store: Not a directory$"):
-        open_store(str(tmp_path / "file" / "store"))
+    file = tmp_path / "file"
+    file.write_text("")
+    for named in (file, file / "store"):
+        with pytest.raises(UnusableStoreError) as caught:
+            open_store(str(named))
+        assert str(caught.value) == f"COUNTERSIGN_STORE: {named} cannot be used as a folder: Not a directory"
 
 
 def test_opens_while_another_worker_publishes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,7 @@ async def test_a_bucket_out_of_reach_is_tried_once(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_scheme_of_no_store() -> None:
-    with pytest.raises(StorageError, match="store: use a folder, or one of s3://, gs://, az://"):
+    with pytest.raises(StorageError, match="COUNTERSIGN_STORE: use a folder, or one of s3://, gs://, az://"):
         open_store("ftp://somewhere")
 
 
