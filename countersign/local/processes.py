@@ -5,6 +5,7 @@ Each process leads a group of its own, so that its children go with it and a Ctr
 """
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -26,7 +27,7 @@ _GLANCE: Final = 0.05
 
 
 class PartFailedError(Exception):
-    """A part did not start, or ended by itself; the message names it and quotes its last line."""
+    """A part did not start, or ended by itself; the message names it and says why, if its log tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +184,18 @@ class _Process:
             self.raise_if_ended()
             if time.monotonic() > deadline:
                 raise PartFailedError(
-                    f"{self.part.name} was not ready after {self.part.start_seconds:g} s: {self._last_line()}"
+                    f"{self.part.name} was not ready after {self.part.start_seconds:g} s{self._last_words()}"
                 )
             await asyncio.sleep(_GLANCE)
 
     def raise_if_ended(self) -> None:
-        if (code := self.popen.poll()) is not None:
-            raise PartFailedError(f"{self.part.name} stopped (exit code {code}): {self._last_line()}")
+        code = self.popen.poll()
+        if code is not None and code < 0:  # whatever it said last knows nothing of that
+            raise PartFailedError(
+                f"{self.part.name} was killed ({signal.Signals(-code).name}); see {self._log}"
+            )
+        if code is not None:
+            raise PartFailedError(f"{self.part.name} stopped (exit code {code}){self._last_words()}")
 
     async def stop(self) -> None:
         try:
@@ -216,9 +222,21 @@ class _Process:
             output.seek(self._log_start)
             return output.read().decode(errors="replace")
 
-    def _last_line(self) -> str:
+    def _last_words(self) -> str:
         lines = [line.strip() for line in self._output().splitlines() if line.strip()]
-        return f"{lines[-1] if lines else 'it printed nothing'} ({self._log})"
+        told = _telling(lines[-1]) if lines else "it printed nothing"
+        return f": {told} ({self._log})" if told else f"; see {self._log}"
+
+
+def _telling(line: str) -> str | None:
+    """Return what a line says: an error's event, or the line if it is no record; None for other records."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(record, dict) or "event" not in record:
+        return line
+    return str(record["event"]) if record.get("level") in {"error", "critical"} else None
 
 
 def _spawn(part: Part, output: int) -> subprocess.Popen[bytes]:

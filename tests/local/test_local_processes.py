@@ -105,8 +105,26 @@ async def test_a_missing_command_is_named(supervisor: Supervisor, tmp_path: Path
 async def test_a_part_that_ends_by_itself_is_noticed(supervisor: Supervisor, tmp_path: Path) -> None:
     await supervisor.start(_part("sleeper", _SLEEPER, tmp_path))
     os.killpg(_pid(supervisor, "sleeper"), signal.SIGKILL)
-    with pytest.raises(PartFailedError, match=r"sleeper stopped \(exit code -9\): ready"):
+    with pytest.raises(PartFailedError) as caught:
         await supervisor.wait_for_failure()
+    assert str(caught.value) == f"sleeper was killed (SIGKILL); see {supervisor.log('sleeper')}"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"event": "disk full", "level": "error"}', ": disk full ({log})"),
+        ('{"event": "agreement completed", "level": "info"}', "; see {log}"),
+        ('{"code": 7}', ': {{"code": 7}} ({log})'),
+    ],
+    ids=["an error", "an ordinary record", "no record"],
+)
+async def test_the_last_line_is_quoted_only_if_it_tells_why(
+    supervisor: Supervisor, tmp_path: Path, line: str, told: str
+) -> None:
+    with pytest.raises(PartFailedError) as caught:
+        await supervisor.start(_part("worker", f"print({line!r}); exit(3)", tmp_path))
+    assert str(caught.value) == f"worker stopped (exit code 3){told.format(log=supervisor.log('worker'))}"
 
 
 async def test_one_part_can_be_killed_frozen_and_restarted(supervisor: Supervisor, tmp_path: Path) -> None:
