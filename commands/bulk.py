@@ -55,13 +55,13 @@ async def _each(references: Sequence[str], act: Callable[[str], Awaitable[None]]
             with told_if_slow(f"{each}: waiting for its worker"):
                 await act(each)
         except NoWorkerError as error:
-            err.print(str(error), style="red", markup=False)
+            err.print(str(error), style="red")
             if rest := len(references) - place:
                 err.print(f"{rest} more were not asked", style="red")
             return code or error.exit_code
         except CommandError as error:
-            err.print(str(error), style="red", markup=False)
+            err.print(str(error), style="red")
             code = code or error.exit_code
         else:
-            out.print(f"{each}: {done}", markup=False)
+            out.print(f"{each}: {done}")
     return code

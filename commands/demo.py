@@ -44,7 +44,7 @@ class Clock:
 
     def say(self, line: str) -> None:
         """Print a line with the time."""
-        out.print(f"{time.monotonic() - self._start:6.1f} s  {line}", markup=False)
+        out.print(f"{time.monotonic() - self._start:6.1f} s  {line}")
 
 
 @verb

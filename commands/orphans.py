@@ -29,12 +29,12 @@ async def orphans(
         print_json(found)
         return
     for note in found.notes:
-        err.print(note, style="yellow", markup=False)
+        err.print(note, style="yellow")
     for each in found.documents:
         status = each.status.replace("_", " ")
-        out.print(f"{each.reference}: document {each.document_id} is {status}; {each.why}", markup=False)
+        out.print(f"{each.reference}: document {each.document_id} is {status}; {each.why}")
     for late in found.late_events:
-        out.print(_told(late), markup=False)
+        out.print(_told(late))
     if not found.documents:
         out.print("no orphans")
 

@@ -21,14 +21,16 @@ from countersign.secrets.rotation import Rotating
 from countersign.settings import TurboDocxSettings
 from workflows.messages import AgreementInput, RolesSource, Signer, TemplateSource
 
+KEY: Final = TurboDocxSettings.variable("api_key")
+
 _NEAREST: Final = 3
 _FEW: Final = 5
 
 
-def is_configured() -> bool:
-    """Tell whether this process is meant to know the provider: it has a key, or an organisation's id."""
+def has_key() -> bool:
+    """Tell whether this process has the provider's key, or is meant to and cannot read it."""
     reading = read(TurboDocxSettings)
-    return any(reading.where(name) for name in ("TURBODOCX_API_KEY", "TURBODOCX_ORG_ID"))
+    return reading.where(KEY) is not None or KEY in reading.problems
 
 
 async def check_at_provider(agreement: AgreementInput) -> None:

@@ -37,4 +37,4 @@ async def replace_signer(
     if json:
         print_json(started)
     else:
-        out.print(f"{reference}: voided\n{started.reference}: started", markup=False)
+        out.print(f"{reference}: voided\n{started.reference}: started")

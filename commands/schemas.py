@@ -34,7 +34,7 @@ async def schemas(
         for model in PUBLISHED:
             path = folder / f"{model.__name__}.json"
             path.write_text(schema_of(model))
-            out.print(str(path), markup=False)
+            out.print(str(path))
     except OSError as error:
         raise BadInputError(f"{folder}: {error.strerror}") from None
 

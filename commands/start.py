@@ -9,7 +9,7 @@ from commands.drafting import read_draft
 from commands.errors import BadInputError
 from commands.reuse import StartedAgreement
 from commands.starting import check_agreement, start_agreement
-from commands.verbs import Json, out, print_json, verb
+from commands.verbs import Json, out, print_json, say, verb
 
 _SOURCE = "What to sign"
 _PEOPLE = "Who"
@@ -114,14 +114,14 @@ async def start(
     }
     whole = (read_draft(draft) if draft else {}) | {name: value for name, value in flags.items() if value}
     if dry_run:
-        checked = await check_agreement(whole)
-        print_json(checked) if json else out.print(f"{checked.reference}: can be started", markup=False)
+        checked = await check_agreement(whole, on_omission=say)
+        print_json(checked) if json else out.print(f"{checked.reference}: can be started")
         return
-    started = await start_agreement(whole)
+    started = await start_agreement(whole, on_omission=say)
     if json:
         print_json(started)
         return
-    out.print(f"{started.reference}: {_told(started)}", markup=False)
+    out.print(f"{started.reference}: {_told(started)}")
 
 
 def _told(started: StartedAgreement) -> str:

@@ -1,7 +1,7 @@
 """Check and start agreements from Python. Nothing here needs knowledge of Temporal."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -23,7 +23,7 @@ from countersign.observability.whose import memo
 from countersign.reference import workflow_id
 from countersign.settings import CountersignSettings
 from workflows import attributes
-from workflows.messages import WORKFLOW_NAME, AgreementInput
+from workflows.messages import WORKFLOW_NAME, AgreementInput, RolesSource, TemplateSource
 
 _log = logging.getLogger(__name__)
 
@@ -32,11 +32,16 @@ _AFTER_A_FAILURE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 _RPC_TIMEOUT: Final = timedelta(seconds=10)
 
 
+def _ignore(_omission: str) -> None:
+    pass
+
+
 async def check_agreement(
     agreement: AgreementInput | Mapping[str, Any],
     *,
     ask_provider: bool = True,
     client: Client | None = None,
+    on_omission: Callable[[str], None] = _ignore,
 ) -> AgreementInput:
     """Check everything that can be checked without starting or sending anything.
 
@@ -44,13 +49,14 @@ async def check_agreement(
         agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
         ask_provider: Where this process has the provider's key, ask about template, variables and roles.
         client: A connection to use.
+        on_omission: Told, in a sentence, what could not be looked at since the provider's key is not here.
 
     Raises:
         BadInputError: The agreement cannot work.
         ReferenceTakenError: The reference belongs to an agreement with other content.
         UnreachableError: Temporal or the provider does not answer.
     """
-    checked, _ = await _checked(agreement, ask_provider=ask_provider)
+    checked, _ = await _checked(agreement, on_omission, ask_provider=ask_provider)
     client = client or await shared_client()
     with suppress(UnknownAgreementError):
         async with explained(checked.reference):
@@ -65,6 +71,7 @@ async def start_agreement(
     ask_provider: bool = True,
     task_queue: str | None = None,
     client: Client | None = None,
+    on_omission: Callable[[str], None] = _ignore,
 ) -> StartedAgreement:
     """Start an agreement. Repeating this with the same content is harmless: it stays one agreement.
 
@@ -76,13 +83,14 @@ async def start_agreement(
         ask_provider: See `check_agreement`; if not, the worker finds the same mistakes later.
         task_queue: The queue that workers serve; by default that of the settings.
         client: A connection to use.
+        on_omission: See `check_agreement`.
 
     Raises:
         BadInputError: The agreement cannot work; nothing was done.
         ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
         UnreachableError: Temporal, the provider or the store does not answer.
     """
-    checked, file = await _checked(agreement, ask_provider=ask_provider)
+    checked, file = await _checked(agreement, on_omission, ask_provider=ask_provider)
     client, task_queue = client or await shared_client(), task_queue or _task_queue()
     if file is not None:
         await store_file(file)
@@ -130,12 +138,18 @@ def _task_queue() -> str:
 
 
 async def _checked(
-    agreement: AgreementInput | Mapping[str, Any], *, ask_provider: bool
+    agreement: AgreementInput | Mapping[str, Any], on_omission: Callable[[str], None], *, ask_provider: bool
 ) -> tuple[AgreementInput, LocalFile | None]:
     checked, file = await check_draft(agreement)
-    if ask_provider and provider.is_configured():
+    if not ask_provider:
+        return checked, file
+    if provider.has_key():
         with _about(checked):
             await provider.check_at_provider(checked)
+    elif isinstance(checked.source, TemplateSource | RolesSource):
+        on_omission(
+            f"the template was not looked at, for {provider.KEY} is not set here: the worker checks it"
+        )
     return checked, file
 
 

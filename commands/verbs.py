@@ -14,6 +14,7 @@ from rich.console import Console
 
 from commands.completion import running_references
 from commands.errors import CommandError, ExitCode
+from countersign.configuration import SettingsError
 from countersign.entry import run
 
 P = ParamSpec("P")
@@ -25,8 +26,8 @@ narrow terminal, which wraps by itself, or in a pipe."""
 _SLOW: Final = 2.0
 """Seconds without a word that nobody minds."""
 
-out = Console(highlight=False, emoji=False, soft_wrap=True, width=_UNFOLDED)
-err = Console(highlight=False, emoji=False, soft_wrap=True, width=_UNFOLDED, stderr=True)
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED)
+err = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED, stderr=True)
 
 Reference = Annotated[
     str,
@@ -77,8 +78,11 @@ async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:
     try:
         return await work or ExitCode.DONE
     except CommandError as error:
-        err.print(str(error), style="red", markup=False)
+        err.print(str(error), style="red")
         return error.exit_code
+    except SettingsError as error:
+        err.print(str(error), style="red")
+        return ExitCode.BAD_INPUT
 
 
 @contextmanager
@@ -93,7 +97,7 @@ def told_if_slow(line: str) -> Iterator[None]:
 
 def say(line: str) -> None:
     """Tell whoever waits how it stands, beside the output proper."""
-    err.print(line, style="yellow", markup=False)
+    err.print(line, style="yellow")
 
 
 def print_json(value: BaseModel) -> None:

@@ -28,7 +28,7 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
             print_json(status)
             continue
         for each in news.of(status):
-            out.print(f"{show_moment(each.at or None) or UNTOLD}  {each.line}", markup=False)
+            out.print(f"{show_moment(each.at or None) or UNTOLD}  {each.line}")
     if status and not json:
         out.print(status_card(status))
     completed = status and status.result and status.result.outcome == Outcome.COMPLETED

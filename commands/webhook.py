@@ -40,11 +40,9 @@ async def setup(
     checked = subscription.check_url(url, sandbox=LIVE_HOST not in settings.base_url)
     async with connect(Rotating(settings)) as client, explained_by_provider():
         made = await subscription.set_up(client, checked, new_secret=new_secret)
-    out.print(f"subscribed to {made.events} events at {', '.join(made.urls)}", markup=False)
+    out.print(f"subscribed to {made.events} events at {', '.join(made.urls)}")
     if made.kept_in:
-        out.print(
-            f"the new secret {made.secret} is in {made.kept_in}; running doors find it there", markup=False
-        )
+        out.print(f"the new secret {made.secret} is in {made.kept_in}; running doors find it there")
 
 
 @app.command()
@@ -68,6 +66,6 @@ def report(deliveries: Sequence[WebhookDelivery]) -> None:
         fine = each.http_status is not None and 200 <= each.http_status < 300  # noqa: PLR2004 (HTTP's classes)
         failed += not fine
         line = f"{each.url}: {each.http_status or 'no answer'}: {subscription.explain(each.http_status)}"
-        (out if fine else err).print(line, markup=False)
+        (out if fine else err).print(line)
     if failed or not deliveries:
         raise UnreachableError(f"{failed} of {len(deliveries)} addresses did not take the test event")

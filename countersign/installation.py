@@ -1,17 +1,25 @@
-"""Whether this Python can run Countersign, told in a sentence; of all its modules this one needs no library.
+"""What an entry point does before it imports anything else; of all our modules this one needs no library.
 
-Entry points ask before they import anything else, so that the system's Python ends without a traceback. What
+A Python that cannot run Countersign, and whoever stops it while it is still starting, get no traceback. What
 only some need is an extra: each has a lock of its own, which adds to requirements.lock.
 """
 
+import os
+import signal
 import sys
 from importlib.util import find_spec
+from typing import NoReturn
 
 _NEEDED = ("httpx", "pydantic", "temporalio")
 
 
 def require_installed() -> None:
-    """End the process with exit code 2 if this Python cannot run Countersign, and say which one can."""
+    """End the process with exit code 2 if this Python cannot run Countersign, and say which one can.
+
+    Until the work begins, which takes over (see `entry.run`), Ctrl-C ends the process with exit code 130.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background it may be ignored
+        signal.signal(signal.SIGINT, _stop)
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if not missing and sys.version_info >= (3, 11):
         return
@@ -25,3 +33,7 @@ def needs_extra(extra: str) -> str:
     """Say that an extra is needed, and how a checkout gets it: `needs the extra ...; run ...`."""
     install = f".venv/bin/python -m pip install --no-deps -r requirements-{extra}.lock"
     return f"needs the extra `{extra}`; run {install}"
+
+
+def _stop(*_: object) -> NoReturn:
+    os._exit(130)

@@ -5,6 +5,7 @@ Once from the command line and once from the API: both must say the same.
 
 import asyncio
 import json
+import sys
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from commands.errors import CommandError, ExitCode
 from commands.starting import check_agreement, start_agreement
+from commands.verbs import verb
+from countersign.configuration import SettingsError
 from countersign.local.ports import free_port
 from countersign.local.sandbox import MEMBER_KEY
 from countersign.local.stack import Stack
+from countersign.observability import tracing
 from tests.commands.shell import Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 
@@ -207,7 +212,14 @@ MISTAKES = {
         _file("fine.pdf"),
         env={"COUNTERSIGN_STORE": "text.pdf"},
     ),
-    "an empty key": Mistake("TURBODOCX_API_KEY is not set", env={"TURBODOCX_API_KEY": ""}),
+    "a key without its organisation": Mistake("TURBODOCX_ORG_ID is not set", env={"TURBODOCX_ORG_ID": ""}),
+    "a key that cannot be read": Mistake(
+        "TURBODOCX_API_KEY_FILE names a file that cannot be read",
+        env={"TURBODOCX_API_KEY": "", "TURBODOCX_API_KEY_FILE": "/nowhere/key"},
+    ),
+    "encryption keys that are none": Mistake(
+        "COUNTERSIGN_ENCRYPTION_KEYS: ", env={"COUNTERSIGN_ENCRYPTION_KEYS": "foo"}
+    ),
     "a placeholder for a key": Mistake(
         "TURBODOCX_API_KEY: is a placeholder; set the real value", env={"TURBODOCX_API_KEY": "TDX-changeme"}
     ),
@@ -290,3 +302,42 @@ def test_no_permission_is_told_apart(shell: Shell, stack: Stack, monkeypatch: py
     assert (str(raised.value), raised.value.exit_code) == (_REFUSED, ExitCode.BAD_INPUT)
     assert (told.err, told.code) == (f"{_REFUSED}\n", ExitCode.BAD_INPUT)
     assert _ledger(stack) == before
+
+
+@pytest.mark.parametrize("unset", [["TURBODOCX_API_KEY"], ["TURBODOCX_API_KEY", "TURBODOCX_ORG_ID"]])
+def test_an_agreement_starts_without_the_providers_key(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, unset: list[str]
+) -> None:
+    for name in unset:
+        monkeypatch.delenv(name)
+    path = shell.folder / "draft.json"
+    draft = _draft(Mistake(""))
+    path.write_text(json.dumps(draft))
+    word = "the template was not looked at, for TURBODOCX_API_KEY is not set here: the worker checks it\n"
+    checked = shell("start", str(path), "--dry-run")
+    assert (checked.code, checked.out, checked.err) == (0, f"{draft['reference']}: can be started\n", word)
+    started = shell("start", str(path))
+    assert (started.code, started.out, started.err) == (0, f"{draft['reference']}: started\n", word)
+
+
+def test_traces_without_their_libraries_are_told_in_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr(tracing, "_spans", None)
+    monkeypatch.setitem(sys.modules, "countersign.observability.spans", None)  # as if they were missing
+    for asked in (["list"], ["status", "order-1"]):
+        ran = shell(*asked)
+        assert ran.code == ExitCode.BAD_INPUT
+        assert ran.err.startswith("OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, which need the extra ")
+        assert ran.err.count("\n") == 1
+
+
+def test_a_setting_that_cannot_work_is_told_wherever_it_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    @verb
+    async def broken() -> None:
+        raise SettingsError("SOME_SETTING is not set")
+
+    with pytest.raises(typer.Exit) as ended:
+        broken()
+    assert (ended.value.exit_code, capsys.readouterr().err) == (2, "SOME_SETTING is not set\n")
