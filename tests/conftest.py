@@ -19,7 +19,7 @@ from commands.local import plan
 from countersign.connection import connect, data_converter
 from countersign.local.ports import Ports, free_port
 from countersign.local.processes import Part, Supervisor, says
-from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox
+from countersign.local.sandbox import Sandbox
 from countersign.local.stack import PARTS, Stack
 from workflows import attributes
 
@@ -115,12 +115,7 @@ def sandbox_part(sandbox: Sandbox, folder: Path) -> Part:
         "sandbox",
         [*command, "--data-dir", str(folder)],
         says(sandbox.url),
-        env={
-            "PATH": os.environ["PATH"],
-            "SANDBOX_API_KEY": API_KEY,
-            "SANDBOX_MEMBER_KEY": MEMBER_KEY,
-            "SANDBOX_ORG_ID": ORG_ID,
-        },
+        env={"PATH": os.environ["PATH"]},
         folder=Path(__file__).parents[1],
     )
 

@@ -63,3 +63,10 @@ def test_settings_that_are_named_exist(page: Path) -> None:
     known = {kind.variable(name) for kind in GROUPS for name in kind.model_fields}
     known |= {f"{name}_FILE" for name in known}
     assert {each for each in VARIABLE.findall(page.read_text()) if each not in known} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_page_with_temporals_command_line_says_where_it_is(page: Path) -> None:
+    text = page.read_text()
+    if re.search(r"(?:`|^ {4}|^)temporal [a-z]", text, re.MULTILINE):
+        assert ".venv/bin/temporal" in text or "`temporal`, which is in `.venv/bin`" in text

@@ -8,10 +8,10 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-API_KEY: Final = "TDX-test-local-administrator"
-MEMBER_KEY: Final = "TDX-test-local-member"
-ORG_ID: Final = "00000000-0000-4000-8000-000000000001"
-"""Credentials of the sandbox that the local stack starts: they open nothing but a port of this machine."""
+API_KEY: Final = "TDX-test-administrator"
+MEMBER_KEY: Final = "TDX-test-contributor"
+ORG_ID: Final = "0f9d3c5e-5a4b-4c1d-8e2f-000000000001"
+"""Any sandbox's where none were chosen (docs/sandbox.md): they open only a port of this machine."""
 
 _EVENTS: Final = (
     "signature.document.sent",

@@ -7,6 +7,7 @@ whoever has production's keys at hand must not send a test there.
 import fcntl
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -51,8 +52,9 @@ class Site:
     def note_down(self) -> None:
         """Leave word of the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
         (self.folder / _PORTS).write_text(json.dumps(asdict(self.ports)))
-        exports = "".join(f"export {name}='{value}'\n" for name, value in self.settings().items())
-        (self.folder / "env").write_text(exports)
+        exports = [f"export {name}='{value}'\n" for name, value in self.settings().items()]
+        programs = Path(sys.executable).parent  # `temporal` and `python`, for what docs/ has one type
+        (self.folder / "env").write_text("".join([*exports, f"export PATH='{programs}':\"$PATH\"\n"]))
 
     def settings(self) -> dict[str, str]:
         """What a worker, a door or a starter of this stack needs in its environment."""

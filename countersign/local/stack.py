@@ -13,7 +13,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from countersign.local import sandbox as sandbox_api
 from countersign.local.ports import Ports
 from countersign.local.processes import Part, Ready, Supervisor, answers, says
 from countersign.local.site import Lock, Site, surroundings
@@ -112,14 +111,7 @@ class Stack(Site):
         command = [sys.executable, "-m", "countersign.sandbox"]
         command += ["--host", LOOPBACK, "--port", str(self._plan.ports.sandbox)]
         command += ["--data-dir", str(self.folder / "sandbox")]
-        await self._run(
-            "sandbox",
-            command,
-            says(self.sandbox.url),
-            SANDBOX_API_KEY=sandbox_api.API_KEY,
-            SANDBOX_MEMBER_KEY=sandbox_api.MEMBER_KEY,
-            SANDBOX_ORG_ID=sandbox_api.ORG_ID,
-        )
+        await self._run("sandbox", command, says(self.sandbox.url))
 
     async def _start_door(self) -> None:
         command = [sys.executable, "-m", "countersign.webhooks"]

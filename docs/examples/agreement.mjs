@@ -1,8 +1,11 @@
-// Starts an agreement from Node, looks at it, and voids it again. Usage: node agreement.mjs agreement.json
+// Starts an agreement from Node, looks at it, and voids it again.
+// Usage: node agreement.mjs agreement.json [another reference]
 import { readFile } from 'node:fs/promises';
 import { Client, Connection } from '@temporalio/client';
 
-const agreement = JSON.parse(await readFile(process.argv[2], 'utf8'));
+const [file, reference] = process.argv.slice(2);
+const written = JSON.parse(await readFile(file, 'utf8'));
+const agreement = { ...written, reference: reference ?? written.reference };
 const connection = await Connection.connect({ address: process.env.TEMPORAL_ADDRESS });
 const client = new Client({ connection, namespace: process.env.TEMPORAL_NAMESPACE });
 

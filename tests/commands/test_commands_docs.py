@@ -242,14 +242,20 @@ def test_the_example_fits_the_published_schema() -> None:
     assert "continued" not in published["properties"]
 
 
-def test_the_temporal_command_starts_asks_and_voids(shell: Shell) -> None:
-    script = re.findall(r"```sh\n(temporal .*?)```", LANGUAGES, re.DOTALL)[0]
-    bins = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    del shell
+def _clone(stack: Stack, folder: Path) -> Path:
+    """Lay out what the page's commands are typed in: the examples, and the settings of a running stack."""
+    shutil.copytree(EXAMPLES, folder / "docs" / "examples", ignore=shutil.ignore_patterns("*modules"))
+    (folder / ".countersign").mkdir()
+    (folder / ".countersign" / "local").symlink_to(stack.folder)
+    return folder
+
+
+def test_the_temporal_command_starts_asks_and_voids(stack: Stack, tmp_path: Path) -> None:
+    script = re.findall(r"```sh\n(.*?^temporal .*?)```", LANGUAGES, re.DOTALL | re.MULTILINE)[0]
     ran = subprocess.run(
         ["/bin/sh", "-eu", "-c", script],
-        cwd=ROOT,
-        env={**os.environ, "PATH": bins},
+        cwd=_clone(stack, tmp_path),
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
@@ -261,19 +267,15 @@ def test_the_temporal_command_starts_asks_and_voids(shell: Shell) -> None:
 
 
 @pytest.mark.heavy
-def test_the_node_example_starts_asks_and_voids(shell: Shell) -> None:
+def test_the_node_example_starts_asks_and_voids(stack: Stack, tmp_path: Path) -> None:
     tool("npm")
-    script = re.findall(r"```sh\n(cd docs/examples.*?)```", LANGUAGES, re.DOTALL)[0]
-    copy = shell.folder / "docs" / "examples"
-    shutil.copytree(EXAMPLES, copy)
-    example = json.loads((copy / "agreement.json").read_text())
-    (copy / "agreement.json").write_text(json.dumps(example | {"reference": "order-2002"}))
+    script = re.findall(r"```sh\n([^`]*npm .*?)```", LANGUAGES, re.DOTALL)[0]
     quiet = script.replace(
         "npm install", "npm install --no-audit --no-fund --no-package-lock --ignore-scripts"
     )
     ran = subprocess.run(
         ["/bin/sh", "-eu", "-c", quiet],
-        cwd=shell.folder,
+        cwd=_clone(stack, tmp_path),
         capture_output=True,
         text=True,
         check=False,

@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from countersign.local import sandbox as local
 from countersign.sandbox.behaviour import Behaviour
 from countersign.sandbox.fault_rules import API_ACTIONS, WEBHOOK_ACTIONS, ApiFault, WebhookFault
 from countersign.sandbox.routes import control, signers
@@ -29,6 +30,11 @@ UNNAMED = {"hits", "seen", "/_sandbox/health"}
 )
 def test_every_name_is_on_the_page(names: list[str]) -> None:
     assert [each for each in names if f"`{each}`" not in PAGE and each not in UNNAMED] == []
+
+
+def test_the_local_stack_has_the_keys_of_the_page() -> None:
+    ours = (local.API_KEY, local.MEMBER_KEY, local.ORG_ID)
+    assert ours == (DEFAULT_API_KEY, DEFAULT_MEMBER_KEY, DEFAULT_ORG_ID)
 
 
 def test_every_call_of_the_control_api_is_on_the_page() -> None:
