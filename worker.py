@@ -31,10 +31,11 @@ from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.listening import CannotListenError
 from countersign.observability import logging, tracing
 from countersign.observability.census import Census, Queue
 from countersign.observability.initiator import InitiatorInterceptor
-from countersign.observability.monitor import CannotOfferMetricsError, serving
+from countersign.observability.monitor import serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.observability.worker_monitor import WorkerMonitor
@@ -163,7 +164,7 @@ async def run() -> int:
         SettingsError: A setting is missing or cannot work.
         ConnectionFailedError: Temporal does not answer.
         UnusableStoreError: The store cannot be opened.
-        CannotOfferMetricsError: The address of the metrics is taken.
+        CannotListenError: The address of the metrics is taken.
     """
     ours, options, theirs, watched = load(
         CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
@@ -212,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.configure(service="worker")
     try:
         return entry.run(run())
-    except (SettingsError, ConnectionFailedError, UnusableStoreError, CannotOfferMetricsError) as error:
+    except (SettingsError, ConnectionFailedError, UnusableStoreError, CannotListenError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # the answer to whoever started it
         return 2
 

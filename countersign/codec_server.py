@@ -27,12 +27,13 @@ from temporalio.converter import PayloadCodec
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import encryption_codec
+from countersign.listening import CannotListenError
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.observability import logging
 from countersign.settings import CodecServerSettings
 from countersign.webhooks.body import read_body
 from countersign.webhooks.refusal import RefusedError
-from countersign.webhooks.server import CannotListenError, Server
+from countersign.webhooks.server import Server
 
 _LIMIT = 8 * 1024 * 1024
 """Bytes of a request: a page of history, in JSON and base64."""

@@ -17,13 +17,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import countersign
+from countersign.listening import listening_on
 from countersign.observability.metrics import BUILD
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
-
-
-class CannotOfferMetricsError(Exception):
-    """The address of the metrics is taken or not ours; the message names it."""
 
 
 class Monitor:
@@ -96,7 +93,7 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
         port: The port; 0 picks a free one.
 
     Raises:
-        CannotOfferMetricsError: The address is taken or not ours.
+        CannotListenError: The address is taken or not ours.
     """
     with _listen(host, port) as listener:
         server = _Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False))
@@ -109,7 +106,6 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise CannotOfferMetricsError(f"cannot offer metrics on {host}:{port}: {error.strerror}") from None
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with listening_on(host, port, purpose=" for metrics"):
+        return socket.create_server((host, port), family=family)

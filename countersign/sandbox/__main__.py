@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -62,9 +62,15 @@ def main(  # noqa: PLR0917 - typer passes options by name
     try:
         sandbox = open_sandbox(Access(api_key, member_key, org_id), data_dir, _behaviour(retry_delays))
         server.run(sandbox, host, port, on_started=lambda url: print(f"Sandbox: {url}", flush=True))  # noqa: T201 - the one line it prints
+    except server.CannotListenError as error:
+        _refuse(str(error))
     except (OSError, sqlite3.Error) as error:
-        print(f"sandbox: cannot start on {host}:{port}: {error}", file=sys.stderr)  # noqa: T201 - as above
-        raise SystemExit(1) from None
+        _refuse(f"{data_dir} cannot be used: {getattr(error, 'strerror', None) or error}")
+
+
+def _refuse(why: str) -> NoReturn:
+    print(f"sandbox: {why}", file=sys.stderr)  # noqa: T201 - the answer to whoever started it
+    raise SystemExit(2) from None
 
 
 def _behaviour(retry_delays: str | None) -> Behaviour | None:

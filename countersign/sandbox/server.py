@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -12,6 +13,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from countersign.sandbox.app import create_app
 from countersign.sandbox.sandbox import Sandbox
+
+
+class CannotListenError(Exception):
+    """The address is taken or not ours; the message says which, in the webhook door's words."""
 
 
 class _Connection(H11Protocol):
@@ -59,10 +64,9 @@ def run(sandbox: Sandbox, host: str, port: int, on_started: Callable[[str], None
         on_started: Called with the base URL once requests are answered.
 
     Raises:
-        OSError: The address cannot be listened on.
+        CannotListenError: The address is taken or not ours.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=1024)
+    listener = _listen(host, port)
     # asyncio sets this only on sockets made with an explicit protocol; without it each answer waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     name = f"[{host}]" if ":" in host else host
@@ -83,3 +87,14 @@ def run(sandbox: Sandbox, host: str, port: int, on_started: Callable[[str], None
         asyncio.run(_Server(config, lambda: on_started(url)).serve([listener]))
     finally:
         sandbox.store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        if error.errno == errno.EADDRINUSE:
+            why = "something else does already; stop it, or choose another port"
+        raise CannotListenError(f"cannot listen on {host}:{port}: {why}") from None

@@ -13,12 +13,12 @@ from contextlib import AsyncExitStack
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.listening import CannotListenError
 from countersign.observability import logging, tracing
-from countersign.observability.monitor import CannotOfferMetricsError, Monitor, serving
+from countersign.observability.monitor import Monitor, serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.settings import CountersignSettings, DoorSettings
-from countersign.webhooks.server import CannotListenError
 from countersign.webhooks.wiring import build_server
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.configure(service="webhooks")
     try:
         return entry.run(serve(options.host, options.port))
-    except (CannotListenError, CannotOfferMetricsError, ConnectionFailedError, SettingsError) as error:
+    except (CannotListenError, ConnectionFailedError, SettingsError) as error:
         print(f"webhooks: {error}", file=sys.stderr)  # noqa: T201 (the answer to whoever started it)
         return 2
 
@@ -52,8 +52,7 @@ async def serve(host: str, port: int) -> int:
     Raises:
         SettingsError: A setting is missing or cannot work.
         ConnectionFailedError: Temporal's configuration cannot be read.
-        CannotListenError: The address or the certificate cannot be used.
-        CannotOfferMetricsError: The address of the metrics cannot be used.
+        CannotListenError: An address or the certificate cannot be used.
     """
     ours, settings = load(CountersignSettings, DoorSettings)
     logging.configure(level=ours.log_level, style=ours.log_format, service="webhooks")

@@ -13,15 +13,12 @@ from typing import Final
 import uvicorn
 from starlette.applications import Starlette
 
+from countersign.listening import CannotListenError, listening_on
 from countersign.webhooks.protocol import DoorProtocol
 
 STOP_SECONDS: Final = 10
 """How long a stopping door lets requests finish; each ends within its own limits anyway."""
 HANDSHAKE_SECONDS: Final = 10
-
-
-class CannotListenError(Exception):
-    """The address is taken or not ours, or the certificate cannot be used; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         host, port = self.config.host, self.config.port
         loop = asyncio.get_running_loop()
-        try:
+        with listening_on(host, port):
             server = await loop.create_server(
                 self._protocol,
                 host,
@@ -115,9 +112,6 @@ class Server(uvicorn.Server):
                 ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
                 backlog=self.config.backlog,
             )
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CannotListenError(f"cannot listen on {host}:{port}: {reason}") from None
         self.servers = [server]
         self.started = True
         scheme = "http" if self._tls is None else "https"

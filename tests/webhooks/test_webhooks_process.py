@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 from temporalio.client import Client
 
 from countersign.configuration import SettingsError, load
+from countersign.listening import CannotListenError
 from countersign.local.ports import free_port
 from countersign.settings import DoorSettings
 from countersign.webhooks import delivery
-from countersign.webhooks.server import CannotListenError, Certificate
+from countersign.webhooks.server import Certificate
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_doors import calling, environment_of, running_door, start_door
 from tests.webhooks.webhook_receiver import start_agreement
@@ -48,7 +49,8 @@ async def test_a_taken_port_is_one_clear_sentence(receiving: Client) -> None:
         code, output, errors = await run(receiving, "--port", str(port))
 
     assert (code, output) == (2, "")
-    assert f"webhooks: cannot listen on 127.0.0.1:{port}: " in errors
+    sentence = "something else does already; stop it, or choose another port"
+    assert errors.endswith(f"\nwebhooks: cannot listen on 127.0.0.1:{port}: {sentence}\n")
     assert "Traceback" not in errors
 
 
