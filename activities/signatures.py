@@ -1,8 +1,10 @@
 """Asking for signatures, and everything about a document that was sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -11,12 +13,12 @@ from activities.errors import provider_errors
 from activities.evidence import documents_marked
 from activities.observation import observe
 from activities.signature_request import signature_request
-from countersign.providers.errors import OutcomeUnknownError, RejectedError, is_about_key
+from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorisedError, is_about_key
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.reference import Marker, find_marker, idempotency_key
 from countersign.storage import StorageError, Store
 from workflows.failures import NOT_OURS, NOT_SENT
-from workflows.messages import Sender, Signer
+from workflows.messages import LinkSource, Sender, Signer
 from workflows.progress import Observation
 from workflows.tasks import (
     DocumentInput,
@@ -25,6 +27,7 @@ from workflows.tasks import (
     RemindInput,
     SearchInput,
     SearchResult,
+    SendableSource,
     SendInput,
     Sent,
     VoidInput,
@@ -40,6 +43,23 @@ class _Person(Protocol):
 
     @property
     def email(self) -> str: ...
+
+
+@contextmanager
+def _explained(source: SendableSource) -> Iterator[None]:
+    """Say of a refusal that it may be about a link: what the provider does not find there, it refuses."""
+    try:
+        yield
+    except RejectedError as error:
+        if isinstance(source, LinkSource) and not isinstance(error, UnauthorisedError):
+            host = urlsplit(source.url).hostname
+            raise RejectedError(
+                f"the provider refused the file at {host}, or could not fetch it: {error}",
+                operation=error.operation,
+                status=error.status,
+                code=error.code,
+            ) from None
+        raise
 
 
 class SignatureActivities:
@@ -67,7 +87,7 @@ class SignatureActivities:
             request = await signature_request(task, sender=self._sender, store=self._store)
         except StorageError as error:
             raise ApplicationError(str(error), type=NOT_SENT) from None
-        with provider_errors():
+        with provider_errors(), _explained(task.source):
             prepared = await self._client.prepare_for_signing(
                 request, idempotency_key=idempotency_key(mark, f"send-{task.number}")
             )

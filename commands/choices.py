@@ -1,7 +1,8 @@
-"""Options whose value is one of a few words, written as people write them: `awaiting signatures`, too."""
+"""Options whose value is a number, or one of a few words as people write them: `awaiting signatures`."""
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -23,6 +24,23 @@ def one_of(kind: type[ChoiceT]) -> Callable[[str], ChoiceT]:
         if (found := by_words.get(_words(text))) is None:
             raise typer.BadParameter(f"there is no {text!r}: choose one of {listed(kind)}.")
         return found
+
+    return parse
+
+
+def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Make what reads a whole number within limits.
+
+    The parser raises `typer.BadParameter`, which tells the limits, when the value is none.
+    """
+    limits = f"at least {least}" if most is None else f"from {least} to {most}"
+
+    def parse(text: str | int) -> int:
+        with suppress(ValueError):
+            number = int(text)
+            if least <= number <= (number if most is None else most):
+                return number
+        raise typer.BadParameter(f"write a whole number, {limits}.")
 
     return parse
 

@@ -1,6 +1,7 @@
 """One connection to Temporal per event loop, and Temporal's errors in words of ours."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
@@ -25,6 +26,9 @@ from countersign.connection import ConnectionFailedError, connect
 from countersign.observability import tracing
 from workflows.failures import BAD_INPUT, NOTHING_SENT
 
+_POSITION = re.compile(r" at position \d+")
+"""Counted in a query that nobody has seen: the condition is only a part of it."""
+_NAMESPACE = re.compile(r"Namespace (\S+)")
 _REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
 
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Client]] = WeakKeyDictionary()
@@ -86,7 +90,7 @@ def _explanation(reference: str, error: RPCError) -> Exception:
             "Temporal refuses the credentials: check TEMPORAL_API_KEY, or TEMPORAL_TLS_..."
         )
     if error.status == RPCStatusCode.INVALID_ARGUMENT:
-        return BadInputError(f"Temporal cannot take that: {error.message}")
+        return BadInputError(f"Temporal cannot take that: {_POSITION.sub('', error.message)}")
     if error.status == RPCStatusCode.NOT_FOUND:
         return _not_found(reference, error.message)
     late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
@@ -95,8 +99,8 @@ def _explanation(reference: str, error: RPCError) -> Exception:
 
 
 def _not_found(reference: str, message: str) -> Exception:
-    if message.startswith("Namespace"):
-        return UnreachableError("Temporal has no such namespace: check TEMPORAL_NAMESPACE")
+    if named := _NAMESPACE.match(message):
+        return UnreachableError(f"Temporal has no namespace {named[1]}: check TEMPORAL_NAMESPACE")
     if "completed" in message:
         return RefusedError(f"{reference} has ended already: see `status {reference}`")
     return UnknownAgreementError(f"{reference}: no such agreement; `list` shows those there are")

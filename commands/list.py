@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from commands.choices import listed, one_of
+from commands.choices import at_least, listed, one_of
 from commands.listing import ListedAgreement, list_agreements
 from commands.verbs import Json, Where, out, verb
 from workflows.messages import Stage
@@ -30,7 +30,7 @@ async def list_(
     ] = False,
     where: Where = None,
     ended: Annotated[bool, typer.Option("--all", metavar="", help="Those that have ended too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 1000,
+    limit: Annotated[int, typer.Option(parser=at_least(1), metavar="N", help="At most so many.")] = 1000,
     json: Json = False,
 ) -> None:
     """List agreements, the one that waits longest first."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from commands.choices import at_least
 from commands.late_events import LateEvent
 from commands.orphaned_documents import find_orphans
 from commands.verbs import Json, err, out, print_json, verb
@@ -14,7 +15,9 @@ from workflows.card import show_moment
 @verb
 async def orphans(
     *,
-    days: Annotated[int, typer.Option(min=1, max=3650, metavar="N", help="How many days to look back.")] = 7,
+    days: Annotated[
+        int, typer.Option(parser=at_least(1, 3650), metavar="N", help="How many days to look back.")
+    ] = 7,
     json: Json = False,
 ) -> None:
     """List documents that no agreement looks after, and events that came after an end; nothing is changed.

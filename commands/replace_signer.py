@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from commands.choices import at_least
 from commands.drafting import read_signer
 from commands.superseding import replace_signer as replace
 from commands.verbs import Json, Reference, out, print_json, say, told_if_slow, verb
@@ -15,7 +16,12 @@ async def replace_signer(
     *,
     signer: Annotated[
         int,
-        typer.Option(min=1, metavar="N", help="Which signer, as `status` numbers them.", show_default=False),
+        typer.Option(
+            parser=at_least(1),
+            metavar="N",
+            help="Which signer, as `status` numbers them.",
+            show_default=False,
+        ),
     ],
     by: Annotated[
         str, typer.Option(help="Who signs instead.", metavar="'NAME <ADDRESS>'", show_default=False)

@@ -5,13 +5,16 @@ from typing import Annotated
 
 import typer
 
+from commands.choices import at_least
 from commands.errors import BadInputError
 from commands.local import USUAL_PORTS, FreePorts, on_local_stack
 from commands.verbs import out, verb
 from countersign.local.ports import Ports, PortTakenError
 from countersign.local.site import Site
 
-Port = Annotated[int | None, typer.Option(min=1, max=65535, metavar="PORT", help="The usual one if free.")]
+Port = Annotated[
+    int | None, typer.Option(parser=at_least(1, 65535), metavar="PORT", help="The usual one if free.")
+]
 
 
 @verb

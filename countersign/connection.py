@@ -82,7 +82,7 @@ async def connect(
 
     Raises:
         ConnectionFailedError: The configuration cannot be read, or the server does not answer.
-        SettingsError: The encryption keys cannot work, or `.env` cannot be read.
+        SettingsError: The encryption keys or the address cannot work, or `.env` cannot be read.
     """
     if codec is None and environment is None:
         codec = encryption_codec()
@@ -121,6 +121,10 @@ def _options(environment: Mapping[str, str]) -> dict[str, Any]:
         options.update(ClientConfig.load_client_connect_config(override_env_vars=environment))
     except (RuntimeError, ValueError) as error:
         raise ConnectionFailedError(f"Temporal's configuration cannot be read: {error}") from None
+    if "://" in options["target_host"]:
+        raise SettingsError(
+            "TEMPORAL_ADDRESS: write host:port, without http:// or https:// (TEMPORAL_TLS=true turns TLS on)"
+        )
     protect(options.get("api_key") or "")
     return options
 

@@ -45,8 +45,8 @@ async def look_at_temporal(*, register: Consent) -> AsyncIterator[Finding]:
     except ConnectionFailedError as error:
         yield failed(_CHECK, str(error), "start it with `make up`, or set TEMPORAL_ADDRESS")
         return
-    except SettingsError:
-        yield skipped(_CHECK, "the settings cannot work")
+    except SettingsError as error:
+        yield failed(_CHECK, str(error), "put it right first")
         return
     except RPCError as error:
         yield _refused(_CHECK, client, error)

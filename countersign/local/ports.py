@@ -4,6 +4,7 @@ import secrets
 import socket
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Self
 
 from countersign.loopback import LOOPBACK
@@ -13,7 +14,7 @@ _RANGE: Final = range(20_000, 32_000)
 
 
 class PortTakenError(Exception):
-    """Something else listens on a port that was asked for by number."""
+    """Something else listens on a port that was asked for by number, or will: another part."""
 
 
 def free_port(taken: Collection[int] = ()) -> int:
@@ -50,8 +51,11 @@ class Ports:
         """Take the wanted ports, and free ones for the rest.
 
         Raises:
-            PortTakenError: Something else listens on a wanted port.
+            PortTakenError: Something else listens on a wanted port, or two parts want the same.
         """
+        for (one, port), (other, same) in combinations(wanted.items(), 2):
+            if port == same:
+                raise PortTakenError(f"port {port} is wanted for {one} and for {other}: name another")
         ports: dict[str, int] = {}
         for name in cls.__slots__:
             port = wanted.get(name) or free_port([*wanted.values(), *ports.values()])
@@ -67,6 +71,9 @@ class Ports:
         """Take the wanted ports, else the usual ones as far as they are free, else free ones.
 
         Raises:
-            PortTakenError: Something else listens on a wanted port.
+            PortTakenError: See `pick`.
         """
-        return cls.pick(**{name: port for name, port in usual.items() if is_free(port)} | wanted)
+        taken = wanted.values()
+        return cls.pick(
+            **{name: port for name, port in usual.items() if port not in taken and is_free(port)} | wanted
+        )

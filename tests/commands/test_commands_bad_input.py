@@ -191,8 +191,12 @@ MISTAKES = {
         env={"TEMPORAL_ADDRESS": "localhost"},
         code=ExitCode.UNREACHABLE,
     ),
+    "an address of Temporal with a scheme": Mistake(
+        "TEMPORAL_ADDRESS: write host:port, without http:// or https:// (TEMPORAL_TLS=true turns TLS on)",
+        env={"TEMPORAL_ADDRESS": "http://127.0.0.1:7233"},
+    ),
     "no such namespace": Mistake(
-        "Temporal has no such namespace: check TEMPORAL_NAMESPACE",
+        "Temporal has no namespace elsewhere: check TEMPORAL_NAMESPACE",
         env={"TEMPORAL_NAMESPACE": "elsewhere"},
         code=ExitCode.UNREACHABLE,
     ),

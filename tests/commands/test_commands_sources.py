@@ -256,8 +256,11 @@ def test_a_link_that_the_provider_cannot_fetch_fails_clearly(shell: Shell, refer
     assert ran.code == 0, ran.err
     watched = shell("watch", reference)
     assert watched.code == 6
-    assert f"{reference} failed: " in watched.err
-    assert "could not be fetched" in watched.err
+    assert (
+        f"{reference} failed: the provider refused the file at 127.0.0.1, or could not fetch it: "
+        in watched.err
+    )
+    assert link not in watched.err
 
 
 def test_flags_override_a_file(shell: Shell, reference: str) -> None:

@@ -12,6 +12,7 @@ from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.watch import UNTOLD
 from countersign.connection import connect
+from countersign.local.ports import free_port
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
 from tests.commands.shell import Shell, start_waiting
@@ -243,6 +244,33 @@ def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("Temporal cannot take that: ")
     assert ran.err.count("\n") == 1
+    assert shell("list", "--where", "a b c").err == (
+        "Temporal cannot take that: invalid query: malformed SQL query: syntax error near 'b'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["list", "--limit", "x"], "Invalid value for '--limit': write a whole number, at least 1."),
+        (["list", "--limit", "0"], "Invalid value for '--limit': write a whole number, at least 1."),
+        (
+            ["up", "--ui-port", "70000"],
+            "Invalid value for '--ui-port': write a whole number, from 1 to 65535.",
+        ),
+    ],
+)
+def test_a_number_that_is_none_is_told(shell: Shell, words: list[str], says: str) -> None:
+    ran = shell(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in " ".join(ran.err.replace("│", "").split())
+
+
+def test_two_parts_cannot_have_one_port(shell: Shell) -> None:
+    port = str(free_port())
+    ran = shell("up", "--ui-port", port, "--door-port", port)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"port {port} is wanted for ui and for door: name another\n"
 
 
 def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str) -> None:

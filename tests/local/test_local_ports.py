@@ -33,3 +33,16 @@ def test_a_wanted_port_that_is_taken_is_refused_by_name(taken: int) -> None:
 
 def test_a_preferred_port_that_is_taken_is_replaced(taken: int) -> None:
     assert Ports.prefer({"door": taken}).door != taken
+
+
+def test_two_parts_cannot_have_one_port() -> None:
+    port = free_port()
+    with pytest.raises(PortTakenError, match=f"port {port} is wanted for ui and for door: name another"):
+        Ports.pick(ui=port, door=port)
+
+
+def test_a_usual_port_gives_way_to_a_wanted_one() -> None:
+    port = free_port()
+    ports = Ports.prefer({"door": port}, temporal=port)
+    assert ports.temporal == port
+    assert ports.door != port
