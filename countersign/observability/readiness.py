@@ -28,10 +28,11 @@ class Readiness:
         """Tell whether Temporal answered, as of 2 s ago or later."""
         if time.monotonic() >= self._ask_again_at:
             self._ask_again_at = time.monotonic() + ASK_SECONDS
-            self._answer = await self._ask()
+            self._answer = await self.ask()
         return self._answer
 
-    async def _ask(self) -> bool:
+    async def ask(self) -> bool:
+        """Ask Temporal now; waits 2 s at most once there is a connection."""
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
         timeout = timedelta(seconds=ASK_SECONDS)
         try:

@@ -19,6 +19,7 @@ from countersign.observability.monitor import Monitor, serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.settings import CountersignSettings, DoorSettings
+from countersign.webhooks.outage import outages_told
 from countersign.webhooks.wiring import build_server
 
 
@@ -70,6 +71,7 @@ async def serve(host: str, port: int) -> int:
             await open_things.enter_async_context(
                 serving(monitor.app(), settings.metrics_host, settings.metrics_port)
             )
+        await open_things.enter_async_context(outages_told(client, readiness))
         await server.serve()
     return 0
 
