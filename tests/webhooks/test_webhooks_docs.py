@@ -1,5 +1,7 @@
 """docs/webhooks.md: its table of verdicts is the code's, and its proxy configurations work."""
 
+import asyncio
+import inspect
 import re
 import socket
 import ssl
@@ -10,14 +12,16 @@ import pytest
 import trustme
 from temporalio.client import Client
 
+from countersign.events import EventKind
 from countersign.local.ports import free_port
 from countersign.local.processes import Part, Supervisor
+from countersign.providers.turbodocx import webhook
 from countersign.webhooks import delivery, endpoint, protocol, routing, server, verification
 from countersign.webhooks.verdict import Verdict
 from tests.conftest import tool
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
-from tests.webhooks.webhook_doors import running_door
-from tests.webhooks.webhook_receiver import start_agreement
+from tests.webhooks.webhook_doors import RunningDoor, running_door
+from tests.webhooks.webhook_receiver import Agreement, start_agreement
 from tests.webhooks.webhook_wire import connected, request, status
 
 PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text(encoding="utf-8")
@@ -44,6 +48,38 @@ def test_the_numbers_are_the_codes() -> None:
     assert f"at most once in {endpoint.RENEW_SECONDS} s" in PAGE
     assert f"remembered for {routing.MISS_SECONDS} s, at most {routing.MISS_LIMIT:,}" in PAGE
     assert f"ends within {server.STOP_SECONDS} s" in PAGE
+
+
+async def _deliver_by_hand(url: str, **given: str) -> str:
+    (script,) = re.findall(r"<!-- by hand -->\n```sh\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    for name, value in given.items():
+        script, count = re.subn(rf"^{name}=.*$", f"{name}='{value}'", script, flags=re.MULTILINE)
+        assert count == 1
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-eu", "-c", script.replace("http://127.0.0.1:8081", url)),
+        env={"PATH": "/usr/bin:/bin"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    return out.decode()
+
+
+async def test_the_delivery_by_hand_arrives(door: RunningDoor, agreement: Agreement) -> None:
+    for program in ("curl", "openssl"):
+        tool(program)
+    theirs = {"title": agreement.title, "document": agreement.document_id}
+    assert (await _deliver_by_hand(door.url)).startswith("HTTP/1.1 200 ")
+    assert (await _deliver_by_hand(door.url, secret="whsec_other", **theirs)).startswith("HTTP/1.1 401 ")
+    assert await agreement.events() == []
+    assert (await _deliver_by_hand(door.url, **theirs)).startswith("HTTP/1.1 200 ")
+    (event,) = await agreement.events()
+    assert (event.kind, event.document_id) == (EventKind.VIEWED, agreement.document_id)
+
+
+def test_every_field_that_is_read_is_on_the_page() -> None:
+    source = inspect.getsource(webhook)
+    read = {*re.findall(r"(?:payload|data)\.get\(\"(\w+)\"", source), *webhook._TIMES} - {"data", "eventType"}
+    assert [each for each in sorted(read) if not re.search(rf"`(?:data)?\.?{each}`", PAGE)] == []
 
 
 def _config(language: str) -> str:
