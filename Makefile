@@ -33,7 +33,7 @@ worker: $(RUNTIME) ## a worker, set up by .env and the environment
 webhooks: $(RUNTIME) ## the webhook door, set up by .env and the environment
 	@$(RUN) -m countersign.webhooks
 
-test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes
+test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes on two free cores
 	@$(RUN) -m pytest -m "not heavy" -n 2 --dist loadfile
 
 record-histories: $(DEV) ## record tests/histories anew, after a change that old histories need not survive

@@ -47,3 +47,10 @@ def test_every_fault_of_a_call_is_shown_at_the_sandbox() -> None:
 def test_the_rules_are_those_that_chaos_is_judged_by() -> None:
     listed = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
     assert listed == [rule.__name__ for rule in RULES]
+
+
+def test_the_beginning_points_at_faults_that_are_listed() -> None:
+    beginning = PAGE.partition("## Chaos")[0]
+    pointed = set(re.findall(r"\b[WPOS]\d+\b", beginning))
+    assert len(pointed) > 10
+    assert pointed <= {row[0] for row in ROWS}

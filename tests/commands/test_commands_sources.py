@@ -250,9 +250,12 @@ def test_a_link_is_fetched_by_the_provider(shell: Shell, stack: Stack, reference
     assert shell("watch", reference).code == 0
 
 
-def test_a_link_that_the_provider_cannot_fetch_fails_clearly(shell: Shell, reference: str) -> None:
-    link = "https://127.0.0.1:1/a.pdf"
-    ran = shell("start", "--title", "Order", "--link", link, "--signer", _ADA, "--reference", reference)
+def test_a_link_that_the_provider_cannot_fetch_fails_clearly_and_may_be_put_right(
+    shell: Shell, reference: str, link: str
+) -> None:
+    words = ("start", "--title", "Order", "--signer", _ADA, "--reference", reference, "--link")
+    dead = "https://127.0.0.1:1/a.pdf"
+    ran = shell(*words, dead)
     assert ran.code == 0, ran.err
     watched = shell("watch", reference)
     assert watched.code == 6
@@ -260,7 +263,8 @@ def test_a_link_that_the_provider_cannot_fetch_fails_clearly(shell: Shell, refer
         f"{reference} failed: the provider refused the file at 127.0.0.1, or could not fetch it: "
         in watched.err
     )
-    assert link not in watched.err
+    assert dead not in watched.err
+    assert shell(*words, link).out == f"{reference}: started\n"
 
 
 def test_flags_override_a_file(shell: Shell, reference: str) -> None:
