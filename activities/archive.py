@@ -11,6 +11,7 @@ from activities.keys import StoreKeys
 from activities.observation import observe
 from activities.pdf import NotAPdfError, check_pdf
 from activities.pulse import Pulse
+from activities.timeline import written_out
 from countersign.events import EventKind
 from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
@@ -96,7 +97,7 @@ def _timeline(task: ArchiveInput, document: StoredFile) -> dict[str, Any]:
         "document_id": task.document_id,
         "sha256": document.sha256,
         "signers": len(task.signers),
-        "timeline": [entry.model_dump(mode="json", exclude_none=True) for entry in task.timeline],
+        "timeline": written_out(task.timeline),
     }
 
 
