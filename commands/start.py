@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from commands.drafting import read_draft
+from commands.draft_files import read_draft
 from commands.errors import BadInputError
 from commands.reuse import StartedAgreement
 from commands.starting import check_agreement, start_agreement

@@ -170,13 +170,54 @@ MISTAKES = {
         "field 1: give it an anchor, or a page with x and y", {"fields": [{"signer": 1}]}
     ),
     "a misspelt name": Mistake(
-        "signrs: there is no such field; did you mean signers?", {"signrs": [], "title": "T"}
+        "signrs: there is no such field (did you mean signers?)", {"signrs": [], "title": "T"}
     ),
+    "a misspelt name of a signer's": Mistake(
+        "signer 1: email is missing; signer 1: mail: there is no such field (did you mean email?)\n",
+        _signers({"name": "Ada Lovelace", "mail": "ada@example.com"}),
+    ),
+    "a signer who is no list": Mistake(
+        "signers: write a list, each 'Name <address>'", {"signers": "Ada Lovelace <ada@example.com>"}
+    ),
+    "more signers than there may be": Mistake("signers: at most 100", _signers(*[_ADA] * 101)),
+    "a copy that is no list": Mistake("cc: write a list of addresses", {"cc": "ada@example.com"}),
+    "a source that is a word": Mistake(
+        "source: write a mapping with a kind: template, file, link, deliverable, roles", {"source": "link"}
+    ),
+    "a source without its kind": Mistake(
+        "source.kind is missing: write template, file, link, deliverable, roles", {"source": {"url": "x"}}
+    ),
+    "a misspelt kind": Mistake(
+        "source.kind: there is no such kind (did you mean template?)", {"source": {"kind": "templat"}}
+    ),
+    "a file without its path": Mistake("source.path is missing", {"source": {"kind": "file"}}),
+    "a path that is a number": Mistake("source.path: write a text", {"source": {"kind": "file", "path": 5}}),
+    "a variable that is a list": Mistake(
+        "source.variables.Price: write a text, in quotes where it looks like something else",
+        {"source": {"kind": "template", "template_id": TEMPLATE, "variables": {"Price": [1]}}},
+    ),
+    "a field of words": Mistake("field 1: signer: write a whole number", {"fields": [{"signer": "Ada"}]}),
+    "too many reminders": Mistake("reminders.at_most: at most 50", {"reminders": {"at_most": 99}}),
     "a redo of itself": Mistake(
         "supersedes: an agreement cannot replace itself; give the new one a reference of its own",
         {"reference": "ORDER-7", "supersedes": "order-7"},
     ),
-    "no title": Mistake("title: String should have at least 1 character", {"title": ""}),
+    "no title": Mistake("title: it is empty", {"title": ""}),
+    "a title left out": Mistake("title is missing", {"title": None}),
+    "a deadline of a bare number": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "14"}),
+    "a deadline that is a number": Mistake("deadline: write 14d, 36h or a moment", {"deadline": 14}),
+    "shapes and the rest at once": Mistake(
+        "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter or "
+        "digit; file nowhere.pdf: No such file or directory; signer 1: write 'Name <address>'; "
+        "cc 1: that is no e-mail address; deadline: it has passed\n",
+        {
+            "reference": "order 1042/7",
+            **_file("nowhere.pdf"),
+            "signers": ["Ada"],
+            "cc": ["ada"],
+            "deadline": _in(-1),
+        },
+    ),
     "several at once": Mistake(
         "signer 1: that is no e-mail address; deadline: it has passed",
         {**_signers(_ADA | {"email": "ada"}), "deadline": _in(-1)},

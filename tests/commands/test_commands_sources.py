@@ -303,10 +303,27 @@ def test_flags_that_do_not_fit_together(shell: Shell, flags: list[str], says: st
     assert says in ran.err
 
 
-@pytest.mark.parametrize("content", ["a: [", "- a list", "\x00\x01"], ids=["broken", "a list", "binary"])
-def test_a_draft_that_cannot_be_read(shell: Shell, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("- a list", ": an agreement is a mapping of names to values"),
+        ("\x00\x01", ": that is neither YAML nor JSON, but no text at all"),
+        ("", ": it is empty; see docs/using.md for an example"),
+        ("# nothing but this", ": it is empty; see docs/using.md for an example"),
+        ("title: T\nsource:\n  kind: link\n  kind: file\n", ", line 4: kind is there twice"),
+        ('{"title": "x",\n"title": "y"}', ", line 2: title is there twice"),
+        (
+            '{"a": 1, ',
+            ", line 1: that is neither YAML nor JSON: expected the node content, but found its end",
+        ),
+        (
+            "title: a: b\n",
+            ", line 1: that is neither YAML nor JSON: mapping values are not allowed here",
+        ),
+    ],
+)
+def test_a_draft_that_cannot_be_read(shell: Shell, content: str, says: str) -> None:
     (shell.folder / "draft.yaml").write_text(content)
     ran = shell("start", "draft.yaml")
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("draft.yaml")
+    assert (ran.code, ran.out, ran.err) == (2, "", f"draft.yaml{says}\n")
     assert shell("start", "nowhere.yaml").err == "nowhere.yaml: No such file or directory\n"
