@@ -1,6 +1,7 @@
 """`up`: the local stack, until Ctrl-C."""
 
 import asyncio
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -43,7 +44,9 @@ async def _stay(site: Site) -> int:
     out.print(f"webhook door   {site.door_url}")
     out.print(f"Temporal       {site.temporal_address}")
     out.print(f"signed PDFs    {site.store}")
-    out.print(f"In another terminal, `. {site.folder}/env` points starter.py here; `make demo` signs one.")
+    out.print(f"logs           {site.folder / 'logs'}")
+    env = quote(str(site.folder / "env"))
+    out.print(f"In another terminal, `. {env}` points starter.py here; `make demo` signs one.", markup=False)
     out.print("Ctrl-C stops everything; the next start goes on where this one ended.")
     await asyncio.Event().wait()
     return 0

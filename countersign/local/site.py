@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from types import TracebackType
 from typing import Final, Self
 
@@ -21,6 +22,10 @@ from countersign.loopback import LOOPBACK
 
 _OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
 _PORTS: Final = "ports.json"
+_HEAD: Final = """\
+# Written anew at each start of the local stack: `. <this file>` points the commands of a shell at it.
+# Nothing here is secret; open another shell to be rid of it.
+"""
 
 
 class InUseError(Exception):
@@ -52,9 +57,10 @@ class Site:
     def note_down(self) -> None:
         """Leave word of the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
         (self.folder / _PORTS).write_text(json.dumps(asdict(self.ports)))
-        exports = [f"export {name}='{value}'\n" for name, value in self.settings().items()]
-        programs = Path(sys.executable).parent  # `temporal` and `python`, for what docs/ has one type
-        (self.folder / "env").write_text("".join([*exports, f"export PATH='{programs}':\"$PATH\"\n"]))
+        exports = [f"export {name}={quote(value)}\n" for name, value in self.settings().items()]
+        programs = quote(str(Path(sys.executable).parent))  # `temporal` and `python`, as docs/ has one type
+        lines = [_HEAD, *exports, f'export PATH={programs}:"$PATH"\n']
+        (self.folder / "env").write_text("".join(lines))
 
     def settings(self) -> dict[str, str]:
         """What a worker, a door or a starter of this stack needs in its environment."""
@@ -71,6 +77,7 @@ class Site:
             "TURBODOCX_SENDER_EMAIL": "contracts@example.com",
             "TURBODOCX_SENDER_NAME": "Example Contracts",
             "COUNTERSIGN_ENVIRONMENT": "local",
+            "COUNTERSIGN_TASK_QUEUE": "countersign",
             "COUNTERSIGN_STORE": str(self.store),
         }
 

@@ -77,7 +77,7 @@ def test_up_serves_each_address_and_ctrl_c_stops_everything(fresh: Shell) -> Non
     process = fresh.process("up", "--free-ports")
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(7)]
+        lines = [process.stdout.readline() for _ in range(8)]
         ui, sandbox, door = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
         for url in (ui, f"{sandbox}/_sandbox/inbox", f"{door}/healthz"):
             assert answers(url)("")
