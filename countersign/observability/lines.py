@@ -126,11 +126,12 @@ def _argument(value: Any) -> Any:
 
 def _say_whose(event: Event) -> None:
     """Say which agreement a line is about, and which attempt of which activity."""
-    told = event.pop("temporal_activity", None) or event.pop("temporal_workflow", None)  # the SDK's own lines
-    about = _task() or (_of_sdk(told) if isinstance(told, Mapping) else {})
-    for key, value in about.items():
+    told = event.pop("temporal_activity", None) or event.pop("temporal_workflow", None)
+    for key, value in (_task() or _of_sdk(told)).items():
         if value is not None:
             event.setdefault(key, value)
+    if "request_id" not in event and (task := task_id()) is not None:
+        event["request_id"] = task
     workflow_id = event.get("workflow_id")
     if isinstance(workflow_id, str) and workflow_id.startswith(WORKFLOW_ID_PREFIX):
         event.setdefault("reference", workflow_id.removeprefix(WORKFLOW_ID_PREFIX))
@@ -141,14 +142,18 @@ def _task() -> Mapping[str, Any]:
     if activity.in_activity():
         at = activity.info()
         about = {"workflow_id": at.workflow_id, "run_id": at.workflow_run_id, "attempt": at.attempt}
-        return {"request_id": task_id(), **about, "activity_type": at.activity_type}
+        about["activity_type"] = at.activity_type
+        return about
     if workflow.in_workflow():
         here = workflow.info()
-        return {"request_id": task_id(), "workflow_id": here.workflow_id, "run_id": here.run_id}
+        return {"workflow_id": here.workflow_id, "run_id": here.run_id}
     return {}
 
 
-def _of_sdk(told: Mapping[str, Any]) -> Mapping[str, Any]:
+def _of_sdk(told: Any) -> Mapping[str, Any]:
+    """Read what the SDK tells of a task on its own lines, which it may write outside of it."""
+    if not isinstance(told, Mapping):
+        return {}
     names = ("workflow_id", "run_id", "attempt", "activity_type")
     return {"run_id": told.get("workflow_run_id")} | {name: told[name] for name in names if name in told}
 
@@ -162,7 +167,7 @@ def as_json(event: Event, at: str) -> str:
     """Make an event a line of JSON, redacted."""
     members = [
         _short_member(key, value)
-        if type(value) in _SMALL or (type(value) is str and len(value) <= _SHORT)
+        if type(value) in _SMALL or (type(value) is str and len(value) <= _SHORT and key != "request_id")
         else _member(key, value)
         for key, value in event.items()
     ]

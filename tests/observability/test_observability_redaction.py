@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from countersign.observability import redaction, sensitive_names
+from countersign.observability import patterns, redaction, sensitive_names
 from countersign.observability.patterns import MASK, redact_text
 from countersign.observability.redaction import protect, redact, redact_body
 from countersign.observability.sensitive_names import is_sensitive
@@ -336,6 +336,8 @@ def test_it_never_raises_and_what_it_returns_can_be_rendered(value: Any) -> None
 
 @given(texts)
 @example("Authorization: Bearer a\n")
+@example("+49 30 901820" * 9)
+@example("(415) 555-2671" * 9)
 def test_redacting_a_text_twice_is_redacting_it_once(text: str) -> None:
     once = redact_text(text)
     assert redact_text(once) == once
@@ -389,6 +391,9 @@ ADVERSARIES = [
     "//?",
     "http://a?b ",
     "abc-_.",
+    "+49 30 901820",
+    "+4930901820x",
+    "(415) 555-2671",
     "password='",
     'a="',
     "a,'",
@@ -462,3 +467,30 @@ def test_of_other_bodies_the_size_is_shown() -> None:
     assert redact_body(b"\xff not json, jane@example.com") == "<28 bytes that are no JSON>"
     assert redact_body(b"[" * 100_000) == "<100000 bytes that are no JSON>"
     assert redact_body(json.dumps([1] * 5000).encode(), 10) == "[1, 1, 1, ... (15000 bytes)"
+
+
+def redacted_without_looking_for_signs(text: str) -> str:
+    """What `redact_text` makes of a text if each pattern is tried, whatever the text holds."""
+    for _ in range(patterns._PASSES):
+        for pattern, replacement, _signs in (*patterns._WORDS, *patterns._NUMBERS):
+            text = pattern.sub(replacement, text)
+    return text
+
+
+@given(
+    text=st.lists(
+        st.sampled_from([*SECRETS.values(), *PEOPLE.values()])
+        | st.from_regex(r"[a-zA-Z0-9._+@:=?%/ ()-]{1,12}", fullmatch=True)
+        | st.sampled_from(["agreement-so-17", ".3.1", "-", ".", " ", "_", "x", str(uuid.uuid4()), "k_live_"]),
+        min_size=1,
+        max_size=4,
+    ).map("".join)
+)
+@example(text="hvs.CAESIJlWZSAqqMTjGdYSGAXq")
+@example(text="a.078-05-1120")
+@example(text="x-+49 30 901820")
+@example(text="so-GB82WEST12345698765432")
+@example(text="-4242424242424242 4242-4242-4242-4242")
+def test_no_sign_is_missing(text: str) -> None:
+    """Patterns are tried only where a text has a sign of them: every text that they match must have one."""
+    assert redact_text(text) == redacted_without_looking_for_signs(text)
