@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from countersign.misspelt import warn_of_misspelt
 from countersign.observability.redaction import protect
-from countersign.secrets.local import Origin, Problems, env_file, local_origins
+from countersign.secrets.local import PLACES, Origin, Problems, env_file, local_origins
 from countersign.secrets.managers import manager_origin
 
 _PLACEHOLDER = re.compile(
@@ -235,13 +235,13 @@ def _build(kind: type[SettingsT], reading: Reading, overrides: Mapping[str, Any]
 def _problems(kind: type[Settings], error: ValidationError, *, known: Problems) -> list[str]:
     """Say what is wrong, by variable, without the value. `known` problems are not told twice.
 
-    When a secret manager could not be read, what it may hold is not called missing.
+    When a place could not be read, what it may hold is not called missing.
     """
     told = []
     for each in error.errors(include_input=False, include_url=False, include_context=False):
         name = kind.variable(str(each["loc"][0])) if each["loc"] else ""
         if each["type"] == "missing":
-            if name not in known and "COUNTERSIGN_SECRETS" not in known:
+            if name not in known and known.keys().isdisjoint(PLACES):
                 told.append(f"{name} is not set")
         else:
             message = each["msg"].removeprefix("Value error, ")

@@ -15,6 +15,9 @@ VALUE_LIMIT: Final = 65_536
 _STEERING: Final = ("COUNTERSIGN_ENVIRONMENT", "COUNTERSIGN_SECRETS", "COUNTERSIGN_SECRETS_DIR")
 """Variables that say where the others are."""
 
+PLACES: Final = (str(ENV_FILE), "COUNTERSIGN_SECRETS", "COUNTERSIGN_SECRETS_DIR")
+"""What problems with a place that may hold several variables are listed under."""
+
 Problems = dict[str, str]
 """Sentences by the variable, or the place, that they are about."""
 
