@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from commands import following
 from commands.agreements import agreement_result, agreement_status
 from commands.errors import ExitCode
 from commands.reuse import next_reference
@@ -45,6 +46,20 @@ def test_a_signer_is_replaced_by_a_new_agreement(shell: Shell, stack: Stack, ref
     assert new.supersedes == reference
     assert [signer.name for signer in new.signers] == ["Ada Lovelace", "Joan Clarke"]
     assert [each["status"] for each in _documents(stack, f"{reference}~")] == ["voided"]
+
+
+def test_what_keeps_it_waiting_is_told(
+    shell: Shell, stack: Stack, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "_GLANCE", 0.1)
+    down = {"path": "/turbosign/documents/*/void", "do": "status", "status": 503, "times": 1}
+    asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [down]}))
+    try:
+        ran = shell("replace-signer", reference, *_BY)
+    finally:
+        asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
+    assert (ran.code, ran.out) == (0, f"{reference}: voided\n{reference}.2: started\n")
+    assert f"{reference}: not void yet: void_document: " in ran.err
 
 
 def test_repeating_it_changes_nothing(shell: Shell, stack: Stack, reference: str) -> None:

@@ -1,14 +1,17 @@
 """A worker that is there and cannot answer: one sentence, no traceback."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Worker
 
 from commands.agreements import agreement_status
-from commands.errors import UnreachableError
+from commands.answering import ask_status
+from commands.errors import NoWorkerError, UnreachableError
 from countersign.local.sandbox import Sandbox
 from tests.workflows.office import an_agreement, open_office
 from tests.workflows.reordered import ReorderedWorkflow
@@ -30,3 +33,36 @@ async def test_code_that_does_not_fit_is_told_in_one_sentence(
     assert sentence.startswith(f"{agreement.reference}: its worker cannot answer: [TMPRL1100]")
     assert sentence.endswith("Trying again is safe; the worker's log tells more")
     assert "\n" not in sentence
+
+
+class _Refused:
+    """A workflow whose queries Temporal answers by itself, as it does after several failures."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    async def query(self, *_arguments: object, **_options: object) -> None:
+        raise RPCError(self._words, RPCStatusCode.FAILED_PRECONDITION, b"")
+
+    async def describe(self, **_options: object) -> None:
+        """Temporal is there."""
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "says"),
+    [
+        (
+            "Cannot query workflow due to Workflow Task in failed state.",
+            UnreachableError,
+            "its worker cannot answer: Cannot query workflow due to Workflow Task in failed state. Try",
+        ),
+        ("no poller seen for task queue recently, worker may be down", NoWorkerError, "no worker answers: "),
+    ],
+)
+async def test_temporals_own_refusals_name_the_right_culprit(
+    words: str, kind: type[UnreachableError], says: str
+) -> None:
+    with pytest.raises(UnreachableError) as failed:
+        await ask_status(cast("WorkflowHandle[Any, Any]", _Refused(words)), "order-1")
+    assert type(failed.value) is kind
+    assert str(failed.value).startswith(f"order-1: {says}")
