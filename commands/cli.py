@@ -1,6 +1,5 @@
 """The command line: every verb, by name."""
 
-import os
 from logging import getLogger
 from typing import Final
 
@@ -21,9 +20,11 @@ from commands.status import status
 from commands.up import up
 from commands.void import void
 from commands.watch import watch
+from countersign.configuration import read
 from countersign.entry import leave
 from countersign.observability import logging
 from countersign.observability.core_logs import CORE
+from countersign.settings import CountersignSettings
 
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -63,8 +64,14 @@ def main() -> None:
 
 
 def configure_logs() -> None:
-    """Log warnings only, unless the environment asks for more: people read what the commands print."""
-    told = os.environ.get("COUNTERSIGN_LOG_LEVEL")
-    logging.configure(level=told if told in _LEVELS else "WARNING", service="starter")
+    """Log warnings only, unless the settings ask for more: people read what the commands print."""
+    reading = read(CountersignSettings)
+    told = reading.value(CountersignSettings.variable("log_level"))
+    style = reading.value(CountersignSettings.variable("log_format"))
+    logging.configure(
+        level=told if told in _LEVELS else "WARNING",
+        style="json" if style == "json" else "console" if style == "console" else "auto",
+        service="starter",
+    )
     if told not in _LEVELS:
         getLogger(CORE).setLevel("ERROR")  # of a lost connection the commands tell in their own words

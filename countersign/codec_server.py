@@ -30,7 +30,7 @@ from countersign.connection import encryption_codec
 from countersign.listening import CannotListenError
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.observability import logging
-from countersign.settings import CodecServerSettings
+from countersign.settings import CodecServerSettings, CountersignSettings
 from countersign.webhooks.body import read_body
 from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.server import Server
@@ -97,10 +97,11 @@ async def serve(host: str, port: int, ui: Sequence[str]) -> int:
     """Serve until a signal; return the exit code.
 
     Raises:
-        SettingsError: There are no keys, or it would listen to others without a token.
+        SettingsError: A setting cannot work, there are no keys, or it would listen to others without a token.
         CannotListenError: The address cannot be used.
     """
-    (settings,) = load(CodecServerSettings)
+    ours, settings = load(CountersignSettings, CodecServerSettings)
+    logging.configure(level=ours.log_level, style=ours.log_format, service="codec")
     codec = encryption_codec()
     if codec is None:
         raise SettingsError("COUNTERSIGN_ENCRYPTION_KEYS is not set: there is nothing to decrypt")

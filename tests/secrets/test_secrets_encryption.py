@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -312,3 +313,23 @@ def _json(sealed: Payload) -> dict[str, Any]:
         "metadata": {key: base64.b64encode(value).decode() for key, value in sealed.metadata.items()},
         "data": base64.b64encode(sealed.data).decode(),
     }
+
+
+def test_the_codec_server_logs_as_the_settings_say(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        f"COUNTERSIGN_LOG_LEVEL=WARNING\nCOUNTERSIGN_ENCRYPTION_KEYS=a:{text(NEW)}\n"
+    )
+    (tmp_path / ".env").chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "countersign.codec_server", "--port", port],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"codec server: cannot listen on 127.0.0.1:{port}: ")

@@ -65,19 +65,33 @@ def test_settings_of_any_process_their_files_and_others_names_are_not_told(
     ids=["worker", "door", "codec server", "starter"],
 )
 def test_every_process_tells_at_start(tmp_path: Path, command: list[str]) -> None:
+    done = run(tmp_path, command)
+    sentence = "COUNTERSIGN_CODEC_TOKN is not a setting; did you mean COUNTERSIGN_CODEC_TOKEN?"
+    assert done.stderr.count(sentence) == 1
+    assert "canary" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "lines"), [("LOG_LEVEL=ERROR", 0), ("LOG_FORMAT=console", 0), ("LOG_FORMAT=json", 1)]
+)
+def test_the_starter_logs_as_the_env_file_says(tmp_path: Path, setting: str, lines: int) -> None:
+    (tmp_path / ".env").write_text(f"COUNTERSIGN_{setting}\n")
+    (tmp_path / ".env").chmod(0o600)
+    done = run(tmp_path, ["starter.py", "list"])
+    assert done.stderr.count('{"event": "COUNTERSIGN_CODEC_TOKN is not') == lines
+    assert done.stderr.count("COUNTERSIGN_CODEC_TOKN") == ("FORMAT" in setting)
+
+
+def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a process with a misspelt variable in its environment, and no Temporal."""
     file = [str(ROOT / each) if each.endswith(".py") else each for each in command]
     mistakes = {"COUNTERSIGN_CODEC_TOKN": "canary", "TEMPORAL_ADDRESS": "127.0.0.1:1"}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *file],
         env={**os.environ, **mistakes, "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert (
-        done.stderr.count("COUNTERSIGN_CODEC_TOKN is not a setting; did you mean COUNTERSIGN_CODEC_TOKEN?")
-        == 1
-    )
-    assert "canary" not in done.stderr + done.stdout
