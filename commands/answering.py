@@ -86,7 +86,7 @@ async def tell(
         NoWorkerError: No worker answers; then nothing was asked of it.
         RefusedError: The agreement has ended, or cannot do that now.
         UnknownAgreementError: There is none.
-        UnreachableError: Temporal does not answer; or the worker stopped meanwhile, and then the message says
+        UnreachableError: Temporal does not answer; or the worker did not in time, and then the message says
             that the request may still be carried out.
     """
     try:
@@ -100,8 +100,8 @@ async def tell(
         if (ours := asyncio.current_task()) and ours.cancelling():  # the client takes Ctrl-C for its limit
             raise asyncio.CancelledError from None
         raise UnreachableError(
-            f"{reference}: its worker has stopped answering, and may still carry `{update}` out when it "
-            f"goes on: see `status {reference}`"
+            f"{reference}: `{update}` may still be carried out, for it was not answered in time: its worker "
+            f"stands still, or waits for the provider; see `status {reference}`"
         ) from None
 
 

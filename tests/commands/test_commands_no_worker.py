@@ -110,8 +110,8 @@ def test_a_worker_that_stops_in_the_middle_may_do_it_yet_and_that_is_said(
         ran = shell("void", reference, "--reason", "Only a test")
     assert (ran.code, ran.out) == (ExitCode.UNREACHABLE, "")
     assert ran.err == (
-        f"{reference}: its worker has stopped answering, and may still carry `void` out when it goes on: "
-        f"see `status {reference}`\n"
+        f"{reference}: `void` may still be carried out, for it was not answered in time: its worker stands "
+        f"still, or waits for the provider; see `status {reference}`\n"
     )
     assert poll(lambda: _status(shell, reference)["result"])["outcome"] == "voided"
 

@@ -237,6 +237,7 @@ def test_those_at_a_stage_that_is_an_end_have_ended(shell: Shell, stack: Stack, 
 def test_what_people_wrote_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", "foo:abc:7233")
     assert "does not answer at foo:abc:7233: start it" in shell("list").err
+    assert shell("start", "[/no] :abc:.yaml").err == "[/no] :abc:.yaml: No such file or directory\n"
 
 
 def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
