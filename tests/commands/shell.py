@@ -17,6 +17,9 @@ from workflows.messages import Stage
 
 ROOT = Path(__file__).parents[2]
 
+NOT_LOOKED = "the template was not looked at, for TURBODOCX_API_KEY is not set here: the worker checks it\n"
+"""What a start without the provider's key says beside its answer."""
+
 
 @dataclass(frozen=True)
 class Ran:

@@ -15,7 +15,7 @@ from commands.starting import start_agreement
 from countersign.connection import connect
 from countersign.local.stack import Stack
 from countersign.reference import workflow_id
-from tests.commands.shell import Shell
+from tests.commands.shell import NOT_LOOKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 from workflows.messages import WORKFLOW_NAME, Stage
 
@@ -151,7 +151,8 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
     shell: Shell, stack: Stack, draft: dict[str, Any], source: dict[str, Any], why: str
 ) -> None:
     reference = draft["reference"]
-    assert _start(shell, draft | {"source": draft["source"] | source}) == (0, f"{reference}: started\n", "")
+    begun = (0, f"{reference}: started\n", NOT_LOOKED)
+    assert _start(shell, draft | {"source": draft["source"] | source}) == begun
     watched = shell("watch", reference)
     assert watched.code == ExitCode.NOT_COMPLETED
     assert watched.err.startswith(f"{reference} failed: {why}")
@@ -162,7 +163,7 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
     assert f"why       {why}" in status.out
     assert _documents(stack, reference) == []
 
-    assert _start(shell, draft) == (0, f"{reference}: started\n", "")
+    assert _start(shell, draft) == begun
     document_id = asyncio.run(_sent(reference))
     assert [each["id"] for each in _documents(stack, reference)] == [document_id]
 
