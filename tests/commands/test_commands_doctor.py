@@ -293,11 +293,20 @@ def at_a_terminal(
     with suppress(OSError):  # the terminal is gone when the process is
         while b"[y/N]" not in shown:
             shown += os.read(ours, 65536)
-        process.send_signal(signal.SIGINT) if answer is None else os.write(ours, answer)
+        _press_ctrl_c(process) if answer is None else os.write(ours, answer)
         while more := os.read(ours, 65536):
             shown += more
     os.close(ours)
     return shown, process.wait(timeout=30)
+
+
+def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
+    """Press it again if nothing happens: one in the instant before the answer is waited for goes unheard."""
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+            return
 
 
 async def make_namespace(stack: Stack, name: str) -> None:
