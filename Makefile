@@ -40,7 +40,7 @@ record-histories: $(DEV) ## record tests/histories anew, after a change that old
 	@$(RUN) -m pytest -q tests/workflows/test_workflows_histories.py -k every_branch_replays --record-histories
 
 test-heavy: $(DEV) debian-tools ## the heavy ones: browsers, Prometheus, PostgreSQL, chaos, many repetitions
-	@$(RUN) -m pytest -m heavy -n 2 --dist loadfile
+	@$(RUN) -m pytest -m heavy -n 3 --dist loadfile
 
 test-all: test test-heavy ## every test
 
