@@ -34,7 +34,7 @@ webhooks: $(RUNTIME) ## the webhook door, set up by .env and the environment
 	@$(RUN) -m countersign.webhooks
 
 test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes on two free cores
-	@$(RUN) -m pytest -m "not heavy" -n 2 --dist loadfile
+	@$(RUN) -m pytest -m "not heavy" -n 3 --dist loadfile
 
 record-histories: $(DEV) ## record tests/histories anew, after a change that old histories need not survive
 	@$(RUN) -m pytest -q tests/workflows/test_workflows_histories.py -k every_branch_replays --record-histories

@@ -10,7 +10,7 @@ from tests.conftest import tool
 ROOT = Path(__file__).parents[1]
 SOURCES = {path: path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)}
 MAKEFILE = (ROOT / "Makefile").read_text()
-EVERYWHERE = {"bash", "setpriv"}
+EVERYWHERE = {"bash", "git", "setpriv"}
 """Part of every Debian."""
 
 
