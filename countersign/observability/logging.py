@@ -14,7 +14,8 @@ from typing import Final, Literal, TextIO
 import structlog
 from temporalio import activity, workflow
 
-from countersign.observability.lines import LineFormatter, Render, as_json, fit_to_show
+from countersign.observability.lines import LineFormatter
+from countersign.observability.rendering import Render, as_json, fit_to_show
 
 Format = Literal["auto", "json", "console"]
 

@@ -56,6 +56,10 @@ _CARD_LENGTHS: Final = {2: {16}, 3: {14, 15}, 4: {13, 16, 19}, 5: {16}, 6: {16, 
 """Digits of a card by its first one; other lengths are times and order numbers."""
 
 
+_Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str], tuple[str, ...]]
+"""A pattern, what to put in its place, and signs of which one must be in a text for it to be tried."""
+
+
 def redact_text(text: str) -> str:
     """Mask whatever looks like a secret or a person's data. Redacting twice is redacting once."""
     for _ in range(_PASSES):
@@ -68,7 +72,7 @@ def redact_text(text: str) -> str:
     return text
 
 
-def _apply(rules: "tuple[_Rule, ...]", text: str) -> str:
+def _apply(rules: tuple[_Rule, ...], text: str) -> str:
     for pattern, replacement, signs in rules:
         for sign in signs:
             if sign in text:
@@ -119,9 +123,6 @@ _PREFIXES: Final = (
 )
 """Of each alternative of `_PREFIXED` a part that it must have."""
 
-_Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str], tuple[str, ...]]
-"""A pattern, what to put in its place, and signs of which one must be in a text for it to be tried."""
-
 _WORDS: Final[tuple[_Rule, ...]] = (
     (_PRIVATE_KEY, MASK, ("PRIVATE KEY",)),
     (_PYDANTIC_INPUT, f"input_value={MASK}", ("input_value=",)),
@@ -134,9 +135,12 @@ _WORDS: Final[tuple[_Rule, ...]] = (
     (_EMAIL, MASK, ("@", "%40")),
 )
 
+_ANY: Final = ("",)
+"""A sign that every text has."""
+
 _NUMBERS: Final[tuple[_Rule, ...]] = (
-    (_IBAN, _iban, ("",)),
-    (_CARD, _card, ("",)),
+    (_IBAN, _iban, _ANY),
+    (_CARD, _card, _ANY),
     (_PHONE, MASK, ("+", "-", ".", " ")),
     (_SSN, MASK, ("-",)),
 )

@@ -19,7 +19,9 @@ from countersign.observability.sensitive_names import is_sensitive
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SHORT: Final = 64
+SHORT: Final = 64
+"""Characters of a text that may come again; longer ones are sentences."""
+
 _SHORTEST_SECRET: Final = 6
 """Characters. What is shorter would be found in innocent words."""
 
@@ -96,7 +98,7 @@ def _outline(value: Any, key: str | None) -> Any:
 
 
 def _text(text: str) -> str:
-    return _short_text(text) if len(text) <= _SHORT else _any_text(text)
+    return _short_text(text) if len(text) <= SHORT else _any_text(text)
 
 
 def _any_text(text: str) -> str:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from countersign.observability import lines, redaction
-from countersign.observability.lines import LineFormatter, as_json, fit_to_show
+from countersign.observability import redaction, rendering
+from countersign.observability.lines import LineFormatter
 from countersign.observability.patterns import MASK
+from countersign.observability.rendering import as_json, fit_to_show
 
 AT = "2026-11-25T02:41:28.828460Z"
 
@@ -123,7 +124,7 @@ def test_what_was_meant_for_terminals_is_left_out() -> None:
 
 @pytest.mark.parametrize(("length", "remembered"), [(64, 1), (65, 0)])
 def test_of_texts_only_short_ones_are_remembered(length: int, remembered: int) -> None:
-    memory: Any = lines._short_member
+    memory: Any = rendering._short_member
     before = memory.cache_info().misses
     as_json({"note": uuid.uuid4().hex.ljust(length, "-")}, AT)
     assert memory.cache_info().misses - before == remembered
