@@ -1,11 +1,11 @@
 """How the provider is called."""
 
 from typing import ClassVar, Self
-from urllib.request import getproxies
 
 from pydantic import Field, field_validator, model_validator
 
 from countersign.configuration import Settings
+from countersign.proxy import named_proxy
 from countersign.settings.environment import GracefulStop, Seconds
 
 
@@ -70,9 +70,8 @@ class ProviderSettings(Settings):
     @field_validator("trust_env")
     @classmethod
     def _proxy_can_be_used(cls, value: bool) -> bool:  # noqa: FBT001  # pydantic's signature
-        proxies = getproxies() if value else {}
-        kind, written, _ = (proxies.get("https") or proxies.get("all") or "").partition("://")
-        if written and kind not in {"http", "https"}:
+        proxy = named_proxy() if value else None
+        if proxy and not proxy.startswith(("http://", "https://")):
             raise ValueError("has HTTPS_PROXY or ALL_PROXY apply, which must be http://host:port")
         return value
 

@@ -8,13 +8,11 @@ import asyncio
 import functools
 import logging
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, cast
 
 import httpx
 
-from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers.calls import Limits
 
 logging.getLogger("httpcore").setLevel(logging.WARNING)  # below it, it prints cookies
@@ -26,19 +24,6 @@ _FILES_AT_ONCE: Final = 20
 def default_tls(*, trust_env: bool) -> ssl.SSLContext:
     """Make the TLS settings for those who bring none: one for all, as loading the authorities takes 20 ms."""
     return httpx.create_ssl_context(trust_env=trust_env)
-
-
-def environment_proxy(host: str) -> str | None:
-    """Find the proxy for https to a host, as `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say; none to us."""
-    proxies = urllib.request.getproxies()
-    found = proxies.get("https") or proxies.get("all")
-    if not found or host in LOOPBACK_HOSTS or urllib.request.proxy_bypass(host):
-        return None
-    return found if "://" in found else f"http://{found}"
-
-
-def no_proxy(_: str) -> None:
-    """Find none, whatever the environment says."""
 
 
 def file_transport(limits: Limits, tls: ssl.SSLContext, proxy: str | None) -> httpx.AsyncBaseTransport:

@@ -20,17 +20,12 @@ from countersign.providers.calls import Call, Limits
 from countersign.providers.errors import KeyReplacedError, ProviderError
 from countersign.providers.outcomes import Refusal, error_of_failure, error_of_status
 from countersign.providers.transport.answers import json_or_none, parse_answer, read_body
-from countersign.providers.transport.connections import (
-    api_transport,
-    default_tls,
-    environment_proxy,
-    file_transport,
-    no_proxy,
-)
+from countersign.providers.transport.connections import api_transport, default_tls, file_transport
 from countersign.providers.transport.files import Files
 from countersign.providers.transport.ports import Credentials, Gate, OpenGate, RemoteFile
 from countersign.providers.transport.report import Report
 from countersign.providers.transport.request import RequestBuilder
+from countersign.proxy import environment_proxy, no_proxy
 
 T = TypeVar("T")
 
