@@ -1,7 +1,6 @@
 """What an entry point does before it imports anything else; of all our modules this one needs no library.
 
-A Python that cannot run Countersign, and whoever stops it while it is still starting, get no traceback. What
-only some need is an extra: each has a lock of its own, which adds to requirements.lock.
+A Python that cannot run Countersign, and whoever stops it while it is still starting, get no traceback.
 """
 
 import os
@@ -27,12 +26,6 @@ def require_installed() -> None:
     remedy = "use .venv/bin/python, which `make demo` sets up, or install requirements.lock"
     sys.stderr.write(f"{sys.executable} lacks {lacks}: {remedy}\n")
     raise SystemExit(2)
-
-
-def needs_extra(extra: str) -> str:
-    """Say that an extra is needed, and how a checkout gets it: `needs the extra ...; run ...`."""
-    install = f".venv/bin/python -m pip install --no-deps -r requirements-{extra}.lock"
-    return f"needs the extra `{extra}`; run {install}"
 
 
 def _stop(*_: object) -> NoReturn:

@@ -14,7 +14,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import countersign
-from countersign.installation import needs_extra
+from countersign.extras import needs_extra
 from tests.conftest import tool
 
 ROOT = Path(__file__).parents[1]

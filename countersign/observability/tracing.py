@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from temporalio.client import Interceptor
 
 from countersign.configuration import SettingsError
-from countersign.installation import needs_extra
+from countersign.extras import needs_extra
 
 if TYPE_CHECKING:
     from countersign.observability.spans import Spans

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Final, NamedTuple
 
-from countersign.installation import needs_extra
+from countersign.extras import needs_extra
 from countersign.secrets.local import Origin, Problems
 
 DEADLINE_SECONDS: Final = 10.0

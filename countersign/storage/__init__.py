@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from countersign.installation import needs_extra
+from countersign.extras import needs_extra
 from countersign.storage.draft import Draft, StorageError, UnusableStoreError
 from countersign.storage.folder import FolderStore
 from countersign.storage.store import Store, StoredFile, put

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from countersign.configuration import read
-from countersign.installation import needs_extra
+from countersign.extras import needs_extra
 from countersign.secrets import managers, vault
 from countersign.settings import SettingsError, WebhookSettings, load
 from tests.aws import aws
