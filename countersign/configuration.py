@@ -28,8 +28,6 @@ _PLACEHOLDER = re.compile(
     r"(tdx-|whsec_)?(change[-_ ]?me|todo|x{3,}|secret|placeholder|example|your[-_ ].{0,40}|<.{0,80}>|\.{3})",
     re.IGNORECASE,
 )
-_variables: set[str] = set()
-"""Of every group of settings there is."""
 
 
 class SettingsError(Exception):
@@ -55,11 +53,6 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
     )
     prefix: ClassVar[str]
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Know the variables of another group."""
-        _variables.update(map(cls.variable, cls.model_fields))
 
     @classmethod
     def settings_customise_sources(
@@ -210,7 +203,10 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
     Raises:
         SettingsError: Something is missing or cannot work; the message lists every such setting by name.
     """
-    warn_of_misspelt((*os.environ, *env_file({})), _variables)
+    groups = {*Settings.__subclasses__(), *kinds}
+    warn_of_misspelt(
+        (*os.environ, *env_file({})), {each.variable(name) for each in groups for name in each.model_fields}
+    )
     reading = read(*kinds, given=overrides)
     loaded: list[Settings] = []
     problems: list[str] = list(reading.problems.values())
