@@ -132,6 +132,7 @@ def client(
     gate: Gate | None = None,
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
+    trust_env: bool = False,
 ) -> TurboDocxClient:
     return TurboDocxClient(
         Transport(
@@ -142,6 +143,7 @@ def client(
             gate=gate,
             limits=limits,
             tls=tls,
+            trust_env=trust_env,
         )
     )
 

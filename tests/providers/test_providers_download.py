@@ -150,14 +150,7 @@ async def test_a_proxy_is_asked_for_a_file_by_the_files_own_host(
     async with edge(response(502)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
         monkeypatch.setenv("NO_PROXY", no_proxy)
-        transport = Transport(
-            "https://countersign.invalid",
-            provider="x",
-            credentials=FixedKey(),
-            explain=explain,
-            trust_env=True,
-        )
-        async with TurboDocxClient(transport) as provider:
+        async with client("https://countersign.invalid", trust_env=True) as provider:
             error = await failure("https://countersign-test.invalid.amazonaws.com/x", provider)
     assert type(error) is UnavailableError
     targets = [each.target for each in proxy.received]
@@ -216,7 +209,9 @@ async def test_a_file_cut_short_is_no_file() -> None:
         exchange.writer.close()
 
     async with edge(cut) as server, client(server.base_url) as provider:
-        assert type(await failure(f"{server.base_url}/x", provider)) is UnavailableError
+        error = await failure(f"{server.base_url}/x", provider)
+    assert type(error) is UnavailableError
+    assert str(error) == f"download: {server.base_url} broke the connection (RemoteProtocolError)"
 
 
 async def test_a_file_that_drips_ends_with_the_limit() -> None:

@@ -296,14 +296,7 @@ class TestSafety:
         async with edge(response(502)) as proxy:
             monkeypatch.setenv(variable, written.format(proxy.port))
             monkeypatch.setenv("NO_PROXY", no_proxy)
-            transport = Transport(
-                "https://countersign.invalid",
-                provider="x",
-                credentials=FixedKey(),
-                explain=explain,
-                trust_env=trust_env,
-            )
-            async with TurboDocxClient(transport) as provider:
+            async with client("https://countersign.invalid", trust_env=trust_env) as provider:
                 for operation in (read, write):
                     assert type(await error_of(operation, provider)) is NotSentError
             assert [each.method for each in proxy.received] == ["CONNECT"] * asked * 2

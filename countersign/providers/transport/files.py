@@ -56,6 +56,7 @@ class Files:
         except (httpx.InvalidURL, ValueError):
             raise ContractBrokenError(f"{operation}: the link is no address", operation=operation) from None
         host, started, status, outcome = request.url.host, time.perf_counter(), None, "Unavailable"
+        origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         try:
             response = await self._to(host).handle_async_request(request)
             status = response.status_code
@@ -67,7 +68,7 @@ class Files:
             raise
         except httpx.HTTPError as cause:
             raise error_of_failure(
-                cause, operation=operation, origin=f"https://{host}", writes=False, left=True
+                cause, operation=operation, origin=origin, writes=False, left=True
             ) from None
         finally:
             self._report.file(operation, host, status, outcome, time.perf_counter() - started)

@@ -54,7 +54,7 @@ class Report:
             }
             _log.handle(
                 _log.makeRecord(_log.name, logging.INFO, __file__, 0, "provider call", (), None, "call", told)
-            )  # as `_log.info` does, without looking for the caller, which takes as long as the rest
+            )  # as `_log.info` does, without looking for the caller, which costs and tells nothing here
 
     def bodies(self, call: Call, received: bytes) -> None:
         """Show what was sent and received, redacted and cut."""
