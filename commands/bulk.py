@@ -29,9 +29,8 @@ async def for_each(
         confirmed: Do not ask whether to go on.
 
     Returns:
-        `DONE`, or the code of the first that failed; the others are done all the same, unless no
-        worker answers. `NOT_CONFIRMED` if
-        nobody said yes: then nothing was done.
+        `DONE`, or the code of the first that failed; the others are done all the same, unless no worker
+        answers. `NOT_CONFIRMED` if nobody said yes: then nothing was done.
 
     Raises:
         BadInputError: Both or neither of `reference` and `where`.

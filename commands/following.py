@@ -1,7 +1,7 @@
 """Follow an agreement while things happen to it, through lost connections and restarts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventAsyncIterator
@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventAsyncI
 from commands.agreements import agreement_status
 from commands.connecting import explained, shared_client
 from commands.errors import UnreachableError
+from commands.telling import Tell, tell_nobody
 from commands.waits import provider_wait
 from countersign.reference import workflow_id
 from workflows.messages import AgreementStatus
@@ -20,12 +21,8 @@ _GLANCE: Final = 5.0
 """Seconds between looks at what is held up at the provider: Temporal's history does not tell."""
 
 
-def _ignore(_trouble: str) -> None:
-    pass
-
-
 async def follow_agreement(
-    reference: str, *, client: Client | None = None, on_trouble: Callable[[str], None] = _ignore
+    reference: str, *, client: Client | None = None, on_trouble: Tell = tell_nobody
 ) -> AsyncIterator[AgreementStatus]:
     """Yield an agreement's status now and whenever something happens to it, until it has ended.
 

@@ -1,7 +1,7 @@
 """Check and start agreements from Python. Nothing here needs knowledge of Temporal."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any, Final
@@ -18,6 +18,7 @@ from commands.errors import UnknownAgreementError
 from commands.files import LocalFile, store_file
 from commands.reuse import StartedAgreement, failed_before_sending, find_former
 from commands.settings import load_settings
+from commands.telling import Tell, tell_nobody
 from countersign.observability.correlation import request_id
 from countersign.observability.whose import memo
 from countersign.reference import workflow_id
@@ -32,16 +33,12 @@ _AFTER_A_FAILURE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 _RPC_TIMEOUT: Final = timedelta(seconds=10)
 
 
-def _ignore(_omission: str) -> None:
-    pass
-
-
 async def check_agreement(
     agreement: AgreementInput | Mapping[str, Any],
     *,
     ask_provider: bool = True,
     client: Client | None = None,
-    on_omission: Callable[[str], None] = _ignore,
+    on_omission: Tell = tell_nobody,
 ) -> AgreementInput:
     """Check everything that can be checked without starting or sending anything.
 
@@ -71,7 +68,7 @@ async def start_agreement(
     ask_provider: bool = True,
     task_queue: str | None = None,
     client: Client | None = None,
-    on_omission: Callable[[str], None] = _ignore,
+    on_omission: Tell = tell_nobody,
 ) -> StartedAgreement:
     """Start an agreement. Repeating this with the same content is harmless: it stays one agreement.
 
@@ -138,7 +135,7 @@ def _task_queue() -> str:
 
 
 async def _checked(
-    agreement: AgreementInput | Mapping[str, Any], on_omission: Callable[[str], None], *, ask_provider: bool
+    agreement: AgreementInput | Mapping[str, Any], on_omission: Tell, *, ask_provider: bool
 ) -> tuple[AgreementInput, LocalFile | None]:
     checked, file = await check_draft(agreement)
     if not ask_provider:

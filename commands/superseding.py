@@ -1,7 +1,5 @@
 """Replace one agreement by another: void the first, then start the second, linked to it."""
 
-from collections.abc import Callable
-
 from temporalio.client import Client
 
 from commands.agreements import agreement_input, agreement_status, void_agreement
@@ -9,11 +7,8 @@ from commands.errors import BadInputError, RefusedError
 from commands.following import follow_agreement
 from commands.reuse import StartedAgreement, next_reference
 from commands.starting import check_agreement, start_agreement
+from commands.telling import Tell, tell_nobody
 from workflows.messages import AgreementInput, AgreementStatus, Outcome, Signer
-
-
-def _ignore(_wait: str) -> None:
-    pass
 
 
 async def replace_signer(
@@ -23,7 +18,7 @@ async def replace_signer(
     *,
     new_reference: str | None = None,
     client: Client | None = None,
-    on_wait: Callable[[str], None] = _ignore,
+    on_wait: Tell = tell_nobody,
 ) -> StartedAgreement:
     """Have somebody else sign, or the same person at another address: void, and start anew.
 
@@ -64,7 +59,7 @@ async def supersede(
     new: AgreementInput,
     *,
     client: Client | None = None,
-    on_wait: Callable[[str], None] = _ignore,
+    on_wait: Tell = tell_nobody,
 ) -> StartedAgreement:
     """Void an agreement and, once that is confirmed, start another that is linked to it."""
     draft = new.model_dump(exclude={"continued"}) | {"supersedes": old.reference}
@@ -81,7 +76,7 @@ async def supersede(
     return await start_agreement(new, client=client)
 
 
-async def _outcome(reference: str, client: Client | None, on_wait: Callable[[str], None]) -> Outcome | None:
+async def _outcome(reference: str, client: Client | None, on_wait: Tell) -> Outcome | None:
     """Wait until an agreement has ended, and tell meanwhile why that takes long."""
     told, outcome = None, None
     async for status in follow_agreement(reference, client=client, on_trouble=on_wait):
