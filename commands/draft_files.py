@@ -21,7 +21,7 @@ def read_draft(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         why = (error.problem or "").replace("'<stream end>'", "its end")
-        kind = "" if isinstance(error, _TwiceError) else "that is neither YAML nor JSON: "
+        kind = "" if isinstance(error, _FaultError) else "that is neither YAML nor JSON: "
         raise BadInputError(f"{path}{line}: {kind}{why}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise BadInputError(f"{path}: that is neither YAML nor JSON, but no text at all") from None
@@ -32,17 +32,25 @@ def read_draft(path: Path) -> dict[str, Any]:
     return draft
 
 
-class _TwiceError(yaml.MarkedYAMLError):
-    """A name stands in a mapping twice."""
+class _FaultError(yaml.MarkedYAMLError):
+    """It is YAML, and nothing that an agreement could be read from."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a name that stands in a mapping twice, of which YAML would take the last."""
+    """Refuses a name that stands in a mapping twice, of which YAML would take the last, and says where."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  # YAML's
         seen = set()
-        for key, _ in node.value:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise _TwiceError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
-            seen.add(key.value) if isinstance(key, yaml.ScalarNode) else None
+                raise _FaultError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  # YAML's
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, AttributeError):  # 2027-02-30
+            raise _FaultError(
+                problem="there is no such date, time or number", problem_mark=node.start_mark
+            ) from None

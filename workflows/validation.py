@@ -131,7 +131,11 @@ def _deadline_problems(deadline: datetime | None, now: datetime) -> Iterator[str
 
 
 def _size_problems(agreement: AgreementInput) -> Iterator[str]:
-    size = len(agreement.model_dump_json().encode())
+    try:
+        size = len(agreement.model_dump_json().encode())
+    except ValueError:
+        yield "a text holds half a character (\\ud800 to \\udfff), which cannot be sent: write it whole"
+        return
     if size > SIZE_LIMIT:
         yield (
             f"the agreement has {size:,} bytes, and at most {SIZE_LIMIT:,} can be started: "

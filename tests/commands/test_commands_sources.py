@@ -312,6 +312,8 @@ def test_flags_that_do_not_fit_together(shell: Shell, flags: list[str], says: st
         ("# nothing but this", ": it is empty; see docs/using.md for an example"),
         ("title: T\nsource:\n  kind: link\n  kind: file\n", ", line 4: kind is there twice"),
         ('{"title": "x",\n"title": "y"}', ", line 2: title is there twice"),
+        ("title: T\ndeadline: 2027-02-30\n", ", line 2: there is no such date, time or number"),
+        ("title: T\n? [a]\n: b\n", ", line 2: that is neither YAML nor JSON: found unhashable key"),
         (
             '{"a": 1, ',
             ", line 1: that is neither YAML nor JSON: expected the node content, but found its end",

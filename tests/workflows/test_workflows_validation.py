@@ -35,6 +35,12 @@ def test_what_would_not_fit_into_a_history_is_refused() -> None:
     assert sentence.endswith("and at most 1,500,000 can be started: shorten its variables, or send a file")
 
 
+def test_half_a_character_is_refused() -> None:
+    broken = TemplateSource(template_id=TEMPLATE, variables={"CustomerName": "\ud800"})
+    (sentence,) = problems(an_agreement(source=broken), datetime.now(UTC))
+    assert sentence.startswith("a text holds half a character")
+
+
 def test_a_sound_agreement_has_no_problems() -> None:
     now = datetime.now(UTC)
     assert problems(an_agreement(deadline=now + timedelta(days=999)), now) == ()
