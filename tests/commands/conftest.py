@@ -1,11 +1,13 @@
+import asyncio
 import os
+import uuid
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
 from countersign.local.stack import Stack
-from tests.commands.shell import Shell
+from tests.commands.shell import Shell, start_waiting
 
 
 @pytest.fixture
@@ -23,3 +25,12 @@ def shell(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shel
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     return Shell(tmp_path)
+
+
+@pytest.fixture
+def reference(shell: Shell) -> str:
+    """An agreement that awaits signatures."""
+    del shell
+    name = f"waiting-{uuid.uuid4().hex[:10]}"
+    asyncio.run(start_waiting(name))
+    return name

@@ -27,7 +27,7 @@ def test_a_python_without_the_libraries_is_told_what_to_use(entry: list[str]) ->
 
 @pytest.mark.parametrize("entry", _ENTRIES)
 def test_ctrl_c_while_libraries_are_read_is_no_traceback(entry: list[str], tmp_path: Path) -> None:
-    (tmp_path / "pydantic.py").write_text("import time\nprint('reading', flush=True)\ntime.sleep(60)\n")
+    (tmp_path / "pydantic.py").write_text("import signal\nprint('reading', flush=True)\nsignal.pause()\n")
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
     command = [sys.executable, *entry]
     with subprocess.Popen(

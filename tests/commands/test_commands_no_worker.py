@@ -25,15 +25,6 @@ _NOBODY = "no worker answers: start one with `python worker.py`, or see why your
 
 
 @pytest.fixture
-def reference(shell: Shell) -> str:
-    """An agreement that awaits signatures."""
-    del shell
-    name = f"alone-{uuid.uuid4().hex[:10]}"
-    asyncio.run(start_waiting(name))
-    return name
-
-
-@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "_ANSWER", timedelta(seconds=1))
     monkeypatch.setattr(answering, "_DEED", timedelta(seconds=1))

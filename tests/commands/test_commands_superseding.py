@@ -18,15 +18,6 @@ from workflows.messages import Outcome
 _BY = ("--signer", "2", "--by", "Joan Clarke <joan@example.com>")
 
 
-@pytest.fixture
-def reference(shell: Shell) -> str:
-    """An agreement that awaits signatures."""
-    del shell
-    name = f"sup-{uuid.uuid4().hex[:10]}"
-    asyncio.run(start_waiting(name))
-    return name
-
-
 def _documents(stack: Stack, reference: str) -> list[dict[str, Any]]:
     path = f"/_sandbox/documents?title={reference}"
     documents: list[dict[str, Any]] = asyncio.run(stack.sandbox.call("GET", path))["documents"]

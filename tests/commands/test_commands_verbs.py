@@ -20,15 +20,6 @@ from tests.polling import poll
 from workflows.card import show_moment
 
 
-@pytest.fixture
-def reference(shell: Shell) -> str:
-    """An agreement that awaits signatures."""
-    del shell
-    name = f"verb-{uuid.uuid4().hex[:10]}"
-    asyncio.run(start_waiting(name))
-    return name
-
-
 def _complete(stack: Stack, reference: str, shell: Shell) -> None:
     document_id = json.loads(shell("status", reference, "--json").out)["document_id"]
     asyncio.run(stack.sandbox.complete(document_id))
