@@ -87,7 +87,7 @@ def workflow_worker(
 ) -> Worker:
     """Build the worker of the workflows and of what touches only the store."""
     keys = StoreKeys(settings.environment, client.namespace)
-    claims = ClaimActivities(store, keys, pace=settings.pace, two_step_send=settings.two_step_send)
+    claims = ClaimActivities(store, keys, pace=settings.pace)
     return Worker(
         client,
         task_queue=settings.task_queue,
@@ -121,7 +121,6 @@ def provider_worker(
         activities=[
             documents.generate,
             signatures.send,
-            signatures.invite,
             signatures.identify,
             signatures.search,
             signatures.look,

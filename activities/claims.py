@@ -24,16 +24,12 @@ class ClaimActivities:
         store: Where claims are kept.
         keys: Where in the store.
         pace: How many times faster than usual new agreements wait.
-        two_step_send: Whether new agreements invite signers apart from the send.
     """
 
-    def __init__(
-        self, store: Store, keys: StoreKeys, *, pace: float = 1, two_step_send: bool = False
-    ) -> None:
+    def __init__(self, store: Store, keys: StoreKeys, *, pace: float = 1) -> None:
         self._store = store
         self._keys = keys
         self._pace = pace
-        self._two_step_send = two_step_send
 
     @activity.defn
     async def claim(self, task: ClaimInput) -> Claimed:
@@ -48,7 +44,7 @@ class ClaimActivities:
         tag = reference.tag(
             environment=self._keys.environment, namespace=self._keys.namespace, reference=task.reference
         )
-        return Claimed(tag=tag, pace=self._pace, two_step_send=self._two_step_send)
+        return Claimed(tag=tag, pace=self._pace)
 
     @activity.defn
     async def release(self, task: ClaimInput) -> None:

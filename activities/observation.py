@@ -23,6 +23,4 @@ def _progress(recipient: DocumentRecipient) -> RecipientProgress:
         recipient_id=recipient.id,
         viewed_at="" if signed or recipient.status == "viewed" else None,
         signed_at=(recipient.signed_on or "") if signed else None,
-        order=recipient.signing_order,
-        mailed=recipient.was_mailed,
     )

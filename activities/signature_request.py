@@ -41,7 +41,6 @@ async def signature_request(task: SendInput, *, sender: Sender, store: Store) ->
         sender_email=who.email,
         sender_name=who.name,
         fields=_fields(task),
-        send_email=False if task.silent else None,
         **await _source(task.source, store),
     )
 

@@ -23,7 +23,6 @@ from workflows.progress import Observation
 from workflows.tasks import (
     DocumentInput,
     IdentifyInput,
-    InviteInput,
     RemindInput,
     SearchInput,
     SearchResult,
@@ -97,15 +96,6 @@ class SignatureActivities:
                     "prepare_for_signing: answered with other recipients", operation="prepare_for_signing"
                 )
         return Sent(document_id=prepared.document_id, recipient_ids=recipient_ids)
-
-    @activity.defn
-    async def invite(self, task: InviteInput) -> None:
-        """E-mail recipients whose turn it is: one call, never repeated by itself, as a send."""
-        key = idempotency_key(Marker(task.reference, task.tag), f"invite-{task.number}")
-        with provider_errors():
-            await self._client.resend_email(
-                task.document_id, recipient_ids=task.recipient_ids, idempotency_key=key
-            )
 
     @activity.defn
     async def identify(self, task: IdentifyInput) -> Sent:

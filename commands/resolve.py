@@ -19,13 +19,10 @@ async def resolve(
         str | None, typer.Option(help="This document of the provider is the agreement's.", metavar="DOCUMENT")
     ] = None,
     send_again: Annotated[
-        bool, typer.Option("--send-again", metavar="", help="It was not sent, or nobody was invited: do it.")
+        bool, typer.Option("--send-again", metavar="", help="It was not sent: send it.")
     ] = False,
     keep: Annotated[
-        bool,
-        typer.Option(
-            "--keep", metavar="", help="The other document has been dealt with, or all were invited: go on."
-        ),
+        bool, typer.Option("--keep", metavar="", help="The other document has been dealt with: go on.")
     ] = False,
     abandon: Annotated[
         bool, typer.Option("--abandon", metavar="", help="End the agreement as it is.")

@@ -190,7 +190,5 @@ class AgreementWorkflow:
             raise ApplicationError("the agreement needs no decision")
         undecided = self._state.sent_is_unknown()
         allowed = {"adopt", "send_again", "abandon"} if undecided else {"keep", "abandon"}
-        if self._state.uncertain_invitations():
-            allowed |= {"send_again"}
         if resolution.action not in allowed:
             raise ApplicationError(f"here a person may decide to {' or '.join(sorted(allowed))}")

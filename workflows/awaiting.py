@@ -84,12 +84,11 @@ async def _serve(state: AgreementState, *, rung: bool) -> None:
 
 
 def _is_called_for(state: AgreementState) -> bool:
-    """Whether to ask the provider now: an end was claimed, or somebody's turn to be invited has come.
+    """Whether to ask the provider now: an end was claimed.
 
     Where it was asked in vain a reminder that is due goes first: it would ring again at once.
     """
-    called = bool(state.progress.claimed) or state.invitations.is_new_turn(state.progress)
-    return called and not (state.trouble and _reminder_is_due(state))
+    return bool(state.progress.claimed) and not (state.trouble and _reminder_is_due(state))
 
 
 def _reminder_is_due(state: AgreementState) -> bool:
@@ -128,13 +127,5 @@ async def _remind(state: AgreementState) -> None:
 
 def _obey(state: AgreementState) -> None:
     """Do what a person decided about another document, or about a failed finalisation."""
-    resolution, _ = state.take_resolution()
-    if not state.uncertain_invitations():
-        state.dismissed |= state.progress.others
-        return
-    state.trouble = None
-    if resolution.action == "keep":
-        state.invitations = state.invitations.settle(state.invitations.in_doubt(state.progress))
-    else:
-        state.invitations = state.invitations.retry()
-        state.next_look_at = workflow.now()  # to invite whoever the provider then says has not been
+    state.take_resolution()
+    state.dismissed |= state.progress.others

@@ -54,8 +54,6 @@ def _choices(status: AgreementStatus) -> list[str]:
         choices = ("--adopt DOCUMENT", "--send-again", "--abandon")
     elif status.stage is Stage.ARCHIVING:
         return []
-    elif status.uncertain_invitations:
-        choices = ("--keep", "--send-again", "--abandon")
     else:
         choices = ("--keep", "--abandon") if status.candidates else ("--abandon",)
     return [f"`{resolve} {choice}`" for choice in choices]

@@ -7,7 +7,6 @@ from temporalio import workflow
 
 from countersign.events import SignatureEvent
 from workflows import progress, schedule
-from workflows.invitations import Invitations
 from workflows.messages import (
     AgreementInput,
     AgreementResult,
@@ -48,7 +47,6 @@ class AgreementFacts:
         self.sends = carried.sends if carried else 0
         self.may_have_sent = False
         self.dismissed: frozenset[str] = carried.dismissed if carried else frozenset()
-        self.invitations = carried.invitations if carried else Invitations()
         self.inbox: list[SignatureEvent] = []
         self.void_request: VoidRequest | None = None
         self.resolution: tuple[Resolution, Sent | None] | None = None
@@ -114,10 +112,6 @@ class AgreementFacts:
         """How long a wait takes at this agreement's pace."""
         return wait / self.pace
 
-    def uncertain_invitations(self) -> int:
-        """Of how many signers a person must say whether they were e-mailed."""
-        return len(self.invitations.in_doubt(self.progress)) if self.trouble else 0
-
     def status(self) -> AgreementStatus:
         """Answer the status query."""
         return AgreementStatus(
@@ -138,7 +132,6 @@ class AgreementFacts:
             last_error=self.last_error,
             reminders=self.reminders,
             ignored=self.progress.ignored,
-            uncertain_invitations=self.uncertain_invitations(),
             result=self.result,
         )
 
@@ -168,7 +161,6 @@ class AgreementFacts:
             sends=self.sends,
             dismissed=self.dismissed,
             last_error=self.last_error,
-            invitations=self.invitations,
         )
 
     def _signers(self) -> tuple[SignerStatus, ...]:

@@ -7,7 +7,6 @@ from countersign.events import EventKind
 from workflows import policies, schedule
 from workflows.archiving import confirm_and_archive
 from workflows.facts import ResolvedBy
-from workflows.inviting import invite
 from workflows.state import AgreementState
 from workflows.steps import at_provider
 from workflows.tasks import DocumentInput
@@ -24,8 +23,6 @@ async def look(state: AgreementState, *, by: ResolvedBy) -> None:
             state.looks = 0
     if state.progress.claimed or by == "poll":
         await ask(state, by=by)
-    if state.trouble is None:
-        await invite(state)
     plan_next_look(state)
 
 

@@ -5,7 +5,6 @@
 | claim    | 30 s        | 1 day   | any      | a file in the store, or its release; harmless to repeat |
 | generate | 270 s       | 30 days | any      | two reads and a write; found again before repeated |
 | send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
-| invite   | 150 s       | 30 days | one      | as a send: nobody is e-mailed twice |
 | identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
 | search   | 11 min      | 30 days | any      | up to ten reads; each is a sign of life |
 | look     | 75 s        | 30 days | any      | a read |
@@ -81,7 +80,6 @@ _SILENCE = timedelta(minutes=2)
 CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
 GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORISED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
-INVITE: Final = SEND
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
 LOOK: Final = Policy(_READ, _MONTH, _retry())

@@ -32,15 +32,11 @@ class RecipientProgress(_Value):
         recipient_id: The provider's id.
         viewed_at: When they opened the document.
         signed_at: When they signed.
-        order: Those of the lowest order sign first; None until the provider has told.
-        mailed: The provider says that it has e-mailed them.
     """
 
     recipient_id: str
     viewed_at: str | None = None
     signed_at: str | None = None
-    order: int | None = None
-    mailed: bool = False
 
 
 class TimelineEntry(_Value):
@@ -178,8 +174,6 @@ def _merge(known: RecipientProgress | None, news: RecipientProgress) -> Recipien
         recipient_id=known.recipient_id,
         viewed_at=_earliest(known.viewed_at, news.viewed_at),
         signed_at=_earliest(known.signed_at, news.signed_at),
-        order=known.order if news.order is None else news.order,
-        mailed=known.mailed or news.mailed,
     )
 
 

@@ -52,7 +52,6 @@ def _send(state: AgreementState, source: SendableSource) -> workflow.ActivityHan
             fields=agreement.fields,
             deadline=agreement.deadline,
             number=state.sends,
-            silent=state.invitations.apart,
         ),
         **at_provider(policies.SEND, f"send to {len(agreement.signers)} signers, once", pace=state.pace),
     )

@@ -13,7 +13,6 @@ from countersign.events import EventKind
 from workflows import attributes, metrics, progress
 from workflows.card import card, show_moment
 from workflows.facts import AgreementFacts, ResolvedBy
-from workflows.invitations import Invitations
 from workflows.messages import (
     PROVIDER,
     AgreementInput,
@@ -51,7 +50,6 @@ class AgreementState(AgreementFacts):
     def keep_to(self, claimed: Claimed) -> None:
         """Learn what holds for all of the agreement's life."""
         self.tag, self.pace = claimed.tag, claimed.pace
-        self.invitations = Invitations(apart=claimed.two_step_send)
 
     def adopt(self, sent: Sent) -> None:
         """Learn which document is ours, then take in what was told about it before."""

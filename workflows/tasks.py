@@ -34,12 +34,10 @@ class Claimed(Message):
     Args:
         tag: Marks its document in this environment and namespace.
         pace: How many times faster than usual it waits.
-        two_step_send: Whether signers are invited apart from the send.
     """
 
     tag: str
     pace: float = 1
-    two_step_send: bool = False
 
 
 class GenerateInput(Message):
@@ -52,11 +50,7 @@ class GenerateInput(Message):
 
 
 class SendInput(Message):
-    """Ask for signatures, once.
-
-    `number` counts deliberate sends: a person may order another. A `silent` one e-mails nobody; see
-    `InviteInput`.
-    """
+    """Ask for signatures, once. `number` counts deliberate sends: a person may order another."""
 
     reference: str
     tag: str
@@ -68,17 +62,6 @@ class SendInput(Message):
     cc: tuple[str, ...]
     fields: tuple[SignatureField, ...]
     deadline: datetime | None
-    number: int
-    silent: bool = False
-
-
-class InviteInput(Message):
-    """E-mail these recipients of a silent send, once: all of them or none. `number` counts attempts."""
-
-    reference: str
-    tag: str
-    document_id: str
-    recipient_ids: tuple[str, ...]
     number: int
 
 

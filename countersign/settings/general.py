@@ -46,11 +46,6 @@ class CountersignSettings(Settings):
         description="For tests: agreements started from now on wait so many times faster than usual, for an "
         "answer, for evidence of a send, for the next poll. Always 1 in production.",
     )
-    two_step_send: bool = Field(
-        default=False,
-        description="Agreements started from now on are sent without e-mails; a step of its own then invites "
-        "those whose turn it is. Tried with the sandbox, not with the live provider.",
-    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe records to keep."
     )

@@ -16,7 +16,6 @@ from countersign.connection import data_converter
 from countersign.local.sandbox import Sandbox
 from countersign.local.stack import Stack
 from countersign.reference import WORKFLOW_ID_PREFIX, workflow_id
-from starter import agreement_status
 from tests.chaos.chaos_evidence import Case, Document, Evidence
 from tests.chaos.chaos_histories import Told
 from tests.chaos.chaos_people import documents, reference_of
@@ -42,7 +41,7 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
         stack: Where it happened.
         client: The way to its Temporal.
         schedule: What was to happen.
-        waited: The agreements that needed a person, and how much the ledger showed of what each waited for.
+        waited: The agreements that needed a person, and how many documents the ledger showed of each.
     """
     told = await _histories(client)
     held = await _documents(stack.sandbox)
@@ -73,36 +72,14 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
 # The provider
 
 
-async def shown(stack: Stack, client: Client, waiting: set[str]) -> dict[str, int]:
-    """Count what the ledger shows of what agreements wait for: documents of a send, e-mails of an invite."""
-    entries = (await stack.sandbox.ledger())["entries"]
-    found: dict[str, int] = {}
-    for each in waiting:
-        status = await agreement_status(each, client=client)
-        if status.uncertain_invitations:
-            found[each] = len(_mailed(entries, str(status.document_id)) - await _signed(stack.sandbox, each))
-        else:
-            found[each] = sum(
-                entry["kind"] == "document_created"
-                and reference_of({"name": entry["details"]["title"]}) == each
-                for entry in entries
-            )
-    return found
-
-
-def _mailed(entries: list[dict[str, Any]], document_id: str) -> set[str]:
-    return {
-        entry["details"]["to"]
-        for entry in entries
-        if entry["kind"] == "email_sent"
-        and entry["details"]["email"] in {"signature_request", "reminder"}
-        and entry["details"]["document_id"] == document_id
-    }
-
-
-async def _signed(sandbox: Sandbox, reference: str) -> set[str]:
-    people = [person for each in await documents(sandbox, reference) for person in each["recipients"]]
-    return {person["email"] for person in people if person["status"] == "completed"}
+async def shown(stack: Stack, waiting: set[str]) -> dict[str, int]:
+    """Count the documents that the ledger shows of each agreement that waits for a person."""
+    created = Counter(
+        reference_of({"name": entry["details"]["title"]})
+        for entry in (await stack.sandbox.ledger())["entries"]
+        if entry["kind"] == "document_created"
+    )
+    return {reference: created[reference] for reference in waiting}
 
 
 async def _documents(sandbox: Sandbox) -> defaultdict[str, list[Document]]:

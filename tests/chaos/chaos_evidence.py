@@ -41,10 +41,9 @@ class Case:
         wish: What people wanted to become of it.
         ended: `completed`, `voided`, ...; `cancelled`, `failed`; None if it still runs.
         waited: It needed a person's attention when the faults had stopped and all else had settled.
-        overlooked: How much evidence the provider's ledger held of what it waited for: documents of a send,
-            e-mails of an invitation.
+        overlooked: How many documents of its send the provider's ledger held while it waited.
         documents: What the provider has under its marker.
-        unknown_sends: Sends and invitations whose outcome its workflow was not told, by its history.
+        unknown_sends: Sends whose outcome its workflow was not told, by its history.
         reminds: How many steps reminded, or tried to, by its history.
         files: What the archive holds for it: SHA-256 by file name.
         archivings: How many steps stored the archive, by its history.

@@ -110,12 +110,9 @@ class Parts:
 
 
 @asynccontextmanager
-async def ground(
-    folder: Path, worker: tuple[str, ...] = WORKER, *, two_step: bool = False
-) -> AsyncIterator[tuple[Stack, Parts]]:
-    """Run the stack with two workers of a kind, which may invite signers apart from the send."""
-    env = HURRY | {"COUNTERSIGN_TWO_STEP_SEND": str(two_step).lower()}
-    whole = replace(plan(folder, Ports.pick()), worker=worker, extra_env=env)
+async def ground(folder: Path, worker: tuple[str, ...] = WORKER) -> AsyncIterator[tuple[Stack, Parts]]:
+    """Run the stack with two workers of a kind."""
+    whole = replace(plan(folder, Ports.pick()), worker=worker, extra_env=HURRY)
     async with Stack(whole) as stack:
         second = Part("worker-2", worker, says("worker ready"), stack.env, stack.folder)
         await stack.supervisor.start(second)

@@ -4,15 +4,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.history.v1 import HistoryEvent
 
 from workflows.failures import DID_NOT_SEND, REFUSED
-
-_SENT_ONCE: Final = frozenset({"send", "invite"})
-"""Steps that must not be repeated while it is unknown what became of them."""
 
 
 @dataclass
@@ -22,7 +19,7 @@ class Told:
     Args:
         ended: How it ended; None if it still runs.
         closed_at: When.
-        unknown_sends: How many sends and invitations ended without the workflow knowing what became of them.
+        unknown_sends: How many sends ended without the workflow knowing what became of them.
         reminds: How many steps reminded, or tried to.
         archivings: How many steps stored the archive.
         signalled: Ids of the events it was signalled, in that order.
@@ -59,11 +56,11 @@ class Told:
         if steps.get(completed.scheduled_event_id) == "archive" and _json(completed.result)["archive"]:
             self.archivings += 1
         failed = event.activity_task_failed_event_attributes
-        if steps.get(failed.scheduled_event_id) in _SENT_ONCE:
+        if steps.get(failed.scheduled_event_id) == "send":
             kind = failed.failure.application_failure_info.type
             self.unknown_sends += kind not in DID_NOT_SEND | REFUSED
         timed_out = event.activity_task_timed_out_event_attributes
-        self.unknown_sends += steps.get(timed_out.scheduled_event_id) in _SENT_ONCE
+        self.unknown_sends += steps.get(timed_out.scheduled_event_id) == "send"
 
     def _read_end(self, event: HistoryEvent) -> None:
         ended = None

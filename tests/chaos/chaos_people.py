@@ -75,11 +75,7 @@ class People:
     async def decide(self, reference: str) -> None:
         """Look at the provider, as an operator would, and decide for an agreement that waits."""
         found = await documents(self._sandbox, reference)
-        status = await agreement_status(reference, client=self._client)
-        if status.uncertain_invitations:
-            mailed = await unanswered(self._sandbox, found)
-            decision = Resolution(action="keep" if mailed else "send_again")
-        elif found:
+        if found:
             decision = Resolution(action="adopt", document_id=found[0]["id"])
         elif self._orders[reference].wish == "sign":
             decision = Resolution(action="send_again")
@@ -134,16 +130,6 @@ async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
     """List the addresses that were e-mailed a link to sign a document, in a request or in a reminder."""
     found = await sandbox.call("GET", f"/_sandbox/emails?document={document_id}")
     return {each["address"] for each in found["emails"] if each["kind"] in {"signature_request", "reminder"}}
-
-
-async def unanswered(sandbox: Sandbox, found: list[dict[str, Any]]) -> int:
-    """Count who was asked to sign one of these documents, and has not."""
-    count = 0
-    for document in found:
-        mailed = await asked(sandbox, document["id"])
-        people = document["recipients"]
-        count += sum(each["status"] != "completed" and each["email"] in mailed for each in people)
-    return count
 
 
 async def documents(sandbox: Sandbox, reference: str = "") -> list[dict[str, Any]]:

@@ -34,8 +34,8 @@ def sent_once(evidence: Evidence) -> Iterator[str]:
 def ends_or_waits(evidence: Evidence) -> Iterator[str]:
     """Rule 2: every agreement ends, or waits visibly for a person.
 
-    Only those wait whose send, or invitation, left no evidence: its outcome was lost, and the provider's
-    ledger holds no document, or no e-mail.
+    Only those wait whose send left no evidence: its outcome was lost, and the provider's ledger holds no
+    document.
     """
     for case in evidence.cases:
         if case.ended is None and not case.waited:

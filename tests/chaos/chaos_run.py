@@ -69,7 +69,7 @@ async def run(
     say: Callable[[str], None] = lambda _line: None,
 ) -> Report:
     """Play a schedule on a stack of its own and judge what came of it."""
-    async with ground(folder, worker, two_step=schedule.two_step) as (stack, parts):
+    async with ground(folder, worker) as (stack, parts):
         client = await connect(environment=stack.env)
         people = People(client, stack.sandbox, schedule)
         async with asyncio.TaskGroup() as background:
@@ -135,7 +135,7 @@ async def _settle(stack: Stack, client: Client) -> dict[str, int]:
         async with asyncio.timeout(DRAIN_SECONDS):
             while await references(client, RUNNING) != await references(client, WAITING):  # noqa: ASYNC110  # so
                 await asyncio.sleep(_GLANCE)
-    return await shown(stack, client, await references(client, WAITING))
+    return await shown(stack, await references(client, WAITING))
 
 
 async def _until_over(client: Client) -> None:
@@ -186,7 +186,6 @@ async def _main(options: argparse.Namespace) -> int:
         kills=options.kills,
         freezes=options.freezes,
         seconds=options.seconds,
-        two_step=options.two_step,
     )
     folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     console.print(f"chaos: seed {schedule.seed}, {options.seconds:g} s of it; everything is kept in {folder}")
@@ -209,7 +208,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--freezes", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=600, help="how long things go wrong")
-    parser.add_argument("--two-step", action="store_true", help="with signers invited apart from the send")
     parser.add_argument("--naive", action="store_true", help="with a worker that repeats sends blindly")
     parser.add_argument("--folder", type=Path, help="where everything is kept")
     getLogger(CORE).setLevel("CRITICAL")  # that connections break is no news

@@ -26,11 +26,8 @@ CALLS: Final = {
 }
 """Every call to the provider that an agreement makes, and about how often it does."""
 
-INVITE: Final = ("POST", "/turbosign/documents/*/resend-email")
-"""Made by the two-step send alone, once for each of the two signers."""
-
 LOST_SENDS: Final = 1 / 6
-"""At most so many sends are hit: one whose work was never done must wait for a person. So for invitations."""
+"""At most so many sends are hit: one whose work was never done must wait for a person."""
 
 _LOST: Final[tuple[dict[str, Any], ...]] = (
     {"do": "status", "status": 500},
@@ -109,7 +106,6 @@ class Schedule:
         orders: The agreements, in their order.
         blows: What happens to the parts, in its order.
         faults: The sandbox's script.
-        two_step: Whether signers are invited apart from the send.
     """
 
     seed: int
@@ -117,12 +113,9 @@ class Schedule:
     orders: tuple[Order, ...]
     blows: tuple[Blow, ...]
     faults: dict[str, Any]
-    two_step: bool = False
 
 
-def draw(
-    seed: int, *, agreements: int, kills: int, freezes: int, seconds: float, two_step: bool = False
-) -> Schedule:
+def draw(seed: int, *, agreements: int, kills: int, freezes: int, seconds: float) -> Schedule:
     """Draw a schedule: the same for the same arguments."""
     dice = random.Random(seed)
     blows = [_blow(dice, "kill", seconds) for _ in range(kills)]
@@ -132,14 +125,8 @@ def draw(
         seconds=seconds,
         orders=tuple(_order(dice, number, agreements, seconds) for number in range(agreements)),
         blows=tuple(sorted(blows, key=lambda blow: blow.at)),
-        faults=_faults(dice, seed, agreements, calls(two_step=two_step)),
-        two_step=two_step,
+        faults=_faults(dice, seed, agreements),
     )
-
-
-def calls(*, two_step: bool) -> dict[tuple[str, str], float]:
-    """List the calls that agreements make, and about how often each does."""
-    return CALLS | ({INVITE: 2.0} if two_step else {})
 
 
 def _blow(dice: random.Random, do: Literal["kill", "freeze"], seconds: float) -> Blow:
@@ -160,19 +147,16 @@ def _order(dice: random.Random, number: int, agreements: int, seconds: float) ->
     )
 
 
-def _faults(
-    dice: random.Random, seed: int, agreements: int, often: dict[tuple[str, str], float]
-) -> dict[str, Any]:
+def _faults(dice: random.Random, seed: int, agreements: int) -> dict[str, Any]:
     """Script every fault of every call, each at some call that the dice choose, and some webhooks' faults.
 
     A short run makes too few calls to meet them all.
     """
     rules: list[dict[str, Any]] = []
-    for call, times_each in often.items():
+    for call, times_each in CALLS.items():
         chosen = dice.sample(faults_of(call), len(faults_of(call)))
-        is_sent_once = call in {SEND, INVITE}
-        limit = int(agreements * LOST_SENDS) if is_sent_once else agreements // 2
-        times = max(1, limit // len(chosen)) if is_sent_once else 1
+        limit = int(agreements * LOST_SENDS) if call == SEND else agreements // 2
+        times = max(1, limit // len(chosen)) if call == SEND else 1
         skips = max(1, int(agreements * times_each * 0.7))
         rules += [_rule(call, fault, times, dice.randrange(skips)) for fault in chosen[:limit]]
     webhooks = [{"probability": 0.03, "times": None, **fault} for fault in WEBHOOK_FAULTS]

@@ -60,7 +60,7 @@ async def test_the_ledger_shows_a_document_that_the_workflow_overlooked(scene: S
     await scene.office.sandbox.call("PUT", "/_sandbox/faults", faults)
     handle = await scene.office.start(agreement)
     await scene.office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
-    found = await shown(scene.stack, scene.office.client, {agreement.reference})
+    found = await shown(scene.stack, {agreement.reference})
     assert found == {agreement.reference: 1}
     (document_id,) = await scene.office.documents_of(agreement)
     await scene.office.resolve(handle, "adopt", document_id)

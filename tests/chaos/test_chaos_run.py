@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.chaos_ground import NAIVE_WORKER
 from tests.chaos.chaos_run import run
-from tests.chaos.chaos_schedule import INVITE, SEND, coverage, draw
+from tests.chaos.chaos_schedule import SEND, coverage, draw
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 
@@ -19,16 +19,6 @@ async def test_nothing_is_sent_twice_and_nothing_is_lost(tmp_path: Path) -> None
     assert report.done == {"kill": 8, "freeze": 3}
     assert coverage(report.faults)[" ".join(SEND)][2] >= 2
     assert len(report.evidence.cases) == 24
-
-
-async def test_no_signer_is_invited_twice_where_inviting_is_a_step_of_its_own(tmp_path: Path) -> None:
-    schedule = draw(21, agreements=18, kills=6, freezes=2, seconds=10, two_step=True)
-    report = await run(schedule, tmp_path, say=print)
-    assert report.is_clean, (schedule.seed, report.violations)
-    assert coverage(report.faults)[" ".join(INVITE)][2] >= 2
-    completed = [case for case in report.evidence.cases if case.ended == "completed"]
-    assert len(completed) >= 12
-    assert all(any(each.invited for each in case.documents) for case in completed)
 
 
 async def test_the_harness_can_tell_a_worker_that_repeats_sends(tmp_path: Path) -> None:

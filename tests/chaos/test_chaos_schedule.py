@@ -9,7 +9,7 @@ import pytest
 
 import worker
 from countersign.sandbox.fault_rules import Script
-from tests.chaos.chaos_schedule import INVITE, PARTS, SEND, calls, coverage, draw, faults_of, unmet
+from tests.chaos.chaos_schedule import CALLS, PARTS, SEND, coverage, draw, faults_of, unmet
 
 SIZE: dict[str, Any] = {"agreements": 100, "kills": 50, "freezes": 10}
 
@@ -29,13 +29,11 @@ def test_everything_happens_within_the_time() -> None:
     assert max(moments) <= 60
 
 
-@pytest.mark.parametrize("two_step", [False, True])
-def test_a_long_run_lets_every_call_meet_every_fault_before_and_after_its_work(two_step: bool) -> None:  # noqa: FBT001  # a parameter
-    schedule = draw(7, seconds=60, two_step=two_step, **(SIZE | {"agreements": 500}))
+def test_a_long_run_lets_every_call_meet_every_fault_before_and_after_its_work() -> None:
+    schedule = draw(7, seconds=60, **(SIZE | {"agreements": 500}))
     script = Script.model_validate(schedule.faults)
     met = Counter((rule.method, rule.path) for rule in script.api)
-    assert met == {call: len(faults_of(call)) for call in calls(two_step=two_step)}
-    assert (INVITE in met) == two_step
+    assert met == {call: len(faults_of(call)) for call in CALLS}
     assert {rule.at for rule in script.api} == {"before", "after", "late"}
 
 
@@ -47,7 +45,6 @@ def test_every_call_of_every_step_is_among_them() -> None:
         "create_deliverable": ("POST", "/v1/deliverable"),
         "find_deliverables": ("GET", "/v1/deliverable"),
         "prepare_for_signing": SEND,
-        "resend_email": INVITE,
         "document_recipients": ("GET", "/turbosign/documents/*/recipients"),
         "void_document": ("POST", "/turbosign/documents/*/void"),
         "send_reminder": ("POST", "/turbosign/documents/*/send-reminder"),
@@ -57,7 +54,7 @@ def test_every_call_of_every_step_is_among_them() -> None:
         "webhooks": ("GET", "/api/webhooks/signature/deliveries"),
     }
     assert used == set(calls_of)
-    assert set(calls(two_step=True)) == set(calls_of.values())
+    assert set(CALLS) == set(calls_of.values())
 
 
 def test_more_documents_are_taken_back_than_there_are_faults_of_voiding() -> None:

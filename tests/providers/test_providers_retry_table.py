@@ -126,7 +126,6 @@ class TestPolicies:
     def test_what_may_have_gone_out_is_not_tried_again(self) -> None:
         assert policies.SEND.retry.maximum_attempts == 1
         assert policies.REMIND.retry.maximum_attempts == 1
-        assert policies.INVITE.retry.maximum_attempts == 1
 
     def test_held_work_has_a_week_at_least(self) -> None:
         provider_steps = [each for each in vars(policies).values() if isinstance(each, policies.Policy)]
@@ -140,7 +139,6 @@ class TestPolicies:
         assert policies.SEND.attempt > write
         assert policies.VOID.attempt > write
         assert policies.REMIND.attempt > write
-        assert policies.INVITE.attempt > write
         assert policies.GENERATE.attempt > 2 * read + write
         assert policies.LOOK.attempt > read
         assert policies.IDENTIFY.attempt > read

@@ -49,7 +49,6 @@ VARIABLES: Final = {
 ADA: Final = Signer(name="Ada Lovelace", email="ada@example.com")
 GRACE: Final = Signer(name="Grace Hopper", email="grace@example.com")
 SEND: Final = "/turbosign/single/prepare-for-signing"
-INVITE: Final = "/turbosign/documents/*/resend-email"
 
 
 def an_agreement(**changes: Any) -> AgreementInput:

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from tests.workflows.office import INVITE, SEND, Handle, Office, an_agreement
+from tests.workflows.office import SEND, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import ReminderPlan, Stage, TemplateSource, VoidRequest, WaitingFor
 
@@ -63,23 +63,6 @@ async def reminded(office: Office) -> Handle:
     handle = await office.start(an_agreement(reminders=plan))
     document_id = await office.sent(handle)
     await office.skip(handle, timedelta(hours=3))
-    await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
-    return handle
-
-
-async def invited_apart(office: Office) -> Handle:
-    """Each signer is invited in a step of its own; the first invitation's answer is lost."""
-    await office.break_call(INVITE, "drop", at="after")
-    handle = await office.start()
-    document_id = await office.sent(handle)
-    await office.skip(handle, timedelta(minutes=2))
-    ada, _ = await office.sandbox.recipient_ids(document_id)
-    await office.sandbox.sign(document_id, ada)
-    await office.tell(handle, "recipient_signed", document_id, recipient_id=ada)
-    await office.eventually(
-        lambda: handle.query(AgreementWorkflow.timeline), lambda told: told[-1].what == "invited"
-    )
     await office.sign_all(document_id)
     await office.tell(handle, "completed", document_id)
     return handle
@@ -167,7 +150,6 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         finalization_failed,
         happy,
         held_back,
-        invited_apart,
         needs_attention,
         polled,
         refused,
@@ -176,6 +158,3 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         voided,
     )
 }
-
-SETTINGS: Final[dict[str, dict[str, Any]]] = {invited_apart.__name__: {"two_step_send": True}}
-"""What a branch needs other than the defaults."""

@@ -51,7 +51,6 @@ def test_signers_are_told_by_what_they_did() -> None:
     [
         (Stage.SENDING, {}, ["--adopt DOCUMENT", "--send-again", "--abandon"]),
         (Stage.AWAITING_SIGNATURES, {"candidates": ("other",)}, ["--keep", "--abandon"]),
-        (Stage.AWAITING_SIGNATURES, {"uncertain_invitations": 1}, ["--keep", "--send-again", "--abandon"]),
         (Stage.FINALIZATION_FAILED, {}, ["--abandon"]),
         (Stage.ARCHIVING, {}, []),
     ],

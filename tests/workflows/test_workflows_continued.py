@@ -7,10 +7,9 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
 from countersign.local.sandbox import Sandbox
-from tests.workflows.office import Handle, an_agreement, open_office, steps_of
+from tests.workflows.office import Handle, an_agreement, open_office
 from workflows import progress
 from workflows.facts import AgreementFacts
-from workflows.invitations import Invitations
 from workflows.messages import Continued, Outcome, ReminderPlan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,14 +25,6 @@ CONTINUED = Continued(
     sends=3,
     dismissed=frozenset({"a-twin"}),
     last_error="a reminder failed",
-    invitations=Invitations(
-        apart=True,
-        attempts=2,
-        invited=frozenset({"r1"}),
-        doubtful=frozenset({"r2"}),
-        turn=frozenset({"r2"}),
-        since=NOW,
-    ),
 )
 OF_ONE_MOMENT = {
     "stage": "an agreement continues only while it awaits signatures, or their finalisation: shown anew",
@@ -75,7 +66,7 @@ async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
 ) -> None:
     plan = ReminderPlan(after=timedelta(hours=1), every=timedelta(days=1), at_most=3)
     agreement = an_agreement(reminders=plan, deadline=datetime.now(UTC) + timedelta(days=30))
-    async with open_office(client, time_skipper, sandbox, tmp_path, two_step_send=True) as office:
+    async with open_office(client, time_skipper, sandbox, tmp_path) as office:
         handle = await office.start(agreement)
         document_id = await office.sent(handle)
         await office.skip(handle, timedelta(hours=2))
@@ -86,11 +77,6 @@ async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
         await office.eventually(lambda: run_of(handle), lambda run: run != first_run)
         after = await office.status(handle)
         assert after == before
-        ada, _ = await office.sandbox.recipient_ids(document_id)
-        await office.sandbox.sign(document_id, ada)
-        await office.tell(handle, "recipient_signed", document_id, recipient_id=ada)
-        await office.eventually(lambda: steps_of(handle), lambda steps: "invite" in steps)
-        assert (await steps_of(handle)).count("invite") == 1  # of the second signer: the first was before
         await office.skip(handle, timedelta(days=7))
         await office.until(handle, lambda status: status.reminders == plan.at_most)
         await office.skip(handle, timedelta(days=30))

@@ -17,7 +17,7 @@ from countersign.local.sandbox import Sandbox
 from tests.workflows.amended import AmendedWorkflow, CarelessWorkflow
 from tests.workflows.office import Office, open_office
 from tests.workflows.reordered import ReorderedWorkflow
-from tests.workflows.scenarios import SCENARIOS, SETTINGS
+from tests.workflows.scenarios import SCENARIOS
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import AgreementResult
@@ -62,7 +62,7 @@ async def test_every_branch_replays(
     name: str,
     record_histories: bool,
 ) -> None:
-    async with open_office(client, time_skipper, sandbox, tmp_path, **SETTINGS.get(name, {})) as office:
+    async with open_office(client, time_skipper, sandbox, tmp_path) as office:
         handle = await SCENARIOS[name](office)
         try:
             await office.result(handle)
@@ -97,7 +97,6 @@ BRANCHES: dict[str, tuple[str, set[str]]] = {
     "finalization_failed": ("completed, known by poll", {"archive"}),
     "happy": ("completed, known by webhook", {"archive"}),
     "held_back": ("completed, known by webhook", {"archive"}),
-    "invited_apart": ("completed, known by webhook", {"invite", "archive"}),
     "needs_attention": ("completed, known by webhook", {"search", "archive"}),
     "polled": ("completed, known by poll", {"archive"}),
     "reconciled": ("completed, known by webhook", {"search", "identify", "archive"}),

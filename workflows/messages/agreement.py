@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from workflows.invitations import Invitations
 from workflows.messages.message import Message
 from workflows.messages.signers import Sender, SignatureField, Signer
 from workflows.messages.sources import Source
@@ -34,7 +33,6 @@ class Continued(Message):
         sends: How many times sending was tried.
         dismissed: Other documents with our marker that a person has dealt with.
         last_error: The last failure of a step, for the card.
-        invitations: Who was invited, where that is a step of its own.
     """
 
     progress: Progress
@@ -48,7 +46,6 @@ class Continued(Message):
     sends: int
     dismissed: frozenset[str]
     last_error: str | None = None
-    invitations: Invitations = Invitations()
 
 
 class AgreementInput(Message):

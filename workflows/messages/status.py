@@ -40,8 +40,6 @@ class AgreementStatus(Message):
         last_error: The last failure of a step that was not simply tried again, with its time.
         reminders: How many reminders went out.
         ignored: How many events were recorded and not applied.
-        uncertain_invitations: Of how many signers a person must say whether they were e-mailed, where
-            inviting is a step of its own.
         result: How it ended, if it has.
     """
 
@@ -64,5 +62,4 @@ class AgreementStatus(Message):
     last_error: str | None = None
     reminders: int = 0
     ignored: int = 0
-    uncertain_invitations: int = 0
     result: AgreementResult | None = None

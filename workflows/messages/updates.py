@@ -23,9 +23,7 @@ class Resolution(Message):
     Args:
         action: While it is unknown whether a send went out: `adopt` the document `document_id`, `send_again`,
             or `abandon` the agreement. When another document carries our marker, or finalisation failed:
-            `keep` the agreement as it is, the other document having been dealt with, or `abandon` it. While
-            it is unknown whether signers were invited: `keep` it, they were; `send_again`, they were not; or
-            `abandon` it.
+            `keep` the agreement as it is, the other document having been dealt with, or `abandon` it.
         document_id: The document to adopt.
     """
 

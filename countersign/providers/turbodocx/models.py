@@ -110,13 +110,6 @@ class DocumentStatus(Wire):
     expires_at: str | None = None
 
 
-class RecipientDelivery(Wire):
-    """What the provider has e-mailed to a recipient; `total_sent` counts reminders, too."""
-
-    first_sent_on: str | None = None
-    total_sent: int | None = None
-
-
 class DocumentRecipient(Wire):
     """A recipient's progress: `status` is pending, viewed or completed."""
 
@@ -127,12 +120,6 @@ class DocumentRecipient(Wire):
     effective_status: Status = ""
     signed_on: str | None = None
     signing_order: int | None = None
-    delivery: RecipientDelivery | None = None
-
-    @property
-    def was_mailed(self) -> bool:
-        """Whether the provider says that it has e-mailed them."""
-        return self.delivery is not None and bool(self.delivery.first_sent_on or self.delivery.total_sent)
 
 
 class Document(Wire):
