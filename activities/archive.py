@@ -55,17 +55,20 @@ class ArchiveActivities:
         if observation.status != EventKind.COMPLETED:
             return ArchiveOutcome(observation=observation)
         try:
-            return ArchiveOutcome(observation=observation, archive=await self._store_all(task, pulse))
+            archive = await self._store_all(task, observation, pulse)
+            return ArchiveOutcome(observation=observation, archive=archive)
         except ProviderError as error:
             raise _failed(str(error), observation, like=to_application_error(error)) from None
         except (StorageError, NotAPdfError) as error:
             raise _failed(str(error), observation) from None
 
-    async def _store_all(self, task: ArchiveInput, pulse: Pulse) -> Archive:
+    async def _store_all(self, task: ArchiveInput, observation: Observation, pulse: Pulse) -> Archive:
         document = await self._document(task, pulse)
         pulse.beat()
         audit_trail = await self._evidence(self._keys.audit_trail(task.reference), await self._audit(task))
-        timeline = await self._evidence(self._keys.timeline(task.reference), _timeline(task, document))
+        timeline = await self._evidence(
+            self._keys.timeline(task.reference), _timeline(task, observation, document)
+        )
         return Archive(document=_stored(document), audit_trail=audit_trail, timeline=timeline)
 
     async def _document(self, task: ArchiveInput, pulse: Pulse) -> StoredFile:
@@ -91,12 +94,12 @@ class ArchiveActivities:
         return _stored(await put(self._store, key, text.encode()))
 
 
-def _timeline(task: ArchiveInput, document: StoredFile) -> dict[str, Any]:
+def _timeline(task: ArchiveInput, observation: Observation, document: StoredFile) -> dict[str, Any]:
     return {
         "reference": task.reference,
         "document_id": task.document_id,
         "sha256": document.sha256,
-        "signers": len(task.signers),
+        "signers": len(observation.recipients),
         "timeline": written_out(task.timeline),
     }
 

@@ -68,9 +68,7 @@ async def _run(state: AgreementState, policy: Policy) -> ArchiveOutcome:
         ArchiveActivities.archive,
         ArchiveInput(
             reference=state.agreement.reference,
-            tag=state.tag,
             document_id=state.document(),
-            signers=state.agreement.signers,
             timeline=state.progress.timeline,
         ),
         **at_provider(policy, "confirm, download, check, store", pace=state.pace),

@@ -50,7 +50,6 @@ def _send(state: AgreementState, source: SendableSource) -> workflow.ActivityHan
             signers=agreement.signers,
             cc=agreement.cc,
             fields=agreement.fields,
-            deadline=agreement.deadline,
             number=state.sends,
         ),
         **at_provider(policies.SEND, f"send to {len(agreement.signers)} signers, once", pace=state.pace),

@@ -61,7 +61,6 @@ class SendInput(Message):
     signers: tuple[Signer, ...]
     cc: tuple[str, ...]
     fields: tuple[SignatureField, ...]
-    deadline: datetime | None
     number: int
 
 
@@ -124,9 +123,7 @@ class ArchiveInput(Message):
     """Confirm completion, then store the signed document with its evidence."""
 
     reference: str
-    tag: str
     document_id: str
-    signers: tuple[Signer, ...]
     timeline: tuple[TimelineEntry, ...]
 
 
