@@ -15,10 +15,8 @@ from turbodocx_sdk import Deliverable, TurboSign, TurboWebhooks
 from countersign.providers.errors import ContractBrokenError, OutcomeUnknownError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import (
-    Duration,
     Field,
     Recipient,
-    Schedule,
     SignatureRequest,
     UploadFile,
 )
@@ -47,7 +45,7 @@ def ours(**source: Any) -> SignatureRequest:
         description="Please sign",
         recipients=(
             Recipient(name="Ann", email="ann@example.com", signing_order=1),
-            Recipient(name="Bo", email="bo@example.com", signing_order=2, external_id="b-7"),
+            Recipient(name="Bo", email="bo@example.com", signing_order=2),
         ),
         fields=(
             Field(type="signature", recipient_email="ann@example.com", anchor="{S1}", width=200, height=40),
@@ -64,16 +62,6 @@ def ours(**source: Any) -> SignatureRequest:
         ),
         cc=("copy@example.com",),
         send_email=False,
-        schedule=Schedule(
-            reminders_enabled=True,
-            reminder_delay=Duration(3, "days"),
-            reminder_interval=Duration(12, "hours"),
-            max_reminders=0,
-            expiration_enabled=True,
-            expire_after=Duration(30, "days"),
-            expiration_warning=Duration(0, "days"),
-            expiration_warning_interval=Duration(1, "days"),
-        ),
         **_SENDER,
         **source,
     )
@@ -83,7 +71,7 @@ def theirs(**source: Any) -> Awaitable[object]:
     return TurboSign.send_signature(
         [
             {"name": "Ann", "email": "ann@example.com", "signingOrder": 1},
-            {"name": "Bo", "email": "bo@example.com", "signingOrder": 2, "externalId": "b-7"},
+            {"name": "Bo", "email": "bo@example.com", "signingOrder": 2},
         ],
         [
             {
@@ -110,14 +98,6 @@ def theirs(**source: Any) -> Awaitable[object]:
         document_description="Please sign",
         cc_emails=["copy@example.com"],
         send_email=False,
-        reminders_enabled=True,
-        reminder_delay={"value": 3, "unit": "days"},
-        reminder_interval={"value": 12, "unit": "hours"},
-        max_reminders=0,
-        expiration_enabled=True,
-        expire_after={"value": 30, "unit": "days"},
-        expiration_warning={"value": 0, "unit": "days"},
-        expiration_warning_interval={"value": 1, "unit": "days"},
         **source,
     )
 
@@ -236,9 +216,6 @@ PAIRS: dict[str, Pair] = {
         lambda: TurboWebhooks.update_webhook(urls=["https://y.example"], is_active=False),
         HOOK | {"message": "updated"},
     ),
-    "webhook delete": Pair(
-        lambda it: it.webhooks.delete(), TurboWebhooks.delete_webhook, {"message": "Webhook deleted"}
-    ),
     "webhook regenerate": Pair(
         lambda it: it.webhooks.regenerate_secret(),
         TurboWebhooks.regenerate_webhook_secret,
@@ -255,16 +232,6 @@ PAIRS: dict[str, Pair] = {
             limit=100, offset=100, event_type="signature.document.sent"
         ),
         {"data": {"results": [], "totalRecords": 0}},
-    ),
-    "webhook replay": Pair(
-        lambda it: it.webhooks.replay("d-1"),
-        lambda: TurboWebhooks.replay_webhook_delivery("d-1"),
-        {"data": {"id": "d-2", "status": "pending"}, "message": "m"},
-    ),
-    "webhook stats": Pair(
-        lambda it: it.webhooks.stats(days=7),
-        lambda: TurboWebhooks.get_webhook_stats(days=7),
-        {"data": {"summary": {"totalDeliveries": 3, "successRate": 100}}},
     ),
 }
 

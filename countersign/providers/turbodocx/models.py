@@ -4,14 +4,10 @@ An answer without what its reader needs is refused by validation. Links and addr
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
-
-COMPLETED: Final = "completed"
-VOIDED: Final = "voided"
-EXPIRED: Final = "expired"
 
 
 def _empty_if_none(value: Any) -> Any:
@@ -92,7 +88,6 @@ class PreparedRecipient(Wire):
     id: Id
     name: Private = ""
     email: Private
-    signing_order: int | None = None
 
 
 class PreparedDocument(Wire):
@@ -104,10 +99,9 @@ class PreparedDocument(Wire):
 
 
 class DocumentStatus(Wire):
-    """Where a document is; `expires_at` is ISO 8601."""
+    """Where a document is."""
 
     status: Status
-    expires_at: str | None = None
 
 
 class DocumentRecipient(Wire):
@@ -117,9 +111,7 @@ class DocumentRecipient(Wire):
     name: Private = ""
     email: Private
     status: Status
-    effective_status: Status = ""
     signed_on: str | None = None
-    signing_order: int | None = None
 
 
 class Document(Wire):
@@ -129,8 +121,6 @@ class Document(Wire):
     name: Private
     status: Status
     created_on: str | None = None
-    sent_on: str | None = None
-    expires_at: str | None = None
 
 
 class DocumentRecipients(Wire):
@@ -151,7 +141,7 @@ class VoidedDocument(Wire):
     """A document that was voided."""
 
     id: str | None = None
-    status: Status = VOIDED
+    status: Status = "voided"
 
 
 class Reminder(Wire):
@@ -191,8 +181,6 @@ class Webhook(Wire):
     urls: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     is_active: bool = True
-    secret_exists: bool | None = None
-    available_events: Annotated[tuple[str, ...], BeforeValidator(_empty_if_none)] = ()
 
 
 class WebhookSecret(Wire):
@@ -209,7 +197,6 @@ class WebhookDelivery(Wire):
     event_type: str = ""
     url: Private = ""
     http_status: int | None = None
-    attempt_count: int = 0
     is_delivered: bool = False
     status: Status = ""
     created_on: str | None = None
@@ -220,25 +207,9 @@ class WebhookDeliveries(Wire):
     """A page of the delivery log, newest first."""
 
     results: tuple[WebhookDelivery, ...]
-    total_records: int = 0
 
 
 class WebhookTest(Wire):
     """What became of a test event, per address."""
 
     deliveries: Annotated[tuple[WebhookDelivery, ...], BeforeValidator(_empty_if_none)] = ()
-
-
-class WebhookTotals(Wire):
-    """Deliveries in a period."""
-
-    total_deliveries: int = 0
-    successful_deliveries: int = 0
-    failed_deliveries: int = 0
-    pending_retries: int = 0
-
-
-class WebhookStats(Wire):
-    """How deliveries went."""
-
-    summary: WebhookTotals = WebhookTotals()

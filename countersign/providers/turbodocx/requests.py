@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from countersign.providers.calls import FilePart
 
@@ -25,24 +25,16 @@ class Recipient:
         email: Where the invitation goes; unique within the request.
         signing_order: From 1; not with a role.
         role: The template's signer role.
-        external_id: The caller's own key, a selector for `signing_url`.
     """
 
     name: str = field(repr=False)
     email: str = field(repr=False)
     signing_order: int | None = None
     role: str | None = None
-    external_id: str | None = None
 
     def wire(self) -> dict[str, Any]:
         """Write it as the provider reads it."""
-        return _present(
-            name=self.name,
-            email=self.email,
-            signingOrder=self.signing_order,
-            role=self.role,
-            externalId=self.external_id,
-        )
+        return _present(name=self.name, email=self.email, signingOrder=self.signing_order, role=self.role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,41 +76,6 @@ class Field:
         return who | place
 
 
-@dataclass(frozen=True, slots=True)
-class Duration:
-    """A time as the provider counts it."""
-
-    value: int
-    unit: Literal["hours", "days"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """The provider's own reminders and expiry; None leaves each to the organisation's default."""
-
-    reminders_enabled: bool | None = None
-    reminder_delay: Duration | None = None
-    reminder_interval: Duration | None = None
-    max_reminders: int | None = None
-    expiration_enabled: bool | None = None
-    expire_after: Duration | None = None
-    expiration_warning: Duration | None = None
-    expiration_warning_interval: Duration | None = None
-
-    def wire(self) -> dict[str, Any]:
-        """Write it as the provider reads it: durations are JSON in a string, also inside JSON."""
-        return _present(
-            remindersEnabled=self.reminders_enabled,
-            maxReminders=self.max_reminders,
-            expirationEnabled=self.expiration_enabled,
-            reminderDelay=_duration(self.reminder_delay),
-            reminderInterval=_duration(self.reminder_interval),
-            expireAfter=_duration(self.expire_after),
-            expirationWarning=_duration(self.expiration_warning),
-            expirationWarningInterval=_duration(self.expiration_warning_interval),
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadFile:
     """A file to sign: its name with `.pdf`, `.docx` or `.pptx`, and its bytes."""
@@ -151,7 +108,6 @@ class SignatureRequest:
         description: A message to the recipients, at most 1,000 characters.
         cc: Who gets a copy.
         send_email: False to send no invitations; None leaves it to the provider, which sends them.
-        schedule: The provider's own reminders and expiry.
         deliverable_id: The source: a generated document.
         template_id: The source: a template with signer roles.
         file_link: The source: an https link.
@@ -169,7 +125,6 @@ class SignatureRequest:
     description: str | None = field(default=None, repr=False)
     cc: tuple[str, ...] = field(default=(), repr=False)
     send_email: bool | None = None
-    schedule: Schedule = Schedule()
     deliverable_id: str | None = None
     template_id: str | None = None
     file_link: str | None = field(default=None, repr=False)
@@ -191,7 +146,6 @@ class SignatureRequest:
             senderName=self.sender_name,
             ccEmails=json.dumps(list(self.cc)) if self.cc else None,
             sendEmail=self.send_email,
-            **self.schedule.wire(),
             fileLink=self.file_link,
             deliverableId=self.deliverable_id,
             templateId=self.template_id,
@@ -208,10 +162,6 @@ class SignatureRequest:
 def form(body: dict[str, Any]) -> dict[str, str]:
     """Write a body as the fields of a form: booleans and numbers as the provider reads them there."""
     return {key: value if isinstance(value, str) else json.dumps(value) for key, value in body.items()}
-
-
-def _duration(duration: Duration | None) -> str | None:
-    return None if duration is None else json.dumps({"value": duration.value, "unit": duration.unit})
 
 
 def _present(**values: Any) -> dict[str, Any]:

@@ -13,9 +13,7 @@ from countersign.providers.transport import Transport
 from countersign.providers.turbodocx.models import (
     Webhook,
     WebhookDeliveries,
-    WebhookDelivery,
     WebhookSecret,
-    WebhookStats,
     WebhookTest,
 )
 
@@ -63,10 +61,6 @@ class Subscription:
         body = {key: value for key, value in change.items() if value is not None}
         return await self._ask("webhook_update", "PATCH", "", _data(Webhook), body=body)
 
-    async def delete(self) -> None:
-        """Delete the subscription and its delivery log."""
-        await self._ask("webhook_delete", "DELETE", "", lambda _: None)
-
     async def regenerate_secret(self) -> WebhookSecret:
         """Make a new secret; the old one stops at once."""
         return await self._ask("webhook_regenerate", "POST", "/regenerate", _data(WebhookSecret))
@@ -90,16 +84,6 @@ class Subscription:
         return await self._ask(
             "webhook_deliveries", "GET", "/deliveries", _data(WebhookDeliveries), query=query
         )
-
-    async def replay(self, delivery_id: str) -> WebhookDelivery | None:
-        """Deliver a logged event again, to its own address; the new delivery, where the provider shows it."""
-        return await self._ask(
-            "webhook_replay", "POST", "/replay", _replayed, body={"deliveryId": delivery_id}
-        )
-
-    async def stats(self, *, days: int = 30) -> WebhookStats:
-        """Read how deliveries went over the last 1 to 365 days."""
-        return await self._ask("webhook_stats", "GET", "/stats", _data(WebhookStats), query={"days": days})
 
     async def _ask(
         self,
@@ -125,8 +109,3 @@ class Subscription:
 def _data(model: type[M]) -> Callable[[Any], M]:
     # Two revisions of the contract: some answers come bare, some as {"data": ...}
     return lambda body: model.model_validate(body.get("data", body))
-
-
-def _replayed(body: Any) -> WebhookDelivery | None:
-    data = body.get("data") or {}
-    return WebhookDelivery.model_validate(data) if "id" in data else None
