@@ -31,6 +31,7 @@ from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
+from countersign.eviction import EvictingRunner
 from countersign.listening import CannotListenError
 from countersign.observability import logging, tracing
 from countersign.observability.census import Census, Queue
@@ -88,18 +89,21 @@ def workflow_worker(
     """Build the worker of the workflows and of what touches only the store."""
     keys = StoreKeys(settings.environment, client.namespace)
     claims = ClaimActivities(store, keys, pace=settings.pace)
-    return Worker(
+    runner = EvictingRunner(workflow_runner())
+    worker = Worker(
         client,
         task_queue=settings.task_queue,
         workflows=[AgreementWorkflow],
         activities=[claims.claim, claims.release],
         interceptors=[InitiatorInterceptor()],
-        workflow_runner=workflow_runner(),
+        workflow_runner=runner,
         deployment_config=build,
         max_cached_workflows=settings.cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
     )
+    runner.evict_from(worker)
+    return worker
 
 
 def provider_worker(

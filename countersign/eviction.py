@@ -1,0 +1,107 @@
+"""Evict a cached workflow run that a query may have moved ahead of its workflow task.
+
+A query that reaches a worker without the run in its cache makes the SDK replay the history as it is then. If
+a workflow task is scheduled or started at that moment, the SDK applies its events too, answers, and keeps the
+run. When the task comes with further events, the run goes on from a state that no replay reaches: its history
+does not replay any more, and the agreement may hang. docs/reports/query_ahead_of_task has the report and a
+reproduction.
+
+Such a run has three signs. Its first activation was a replay. Exactly one workflow task was applied since.
+Its next query is one that the server sent by itself. The run is evicted before the answer is sent, so the
+next workflow task replays the history from its start. A run that was replayed for a real task has the same
+signs at its first query; its eviction costs one replay.
+
+This module alone uses private parts of the SDK: `Worker._bridge_worker`, the protobuf of activations, and the
+types that the abstract runner names.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from temporalio.bridge.proto.workflow_activation import WorkflowActivation
+from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
+from temporalio.converter import SerializationContext, StorageDriverStoreContext
+from temporalio.worker import (
+    Worker,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
+    WorkflowRunner,
+)
+from temporalio.worker._command_aware_visitor import CommandInfo
+from temporalio.workflow import Info
+from temporalio.workflow import _Definition as Definition
+
+LEGACY_QUERY: Final = "legacy_query"
+"""The query id that the SDK gives a query which the server sent without a workflow task."""
+
+
+class EvictingRunner(WorkflowRunner):
+    """Run workflows as another runner does, and evict a run after a query that may have moved it ahead.
+
+    Args:
+        runner: What runs the workflows.
+
+    Attributes:
+        evicted: How many runs were evicted.
+    """
+
+    def __init__(self, runner: WorkflowRunner) -> None:
+        self._runner = runner
+        self._worker: Worker | None = None
+        self.evicted = 0
+
+    def evict_from(self, worker: Worker) -> None:
+        """Name the worker to evict runs from. Until it is called, nothing is evicted."""
+        self._worker = worker
+
+    def prepare_workflow(self, defn: Definition) -> None:
+        """Prepare a workflow definition, once for each worker."""
+        self._runner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        """Create the instance of one run."""
+        return _WatchedInstance(self._runner.create_instance(det), self._evict)
+
+    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
+        """Pass on which exceptions fail a workflow."""
+        self._runner.set_worker_level_failure_exception_types(types)
+
+    def _evict(self, run_id: str) -> None:
+        if self._worker is not None:
+            self.evicted += 1
+            self._worker._bridge_worker.request_workflow_eviction(run_id)  # noqa: SLF001  # see the module
+
+
+class _WatchedInstance(WorkflowInstance):
+    """One run; it knows whether a query may have moved it ahead of its workflow task."""
+
+    def __init__(self, instance: WorkflowInstance, evict: Callable[[str], None]) -> None:
+        self._instance = instance
+        self._evict = evict
+        self._is_fresh: bool | None = None
+        self._applied: set[int] = set()
+
+    def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        if self._is_fresh is None:
+            self._is_fresh = act.is_replaying
+        queries = [job.query_workflow.query_id for job in act.jobs if job.HasField("query_workflow")]
+        if not act.is_replaying and not queries:
+            self._applied.add(act.history_length)
+        completion = self._instance.activate(act)
+        if self._is_fresh and LEGACY_QUERY in queries:
+            self._is_fresh = False
+            if len(self._applied) == 1:
+                self._evict(act.run_id)
+        return completion
+
+    def get_serialization_context(self, command_info: CommandInfo | None) -> SerializationContext | None:
+        return self._instance.get_serialization_context(command_info)
+
+    def get_external_store_context(self, command_info: CommandInfo | None) -> StorageDriverStoreContext:
+        return self._instance.get_external_store_context(command_info)
+
+    def get_info(self) -> Info:
+        return self._instance.get_info()
+
+    def get_thread_id(self) -> int | None:
+        return self._instance.get_thread_id()
