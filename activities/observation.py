@@ -1,5 +1,7 @@
 """The provider's answer about a document, as the workflow knows it."""
 
+from datetime import UTC, datetime
+
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.models import DocumentRecipient
 from workflows.progress import Observation, RecipientProgress
@@ -13,7 +15,9 @@ async def observe(client: TurboDocxClient, document_id: str) -> Observation:
     """
     found = await client.document_recipients(document_id)
     return Observation(
-        status=found.document.status, recipients=tuple(_progress(each) for each in found.recipients)
+        status=found.document.status,
+        recipients=tuple(_progress(each) for each in found.recipients),
+        at=datetime.now(UTC),
     )
 
 

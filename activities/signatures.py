@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -95,7 +96,7 @@ class SignatureActivities:
                 raise OutcomeUnknownError(
                     "prepare_for_signing: answered with other recipients", operation="prepare_for_signing"
                 )
-        return Sent(document_id=prepared.document_id, recipient_ids=recipient_ids)
+        return Sent(document_id=prepared.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
 
     @activity.defn
     async def identify(self, task: IdentifyInput) -> Sent:
@@ -113,7 +114,7 @@ class SignatureActivities:
             raise ApplicationError(
                 "the document carries another marker or other recipients", type=NOT_OURS, non_retryable=True
             )
-        return Sent(document_id=task.document_id, recipient_ids=recipient_ids)
+        return Sent(document_id=task.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
 
     @activity.defn
     async def search(self, task: SearchInput) -> SearchResult:

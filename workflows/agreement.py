@@ -81,7 +81,7 @@ class AgreementWorkflow:
 
     def _check(self) -> None:
         """Refuse what could not end well; our own starter has looked before, others may not have."""
-        if wrong := problems(self._state.agreement, workflow.info().start_time):
+        if wrong := problems(self._state.agreement, workflow.info().workflow_start_time):
             raise ApplicationError("; ".join(wrong), type=BAD_INPUT, non_retryable=True)
 
     def _show_start(self) -> None:

@@ -3,23 +3,26 @@
 Whatever wakes it, only the provider's own answer ends the wait.
 """
 
-from datetime import datetime
 from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from workflows import policies
-from workflows.alarm import Alarm
 from workflows.looking import look, plan_next_look
 from workflows.messages import Stage, WaitingFor
 from workflows.state import AgreementState
 from workflows.steps import at_provider
 from workflows.tasks import RemindInput
+from workflows.timer import Due, UpdatableTimer
 from workflows.voiding import expire, void
 
 with workflow.unsafe.imports_passed_through():
     from activities.signatures import SignatureActivities
+
+_LOOK: Final = "look at the provider"
+_REMINDER: Final = "reminder"
+_DEADLINE: Final = "deadline"
 
 HISTORY_LIMIT: Final = 2000
 """Events after which an agreement continues as new: far below the server's warning at 10,240."""
@@ -28,22 +31,29 @@ HISTORY_LIMIT: Final = 2000
 async def await_end(state: AgreementState) -> bool:
     """Wait until the provider confirms an end; False if it is time to continue as new first.
 
+    Each turn serves an event, a person's request or a timer that fired, and then waits for something new.
+    What is due is known by which timer fired, never by the clock: a replay may see another clock.
+
     Raises:
         EndedEarlyError: A person abandoned the agreement.
     """
     _go_on_waiting(state)
-    alarm = Alarm()
+    timer = UpdatableTimer()
     try:
-        if _is_called_for(state):  # by events that came before the document's id was known, too
-            await _serve(state, rung=False)
+        if state.progress.claimed:  # by events that came before the document's id was known, too
+            await _serve(state, None)
         while state.progress.ended is None:
             if _history_is_long(state):
                 return False
-            alarm.set(*_next_alarm(state))
-            await workflow.wait_condition(lambda: _has_news(state) or alarm.rings())
-            await _serve(state, rung=alarm.rings())
+            timer.set(_next_due(state))
+            await workflow.wait_condition(
+                lambda: _has_news(state) or state.deadline_passed or timer.fired is not None
+            )
+            if timer.fired is not None:
+                state.learn_time(timer.fired.at)
+            await _serve(state, timer.fired)
     finally:
-        alarm.cancel()
+        timer.cancel()
     return True
 
 
@@ -57,46 +67,37 @@ def _history_is_long(state: AgreementState) -> bool:
     return is_long and not _has_news(state) and workflow.all_handlers_finished()
 
 
-def _next_alarm(state: AgreementState) -> tuple[datetime, str]:
+def _next_due(state: AgreementState) -> Due:
     """Find what is due first: a look at the provider, a reminder, or the deadline."""
     if state.next_look_at is None:
         plan_next_look(state)
-    due = [(state.next_look_at, "look at the provider"), (state.next_reminder_at(), "reminder")]
-    due.append((state.agreement.deadline, "deadline"))
-    return min((moment, summary) for moment, summary in due if moment is not None)
+    due = [(state.next_look_at, _LOOK), (state.next_reminder_at(), _REMINDER)]
+    due.append((state.agreement.deadline, _DEADLINE))
+    return min(Due(at, purpose) for at, purpose in due if at is not None)
 
 
-async def _serve(state: AgreementState, *, rung: bool) -> None:
-    """Do the one thing that is most called for now."""
+async def _serve(state: AgreementState, fired: Due | None) -> None:
+    """Do the one thing that is most called for now.
+
+    Where the provider was asked in vain about an end that an event claimed, a timer goes first: else it would
+    be asked again and again.
+    """
     state.take_in()
+    purpose = fired.purpose if fired else None
+    is_reminder_due = state.remind_now or purpose == _REMINDER
+    is_claimed = bool(state.progress.claimed) and not (state.trouble and is_reminder_due)
     if state.resolution is not None:
         _obey(state)
     elif state.void_request is not None:
         await void(state, state.void_request.reason)
-    elif state.deadline_is_past():
+    elif state.deadline_passed or purpose == _DEADLINE:
         await expire(state)
-    elif _is_called_for(state) or (rung and _is_due(state.next_look_at)):
+    elif is_claimed or purpose == _LOOK:
         await look(state, by="webhook" if state.progress.claimed else "poll")
-    elif _reminder_is_due(state):
+    elif is_reminder_due:
         await _remind(state)
     if state.progress.ended is None:
         _go_on_waiting(state)
-
-
-def _is_called_for(state: AgreementState) -> bool:
-    """Whether to ask the provider now: an end was claimed.
-
-    Where it was asked in vain a reminder that is due goes first: it would ring again at once.
-    """
-    return bool(state.progress.claimed) and not (state.trouble and _reminder_is_due(state))
-
-
-def _reminder_is_due(state: AgreementState) -> bool:
-    return state.remind_now or _is_due(state.next_reminder_at())
-
-
-def _is_due(moment: datetime | None) -> bool:
-    return moment is not None and workflow.now() >= moment
 
 
 def _go_on_waiting(state: AgreementState) -> None:

@@ -41,6 +41,7 @@ class AgreementFacts:
         self.pace = carried.pace if carried else 1.0
         self.progress = carried.progress if carried else progress.Progress()
         self.sent_at: datetime | None = carried.sent_at if carried else None
+        self.known_time = (carried and carried.known_time) or workflow.info().workflow_start_time
         self.looks = carried.looks if carried else 0
         self.next_look_at: datetime | None = carried.next_look_at if carried else None
         self.reminders = carried.reminders if carried else 0
@@ -55,7 +56,7 @@ class AgreementFacts:
         self.trouble: str | None = None
         self.ended_by: ResolvedBy = "poll"
         self.reason: str | None = None
-        self.deadline_passed = False
+        self.deadline_passed = carried.deadline_passed if carried else False
         self.archive: Archive | None = None
         self.result: AgreementResult | None = None
         self.ended_at: datetime | None = None
@@ -97,10 +98,10 @@ class AgreementFacts:
         """Whether a person must decide what became of a send."""
         return self.stage is Stage.SENDING and self.waiting_for is WaitingFor.OPERATOR
 
-    def deadline_is_past(self) -> bool:
-        """Whether the deadline has passed, by the workflow's clock."""
-        deadline = self.agreement.deadline
-        return deadline is not None and workflow.now() >= deadline
+    def learn_time(self, at: datetime | None) -> None:
+        """Learn from a recorded time (a fired timer's, an activity result's) that it is at least so late."""
+        if at is not None:
+            self.known_time = max(self.known_time, at)
 
     def next_reminder_at(self) -> datetime | None:
         """When signers are due to be reminded next, by the agreement's plan."""
@@ -155,9 +156,11 @@ class AgreementFacts:
             pace=self.pace,
             stage_since=self.stage_since,
             sent_at=self.sent_at,
+            known_time=self.known_time,
             looks=self.looks,
             next_look_at=self.next_look_at,
             reminders=self.reminders,
+            deadline_passed=self.deadline_passed,
             sends=self.sends,
             dismissed=self.dismissed,
             last_error=self.last_error,

@@ -43,9 +43,12 @@ async def ask(state: AgreementState, *, by: ResolvedBy) -> None:
 
 
 def plan_next_look(state: AgreementState) -> None:
-    """Set when the provider is asked next, if nothing comes before: less and less often."""
+    """Set when the provider is asked next, if nothing comes before: less and less often.
+
+    The basis is a recorded time, so a replay plans the same.
+    """
     wait = schedule.until_next_look(state.looks)
     if state.progress.finalization_failed:
         wait = schedule.FINALIZATION_FAILED
     state.looks += 1
-    state.next_look_at = workflow.now() + state.paced(wait)
+    state.next_look_at = state.known_time + state.paced(wait)

@@ -63,10 +63,12 @@ class Observation(_Value):
     Args:
         status: The document's status, lower case.
         recipients: Each recipient's state.
+        at: When it said so, by the worker's clock.
     """
 
     status: str
     recipients: tuple[RecipientProgress, ...] = ()
+    at: datetime | None = None
 
 
 class Progress(_Value):

@@ -54,6 +54,8 @@ class AgreementState(AgreementFacts):
     def adopt(self, sent: Sent) -> None:
         """Learn which document is ours, then take in what was told about it before."""
         self.progress = progress.adopt(self.progress, sent.document_id, sent.recipient_ids)
+        self.learn_time(sent.at)
+        self.sent_at = sent.at or self.known_time
         self.take_in()
 
     def take_in(self) -> None:
@@ -93,6 +95,7 @@ class AgreementState(AgreementFacts):
     def observe(self, observation: progress.Observation, by: ResolvedBy) -> None:
         """Take in what the provider's API says; remember what made us ask if that was the end."""
         before = self.progress.ended
+        self.learn_time(observation.at)
         self.progress = progress.observe(self.progress, observation, workflow.now())
         if self.progress.ended and not before:
             self.ended_by = by

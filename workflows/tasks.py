@@ -65,10 +65,14 @@ class SendInput(Message):
 
 
 class Sent(Message):
-    """The provider's document and its recipients' ids, in the order of the agreement's signers."""
+    """The provider's document and its recipients' ids, in the order of the agreement's signers.
+
+    `at` is when the provider said so, by the worker's clock.
+    """
 
     document_id: str
     recipient_ids: tuple[str, ...]
+    at: datetime | None = None
 
 
 class IdentifyInput(Message):

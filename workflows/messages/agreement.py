@@ -27,9 +27,11 @@ class Continued(Message):
         pace: How many times faster than usual it waits, as claimed.
         stage_since: Since when it is in its stage.
         sent_at: When the provider accepted it.
+        known_time: The latest recorded time: the basis of what is planned next.
         looks: How many times the poll schedule was served since it was last reset.
         next_look_at: When it is polled next.
         reminders: How many reminders were asked for.
+        deadline_passed: Whether it is being voided because its deadline passed.
         sends: How many times sending was tried.
         dismissed: Other documents with our marker that a person has dealt with.
         last_error: The last failure of a step, for the card.
@@ -40,9 +42,11 @@ class Continued(Message):
     pace: float = 1
     stage_since: datetime | None = None
     sent_at: datetime
+    known_time: datetime | None = None
     looks: int
     next_look_at: datetime
     reminders: int
+    deadline_passed: bool = False
     sends: int
     dismissed: frozenset[str]
     last_error: str | None = None

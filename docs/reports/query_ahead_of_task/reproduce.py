@@ -17,6 +17,7 @@ import sys
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,15 +56,15 @@ class Counting:
         return self.signals
 
 
-async def work(address: str, cached: int, sticky: float) -> None:
+async def work(options: argparse.Namespace) -> None:
     """Run one worker until it is killed."""
     worker = Worker(
-        await Client.connect(address),
+        await Client.connect(options.worker),
         task_queue=TASK_QUEUE,
         workflows=[Counting],
         workflow_runner=UnsandboxedWorkflowRunner(),
-        max_cached_workflows=cached,
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=sticky),
+        max_cached_workflows=options.cached,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=options.sticky),
     )
     async with worker:
         print("ready", flush=True)
@@ -74,8 +75,7 @@ def spawn(address: str, options: argparse.Namespace) -> subprocess.Popen[str]:
     """Start a worker process and wait until it polls."""
     process = subprocess.Popen(
         [
-            sys.executable,
-            str(Path(__file__).resolve()),
+            *(sys.executable, options.script),
             *("--worker", address, "--cached", str(options.cached), "--sticky", str(options.sticky)),
         ],
         stdout=subprocess.PIPE,
@@ -160,8 +160,8 @@ def server_pid(address: str) -> int:
     return int(found.stdout.split()[0])
 
 
-def main() -> int:
-    """Read the options and run."""
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description="Show a cached run that a query moved ahead of its task.")
     parser.add_argument("--temporal", help="path to the Temporal CLI; downloaded if it is not given")
     parser.add_argument("--rounds", type=int, default=3)
@@ -170,9 +170,15 @@ def main() -> int:
     parser.add_argument("--sticky", type=float, default=5, help="sticky schedule-to-start time-out, seconds")
     parser.add_argument("--freeze-server", action="store_true", help="freeze the server after the signal")
     parser.add_argument("--worker", metavar="ADDRESS", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    parser.add_argument("--script", default=str(Path(__file__).resolve()), help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    """Run a worker or all rounds; return the exit code."""
+    options = read_options()
     if options.worker:
-        asyncio.run(work(options.worker, options.cached, options.sticky))
+        asyncio.run(work(options))
         return 0
     return asyncio.run(run(options))
 

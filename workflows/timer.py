@@ -1,0 +1,49 @@
+"""A durable timer that survives news: to wake up for an event must not cost another timer."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from temporalio import workflow
+
+_SOON: Final = timedelta(milliseconds=1)
+"""The shortest timer: what is due already is due by a timer in the history, never by the clock."""
+
+
+class Due(NamedTuple):
+    """What is due, and when. `purpose` is shown in the Temporal UI."""
+
+    at: datetime
+    purpose: str
+
+
+class UpdatableTimer:
+    """One durable timer at a time, kept while what it is for stays the same.
+
+    Whether it fired is in the history, so a replay finds the same. The clock only sets its length.
+    """
+
+    def __init__(self) -> None:
+        self._due: Due | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def set(self, due: Due | None) -> None:
+        """Fire for this instead of anything else; None stops it. To set the same again changes nothing."""
+        if due == self._due:
+            return
+        self.cancel()
+        self._due = due
+        if due is not None:
+            duration = max(due.at - workflow.now(), _SOON)
+            self._task = asyncio.create_task(workflow.sleep(duration, summary=due.purpose))
+
+    @property
+    def fired(self) -> Due | None:
+        """What the timer fired for, until it is set for something else; None while it runs."""
+        return self._due if self._task is not None and self._task.done() else None
+
+    def cancel(self) -> None:
+        """Stop the timer."""
+        if self._task is not None:
+            self._task.cancel()
+        self._due = self._task = None
