@@ -5,11 +5,12 @@ import hashlib
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
 from countersign.connection import data_converter
@@ -27,6 +28,7 @@ WAITING: Final = "NeedsAttention = true AND ExecutionStatus = 'Running'"
 RUNNING: Final = "ExecutionStatus = 'Running'"
 UNSENT: Final = "AgreementStage = 'generating' AND ExecutionStatus = 'Running'"
 _PAGE: Final = 100
+_QUERY: Final = timedelta(seconds=20)
 
 
 async def references(client: Client, query: str) -> set[str]:
@@ -164,7 +166,10 @@ async def _histories(client: Client) -> defaultdict[str, Told]:
     return found
 
 
-async def _recorded(client: Client, reference: str) -> tuple[str, ...]:
+async def _recorded(client: Client, reference: str) -> tuple[str, ...] | None:
     handle = client.get_workflow_handle(workflow_id(reference))
-    timeline = await handle.query(AgreementWorkflow.timeline)
+    try:
+        timeline = await handle.query(AgreementWorkflow.timeline, rpc_timeout=_QUERY)
+    except (RPCError, WorkflowQueryFailedError):
+        return None
     return tuple(entry.event_id for entry in timeline if entry.event_id)

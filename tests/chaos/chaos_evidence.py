@@ -49,7 +49,7 @@ class Case:
         archivings: How many steps stored the archive, by its history.
         accepted: Ids of events that the door accepted while it ran, by the provider's delivery log.
         signalled: Ids of events in its history, as often as they came.
-        recorded: Ids of events on its timeline, applied or ignored.
+        recorded: Ids of events on its timeline, applied or ignored; None if it does not answer.
         unreplayable: Why its history does not replay.
     """
 
@@ -65,7 +65,7 @@ class Case:
     archivings: int = 0
     accepted: tuple[str, ...] = ()
     signalled: tuple[str, ...] = ()
-    recorded: tuple[str, ...] = ()
+    recorded: tuple[str, ...] | None = ()
     unreplayable: str | None = None
 
 

@@ -1,12 +1,13 @@
 """The people of a chaos run: who orders agreements, who signs, who takes back, who decides at the end."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
 from commands.errors import RefusedError, UnreachableError
@@ -18,6 +19,7 @@ from tests.workflows.office import an_agreement
 from workflows.messages import ReminderPlan, Resolution
 
 _AGAIN: Final = 0.5
+_QUERY: Final = timedelta(seconds=15)
 _REMINDERS: Final = ReminderPlan(after=timedelta(seconds=3), every=timedelta(minutes=1), at_most=2)
 _REFUSED: Final = range(400, 500)
 
@@ -53,6 +55,7 @@ class People:
         self._orders = {order.reference: order for order in schedule.orders}
         self._signing: dict[str, asyncio.Task[None]] = {}
         self.started = 0
+        self.asked = 0
 
     async def order_all(self) -> None:
         """Start every agreement at its time, and take back those that nobody wants signed."""
@@ -82,6 +85,25 @@ class People:
         else:
             decision = Resolution(action="abandon")
         await insist(lambda: resolve_agreement(reference, decision, client=self._client))
+
+    async def ask_all(self, askers: int) -> None:
+        """Query random agreements without a pause, by so many at once; for ever.
+
+        A query may reach a worker ahead of the workflow task that it races with.
+        """
+        async with asyncio.TaskGroup() as group:
+            for number in range(askers):
+                group.create_task(self._ask(random.Random(f"{self._schedule.seed}-{number}")))
+
+    async def _ask(self, dice: random.Random) -> None:
+        while True:
+            started = self._schedule.orders[: self.started]
+            if started:
+                handle = self._client.get_workflow_handle(workflow_id(dice.choice(started).reference))
+                with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+                    await handle.query("status", rpc_timeout=_QUERY)
+                    self.asked += 1
+            await asyncio.sleep(0.02)
 
     async def _order(self, order: Order) -> None:
         await asyncio.sleep(order.at)

@@ -80,6 +80,9 @@ def events_count_once(evidence: Evidence) -> Iterator[str]:
     for case in evidence.cases:
         if lost := sorted(set(case.accepted) - set(case.signalled)):
             yield f"{case.reference}: accepted, and never signalled: {', '.join(lost)}"
+        if case.recorded is None:
+            yield f"{case.reference}: does not answer a query"
+            continue
         recorded = Counter(case.recorded)
         if wrong := sorted(each for each in set(case.signalled) if recorded[each] != 1):
             yield f"{case.reference}: signalled, and not recorded once: {', '.join(wrong)}"

@@ -35,6 +35,7 @@ from tests.chaos.chaos_ground import NAIVE_WORKER, WORKER, Parts, ground
 from tests.chaos.chaos_people import People
 from tests.chaos.chaos_rules import violations
 from tests.chaos.chaos_schedule import Blow, Schedule, coverage, draw, unmet
+from tests.chaos.chaos_starve import CannotStarveError, starve
 
 DRAIN_SECONDS: Final = 300.0
 """After so long of quiet whatever is not done counts as lost: 15 times the settle window."""
@@ -66,15 +67,25 @@ async def run(
     folder: Path,
     *,
     worker: tuple[str, ...] = WORKER,
+    queries: int = 0,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Report:
-    """Play a schedule on a stack of its own and judge what came of it."""
+    """Play a schedule on a stack of its own and judge what came of it.
+
+    Args:
+        schedule: What happens.
+        folder: Where everything is kept.
+        worker: What the two workers are started with.
+        queries: How many clients query without a pause until all has drained.
+        say: Reports progress.
+    """
     async with ground(folder, worker) as (stack, parts):
         client = await connect(environment=stack.env)
         people = People(client, stack.sandbox, schedule)
         async with asyncio.TaskGroup() as background:
             signers = background.create_task(people.sign_all())
             reporter = background.create_task(_tell(people, parts, client, say))
+            askers = background.create_task(people.ask_all(queries))
             script = await _break_everything(schedule, stack, client, parts, people)
             say("quiet")
             started = time.monotonic()
@@ -84,7 +95,8 @@ async def run(
                 await people.decide(reference)
             await _until_over(client)
             drained_in = time.monotonic() - started
-            say("drained; gathering the evidence")
+            askers.cancel()
+            say(f"drained after {people.asked} queries; gathering the evidence")
             evidence = await collect(stack, client, schedule, waited)
             signers.cancel()
             reporter.cancel()
@@ -186,11 +198,14 @@ async def _main(options: argparse.Namespace) -> int:
         kills=options.kills,
         freezes=options.freezes,
         seconds=options.seconds,
+        stutters=options.stutters,
     )
+    if options.cores is not None:
+        starve(options.cores)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     console.print(f"chaos: seed {schedule.seed}, {options.seconds:g} s of it; everything is kept in {folder}")
     worker = NAIVE_WORKER if options.naive else WORKER
-    report = await run(schedule, folder, worker=worker, say=console.print)
+    report = await run(schedule, folder, worker=worker, queries=options.queries, say=console.print)
     console.print(summary(report))
     for fault in unmet(report.faults):
         console.print(f"never met: {fault}", markup=False)
@@ -208,10 +223,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--freezes", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=600, help="how long things go wrong")
+    parser.add_argument("--stutters", type=int, default=60, help="how often Temporal is frozen for a moment")
+    parser.add_argument("--queries", type=int, default=6, help="how many clients query without a pause")
+    parser.add_argument("--cores", type=float, help="how many processor cores all of it gets; 0.5 starves it")
     parser.add_argument("--naive", action="store_true", help="with a worker that repeats sends blindly")
     parser.add_argument("--folder", type=Path, help="where everything is kept")
     getLogger(CORE).setLevel("CRITICAL")  # that connections break is no news
-    return entry.run(_main(parser.parse_args(arguments)))
+    try:
+        return entry.run(_main(parser.parse_args(arguments)))
+    except CannotStarveError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

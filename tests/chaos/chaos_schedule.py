@@ -115,11 +115,20 @@ class Schedule:
     faults: dict[str, Any]
 
 
-def draw(seed: int, *, agreements: int, kills: int, freezes: int, seconds: float) -> Schedule:
-    """Draw a schedule: the same for the same arguments."""
+def draw(
+    seed: int, *, agreements: int, kills: int, freezes: int, seconds: float, stutters: int = 0
+) -> Schedule:
+    """Draw a schedule: the same for the same arguments.
+
+    A stutter freezes the Temporal server for less than a second, so that some fall between the moment in
+    which it hands a task out and the moment in which it records that.
+    """
     dice = random.Random(seed)
     blows = [_blow(dice, "kill", seconds) for _ in range(kills)]
     blows += [_blow(dice, "freeze", seconds) for _ in range(freezes)]
+    blows += [
+        Blow(dice.uniform(1, seconds), "temporal", "freeze", dice.uniform(0.05, 0.8)) for _ in range(stutters)
+    ]
     return Schedule(
         seed=seed,
         seconds=seconds,

@@ -55,6 +55,7 @@ def test_a_run_without_a_fault_breaks_no_rule() -> None:
         ("events_count_once", replace(COMPLETED, signalled=("e1", "e3"))),
         ("events_count_once", replace(COMPLETED, recorded=("e1", "e2"))),
         ("events_count_once", replace(COMPLETED, recorded=("e1", "e2", "e2", "e3"))),
+        ("events_count_once", replace(COMPLETED, recorded=None)),
         ("replays", replace(COMPLETED, unreplayable="another activity was scheduled")),
         ("drains", replace(TAKEN_BACK, documents=(OPEN,))),
         ("drains", replace(ASKED, ended=None)),

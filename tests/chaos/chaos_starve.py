@@ -1,0 +1,34 @@
+"""Takes processor time away from a chaos run: a control group with a quota for all its processes."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+_PERIOD: Final = 100_000
+"""Microseconds; the kernel's own default."""
+_VERSION_1: Final = Path("/sys/fs/cgroup/cpu")
+_VERSION_2: Final = Path("/sys/fs/cgroup")
+
+
+class CannotStarveError(Exception):
+    """This machine lets nobody limit processor time."""
+
+
+def starve(cores: float) -> None:
+    """Give this process, and those it starts from now on, so many processor cores together.
+
+    Raises:
+        CannotStarveError: Control groups are not there, or not ours to change.
+    """
+    quota = int(cores * _PERIOD)
+    is_version_1 = (_VERSION_1 / "cpu.cfs_quota_us").exists() or (_VERSION_1 / "cgroup.procs").exists()
+    group = (_VERSION_1 if is_version_1 else _VERSION_2) / f"countersign-chaos-{os.getpid()}"
+    try:
+        group.mkdir()
+        if is_version_1:
+            (group / "cpu.cfs_quota_us").write_text(str(quota))
+        else:
+            (group / "cpu.max").write_text(f"{quota} {_PERIOD}")
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+    except OSError as error:
+        raise CannotStarveError(f"--cores needs a writable control group: {error}") from error
