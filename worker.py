@@ -35,7 +35,6 @@ from countersign.eviction import EvictingRunner
 from countersign.listening import CannotListenError
 from countersign.observability import logging, tracing
 from countersign.observability.census import Census, Queue
-from countersign.observability.initiator import InitiatorInterceptor
 from countersign.observability.monitor import serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
@@ -95,7 +94,6 @@ def workflow_worker(
         task_queue=settings.task_queue,
         workflows=[AgreementWorkflow],
         activities=[claims.claim, claims.release],
-        interceptors=[InitiatorInterceptor()],
         workflow_runner=runner,
         deployment_config=build,
         max_cached_workflows=settings.cached_workflows,
@@ -132,7 +130,6 @@ def provider_worker(
             signatures.remind,
             archive.archive,
         ],
-        interceptors=[InitiatorInterceptor()],
         tuner=tuner(provider.slots),
         deployment_config=build,
         max_task_queue_activities_per_second=_steps_per_second(provider.calls_per_second),

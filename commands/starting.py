@@ -20,7 +20,6 @@ from commands.reuse import StartedAgreement, failed_before_sending, find_former
 from commands.settings import load_settings
 from commands.telling import Tell, tell_nobody
 from countersign.observability.correlation import request_id
-from countersign.observability.whose import memo
 from countersign.reference import workflow_id
 from countersign.settings import CountersignSettings
 from workflows import attributes
@@ -121,7 +120,7 @@ async def _start(
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
         id_reuse_policy=reuse,
         static_summary=agreement.title,
-        memo=memo(agreement.initiated_by),
+        memo=_initiator(agreement),
         search_attributes=attributes.at_start(agreement.deadline),
         rpc_timeout=_RPC_TIMEOUT,
     )
@@ -153,4 +152,9 @@ async def _checked(
 def _about(agreement: AgreementInput) -> AbstractContextManager[None]:
     """Have log lines say which agreement they are about; its run is not known before it is started."""
     told = {"workflow_id": workflow_id(agreement.reference), "request_id": request_id()}
-    return bound_contextvars(**told, **memo(agreement.initiated_by))
+    return bound_contextvars(**told, **_initiator(agreement))
+
+
+def _initiator(agreement: AgreementInput) -> dict[str, str]:
+    """Return `initiated_by` for the memo and for log lines; empty if the input has none."""
+    return {} if agreement.initiated_by is None else {"initiated_by": agreement.initiated_by}

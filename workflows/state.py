@@ -67,6 +67,9 @@ class AgreementState(AgreementFacts):
         events, self.inbox = self.inbox, []
         for event in events:
             self.progress = progress.apply(self.progress, event)
+            self._log(
+                "event applied", event_id=event.event_id, kind=event.kind, document_id=event.document_id
+            )
 
     def take_resolution(self) -> tuple[Resolution, Sent | None]:
         """Take a person's decision up, with the document that it adopts.
@@ -107,14 +110,15 @@ class AgreementState(AgreementFacts):
             metrics.time_stage(self.stage, now - self.stage_since)
             self.stage_since = now
         if (stage, waiting_for) != (self.stage, self.waiting_for):
-            self._log_change(stage, waiting_for)
+            document_id = self.progress.document_id
+            self._log(f"agreement {stage}", stage=stage, waiting_for=waiting_for, document_id=document_id)
         self.stage = stage
         self.waiting_for = waiting_for
         self.show()
 
-    def _log_change(self, stage: Stage, waiting_for: WaitingFor) -> None:
-        told = {"stage": stage, "waiting_for": waiting_for, "document_id": self.progress.document_id}
-        workflow.logger.info("agreement %s", stage, extra=told)
+    def _log(self, message: str, **fields: str | None) -> None:
+        """Log a line with `initiated_by`; the logger adds the workflow's id and its run's."""
+        workflow.logger.info(message, extra={**fields, "initiated_by": self.agreement.initiated_by})
 
     def outcome(self) -> Outcome:
         """What became of the document, once it has ended."""

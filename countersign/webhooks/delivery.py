@@ -15,7 +15,6 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.events import EventKind, SignatureEvent
-from countersign.observability.whose import whose
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.routing import Routes
 from countersign.webhooks.verdict import Verdict
@@ -74,7 +73,7 @@ class Delivery:
             if _is_gone(error):
                 return Verdict.FORGOTTEN
             raise
-        bind_contextvars(**await whose(description))
+        bind_contextvars(run_id=description.run_id)
         document_id = description.typed_search_attributes.get(DOCUMENT_ID)
         stage = description.typed_search_attributes.get(STAGE)
         contradicts = event.kind in _ENDS and (event.kind == EventKind.COMPLETED) != (stage == "completed")

@@ -9,7 +9,6 @@ from typing import Final
 from countersign.events import SignatureEvent
 from countersign.observability.metrics import WEBHOOK_DELAY, WEBHOOKS
 from countersign.webhooks.dialect import Reading
-from countersign.webhooks.late_lines import LateLines
 from countersign.webhooks.verdict import Verdict
 
 _log = logging.getLogger(__name__)
@@ -23,14 +22,9 @@ _LEVELS: Final = {
 
 
 class Journal:
-    """Counts and logs verdicts; refusals, which strangers can cause at will, are logged once a second.
+    """Counts and logs verdicts; refusals, which strangers can cause at will, are logged once a second."""
 
-    Args:
-        late: Finds out whose signals' lines are; without it they are written as they are.
-    """
-
-    def __init__(self, late: LateLines | None = None) -> None:
-        self._late = late
+    def __init__(self) -> None:
         self._unlogged: Counter[tuple[str, Verdict]] = Counter()
         self._next_line: dict[tuple[str, Verdict], float] = {}
 
@@ -44,29 +38,17 @@ class Journal:
             seconds: How long the answer took.
         """
         count(dialect, verdict)
-        extra: dict[str, object] = {"dialect": dialect, "verdict": verdict.value}
-        extra["milliseconds"] = round(seconds * 1000, 1)
+        extra: dict[str, object] = {
+            "dialect": dialect,
+            "verdict": verdict.value,
+            "milliseconds": round(seconds * 1000, 1),
+        }
         if reading is not None:
             event = reading.event
             extra |= {"event_id": event.event_id, "kind": event.kind, "document_id": event.document_id}
             if verdict is Verdict.SIGNALLED and (delay := _delay(event)) is not None:
                 WEBHOOK_DELAY.labels(dialect=dialect).observe(delay)
-
-        level = _LEVELS.get(verdict, logging.INFO)
-        if not _log.isEnabledFor(level):
-            return
-        record = _log.makeRecord(  # at the time of the answer, whenever the line is written
-            _log.name, level, __file__, 0, "webhook %s", (verdict.value,), None, "accepted", extra
-        )
-
-        def write(more: dict[str, str]) -> None:
-            record.__dict__.update(more)
-            _log.handle(record)
-
-        if self._late is not None and verdict is Verdict.SIGNALLED:
-            self._late.add(write)
-        else:
-            write({})
+        _log.log(_LEVELS.get(verdict, logging.INFO), "webhook %s", verdict.value, extra=extra)
 
     def refused(self, dialect: str, verdict: Verdict, *, caller: str | None = None) -> None:
         """Note a refusal.

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import ssl
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,6 @@ class Server(uvicorn.Server):
         connection_limit: Connections at once.
         certificate: Speak TLS with it.
         on_start: Called with the door's own URL once it answers.
-        on_stop: Called when the last answer is out.
     """
 
     def __init__(
@@ -72,7 +71,6 @@ class Server(uvicorn.Server):
         connection_limit: int,
         certificate: Certificate | None = None,
         on_start: Callable[[str], None] = lambda _url: None,
-        on_stop: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -92,7 +90,6 @@ class Server(uvicorn.Server):
         self._connection_limit = connection_limit
         self._tls = certificate.context() if certificate else None
         self._on_start = on_start
-        self._on_stop = on_stop
 
     async def startup(self, sockets: list[socket] | None = None) -> None:  # noqa: ARG002 (uvicorn's interface)
         """Listen.
@@ -117,12 +114,6 @@ class Server(uvicorn.Server):
         scheme = "http" if self._tls is None else "https"
         shown = f"[{host}]" if ":" in host else host
         self._on_start(f"{scheme}://{shown}:{server.sockets[0].getsockname()[1]}")
-
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Finish what is in flight, then what the answers left to do."""
-        await super().shutdown(sockets)
-        if self._on_stop is not None:
-            await self._on_stop()
 
     def _protocol(self) -> DoorProtocol:
         return DoorProtocol(

@@ -11,7 +11,6 @@ from countersign.webhooks.app import Door, create_app
 from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.journal import Journal
-from countersign.webhooks.late_lines import LateLines
 from countersign.webhooks.providers import open_endpoints
 from countersign.webhooks.routing import Documents, Markers, Routes
 from countersign.webhooks.server import Certificate, Server
@@ -44,10 +43,9 @@ def build_server(
     """
     endpoints = open_endpoints(settings, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
     markers = Markers(environment=ours.environment, namespace=client.namespace)
-    late = LateLines(client)
     door = Door(
         Delivery(client, Routes(markers, Documents(client) if settings.find_unmarked else None)),
-        Journal(late),
+        Journal(),
         Callers(settings.allowed_callers, settings.trusted_proxies),
         body_limit=settings.body_limit_bytes,
     )
@@ -58,7 +56,6 @@ def build_server(
         connection_limit=settings.connection_limit,
         certificate=_certificate(settings),
         on_start=on_start,
-        on_stop=late.close,
     )
 
 

@@ -10,7 +10,6 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 
 from countersign import reference
 from countersign.events import SignatureEvent
-from countersign.observability.whose import memo
 
 QUEUE = "webhook-receivers"
 
@@ -61,7 +60,7 @@ class Agreement:
         await self.handle.result()
 
 
-async def start_agreement(client: Client, *, initiator: str | None = None, **attributes: Any) -> Agreement:
+async def start_agreement(client: Client, **attributes: Any) -> Agreement:
     """Start a receiver under a new reference, with search attributes as keywords."""
     name = reference.new_reference()
     document_id = str(uuid4())
@@ -73,7 +72,6 @@ async def start_agreement(client: Client, *, initiator: str | None = None, **att
         Receiver.run,
         id=reference.workflow_id(name),
         task_queue=QUEUE,
-        memo=memo(initiator),
         search_attributes=TypedSearchAttributes(pairs),
     )
     mark = reference.marker(environment="development", namespace=client.namespace, reference=name)

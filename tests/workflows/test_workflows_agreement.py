@@ -1,5 +1,6 @@
 """An agreement's life, on a real Temporal server and at the real sandbox."""
 
+import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -46,6 +47,24 @@ async def test_polling_finishes_it_without_any_webhook(office: Office) -> None:
     await office.skip(handle, timedelta(minutes=2))
     result = await office.result(handle)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "poll")
+
+
+async def test_each_event_is_logged_once_with_the_run_and_who_started_it(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "temporalio.workflow")
+    handle = await office.start(an_agreement(initiated_by="user-17"))
+    document_id = await office.sent(handle)
+    await office.tell(handle, "viewed", document_id)
+    await office.sign_all(document_id)
+    await office.tell(handle, "completed", document_id)
+    await office.result(handle)
+    lines = [vars(record) for record in caplog.records if record.message.startswith("event applied")]
+    assert [line["kind"] for line in lines] == ["viewed", "completed"]
+    assert all(line["event_id"] for line in lines)
+    assert {(line["initiated_by"], line["temporal_workflow"]["run_id"]) for line in lines} == {
+        ("user-17", handle.first_execution_run_id)
+    }
 
 
 async def test_waits_for_sixty_days(office: Office) -> None:
