@@ -9,7 +9,7 @@ without any of our layers: credentials, ids, circuit, total time limit, log line
 `floor` is the same with the request made, and the answer read, in our leaner way: what lies between it and
 `ours` is the layers alone, while `transport` is what their saving elsewhere pays for.
 Each call is made in an activity of its own, and every sixth in another agreement (benchmarks/throttle.py
-counts six calls each), so the log line is a worker's: JSON, redacted, saying whose it is. It goes nowhere.
+counts six calls each), so the log line is a worker's, redacted JSON with the agreement's ids. None is kept.
 """
 
 import argparse

@@ -1,21 +1,21 @@
-"""Logging, configured once per process: structured, with who and what on every line, redacted last.
+"""Logging, configured once per process: structlog renders every record, ours and third parties', redacted.
 
-Every record passes, ours and third parties': standard library loggers are the only ones in use; `lines.py`
-makes the lines. On a line about an agreement stand `reference`, `workflow_id`, `run_id`, `request_id` and
-`initiated_by`; more can be bound with `structlog.contextvars.bound_contextvars`.
+Code logs with the standard library's loggers. Lines about an agreement carry `reference`, `workflow_id`,
+`run_id` and `request_id`; `structlog.contextvars.bound_contextvars` adds more.
 """
 
 import logging
 import sys
 import threading
 from types import TracebackType
-from typing import Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio import activity, workflow
 
-from countersign.observability.lines import LineFormatter
-from countersign.observability.rendering import Render, as_json, fit_to_show
+from countersign.observability.correlation import add_ids
+from countersign.observability.redaction import redact
 
 Format = Literal["auto", "json", "console"]
 
@@ -39,6 +39,8 @@ _TAMED: Final = (
 _WORDY: Final = ("asyncio", "temporalio.bridge", "temporalio.client", "temporalio.worker")
 """Loggers that print whole messages with their payloads at DEBUG."""
 
+_MULTILINE: Final = frozenset({"exception", "stack_info"})
+
 
 def configure(
     *, level: str = "INFO", style: Format = "auto", service: str | None = None, stream: TextIO | None = None
@@ -53,7 +55,7 @@ def configure(
     """
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
-    handler.setFormatter(LineFormatter(_renderer(style, terminal=target.isatty()), service))
+    handler.setFormatter(_formatter(service, _renderers(style, terminal=target.isatty())))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -64,13 +66,76 @@ def configure(
     threading.excepthook = _log_uncaught_in_thread
 
 
-def _renderer(style: Format, *, terminal: bool) -> Render:
+def _formatter(service: str | None, renderers: list[Processor]) -> logging.Formatter:
+    def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if service is not None:
+            event["service"] = service
+        return event
+
+    return structlog.stdlib.ProcessorFormatter(
+        use_get_message=False,
+        pass_foreign_args=True,
+        foreign_pre_chain=[
+            _format_message,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.ExtraAdder(),
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            add_service,
+            add_ids,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, *renderers],
+    )
+
+
+def _renderers(style: Format, *, terminal: bool) -> list[Processor]:
     if style == "json" or (style == "auto" and not terminal):
-        return as_json
+        return [structlog.processors.JSONRenderer()]
     console = structlog.dev.ConsoleRenderer(
         colors=terminal, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
-    return lambda event, at: console(None, "", fit_to_show(event, at))
+    return [_escape_controls, console]
+
+
+def _format_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Put the arguments into the message; those with keys are redacted by key before."""
+    arguments: Any = event.pop("positional_args")
+    if arguments:
+        if isinstance(arguments, tuple):
+            arguments = tuple(map(_redact_fields, arguments))
+        else:
+            arguments = redact(arguments)
+        try:
+            event["event"] %= arguments
+        except Exception:  # noqa: BLE001 - a wrong format must not lose the line
+            event["event"] = f"{event['event']} {redact(arguments)}"
+    return event
+
+
+def _redact_fields(argument: Any) -> Any:
+    return argument if argument is None or isinstance(argument, str | int | float) else redact(argument)
+
+
+def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {name: redact(value, name) for name, value in event.items() if name != "color_message"}
+
+
+def _escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what could forge a line or move a terminal's cursor; JSON escapes it by itself."""
+    return {name: _escape(value, multiline=name in _MULTILINE) for name, value in event.items()}
+
+
+def _escape(value: Any, *, multiline: bool) -> Any:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(
+        character
+        if character.isprintable() or (multiline and character in "\n\t")
+        else character.encode("unicode_escape").decode()
+        for character in value
+    )
 
 
 def _tame() -> None:

@@ -1,170 +1,128 @@
-"""Keeps secrets and people out of logs: by key, by form, and by knowing the secrets themselves.
+"""Mask secrets and personal data in whatever is logged or traced: by key, by pattern, and known secrets.
 
-`protect` is told every secret that settings hold, so that these are masked wherever they turn up, also in
-URL form and base64. `redact` never raises, and redacting twice is redacting once.
+`protect` takes every secret that settings hold; they are masked wherever they occur, also in URL form and in
+base64. `redact` never raises, and redacting twice is redacting once.
 """
 
 import base64
-import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 from urllib.parse import quote
 
-from countersign.observability.patterns import MASK, redact_text
-from countersign.observability.sensitive_names import is_sensitive
+from pydantic_core import to_jsonable_python
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-SHORT: Final = 64
-"""Characters of a text that may come again; longer ones are sentences."""
+from countersign.observability.patterns import MASK, PATTERNS, is_sensitive
 
 _SHORTEST_SECRET: Final = 6
-"""Characters. What is shorter would be found in innocent words."""
-
-_DEEPEST: Final = 16
-_MOST_VALUES: Final = 10_000
+"""Characters. Shorter secrets would be found in ordinary words."""
+_PASSES: Final = 4
+"""A mask can separate what was joined, so that another pattern matches."""
+_CACHED_LENGTH: Final = 64
+"""Characters. Shorter texts are mostly names and paths that recur; longer ones are sentences."""
+_DEPTH_LIMIT: Final = 16
 _BODY_LIMIT: Final = 4096
-_OUTLINE: Final = re.compile(
+_LARGEST_HARMLESS: Final = 10**12
+"""Integers of 13 digits and more may be card numbers."""
+_SHOWN_IN_BODIES: Final = re.compile(
     r"(?:^|[a-z_])(?:[iI]ds?|[sS]tatus|[tT]ype|[cC]ode|[oO]n|[aA]t|[eE]vent|[hH]ash|[vV]ersion)$"
 )
-"""Names of a body's members whose texts are shown: `documentId`, `expires_at`, `createdOn`, ..."""
-_LARGEST_HARMLESS: Final = 10**12
-"""Integers of 13 digits and more may be cards."""
+"""Keys of a body whose texts are shown: `documentId`, `expires_at`, `createdOn`."""
 
 _protected: set[str] = set()
 _known: re.Pattern[str] | None = None
-_remembered: list[Any] = []
-
-
-def remember(function: F) -> F:
-    """Remember what a function made of its last 1,024 arguments, until another secret is to be masked."""
-    remembered = lru_cache(maxsize=1024, typed=True)(function)  # 1 is not True
-    _remembered.append(remembered)
-    return cast("F", remembered)
 
 
 def protect(*secrets: str) -> None:
-    """Have these secrets masked from now on, whatever key they stand under and whatever they look like."""
+    """Mask these secrets from now on, whatever key they stand under and whatever they look like."""
     global _known  # noqa: PLW0603 - a secret is one in the whole process
-    for each in secrets:
-        if len(each) >= _SHORTEST_SECRET:
-            encoded = base64.b64encode(each.encode()).decode().rstrip("=")
-            _protected.update({each, quote(each, safe=""), encoded})
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+            _protected.update({secret, quote(secret, safe=""), encoded})
     if _protected:
-        _known = re.compile("|".join(re.escape(each) for each in sorted(_protected, key=len, reverse=True)))
-    for each in _remembered:
-        each.cache_clear()
+        _known = re.compile("|".join(map(re.escape, sorted(_protected, key=len, reverse=True))))
+    _redact_short_text.cache_clear()
 
 
-def redact(value: Any) -> Any:
-    """Return a value fit to be logged: plain containers, with secrets and people's data masked."""
-    return redact_field(None, value)
+def redact(value: Any, key: str | None = None) -> Any:
+    """Return a value as plain JSON types, with secrets and personal data masked.
 
-
-def redact_field(key: str | None, value: Any) -> Any:
-    """Redact what stands under a key, as `redact` does."""
-    if type(value) is str:
-        return MASK if key is not None and is_sensitive(key) else _any_text(value)
+    Args:
+        value: Anything.
+        key: The name of the field that holds it.
+    """
+    if isinstance(value, str):
+        return MASK if key is not None and is_sensitive(key) else redact_text(value)
     try:
-        return _Walk().value(value, key)
-    except Exception:  # noqa: BLE001 - a log line is never worth a crash
-        return f"<{type(value).__name__} could not be redacted>"
+        return _redact(to_jsonable_python(value, fallback=_convert), key, 0)
+    except Exception:  # noqa: BLE001 - a value of any class may raise anything
+        return f"<{type(value).__name__} cannot be redacted>"
+
+
+def redact_text(text: str) -> str:
+    """Mask known secrets, and what looks like a secret or personal data."""
+    return _redact_short_text(text) if len(text) <= _CACHED_LENGTH else _redact_text(text)
 
 
 def redact_body(content: bytes, limit: int = _BODY_LIMIT) -> str:
-    """Return the outline of a request's or an answer's body, cut to `limit` characters.
+    """Return the outline of a request's or response's JSON body: numbers, ids, statuses and the like.
 
-    Providers quote in their words what they were sent, so of its texts only ids, statuses and the like stay.
+    Other texts are masked, because providers quote in messages what they received. The outline is cut to
+    `limit` characters.
     """
     if not content:
         return ""
     try:
-        text = json.dumps(redact(_outline(json.loads(content), None)), ensure_ascii=False)
+        text = json.dumps(redact(_outline(json.loads(content), "")), ensure_ascii=False)
     except (ValueError, RecursionError):
-        return f"<{len(content)} bytes that are no JSON>"
+        return f"<{len(content)} bytes that are not JSON>"
     return text if len(text) <= limit else f"{text[:limit]}... ({len(content)} bytes)"
 
 
-def _outline(value: Any, key: str | None) -> Any:
+def _outline(value: Any, key: str) -> Any:
     if isinstance(value, dict):
-        return {name: _outline(each, name) for name, each in value.items()}
+        return {name: _outline(member, name) for name, member in value.items()}
     if isinstance(value, list):
-        return [_outline(each, key) for each in value]
-    return MASK if isinstance(value, str) and not _OUTLINE.search(key or "") else value
+        return [_outline(item, key) for item in value]
+    return MASK if isinstance(value, str) and not _SHOWN_IN_BODIES.search(key) else value
 
 
-def _text(text: str) -> str:
-    return _short_text(text) if len(text) <= SHORT else _any_text(text)
+def _convert(value: Any) -> Any:
+    """Convert what pydantic has no JSON for: mappings such as HTTP headers, and any other class."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
-def _any_text(text: str) -> str:
-    return redact_text(_known.sub(MASK, text) if _known else text)
+def _redact(value: Any, key: str | None, depth: int) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if key is not None and is_sensitive(key):
+        return MASK
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, int | float):
+        return value if abs(value) < _LARGEST_HARMLESS or redact_text(str(value)) == str(value) else MASK
+    return _redact_members(value, depth) if depth < _DEPTH_LIMIT else "<too deep>"
 
 
-_short_text = remember(_any_text)
-"""Most short texts are names, operations, hosts, paths, over and over."""
+def _redact_members(value: dict[str, Any] | list[Any], depth: int) -> Any:
+    if isinstance(value, dict):
+        return {redact_text(name): _redact(member, name, depth + 1) for name, member in value.items()}
+    return [_redact(item, None, depth + 1) for item in value]
 
 
-class _Walk:
-    """One walk over a nested value; bounded, so that no value can be too deep, too wide or endless."""
-
-    def __init__(self) -> None:
-        self._left = _MOST_VALUES
-
-    def value(self, value: Any, key: str | None, depth: int = 0) -> Any:
-        self._left -= 1
-        if value is None or isinstance(value, bool):
-            return value
-        if key is not None and is_sensitive(key):
-            return MASK
-        if self._left < 0 or depth > _DEEPEST:
-            return "<too much to show>"
-        if isinstance(value, int | float):
-            return value if abs(value) < _LARGEST_HARMLESS or redact_text(str(value)) == str(value) else MASK
-        return self._nested(value, depth)
-
-    def _nested(self, value: Any, depth: int) -> Any:
-        if isinstance(value, str):
-            return _text(str(value))
-        if isinstance(value, bytes | bytearray):
-            return _text(bytes(value).decode(errors="replace"))
-        if isinstance(value, Mapping):
-            return self._fields(value, depth)
-        if isinstance(value, list | tuple | AbstractSet):
-            return self._items(list(value), depth)
-        fields = _fields_of(value)
-        return _text(_string(value)) if fields is None else self._fields(fields, depth)
-
-    def _fields(self, fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-        shown = {}
-        for key, each in fields.items():
-            if self._left < 0:
-                break
-            shown[_text(_string(key))] = self.value(each, _string(key), depth + 1)
-        return shown
-
-    def _items(self, items: list[Any], depth: int) -> list[Any]:
-        if len(items) == 2 and isinstance(items[0], str | bytes):  # noqa: PLR2004 - a header, or a pair
-            key = items[0] if isinstance(items[0], str) else items[0].decode(errors="replace")
-            return [_text(key), self.value(items[1], key, depth + 1)]
-        return [self.value(each, None, depth + 1) for each in items[: max(self._left, 0)]]
+def _redact_text(text: str) -> str:
+    if _known:
+        text = _known.sub(MASK, text)
+    for _ in range(_PASSES):
+        before = text
+        for pattern in PATTERNS:
+            text = pattern.regex.sub(pattern.replacement, text)
+        if text == before:
+            break
+    return text
 
 
-def _fields_of(value: Any) -> Mapping[str, Any] | None:
-    """Return the fields of a pydantic model or a dataclass; None for anything else."""
-    if hasattr(type(value), "model_fields"):
-        return dict(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: getattr(value, each.name, None) for each in dataclasses.fields(value)}
-    return None
-
-
-def _string(value: Any) -> str:
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - whatever its __str__ does
-        return f"<{type(value).__name__}>"
+_redact_short_text = lru_cache(maxsize=1024)(_redact_text)

@@ -23,6 +23,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from countersign.observability import logging as our_logging
+from countersign.observability import redaction
 from countersign.observability.patterns import MASK
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +114,54 @@ def test_no_way_into_the_log_passes_by_the_redaction(log: Log) -> None:
     assert f"KeyError: '{MASK}'" in log.lines[5]["exception"]
 
 
+def test_extras_are_not_mistaken_for_what_a_line_states_itself(log: Log) -> None:
+    extra = dict.fromkeys(("level", "logger", "service", "timestamp"), "forged") | {
+        "color_message": "\x1b[1m"
+    }
+    logging.getLogger("x").info("said", extra=extra)
+    (line,) = log.lines
+    assert line.pop("timestamp") != "forged"
+    assert line == {"event": "said", "level": "info", "logger": "x", "service": "worker"}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {
+            "temporal_activity": {
+                "workflow_id": "agreement-so-1",
+                "workflow_run_id": "r-1",
+                "activity_type": "send",
+                "attempt": 2,
+            }
+        },
+        {"temporal_workflow": {"workflow_id": "agreement-so-1", "run_id": "r-1"}},
+    ],
+    ids=["activity", "workflow"],
+)
+def test_a_line_that_the_sdk_logs_outside_of_a_task_carries_its_ids(log: Log, extra: dict[str, Any]) -> None:
+    logging.getLogger("temporalio").warning("failed", extra=extra)
+    (described,) = extra.values()
+    (line,) = log.lines
+    assert (line["workflow_id"], line["run_id"], line["reference"]) == ("agreement-so-1", "r-1", "so-1")
+    assert (line.get("activity_type"), line.get("attempt")) == (
+        described.get("activity_type"),
+        described.get("attempt"),
+    )
+
+
+def test_a_repeated_line_masks_a_secret_that_became_known_since(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redaction, "_protected", set[str]())
+    monkeypatch.setattr(redaction, "_known", None)
+    secret = f"plain words {uuid.uuid4().hex}"
+    logging.getLogger("x").info("said", extra={"note": secret})
+    redaction.protect(secret)
+    logging.getLogger("x").info("said", extra={"note": secret})
+    assert [line["note"] for line in log.lines] == [secret, MASK]
+
+
 def test_a_wrong_format_loses_no_line_and_leaks_nothing(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("x").info("%d of %s", CANARY)  # noqa: PLE1206 - the point
     assert log.lines[0]["event"].startswith("%d of %s")
@@ -122,7 +171,7 @@ def test_a_wrong_format_loses_no_line_and_leaks_nothing(log: Log, capsys: pytest
 def test_nobody_forges_a_line(log: Log) -> None:
     logging.getLogger("x").info("title %s", 'a\n{"event": "forged"}\r\x1b[2J\u2028', extra={"note": "b\nc"})
     assert len(log.text.splitlines()) == 1
-    assert "\x1b" not in log.lines[0]["event"]
+    assert "\x1b" not in log.text
     our_logging.configure(style="console", stream=log.stream)
     before = len(log.text.splitlines())
     logging.getLogger("x").info("title %s", "a\nINFO forged\x1b[2J", extra={"note": "b\nc"})
@@ -155,6 +204,7 @@ def test_an_uncaught_exception_is_logged_and_redacted(where: str) -> None:
     script = f"""
 import sys, threading
 from countersign.observability import logging as our_logging
+from countersign.observability import redaction
 our_logging.configure(style="json")
 def work():
     raise ValueError("for " + "jane.canary" + "@example.com")

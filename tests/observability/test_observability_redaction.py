@@ -5,6 +5,7 @@ import dataclasses
 import json
 import uuid
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -13,10 +14,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
-from countersign.observability import patterns, redaction, sensitive_names
-from countersign.observability.patterns import MASK, redact_text
-from countersign.observability.redaction import protect, redact, redact_body
-from countersign.observability.sensitive_names import is_sensitive
+from countersign.observability import redaction
+from countersign.observability.patterns import MASK, is_sensitive
+from countersign.observability.redaction import protect, redact, redact_body, redact_text
 
 SECRETS = {
     "key": "TDX-live-8f3a9c21b7d64e05",
@@ -44,9 +44,6 @@ PEOPLE = {
     "spaced card": "4242 4242 4242 4242",
     "dashed card": "5555-5555-5555-4444",
     "amex": "378282246310005",
-    "social security": "078-05-1120",
-    "account": "DE89 3704 0044 0532 0130 00",
-    "dense account": "GB82WEST12345698765432",
 }
 
 
@@ -66,19 +63,22 @@ def test_what_looks_like_a_secret_or_a_person_is_masked(secret: str, around: str
         ("Authorization: Bearer abc.DEF-123", f"Authorization: {MASK}"),
         ("sent Basic dXNlcjpwYXNz here", f"sent Basic {MASK} here"),
         ("Set-Cookie: sid=1; Path=/; a=b\nnext", f"Set-Cookie: {MASK}\nnext"),
-        ("[(b'set-cookie', b'sid=1')]", f"[(b'set-cookie', '{MASK}')]"),
         ("password=hunter2&a=1", f"password={MASK}&a=1"),
-        ('{"client_secret": "a\\"b", "n": 1}', f'{{"client_secret": "{MASK}", "n": 1}}'),
-        ("Signer(name='Jane O\\'Hara', order=1)", f"Signer(name='{MASK}', order=1)"),
+        ('{"client_secret": "a\\"b", "n": 1}', f'{{"client_secret": {MASK}, "n": 1}}'),
         ("https://me:hunter2@db.example/x", f"https://{MASK}@db.example/x"),
-        ("GET https://s3.example/f?X-Amz-Signature=ab&e=1 H", f"GET https://s3.example/f?{MASK} H"),
-        ('"GET /webhooks?token=abc HTTP/1.1" 200', f'"GET /webhooks?{MASK} HTTP/1.1" 200'),
-        ("x [type=a, input_value={'name': 'Jane'}, input_type=dict]", f"x [type=a, input_value={MASK}"),
-        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", MASK),
-        ("-----BEGIN PRIVATE KEY-----\nMIIE cut off", MASK),
+        (
+            "GET https://s3.example/f?X-Amz-Signature=ab&e=1 H",
+            f"GET https://s3.example/f?X-Amz-Signature={MASK}&e=1 H",
+        ),
+        ('"GET /webhooks?token=abc HTTP/1.1" 200', f'"GET /webhooks?token={MASK} HTTP/1.1" 200'),
+        (
+            "https://a.blob.core.windows.net/f?sv=1&sig=ab%3D",
+            f"https://a.blob.core.windows.net/f?sv=1&sig={MASK}",
+        ),
+        ("email = 'jane'", f"email = {MASK}"),
     ],
 )
-def test_what_stands_under_a_telling_name_is_masked(text: str, shown: str) -> None:
+def test_the_value_of_a_sensitive_key_in_text_is_masked(text: str, shown: str) -> None:
     assert redact_text(text) == shown
 
 
@@ -176,7 +176,7 @@ def test_no_order_number_is_masked(value: str) -> None:
         "webhook_secret_previous",
     ],
 )
-def test_telling_names(name: str) -> None:
+def test_sensitive_keys(name: str) -> None:
     assert is_sensitive(name)
 
 
@@ -211,15 +211,8 @@ def test_telling_names(name: str) -> None:
         "expiry",
     ],
 )
-def test_harmless_names(name: str) -> None:
+def test_harmless_keys(name: str) -> None:
     assert not is_sensitive(name)
-
-
-def test_a_long_name_is_remembered_by_its_beginning() -> None:
-    beginning = uuid.uuid4().hex * 10
-    before = sensitive_names._is_sensitive.cache_info().misses
-    assert is_sensitive(f"{beginning}1") is is_sensitive(f"{beginning}2")
-    assert sensitive_names._is_sensitive.cache_info().misses == before + 1
 
 
 class Person(BaseModel):
@@ -241,11 +234,11 @@ class Broken:
     __repr__ = __str__
 
 
-def test_nested_values_are_masked_by_name() -> None:
+def test_nested_values_are_masked_by_key() -> None:
     value = {
         "signers": ["Jane"],
         "letter": Letter("Divorce", 2, Person(name="Jane", age=40)),
-        "headers": [("Authorization", "abc"), (b"Cookie", b"sid=1"), ("Accept", "*/*")],
+        "attributes": MappingProxyType({"email": "Jane", "code": 1}),
         "error": ValueError("for jane@example.com"),
         "key": SecretStr("hunter2hunter2"),
         "raw": b"jane@example.com",
@@ -257,7 +250,7 @@ def test_nested_values_are_masked_by_name() -> None:
     assert redact(value) == {
         "signers": MASK,
         "letter": {"subject": MASK, "pages": 2, "writer": {"name": MASK, "age": 40}},
-        "headers": [["Authorization", MASK], ["Cookie", MASK], ["Accept", "*/*"]],
+        "attributes": {"email": MASK, "code": 1},
         "error": f"for {MASK}",
         "key": "**********",
         "raw": MASK,
@@ -271,12 +264,8 @@ def test_nested_values_are_masked_by_name() -> None:
 def test_odd_values_do_not_break_it() -> None:
     endless: list[Any] = []
     endless += [endless, {"again": endless}]
-    laughs: Any = "ha"
-    for _ in range(12):
-        laughs = [laughs] * 10
     for value in (
         endless,
-        laughs,
         Broken(),
         {Broken(): Broken()},
         object,
@@ -297,7 +286,7 @@ values = st.recursive(
     ),
     max_leaves=20,
 )
-telling = st.sampled_from(
+fragments = st.sampled_from(
     [
         *SECRETS.values(),
         *PEOPLE.values(),
@@ -307,7 +296,6 @@ telling = st.sampled_from(
         '"',
         "'",
         "\\",
-        "?",
         "//",
         "://",
         "@",
@@ -318,15 +306,12 @@ telling = st.sampled_from(
         "\n",
         "Bearer ",
         "Cookie: ",
-        "input_value=",
-        "b'name', b'",
-        "-----BEGIN PRIVATE KEY-----",
         "%40",
         "+",
         "1",
     ]
 )
-texts = st.lists(telling | st.text(max_size=5)).map("".join)
+texts = st.lists(fragments | st.text(max_size=5)).map("".join)
 
 
 @given(values)
@@ -367,8 +352,6 @@ ADVERSARIES = [
     "1-",
     "://",
     "://a",
-    "-----BEGIN PRIVATE KEY-----",
-    "input_value=",
     "Bearer ",
     "Bearer a",
     "Bearer" + " " * 500,
@@ -377,8 +360,6 @@ ADVERSARIES = [
     "'a':",
     "\\",
     "'\\",
-    "AA11",
-    "AA11 ",
     " ",
     "TDX-",
     "SG.a",
@@ -387,16 +368,17 @@ ADVERSARIES = [
     "x ",
     "Cookie:",
     "Cookie: a",
-    "?",
-    "//?",
-    "http://a?b ",
     "abc-_.",
     "+49 30 901820",
     "+4930901820x",
     "(415) 555-2671",
+    "password",
     "password='",
+    "password=",
+    "password: ",
+    "4242 ",
+    "4242-",
     'a="',
-    "a,'",
     "(200) ",
     "\n",
     "<redacted>",
@@ -418,6 +400,7 @@ class TestProtectedSecrets:
     def _forget(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(redaction, "_protected", set())
         monkeypatch.setattr(redaction, "_known", None)
+        protect()
 
     @pytest.mark.parametrize(
         "form", [SECRET, quote(SECRET, safe=""), base64.b64encode(SECRET.encode()).decode()]
@@ -464,33 +447,6 @@ def test_of_a_body_the_outline_is_shown() -> None:
 
 def test_of_other_bodies_the_size_is_shown() -> None:
     assert redact_body(b"") == ""
-    assert redact_body(b"\xff not json, jane@example.com") == "<28 bytes that are no JSON>"
-    assert redact_body(b"[" * 100_000) == "<100000 bytes that are no JSON>"
+    assert redact_body(b"\xff not json, jane@example.com") == "<28 bytes that are not JSON>"
+    assert redact_body(b"[" * 100_000) == "<100000 bytes that are not JSON>"
     assert redact_body(json.dumps([1] * 5000).encode(), 10) == "[1, 1, 1, ... (15000 bytes)"
-
-
-def redacted_without_looking_for_signs(text: str) -> str:
-    """What `redact_text` makes of a text if each pattern is tried, whatever the text holds."""
-    for _ in range(patterns._PASSES):
-        for pattern, replacement, _signs in (*patterns._WORDS, *patterns._NUMBERS):
-            text = pattern.sub(replacement, text)
-    return text
-
-
-@given(
-    text=st.lists(
-        st.sampled_from([*SECRETS.values(), *PEOPLE.values()])
-        | st.from_regex(r"[a-zA-Z0-9._+@:=?%/ ()-]{1,12}", fullmatch=True)
-        | st.sampled_from(["agreement-so-17", ".3.1", "-", ".", " ", "_", "x", str(uuid.uuid4()), "k_live_"]),
-        min_size=1,
-        max_size=4,
-    ).map("".join)
-)
-@example(text="hvs.CAESIJlWZSAqqMTjGdYSGAXq")
-@example(text="a.078-05-1120")
-@example(text="x-+49 30 901820")
-@example(text="so-GB82WEST12345698765432")
-@example(text="-4242424242424242 4242-4242-4242-4242")
-def test_no_sign_is_missing(text: str) -> None:
-    """Patterns are tried only where a text has a sign of them: every text that they match must have one."""
-    assert redact_text(text) == redacted_without_looking_for_signs(text)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import worker
 from countersign import entry
-from countersign.observability import lines, rendering
+from countersign.observability import logging as our_logging
 from countersign.providers.transport.request import RequestBuilder
 
 _build = RequestBuilder.call
@@ -29,8 +29,7 @@ def careless(self: RequestBuilder, call: Any, correlation: str, credentials: Any
 
 RequestBuilder.call = careless  # type: ignore[method-assign] # the carelessness
 if os.environ.get("CANARY_REDACTION") == "off":
-    lines.redact = rendering.redact = lambda value: value  # type: ignore[attr-defined] # off
-    rendering.redact_field = lambda key, value: value  # type: ignore[attr-defined]  # noqa: ARG005 # off
+    our_logging.redact = lambda value, key=None: value  # type: ignore[attr-defined]  # noqa: ARG005 # off
 
 if __name__ == "__main__":
     entry.leave(worker.main([]))

@@ -9,7 +9,7 @@ import re
 from typing import Any, Final
 
 from countersign.observability.patterns import MASK
-from countersign.observability.redaction import redact
+from countersign.observability.redaction import redact_text
 from countersign.providers.calls import Call
 from countersign.providers.outcomes import Refusal
 
@@ -21,11 +21,6 @@ _ABOUT_REQUEST: Final = frozenset(
 _MESSAGE_LIMIT: Final = 300
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _MARKER = re.compile(r" *\[[^\[\]]{1,60}\]$")
-_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_UUID_OR_PRIVATE = re.compile(
-    rf"(?P<uuid>{_UUID})|\S+@\S+|[a-z][a-z0-9+.-]{{1,15}}://\S+|\+?\d[\d ()-]{{6,40}}\d|[^\x20-\x7e]+",
-    re.IGNORECASE,
-)
 
 
 def explain(body: Any, call: Call) -> Refusal:
@@ -59,11 +54,11 @@ def _field_errors(body: dict[str, Any]) -> str:
 
 
 def _safe(message: str, private: tuple[str, ...]) -> str:
+    """Mask what the request itself held and what redaction masks; return one printable line."""
     unmarked = (_MARKER.sub("", text) for text in private)  # a title, as it was before we marked it
     for text in sorted({*private, *unmarked}, key=len, reverse=True):
         if len(text) > 1:
-            message = re.sub(re.escape(text), "…", message, flags=re.IGNORECASE)
-    message = " ".join(message.split())
-    keyless = str(redact(message[: 4 * _MESSAGE_LIMIT])).replace(MASK, "…")  # providers may quote keys, too
-    kept = _UUID_OR_PRIVATE.sub(lambda found: found["uuid"] or "…", keyless)
+            message = re.sub(re.escape(text), MASK, message, flags=re.IGNORECASE)
+    printable = "".join(character if character.isprintable() else " " for character in message)
+    kept = redact_text(" ".join(printable.split())[: 4 * _MESSAGE_LIMIT])
     return kept if len(kept) <= _MESSAGE_LIMIT else kept[:_MESSAGE_LIMIT] + "…"
