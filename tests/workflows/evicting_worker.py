@@ -4,11 +4,11 @@ import asyncio
 import sys
 from datetime import timedelta
 
-from reproduce import TASK_QUEUE, Counting, read_options
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from countersign.eviction import EvictingRunner
+from docs.reports.query_ahead_of_task.reproduce import TASK_QUEUE, Counting, read_options
 
 
 async def work() -> None:

@@ -86,6 +86,14 @@ def spawn(address: str, options: argparse.Namespace) -> subprocess.Popen[str]:
     return process
 
 
+def stop(process: subprocess.Popen[str]) -> None:
+    """Kill a worker process."""
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
 async def query(handle: WorkflowHandle[Counting, int]) -> str:
     """Query until the server answers or gives up; return what came of it."""
     try:
@@ -99,8 +107,7 @@ async def one_round(client: Client, address: str, options: argparse.Namespace, s
     first = spawn(address, options)
     handle = await client.start_workflow(Counting.run, id=f"round-{uuid.uuid4()}", task_queue=TASK_QUEUE)
     await handle.query(Counting.count)  # the first worker has the run in its cache now
-    first.kill()
-    first.wait()
+    stop(first)
     second = spawn(address, options)
     try:
         started = time.monotonic()
@@ -118,8 +125,7 @@ async def one_round(client: Client, address: str, options: argparse.Namespace, s
             await handle.signal(Counting.news)
         await asyncio.wait_for(handle.result(), 60)
     finally:
-        second.kill()
-        second.wait()
+        stop(second)
     history = await handle.fetch_history()
     replayer = Replayer(workflows=[Counting], workflow_runner=UnsandboxedWorkflowRunner())
     replayed = await replayer.replay_workflow(history, raise_on_replay_failure=False)
