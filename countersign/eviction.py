@@ -60,7 +60,7 @@ class EvictingRunner(WorkflowRunner):
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """Create the instance of one run."""
-        return _WatchedInstance(self._runner.create_instance(det), self._evict)
+        return WatchedInstance(self._runner.create_instance(det), self._evict)
 
     def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
         """Pass on which exceptions fail a workflow."""
@@ -72,8 +72,13 @@ class EvictingRunner(WorkflowRunner):
             self._worker._bridge_worker.request_workflow_eviction(run_id)  # noqa: SLF001  # see the module
 
 
-class _WatchedInstance(WorkflowInstance):
-    """One run; it knows whether a query may have moved it ahead of its workflow task."""
+class WatchedInstance(WorkflowInstance):
+    """One run; it knows whether a query may have moved it ahead of its workflow task.
+
+    Args:
+        instance: What runs it.
+        evict: Evicts a run by its id.
+    """
 
     def __init__(self, instance: WorkflowInstance, evict: Callable[[str], None]) -> None:
         self._instance = instance
@@ -82,6 +87,7 @@ class _WatchedInstance(WorkflowInstance):
         self._applied: set[int] = set()
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
+        """Run one activation, and evict the run if its query moved it ahead."""
         if self._is_fresh is None:
             self._is_fresh = act.is_replaying
         queries = [job.query_workflow.query_id for job in act.jobs if job.HasField("query_workflow")]
@@ -95,13 +101,17 @@ class _WatchedInstance(WorkflowInstance):
         return completion
 
     def get_serialization_context(self, command_info: CommandInfo | None) -> SerializationContext | None:
+        """Return how payloads of a command are encoded."""
         return self._instance.get_serialization_context(command_info)
 
     def get_external_store_context(self, command_info: CommandInfo | None) -> StorageDriverStoreContext:
+        """Return where large payloads of a command are stored."""
         return self._instance.get_external_store_context(command_info)
 
     def get_info(self) -> Info:
+        """Return what is known of the run."""
         return self._instance.get_info()
 
     def get_thread_id(self) -> int | None:
+        """Return the thread that the run is on, if it is on one."""
         return self._instance.get_thread_id()
