@@ -6,7 +6,6 @@ from typing import Final
 import typer
 
 from commands import webhook
-from commands.completion import answer_shells, completion
 from commands.demo import demo
 from commands.doctor import doctor
 from commands.list import list_
@@ -33,7 +32,6 @@ app = typer.Typer(
     help="Start, follow and end agreements: documents that people must sign.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("start")(start)
@@ -48,7 +46,6 @@ app.command("replace-signer")(replace_signer)
 app.add_typer(webhook.app, name="webhook")
 app.command("doctor")(doctor)
 app.command("schemas")(schemas)
-app.command("completion")(completion)
 app.command("demo")(demo)
 app.command("up")(up)
 
@@ -56,7 +53,6 @@ app.command("up")(up)
 def main() -> None:
     """Run the command line and end the process."""
     configure_logs()
-    answer_shells()
     try:
         app()
     except SystemExit as done:

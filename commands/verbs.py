@@ -12,7 +12,6 @@ import typer
 from pydantic import BaseModel
 from rich.console import Console
 
-from commands.completion import running_references
 from commands.errors import CommandError, ExitCode
 from countersign.configuration import SettingsError
 from countersign.entry import run
@@ -35,7 +34,6 @@ Reference = Annotated[
         help="The agreement's reference.",
         metavar="REFERENCE",
         show_default=False,
-        autocompletion=running_references,
     ),
 ]
 OneReference = Annotated[
@@ -44,7 +42,6 @@ OneReference = Annotated[
         help="The agreement's reference.",
         metavar="REFERENCE",
         show_default=False,
-        autocompletion=running_references,
     ),
 ]
 Where = Annotated[
