@@ -22,7 +22,7 @@ _HELP = (
     "A TurboDocx to build and test against: API, signing pages, webhooks, faults.\n\n"
     "Templates that are there from the start:\n\n"
     + "\n\n".join(f"{template_id}  {text}" for template_id, text in DESCRIPTIONS.items())
-    + "\n\nPages: /_sandbox/inbox shows the e-mails with their signing links, /_sandbox/openapi.json the API."
+    + "\n\n/_sandbox/inbox shows the e-mails with their signing links."
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -16,7 +16,6 @@ from countersign.sandbox.behaviour import Behaviour
 from countersign.sandbox.bodies import json_object
 from countersign.sandbox.fault_rules import Script
 from countersign.sandbox.fields import FIELD_TYPES, Number, Size
-from countersign.sandbox.openapi import describe
 from countersign.sandbox.replies import reply
 from countersign.sandbox.template_store import keep
 from countersign.sandbox.validation import Body, Guid, check
@@ -188,11 +187,6 @@ async def put_template(request: Request) -> Response:
     return reply({"id": row["id"], "variables": row["variables"]})
 
 
-async def openapi(request: Request) -> Response:
-    """Describe the emulated API."""
-    return reply(describe(request.app.routes))
-
-
 async def health(_request: Request) -> Response:
     """Answer that it is there."""
     return reply({"status": "ok"})
@@ -204,7 +198,6 @@ def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method
 
 ROUTES = [
     _route("/health", health),
-    _route("/openapi.json", openapi),
     _route("/ledger", ledger),
     _route("/emails", emails),
     _route("/clock", clock),
