@@ -59,18 +59,17 @@ def test_commands_that_are_named_exist(page: Path) -> None:
         assert unknown == set(), f"starter.py{arguments}"
 
 
+def test_tests_that_are_named_exist() -> None:
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "how-it-fails.md").read_text())
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert set(named) - set(re.findall(r"def (test_\w+)\(", tests)) == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_settings_that_are_named_exist(page: Path) -> None:
     known = {kind.variable(name) for kind in GROUPS for name in kind.model_fields}
     known |= {f"{name}_FILE" for name in known}
     assert {each for each in VARIABLE.findall(page.read_text()) if each not in known} == set()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_page_with_temporals_command_line_says_where_it_is(page: Path) -> None:
-    text = page.read_text()
-    if re.search(r"(?:`|^ {4}|^)temporal [a-z]", text, re.MULTILINE):
-        assert ".venv/bin/temporal" in text or "`temporal`, which is in `.venv/bin`" in text
 
 
 def test_scripts_that_start_agreements_end_safely() -> None:

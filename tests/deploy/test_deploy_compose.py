@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from fnmatch import fnmatch
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from countersign.local.processes import Supervisor
 from countersign.local.sandbox import Sandbox
 from countersign.local.temporal import dev_server_command
 from countersign.settings_reference import groups
-from tests.deploy.compose_natively import COMPOSE, DOCKERFILE, ROOT, SERVICES, Machine, copied, of_profile
+from tests.deploy.compose_natively import COMPOSE, ROOT, SERVICES, Machine, copied, of_profile
 from tests.deploy.prometheus import ask
 from tests.observability.collector import Collector
 from workflows import attributes
@@ -56,7 +55,7 @@ def test_a_part_can_do_no_more_than_it_must(name: str) -> None:
     ] == []
 
 
-def test_every_volume_and_secret_is_declared_and_every_long_runner_is_checked() -> None:
+def test_every_volume_and_secret_is_declared_and_its_file_exists() -> None:
     mounted = {each.split(":")[0] for service in SERVICES.values() for each in service.get("volumes", [])}
     assert {each for each in mounted if not each.startswith("./")} == set(COMPOSE["volumes"])
     assert [each for each in mounted if each.startswith("./") and not (ROOT / each).exists()] == []
@@ -64,9 +63,6 @@ def test_every_volume_and_secret_is_declared_and_every_long_runner_is_checked() 
     assert used == set(COMPOSE["secrets"])
     missing = [name for name, each in COMPOSE["secrets"].items() if not (ROOT / each["file"]).exists()]
     assert set(missing) <= {"postgres_password"}, "whoever wants it makes it, as the file says"
-    unchecked = {name for name, service in SERVICES.items() if "healthcheck" not in service}
-    jobs = {"subscribe", "schema", "namespace"}
-    assert unchecked == jobs | {"machine", "jaeger"}
 
 
 def test_the_dev_server_is_tuned_as_the_local_one() -> None:
@@ -85,23 +81,11 @@ def test_the_dev_server_is_tuned_as_the_local_one() -> None:
     )
 
 
-def test_the_image_holds_what_it_copies_and_runs_as_nobody_special() -> None:
+def test_the_image_is_built_from_files_that_exist_and_are_not_ignored() -> None:
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     locks = {"requirements.lock", *(f"requirements-{extra}.lock" for extra in _EXTRAS)}
     assert {*copied(), *locks} == set(allowed)
     assert [name for name in copied() if not (ROOT / name).exists()] == []
-    assert [name for name in copied() if any(fnmatch(name, pattern) for pattern in ("*.env", ".git*"))] == []
-    assert re.findall(r"^USER (\w+)$", DOCKERFILE, re.MULTILINE) == ["countersign"]
-    assert "--require-hashes -r requirements.lock" in DOCKERFILE
-
-
-@pytest.mark.parametrize("extra", _EXTRAS)
-def test_the_image_holds_what_an_extra_needs(extra: str) -> None:
-    """Traces, and stores in buckets."""
-    name = f"requirements-{extra}.lock"
-    build = DOCKERFILE.split("\nFROM ")[1]
-    assert name in re.findall(r"^COPY (.*) \./$", build, re.MULTILINE)[0].split()
-    assert f"-r {name}" in build
 
 
 @pytest.mark.heavy

@@ -1,4 +1,4 @@
-"""The runbook: a section for each alert, and what it tells people to look at and to press exists."""
+"""The runbook: each alert links to its section; panels, filters, commands and options in it exist."""
 
 import json
 import re
@@ -8,7 +8,6 @@ import pytest
 import typer
 
 from commands.cli import app
-from countersign import settings_reference
 from tests.conftest import temporal_executable
 from tests.deploy.filters import OPERATING, saved_filters
 from tests.deploy.prometheus import DEPLOY
@@ -19,16 +18,10 @@ SECTIONS = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##)", RUNBOOK, re.MULTILINE | 
 IN_THE_UI = {"Pending Activities"}
 
 
-def test_every_alert_has_its_section_in_the_order_of_the_rules() -> None:
-    assert list(SECTIONS) == [rule["alert"] for rule in rules()]
+def test_every_alert_links_to_its_section() -> None:
+    assert SECTIONS.keys() == {rule["alert"] for rule in rules()}
     for rule in rules():
         assert f"docs/operating.md#{rule['alert'].lower()}" in str(rule["annotations"])
-
-
-@pytest.mark.parametrize("alert", SECTIONS)
-def test_a_section_says_what_it_means_what_to_look_at_and_what_to_press(alert: str) -> None:
-    parts = re.findall(r"^\*\*(Means|Look at|Press):\*\* (?=\w|`|\*|[a-z])", SECTIONS[alert], re.MULTILINE)
-    assert parts == ["Means", "Look at", "Press"]
 
 
 def test_panels_and_filters_that_it_names_exist() -> None:
@@ -60,9 +53,3 @@ def test_commands_of_temporal_that_it_names_exist(command: str) -> None:
     used = re.findall(rf"temporal {command}((?:\\\n|[^`\n])*)", RUNBOOK)
     for option in set(re.findall(r"--[a-z-]+", " ".join(used))):
         assert option in told
-
-
-def test_settings_that_it_names_exist() -> None:
-    named = set(re.findall(r"`((?:COUNTERSIGN|TURBODOCX)_\w+[A-Z])\b", RUNBOOK))
-    assert len(named) > 5
-    assert [each for each in named if f"`{each}`" not in settings_reference.docs()] == []

@@ -1,6 +1,5 @@
 """`activities/errors.py`: every provider error has one row, and the step's policy decides the rest."""
 
-import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -84,30 +83,7 @@ def test_other_errors_pass() -> None:
         raise KeyError
 
 
-ROW = re.compile(r"^\| (\w+) +\| (\d+ \w+) +\| (\d+ \w+) +\| (\w+(?:, \w+)?) +\| (.+) \|$", re.MULTILINE)
-UNITS = {"s": "seconds", "min": "minutes", "day": "days", "days": "days"}
-ATTEMPTS = {"any": 0, "one": 1, "5": 5}
-
-
-def duration(text: str) -> timedelta:
-    number, unit = text.split()
-    return timedelta(**{UNITS[unit]: int(number)})
-
-
 class TestPolicies:
-    def test_the_table_is_what_holds(self) -> None:
-        """The docstring's numbers are the policies', each step has a row, and each row a reason."""
-        rows, seen = ROW.findall(policies.__doc__ or ""), set()
-        for step, attempt, total, attempts, reason in rows:
-            named = [f"{step.upper()}_FIRST", step.upper()] if ", " in attempts else [step.upper()]
-            for name, count in zip(named, attempts.split(", "), strict=True):
-                policy = getattr(policies, name)
-                assert (policy.attempt, policy.total) == (duration(attempt), duration(total)), name
-                assert policy.retry.maximum_attempts == ATTEMPTS[count], name
-                seen.add(name)
-            assert reason
-        assert seen == {name for name, each in vars(policies).items() if isinstance(each, policies.Policy)}
-
     def test_each_try_comes_later_up_to_a_cap(self) -> None:
         """As the docstring says: 1 s, doubled, at most 5 min; a failing archive hourly."""
         found = {name: each for name, each in vars(policies).items() if isinstance(each, policies.Policy)}
