@@ -56,6 +56,10 @@ CALLS_PER_STEP: Final = 3
 """The most calls a provider's step makes (archiving; but a search for a lost send, which may read ten pages).
 The queue's limit counts steps, so it is the limit on calls divided by this: what the provider sees stays
 under what the settings allow, whatever the steps are."""
+CACHED_WORKFLOWS: Final = 1000
+"""Agreements that a worker keeps in memory, as many as the SDK's default; others are replayed when needed."""
+CENSUS_SECONDS: Final = 5.0
+"""How old the numbers of waiting work may get, however many Prometheus servers scrape a worker."""
 STICKY: Final = timedelta(seconds=5)
 """How long an agreement waits for the worker that holds it in memory before any other takes it up: what a
 killed worker costs those it had. The SDKs for Go and Java wait as long; Python's default is twice that."""
@@ -67,12 +71,15 @@ def workflow_runner() -> WorkflowRunner:
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
-def deployment(settings: WorkerSettings) -> WorkerDeploymentConfig | None:
-    """Tell Temporal which build this is, where the settings name one; see docs/changing-workflows.md."""
+def deployment(settings: WorkerSettings, task_queue: str) -> WorkerDeploymentConfig | None:
+    """Tell Temporal which build this is, where the settings name one; see docs/changing-workflows.md.
+
+    Workers of one task queue are one deployment. A deployment's name must not hold a dot.
+    """
     if settings.build_id is None:
         return None
     return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(settings.deployment, settings.build_id),
+        version=WorkerDeploymentVersion(task_queue.replace(".", "-"), settings.build_id),
         use_worker_versioning=True,
         default_versioning_behavior=VersioningBehavior[settings.versioning.upper()],
     )
@@ -84,6 +91,7 @@ def workflow_worker(
     settings: CountersignSettings,
     *,
     build: WorkerDeploymentConfig | None = None,
+    cached_workflows: int = CACHED_WORKFLOWS,
 ) -> Worker:
     """Build the worker of the workflows and of what touches only the store."""
     keys = StoreKeys(settings.environment, client.namespace)
@@ -96,7 +104,7 @@ def workflow_worker(
         activities=[claims.claim, claims.release],
         workflow_runner=runner,
         deployment_config=build,
-        max_cached_workflows=settings.cached_workflows,
+        max_cached_workflows=cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
     )
@@ -142,8 +150,8 @@ def _steps_per_second(calls_per_second: float | None) -> float | None:
     return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
 
-def census(client: Client, task_queue: str, seconds: float) -> Census:
-    """Build what counts the agreements and tasks that wait in Temporal, at most every so many seconds."""
+def census(client: Client, task_queue: str) -> Census:
+    """Build what counts the agreements and tasks that wait in Temporal."""
     return Census(
         client,
         workflow_type=WORKFLOW_NAME,
@@ -153,7 +161,7 @@ def census(client: Client, task_queue: str, seconds: float) -> Census:
             Queue(task_queue, "activity"),
             Queue(provider_task_queue(task_queue), "activity"),
         ),
-        seconds=seconds,
+        seconds=CENSUS_SECONDS,
     )
 
 
@@ -169,18 +177,16 @@ async def run() -> int:
     ours, options, theirs, watched = load(
         CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
     )
-    logging.configure(level=ours.log_level, style=ours.log_format, service="worker")
+    logging.configure(level=ours.log_level, service="worker")
     store = open_store(ours.store)
     sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
     client = await connect(interceptors=tracing.interceptors("worker"), runtime=sdk.runtime if sdk else None)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with AsyncExitStack() as open_things:
         provider = await open_things.enter_async_context(
-            connection.open_provider(
-                Rotating(theirs, ttl_seconds=ours.secrets_ttl_seconds), options, slots=ours.provider_slots
-            )
+            connection.open_provider(Rotating(theirs), options, slots=ours.provider_slots)
         )
-        build = deployment(watched)
+        build = deployment(watched, ours.task_queue)
         workers = (
             workflow_worker(client, store, ours, build=build),
             provider_worker(client, provider, store, ours, sender, build=build),
@@ -190,11 +196,11 @@ async def run() -> int:
                 sdk,
                 workers=workers,
                 readiness=Readiness(client),
-                census=census(client, ours.task_queue, watched.census_seconds),
+                census=census(client, ours.task_queue),
                 circuit=provider.circuit,
             )
             await open_things.enter_async_context(
-                serving(monitor.app(), watched.metrics_host, watched.metrics_port)
+                serving(monitor.app(), ours.metrics_host, watched.metrics_port)
             )
         for worker in workers:
             await open_things.enter_async_context(worker)

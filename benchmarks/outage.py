@@ -29,7 +29,6 @@ from workflows.messages import Resolution
 
 OUTAGE: Final = 180.0
 COOLDOWN: Final = 60.0
-HELD_PROBE: Final = 30.0
 FAILURES: Final = 10
 SLOTS: Final = 20
 RESOLVED: Final = 300.0
@@ -116,11 +115,8 @@ async def live(*, circuit: bool, options: argparse.Namespace) -> Report:
     """Run a whole stack through one outage."""
     env = {
         "COUNTERSIGN_PACE": str(options.pace),
-        "COUNTERSIGN_LOG_FORMAT": "json",
         "COUNTERSIGN_PROVIDER_SLOTS": str(SLOTS),
         "COUNTERSIGN_PROVIDER_CIRCUIT_FAILURES": str(FAILURES if circuit else 0),
-        "COUNTERSIGN_PROVIDER_CIRCUIT_COOLDOWN_SECONDS": str(COOLDOWN / options.pace),
-        "COUNTERSIGN_PROVIDER_HELD_PROBE_SECONDS": str(HELD_PROBE / options.pace),
     }
     async with fleet(options.agreements, env) as running:
         return await Outage(running, pace=options.pace).run()

@@ -64,7 +64,6 @@ async def run(agreements: int, allowed: Allowance) -> Flow:
     env = {
         "COUNTERSIGN_PACE": "1",
         "COUNTERSIGN_PROVIDER_CALLS_PER_SECOND": str(allowed.per_second),
-        "COUNTERSIGN_PROVIDER_RETRY_AFTER_LIMIT_SECONDS": "60",
     }
     async with fleet(agreements, env) as running:
         await running.stack.sandbox.call("PUT", "/_sandbox/faults", {"api": _script(allowed)})

@@ -63,11 +63,6 @@ def configure_logs() -> None:
     """Log warnings only, unless the settings ask for more: people read what the commands print."""
     reading = read(CountersignSettings)
     told = reading.value(CountersignSettings.variable("log_level"))
-    style = reading.value(CountersignSettings.variable("log_format"))
-    logging.configure(
-        level=told if told in _LEVELS else "WARNING",
-        style="json" if style == "json" else "console" if style == "console" else "auto",
-        service="starter",
-    )
+    logging.configure(level=told if told in _LEVELS else "WARNING", service="starter")
     if told not in _LEVELS:
         getLogger(CORE).setLevel("ERROR")  # of a lost connection the commands tell in their own words

@@ -101,7 +101,7 @@ async def serve(host: str, port: int, ui: Sequence[str]) -> int:
         CannotListenError: The address cannot be used.
     """
     ours, settings = load(CountersignSettings, CodecServerSettings)
-    logging.configure(level=ours.log_level, style=ours.log_format, service="codec")
+    logging.configure(level=ours.log_level, service="codec")
     codec = encryption_codec()
     if codec is None:
         raise SettingsError("COUNTERSIGN_ENCRYPTION_KEYS is not set: there is nothing to decrypt")

@@ -1,7 +1,7 @@
 """One request to a provider and the limits it is under, in no HTTP library's terms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -10,6 +10,9 @@ from urllib.parse import quote, urlencode
 class Limits:
     """How long things may take, in seconds, and how many connections are kept.
 
+    These are constants rather than settings: the time-outs of the steps (`workflows/policies.py`) are made to
+    outlast them. Only the pace of tests shortens both.
+
     Args:
         connect: TCP and TLS.
         read: Silence while an answer is awaited or read.
@@ -17,6 +20,7 @@ class Limits:
         pool: Waiting for a free connection.
         read_total: A whole read, from first to last.
         write_total: A whole write; the graceful stop of a worker must exceed it.
+        download_total: The download of a whole signed document.
         connections: At most so many at once.
         keep_alive: How long an idle connection is kept: shorter than the 5 s after which Node servers
             close theirs, since a write on a connection that is being closed has an unknown outcome.
@@ -29,9 +33,20 @@ class Limits:
     pool: float = 10
     read_total: float = 60
     write_total: float = 120
+    download_total: float = 1500
     connections: int = 100
     keep_alive: float = 4
     retry_after: float = 300
+
+    def at(self, pace: float) -> "Limits":
+        """Return limits that are `pace` times shorter for whole calls and for Retry-After."""
+        return replace(
+            self,
+            read_total=self.read_total / pace,
+            write_total=self.write_total / pace,
+            download_total=self.download_total / pace,
+            retry_after=self.retry_after / pace,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers import retry_after
+from countersign.providers.calls import Limits
 from countersign.providers.errors import ContractBrokenError, ThrottledError, UnavailableError
 from countersign.providers.transport import RemoteFile, Transport
 
@@ -33,7 +34,7 @@ class DownloadRules:
     """
 
     hosts: tuple[str, ...] = (".amazonaws.com",)
-    seconds: float = 1500
+    seconds: float = Limits().download_total
 
 
 async def download(

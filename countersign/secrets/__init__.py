@@ -6,7 +6,7 @@
 
 How these places are combined is in `countersign/configuration.py`. Who needs a secret takes a `Rotating`:
 
-    turbodocx = Rotating(settings, ttl_seconds=ours.secrets_ttl_seconds)
+    turbodocx = Rotating(settings)
     used = await turbodocx.get()              # before each call; never waits
     if answered_401:
         if await turbodocx.renew(used): ...   # another key is known now; False: this one stays refused

@@ -14,6 +14,8 @@ from typing import Final, Generic, TypeVar
 
 from countersign.configuration import Settings, SettingsError, load
 
+TTL_SECONDS: Final = 300.0
+"""How old secrets may get: a secret that was replaced is refused at once and then read again in any case."""
 RENEW_SECONDS: Final = 10.0
 """The least time between two readings, so that forged signatures cannot make us hammer a secret manager."""
 
@@ -41,7 +43,7 @@ class Rotating(Generic[SettingsT]):
         first: SettingsT,
         read: Callable[[], SettingsT] | None = None,
         *,
-        ttl_seconds: float = 300,
+        ttl_seconds: float = TTL_SECONDS,
         renew_seconds: float = RENEW_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from countersign.configuration import Settings
-from countersign.settings.environment import PRODUCTION, Environment, GracefulStop
+from countersign.settings.environment import PRODUCTION, Environment, GracefulStop, Pace
 
 
 class CountersignSettings(Settings):
@@ -28,29 +28,18 @@ class CountersignSettings(Settings):
         description="Task queue of the workflows; the provider's is named after it, `countersign-turbodocx`.",
     )
     provider_slots: int = Field(default=20, ge=1, le=1000, description="Provider calls at once, per worker.")
-    cached_workflows: int = Field(
-        default=1000,
-        ge=1,
-        le=100_000,
-        description="Agreements that a worker keeps in memory; more are replayed when something happens.",
-    )
     graceful_stop_seconds: GracefulStop = Field(
         default=150,
         description="How long a stopping worker lets calls finish; more than the longest write.",
     )
-    pace: float = Field(
+    pace: Pace = Field(
         default=1,
-        ge=1,
-        le=1000,
-        allow_inf_nan=False,
-        description="For tests: agreements started from now on wait so many times faster than usual, for an "
-        "answer, for evidence of a send, for the next poll. Always 1 in production.",
+        description="For tests: agreements started from now on wait so many times less than usual, for an "
+        "answer, for evidence of a send, for the next poll. A worker's time limits of provider calls and its "
+        "circuit's waits are so many times shorter. Always 1 in production.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe records to keep."
-    )
-    log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="`auto` is readable on a terminal and JSON elsewhere."
     )
     secrets: str | None = Field(
         default=None,
@@ -60,12 +49,8 @@ class CountersignSettings(Settings):
     secrets_dir: str | None = Field(
         default=None, description="Folders of files named like variables, separated by `:`."
     )
-    secrets_ttl_seconds: float = Field(
-        default=300,
-        ge=1,
-        le=86_400,
-        allow_inf_nan=False,
-        description="How old secrets may get before they are read again.",
+    metrics_host: str = Field(
+        default="127.0.0.1", min_length=1, description="Where a worker and a door offer their metrics."
     )
 
     @field_validator("pace")

@@ -74,13 +74,6 @@ class DoorSettings(Settings):
         description="Addresses or networks of our own proxies: their `X-Forwarded-For` is believed, nobody "
         "else's.",
     )
-    body_limit_bytes: int = Field(default=65_536, ge=1024, le=1_048_576, description="Size of a delivery.")
-    connection_limit: int = Field(
-        default=2500, ge=10, le=50_000, description="Connections at once; more are turned away with 503."
-    )
-    metrics_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Where the door offers its metrics."
-    )
     metrics_port: int | None = Field(
         default=None, ge=1, le=65_535, description="The port of the metrics; without one there are none."
     )

@@ -56,7 +56,7 @@ async def serve(host: str, port: int) -> int:
         CannotListenError: An address or the certificate cannot be used.
     """
     ours, settings = load(CountersignSettings, DoorSettings)
-    logging.configure(level=ours.log_level, style=ours.log_format, service="webhooks")
+    logging.configure(level=ours.log_level, service="webhooks")
     sdk = SdkMetrics() if settings.metrics_port is not None else None
     client = await connect(
         interceptors=tracing.interceptors("webhooks"),
@@ -69,7 +69,7 @@ async def serve(host: str, port: int) -> int:
         if sdk is not None and settings.metrics_port is not None:
             monitor = Monitor("webhooks", sdk, readiness)
             await open_things.enter_async_context(
-                serving(monitor.app(), settings.metrics_host, settings.metrics_port)
+                serving(monitor.app(), ours.metrics_host, settings.metrics_port)
             )
         await open_things.enter_async_context(outages_told(client, readiness))
         await server.serve()

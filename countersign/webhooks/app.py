@@ -27,6 +27,8 @@ from countersign.webhooks.journal import Journal, expect
 from countersign.webhooks.refusal import RefusedError
 from countersign.webhooks.verdict import RETRY_AFTER_SECONDS, Verdict
 
+BODY_LIMIT: Final = 65_536
+"""Bytes of a delivery: providers send a few KB, and Standard Webhooks advises to stay below 20 KB."""
 ANSWER_SECONDS: Final = 4.5
 """From a request that is whole to its answer: reading secrets again and Temporal's time-out may add up."""
 
@@ -41,14 +43,12 @@ class Door:
         delivery: Where verified events go.
         journal: Where verdicts are counted and logged.
         callers: Who may deliver.
-        body_limit: Bytes of a delivery.
     """
 
-    def __init__(self, delivery: Delivery, journal: Journal, callers: Callers, *, body_limit: int) -> None:
+    def __init__(self, delivery: Delivery, journal: Journal, callers: Callers) -> None:
         self._delivery = delivery
         self._journal = journal
         self._callers = callers
-        self._body_limit = body_limit
 
     def route(self, endpoint: Endpoint) -> Route:
         """Make an endpoint's route."""
@@ -65,7 +65,7 @@ class Door:
         name = endpoint.dialect.name
         try:
             self._check_caller(request)
-            body = await read_body(request, self._body_limit)
+            body = await read_body(request, BODY_LIMIT)
             reading, verdict = await self._decide(endpoint, request, body)
         except RefusedError as refused:
             self._journal.refused(name, refused.verdict, caller=refused.caller)

@@ -71,19 +71,18 @@ class Endpoint:
         return False
 
 
-def open_endpoint(dialect: Dialect, kind: type[WebhookSettings], *, ttl_seconds: float) -> Endpoint:
+def open_endpoint(dialect: Dialect, kind: type[WebhookSettings]) -> Endpoint:
     """Read a provider's secrets and make its endpoint.
 
     Args:
         dialect: How the provider signs.
         kind: Where its secrets are.
-        ttl_seconds: How old they may get before they are read again.
 
     Raises:
         SettingsError: A secret is missing, empty, or none of this dialect.
     """
     read = _reader(dialect, kind)
-    return Endpoint(dialect, Rotating(read(), read, ttl_seconds=ttl_seconds, renew_seconds=RENEW_SECONDS))
+    return Endpoint(dialect, Rotating(read(), read, renew_seconds=RENEW_SECONDS))
 
 
 def _reader(dialect: Dialect, kind: type[WebhookSettings]) -> Callable[[], WebhookSettings]:

@@ -1,7 +1,5 @@
 """Which providers deliver here: TurboDocx, and those that a file describes."""
 
-from datetime import timedelta
-
 from countersign.configuration import SettingsError, read
 from countersign.providers.standard_webhooks.webhook import StandardWebhooksDialect
 from countersign.providers.standard_webhooks.wording import read_wordings
@@ -11,12 +9,11 @@ from countersign.webhooks.dialect import Dialect
 from countersign.webhooks.endpoint import Endpoint, open_endpoint
 
 
-def open_endpoints(settings: DoorSettings, *, ttl: timedelta) -> list[Endpoint]:
+def open_endpoints(settings: DoorSettings) -> list[Endpoint]:
     """Read every provider's secrets. TurboDocx is left out if its secret is not set and others are there.
 
     Args:
         settings: Name the file of other providers, if there is one.
-        ttl: How old secrets may get.
 
     Raises:
         SettingsError: Something is missing or cannot work; the message names all of it.
@@ -27,7 +24,7 @@ def open_endpoints(settings: DoorSettings, *, ttl: timedelta) -> list[Endpoint]:
     ]
     if not wanted or read(WebhookSettings).where(WebhookSettings.variable("webhook_secret")):
         wanted.append((TurboDocxDialect(), WebhookSettings))
-    return _open_all(wanted, ttl)
+    return _open_all(wanted)
 
 
 def secrets_of(name: str) -> type[WebhookSettings]:
@@ -40,12 +37,12 @@ def secrets_of(name: str) -> type[WebhookSettings]:
     return Secrets
 
 
-def _open_all(wanted: list[tuple[Dialect, type[WebhookSettings]]], ttl: timedelta) -> list[Endpoint]:
+def _open_all(wanted: list[tuple[Dialect, type[WebhookSettings]]]) -> list[Endpoint]:
     opened: list[Endpoint] = []
     problems: list[str] = []
     for dialect, kind in wanted:
         try:
-            opened.append(open_endpoint(dialect, kind, ttl_seconds=ttl.total_seconds()))
+            opened.append(open_endpoint(dialect, kind))
         except SettingsError as error:
             problems.append(str(error))
     if problems:

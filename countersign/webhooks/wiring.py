@@ -1,7 +1,7 @@
 """From settings to a server: what the door is made of."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from typing import Final
 
 from temporalio.client import Client
 
@@ -14,6 +14,10 @@ from countersign.webhooks.journal import Journal
 from countersign.webhooks.providers import open_endpoints
 from countersign.webhooks.routing import Documents, Markers, Routes
 from countersign.webhooks.server import Certificate, Server
+
+CONNECTION_LIMIT: Final = 2500
+"""Connections at once; more are turned away with 503. Providers need a few; the limit bounds the memory that
+strangers can take."""
 
 
 def build_server(
@@ -29,7 +33,7 @@ def build_server(
     """Put a door together.
 
     Args:
-        ours: The environment, and how old secrets may get.
+        ours: The environment.
         settings: The door's own.
         client: The connection to the agreements' namespace.
         readiness: Whether it answers.
@@ -41,19 +45,18 @@ def build_server(
         SettingsError: A secret or the providers' file is missing or cannot work.
         CannotListenError: The certificate cannot be used.
     """
-    endpoints = open_endpoints(settings, ttl=timedelta(seconds=ours.secrets_ttl_seconds))
+    endpoints = open_endpoints(settings)
     markers = Markers(environment=ours.environment, namespace=client.namespace)
     door = Door(
         Delivery(client, Routes(markers, Documents(client) if settings.find_unmarked else None)),
         Journal(),
         Callers(settings.allowed_callers, settings.trusted_proxies),
-        body_limit=settings.body_limit_bytes,
     )
     return Server(
         create_app(door, endpoints, is_ready=readiness),
         host=host,
         port=port,
-        connection_limit=settings.connection_limit,
+        connection_limit=CONNECTION_LIMIT,
         certificate=_certificate(settings),
         on_start=on_start,
     )

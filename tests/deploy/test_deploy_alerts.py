@@ -84,10 +84,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "COUNTERSIGN_PACE": "10",
         "COUNTERSIGN_PROVIDER_CIRCUIT_FAILURES": "5",
-        "COUNTERSIGN_PROVIDER_CIRCUIT_COOLDOWN_SECONDS": "3",
-        "COUNTERSIGN_PROVIDER_HELD_PROBE_SECONDS": "3",
         "COUNTERSIGN_WORKER_METRICS_PORT": str(worker),
-        "COUNTERSIGN_WORKER_CENSUS_SECONDS": "1",
         "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(door),
     }
     async with Stack(replace(plan(tmp_path, Ports.pick()), extra_env=env)) as stack:

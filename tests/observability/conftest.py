@@ -33,7 +33,6 @@ async def watched(tmp_path_factory: pytest.TempPathFactory, collector: Collector
         extra_env={
             "PATH": f"{VENV_BIN}:{os.environ['PATH']}",
             "COUNTERSIGN_WORKER_METRICS_PORT": str(worker_port),
-            "COUNTERSIGN_WORKER_CENSUS_SECONDS": "0.1",
             "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(door_port),
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import countersign
 from tests.observability.watched import Watched, get
+from tests.workflows.office import eventually
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>countersign_\w+)` \| (?P<kind>\w+) \| (?P<labels>.*?) \|")
@@ -93,8 +94,13 @@ async def test_the_sdk_tells_what_official_dashboards_ask_for(watched: Watched) 
 
 async def test_the_census_counts_what_waits(watched: Watched) -> None:
     await watched.sent(await watched.start())
+
+    async def waiting() -> bool:
+        counts = await scrape(watched.worker)
+        return value(counts, "countersign_agreements_running", waiting_for="signatures") >= 1
+
+    assert await eventually(waiting, bool)  # the census counts every few seconds
     worker = await scrape(watched.worker)
-    assert value(worker, "countersign_agreements_running", waiting_for="signatures") >= 1
     assert value(worker, "countersign_agreements_need_attention") == 0
     queues = {sample.labels["task_queue"] for sample in worker["countersign_task_queue_backlog"].samples}
     assert queues == {"countersign", "countersign-turbodocx"}

@@ -7,15 +7,16 @@ from typing import Any
 from pydantic import SecretStr
 
 from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
+from countersign.providers.calls import Limits
 from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
 from countersign.secrets.rotation import Rotating
-from countersign.settings import ProviderSettings, TurboDocxSettings
+from countersign.settings import TurboDocxSettings
 
 TEMPLATE_ID = "7e3a1c00-0000-4000-8000-000000000002"
 SEND = "/turbosign/single/prepare-for-signing"
-IMPATIENT = ProviderSettings(read_seconds=0.6, write_seconds=0.6, download_seconds=0.6)
+IMPATIENT = Limits(read_total=0.6, write_total=0.6, download_total=0.6)
 ENDED_BY_TIME = {"hang", "drip"}
 """Faults that nothing but our own limits ends."""
 
@@ -45,8 +46,8 @@ class Desk:
 
     def client_for(self, fault: Mapping[str, Any]) -> TurboDocxClient:
         """A client for a fault; on a busy machine, others than these may take their time."""
-        options = IMPATIENT if fault["do"] in ENDED_BY_TIME else ProviderSettings()
-        return connection.connect(Rotating(settings_of(self.sandbox)), options)
+        limits = IMPATIENT if fault["do"] in ENDED_BY_TIME else None
+        return connection.connect(Rotating(settings_of(self.sandbox)), limits=limits)
 
     async def watch_calls(self) -> None:
         """Have `calls` count all calls, none of which goes wrong."""

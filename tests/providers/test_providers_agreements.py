@@ -16,13 +16,12 @@ from countersign.local.ports import free_port
 from countersign.local.processes import Supervisor
 from countersign.local.sandbox import Sandbox
 from countersign.observability.metrics import CIRCUIT_CHANGES
-from countersign.providers.circuit import State
-from countersign.settings import ProviderSettings
+from countersign.providers.circuit import CircuitRules, State
 from tests.conftest import sandbox_part
 from tests.workflows.office import Handle, Office, an_agreement, open_office
 from workflows.messages import Outcome
 
-OPTIONS = ProviderSettings(circuit_failures=3, circuit_cooldown_seconds=0.3, held_probe_seconds=0.3)
+RULES = CircuitRules(failures=3, cooldown=0.3, held_probe=0.3)
 REFUSALS = [401, 402, 403]
 
 
@@ -30,7 +29,7 @@ REFUSALS = [401, 402, 403]
 async def office(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> AsyncIterator[Office]:
-    async with open_office(client, time_skipper, sandbox, tmp_path, OPTIONS) as office:
+    async with open_office(client, time_skipper, sandbox, tmp_path, rules=RULES) as office:
         yield office
     await sandbox.call("DELETE", "/_sandbox/faults")
 
@@ -71,8 +70,8 @@ async def test_a_key_refused_after_the_send_fails_nothing(office: Office, status
 async def test_a_403_about_one_document_holds_up_no_other(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    slow_to_probe = ProviderSettings(held_probe_seconds=3600)
-    async with open_office(client, time_skipper, sandbox, tmp_path, slow_to_probe) as office:
+    slow_to_probe = CircuitRules(held_probe=3600)
+    async with open_office(client, time_skipper, sandbox, tmp_path, rules=slow_to_probe) as office:
         forbidden, other = await office.start(), await office.start()
         document_id = await office.sent(forbidden)
         await office.sign_all(document_id)
@@ -100,12 +99,14 @@ async def test_an_outage_fails_nothing_and_nothing_goes_out_twice(
     """While it lasts as many calls reach the provider as open the circuit, one per slot, and the probes."""
     slots, down = 4, {"do": "status", "status": 503, "times": None}
     probes, calls = {**down, "path": "/v1/deliverable", "method": "GET"}, {**down, "path": "*"}
-    async with open_office(client, time_skipper, sandbox, tmp_path, OPTIONS, provider_slots=slots) as office:
+    async with open_office(
+        client, time_skipper, sandbox, tmp_path, rules=RULES, provider_slots=slots
+    ) as office:
         await sandbox.call("PUT", "/_sandbox/faults", {"api": [probes, calls]})
         handles = [await office.start() for _ in range(30)]
         await office.eventually(lambda: refused(office), lambda probed: probed >= 3)
         met = await refused(office, rule=1)
-        assert OPTIONS.circuit_failures <= met <= OPTIONS.circuit_failures + slots
+        assert RULES.failures <= met <= RULES.failures + slots
         await office.mend()
         await check_sent_once(office, handles)
         for handle in handles:
@@ -129,8 +130,8 @@ async def test_a_storm_of_429_is_waited_out_and_opens_no_circuit(
     """P6: every throttled step waits as long as it was told, so the storm meets each of them a few times."""
     opened = CIRCUIT_CHANGES.labels("turbodocx", State.OPEN)
     before, seconds, agreements = opened._value.get(), 2.5, 8
-    hasty = {"pace": 50}  # our own backoff is 20 ms then, and would meet the storm seven times
-    async with open_office(client, time_skipper, sandbox, tmp_path, OPTIONS, **hasty) as office:
+    hasty = 50  # our own backoff is 20 ms then, and would meet the storm seven times
+    async with open_office(client, time_skipper, sandbox, tmp_path, rules=RULES, pace=hasty) as office:
         await office.break_call("*", "rate_limit", retry_after=1, times=None, for_seconds=seconds)
         handles = [await office.start() for _ in range(agreements)]
         await check_sent_once(office, handles)
@@ -158,7 +159,7 @@ async def test_a_provider_that_is_away_is_waited_for(
     async with AsyncExitStack() as stack:
         sandbox, supervisor = await stack.enter_async_context(own_sandbox(tmp_path))
         office = await stack.enter_async_context(
-            open_office(client, time_skipper, sandbox, tmp_path / "store", OPTIONS)
+            open_office(client, time_skipper, sandbox, tmp_path / "store", rules=RULES)
         )
         supervisor.kill("sandbox")
         agreement = an_agreement()

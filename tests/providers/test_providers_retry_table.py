@@ -4,13 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from annotated_types import Le
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.errors import failure_type, provider_errors, to_application_error
 from countersign.configuration import SettingsError, load
 from countersign.providers import errors
+from countersign.providers.calls import Limits
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings
@@ -109,9 +109,11 @@ class TestPolicies:
         assert provider_steps
         assert all(step.total.days >= 7 for step in provider_steps)
 
-    def test_a_step_outlasts_its_calls_whatever_the_settings(self) -> None:
+    def test_a_step_outlasts_its_calls(self) -> None:
         """The client's own limit ends a call first: it knows whether the request had left."""
-        read, write, download = (longest(f"{each}_seconds") for each in ("read", "write", "download"))
+        limits = Limits()
+        totals = (limits.read_total, limits.write_total, limits.download_total)
+        read, write, download = (timedelta(seconds=each) for each in totals)
         assert policies.SEND.attempt > write
         assert policies.VOID.attempt > write
         assert policies.REMIND.attempt > write
@@ -127,18 +129,16 @@ class TestPolicies:
             assert archive.heartbeat > read
 
 
-@pytest.mark.parametrize(("write", "graceful"), [("120", "120"), ("100", "99.5")])
+@pytest.mark.parametrize(("pace", "graceful", "enough"), [("1", "120", "120.5"), ("30", "4", "4.1")])
 def test_a_worker_that_would_not_let_a_write_finish_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, write: str, graceful: str
+    monkeypatch: pytest.MonkeyPatch, pace: str, graceful: str, enough: str
 ) -> None:
-    monkeypatch.setenv("COUNTERSIGN_PROVIDER_WRITE_SECONDS", write)
+    monkeypatch.setenv("COUNTERSIGN_PACE", pace)
     monkeypatch.setenv("COUNTERSIGN_GRACEFUL_STOP_SECONDS", graceful)
-    with pytest.raises(
-        SettingsError, match="GRACEFUL_STOP_SECONDS must exceed COUNTERSIGN_PROVIDER_WRITE_SECONDS"
-    ):
+    with pytest.raises(SettingsError, match=f"GRACEFUL_STOP_SECONDS must exceed the {graceful} s"):
         load(ProviderSettings)
-    monkeypatch.setenv("COUNTERSIGN_GRACEFUL_STOP_SECONDS", "120.5")
-    assert load(ProviderSettings)[0].write_seconds == float(write)
+    monkeypatch.setenv("COUNTERSIGN_GRACEFUL_STOP_SECONDS", enough)
+    assert load(ProviderSettings)[0].graceful_stop_seconds == float(enough)
 
 
 @pytest.mark.parametrize(("calls_per_second", "steps"), [(None, None), (30, 30 / CALLS_PER_STEP)])
@@ -154,8 +154,3 @@ async def test_the_providers_steps_are_never_eager_and_priced_by_their_calls(
     assert config["disable_eager_activity_execution"]
     assert config["max_task_queue_activities_per_second"] == steps
     assert config["graceful_shutdown_timeout"] == timedelta(seconds=ours.graceful_stop_seconds)
-
-
-def longest(setting: str) -> timedelta:
-    limits = [each.le for each in ProviderSettings.model_fields[setting].metadata if isinstance(each, Le)]
-    return timedelta(seconds=float(str(limits[0])))

@@ -8,6 +8,7 @@ import asyncio
 import io
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +17,12 @@ import pytest_asyncio
 
 from countersign.local.sandbox import MEMBER_KEY
 from countersign.providers import errors
+from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules, State
 from countersign.providers.errors import ProviderError
 from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.connection import Provider
 from countersign.providers.turbodocx.requests import SignatureRequest
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings, TurboDocxSettings
@@ -167,11 +170,11 @@ async def test_retry_after_is_obeyed_within_reason(name: str, desk: Desk) -> Non
     assert error.retry_after == seconds
 
 
-async def test_the_longest_wait_that_is_obeyed_is_a_setting(desk: Desk) -> None:
+async def test_no_wait_is_longer_than_the_limit(desk: Desk) -> None:
     """P5."""
     await desk.break_calls(SEND, "POST", do="rate_limit", retry_after=100)
-    options = ProviderSettings(retry_after_limit_seconds=7)
-    async with connection.connect(Rotating(settings_of(desk.sandbox)), options) as client:
+    limits = Limits(retry_after=7)
+    async with connection.connect(Rotating(settings_of(desk.sandbox)), limits=limits) as client:
         error = await error_of(desk.send, client)
     assert isinstance(error, errors.ThrottledError)
     assert error.retry_after == 7
@@ -235,14 +238,20 @@ class Secret:
         return self.found
 
 
+def opened_with(
+    keys: Rotating[TurboDocxSettings], rules: CircuitRules
+) -> AbstractAsyncContextManager[Provider]:
+    return connection.open_provider(keys, ProviderSettings(), slots=20, rules=rules)
+
+
 class TestRefusedKeys:
     """P15, behind the circuit: the key is read again at once, then with each probe."""
 
     async def test_a_refused_key_is_read_again_at_once_and_then_seldom(self, desk: Desk) -> None:
         wrong = settings_of(desk.sandbox, "TDX-test-wrong")
-        secret, options = Secret(wrong), ProviderSettings(held_probe_seconds=3600)
+        secret, rules = Secret(wrong), CircuitRules(held_probe=3600)
         await desk.watch_calls()
-        async with connection.open_provider(Rotating(wrong, secret.read), options, slots=20) as opened:
+        async with opened_with(Rotating(wrong, secret.read), rules) as opened:
             assert type(await error_of(desk.send, opened.client)) is errors.UnauthorisedError
             assert secret.readings == 1
             while await desk.calls() < 2:  # noqa: ASYNC110  # the probe, which comes at once
@@ -258,9 +267,9 @@ class TestRefusedKeys:
 
     async def test_a_key_that_comes_late_is_found_by_a_probe(self, desk: Desk) -> None:
         wrong = settings_of(desk.sandbox, "TDX-test-wrong")
-        secret, options = Secret(wrong), ProviderSettings(held_probe_seconds=0.2)
+        secret, rules = Secret(wrong), CircuitRules(held_probe=0.2)
         keys = Rotating(wrong, secret.read, renew_seconds=0)
-        async with connection.open_provider(keys, options, slots=20) as opened:
+        async with opened_with(keys, rules) as opened:
             assert type(await error_of(desk.send, opened.client)) is errors.UnauthorisedError
             while secret.readings < 4:  # with every probe
                 assert type(await error_of(desk.send, opened.client)) is errors.HeldError
@@ -272,10 +281,10 @@ class TestRefusedKeys:
         assert await desk.sent() == 1
 
 
-async def test_every_number_of_the_circuit_is_a_setting(desk: Desk) -> None:
-    options = ProviderSettings(circuit_failures=3, circuit_cooldown_seconds=7, held_probe_seconds=5)
+async def test_the_circuit_is_as_the_settings_say(desk: Desk) -> None:
+    options = ProviderSettings(circuit_failures=3, pace=10)
     async with connection.open_provider(Rotating(settings_of(desk.sandbox)), options, slots=2) as opened:
-        assert opened.circuit.rules == CircuitRules(failures=3, cooldown=7, held_probe=5, slots=2)
+        assert opened.circuit.rules == CircuitRules(failures=3, cooldown=6, held_probe=3, slots=2)
         await desk.break_calls(SEND, "POST", do="status", status=503)
         for _ in range(3):
             assert opened.circuit.snapshot().state is State.CLOSED

@@ -48,7 +48,7 @@ async def rotation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ro
     environment = {
         "TURBODOCX_API_KEY": "",
         "COUNTERSIGN_SECRETS_DIR": str(keys.folder),
-        "COUNTERSIGN_PROVIDER_HELD_PROBE_SECONDS": "1",
+        "COUNTERSIGN_PACE": "30",
         "SANDBOX_RETRY_DELAYS": "1,2",
     }
     planned = replace(

@@ -71,15 +71,12 @@ def test_every_process_tells_at_start(tmp_path: Path, command: list[str]) -> Non
     assert "canary" not in done.stderr + done.stdout
 
 
-@pytest.mark.parametrize(
-    ("setting", "lines"), [("LOG_LEVEL=ERROR", 0), ("LOG_FORMAT=console", 0), ("LOG_FORMAT=json", 1)]
-)
-def test_the_starter_logs_as_the_env_file_says(tmp_path: Path, setting: str, lines: int) -> None:
-    (tmp_path / ".env").write_text(f"COUNTERSIGN_{setting}\n")
+@pytest.mark.parametrize(("level", "lines"), [("ERROR", 0), ("WARNING", 1)])
+def test_the_starter_logs_as_the_env_file_says(tmp_path: Path, level: str, lines: int) -> None:
+    (tmp_path / ".env").write_text(f"COUNTERSIGN_LOG_LEVEL={level}\n")
     (tmp_path / ".env").chmod(0o600)
     done = run(tmp_path, ["starter.py", "list"])
     assert done.stderr.count('{"event": "COUNTERSIGN_CODEC_TOKN is not') == lines
-    assert done.stderr.count("COUNTERSIGN_CODEC_TOKN") == ("FORMAT" in setting)
 
 
 def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:

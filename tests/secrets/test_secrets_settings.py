@@ -187,10 +187,9 @@ class TestRanges:
             ("GRACEFUL_STOP_SECONDS", "-1"),
             ("GRACEFUL_STOP_SECONDS", "inf"),
             ("GRACEFUL_STOP_SECONDS", "nan"),
-            ("SECRETS_TTL_SECONDS", "0"),
-            ("SECRETS_TTL_SECONDS", "nan"),
+            ("PACE", "0.5"),
+            ("PACE", "nan"),
             ("LOG_LEVEL", "LOUD"),
-            ("LOG_FORMAT", "xml"),
         ],
     )
     def test_out_of_range_is_refused(self, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

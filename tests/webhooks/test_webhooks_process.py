@@ -59,8 +59,6 @@ async def test_a_taken_port_is_one_clear_sentence(receiving: Client) -> None:
     [
         ("ALLOWED_CALLERS", "203.0.113.0/24, somewhere", "must be addresses or networks"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "must be addresses or networks"),
-        ("BODY_LIMIT_BYTES", "17", "greater than or equal to 1024"),
-        ("CONNECTION_LIMIT", "inf", "valid integer"),
         ("METRICS_PORT", "70000", "less than or equal to 65535"),
         ("TLS_KEY", "key.pem", "belong together"),
     ],

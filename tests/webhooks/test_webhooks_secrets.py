@@ -33,7 +33,7 @@ def test_without_a_secret_there_is_no_endpoint(
         monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET", secret)
 
     with pytest.raises(SettingsError, match="TURBODOCX_WEBHOOK_SECRET"):
-        open_endpoints(DoorSettings(), ttl=timedelta(minutes=5))
+        open_endpoints(DoorSettings())
 
 
 async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import trustme
 from temporalio.client import Client
 
-from countersign.webhooks import protocol
+from countersign.webhooks import protocol, wiring
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_doors import RunningDoor, door_in_process
 from tests.webhooks.webhook_receiver import Agreement
@@ -137,8 +137,11 @@ async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
                 assert await reader.read() == b""
 
 
-async def test_more_connections_than_allowed_are_turned_away(receiving: Client) -> None:
-    async with door_in_process(receiving, COUNTERSIGN_WEBHOOKS_CONNECTION_LIMIT="10") as url:
+async def test_more_connections_than_allowed_are_turned_away(
+    receiving: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "CONNECTION_LIMIT", 10)
+    async with door_in_process(receiving) as url:
         async with AsyncExitStack() as stack:
             for _ in range(10):
                 await stack.enter_async_context(connected(url))

@@ -19,6 +19,8 @@ from temporalio.testing import TimeSkipper
 from countersign.events import SignatureEvent
 from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
 from countersign.local.stack import Stack
+from countersign.providers.calls import Limits
+from countersign.providers.circuit import CircuitRules
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
@@ -198,7 +200,9 @@ async def open_office(
     time: TimeSkipper,
     sandbox: Sandbox,
     folder: Path,
-    provider: ProviderSettings | None = None,
+    *,
+    rules: CircuitRules | None = None,
+    limits: Limits | None = None,
     **settings: Any,
 ) -> AsyncIterator[Office]:
     """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own."""
@@ -215,7 +219,7 @@ async def open_office(
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with (
         connection.open_provider(
-            Rotating(theirs), provider or ProviderSettings(), slots=ours.provider_slots
+            Rotating(theirs), ProviderSettings(), slots=ours.provider_slots, rules=rules, limits=limits
         ) as opened,
         workflow_worker(client, store, ours),
         provider_worker(client, opened, store, ours, sender),

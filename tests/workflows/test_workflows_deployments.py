@@ -19,7 +19,7 @@ Versioning = Literal["auto_upgrade", "pinned"]
 
 
 def test_without_a_build_id_workers_are_unversioned() -> None:
-    assert deployment(WorkerSettings()) is None
+    assert deployment(WorkerSettings(), "countersign") is None
 
 
 async def make_current(office: Office, name: str, build_id: str) -> None:
@@ -38,13 +38,11 @@ async def make_current(office: Office, name: str, build_id: str) -> None:
 
 
 @asynccontextmanager
-async def build(
-    office: Office, queue: str, name: str, build_id: str, kind: Versioning
-) -> AsyncIterator[None]:
+async def build(office: Office, queue: str, build_id: str, kind: Versioning) -> AsyncIterator[None]:
     settings = office.settings.model_copy(update={"task_queue": queue})
-    version = deployment(WorkerSettings(build_id=build_id, deployment=name, versioning=kind))
+    version = deployment(WorkerSettings(build_id=build_id, versioning=kind), queue)
     async with workflow_worker(office.client, office.store, settings, build=version):
-        await make_current(office, name, build_id)
+        await make_current(office, queue, build_id)
         yield
 
 
@@ -66,12 +64,12 @@ async def served_newcomers(office: Office, queue: str) -> str:
 async def test_an_agreement_is_served_by_the_build_it_should_be(
     office: Office, kind: Versioning, served_by: str
 ) -> None:
-    queue = name = uuid.uuid4().hex
+    queue = uuid.uuid4().hex
     async with AsyncExitStack() as builds:
-        await builds.enter_async_context(build(office, queue, name, "1", kind))
+        await builds.enter_async_context(build(office, queue, "1", kind))
         handle = await office.start(task_queue=queue)
         await office.until_stage(handle, Stage.GENERATING)
-        await builds.enter_async_context(build(office, queue, name, "2", kind))
+        await builds.enter_async_context(build(office, queue, "2", kind))
         await office.eventually(lambda: served_newcomers(office, queue), lambda served: served == "2")
         await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="enough"))
         await office.result(handle)

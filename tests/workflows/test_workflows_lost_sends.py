@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
 from countersign.local.sandbox import Sandbox
-from countersign.settings import ProviderSettings
+from countersign.providers.calls import Limits
 from tests.workflows.office import SEND, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
 from workflows.messages import Outcome, WaitingFor
@@ -48,9 +48,8 @@ async def office(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> AsyncIterator[Office]:
     """An office that waits a second for the provider, and hears nothing from its webhooks."""
-    impatient = ProviderSettings(write_seconds=1, graceful_stop_seconds=2)
     await sandbox.subscribe(NOBODY)
-    async with open_office(client, time_skipper, sandbox, tmp_path, provider=impatient) as office:
+    async with open_office(client, time_skipper, sandbox, tmp_path, limits=Limits(write_total=1)) as office:
         yield office
     await office.mend()
 

@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import TimeSkipper
 
 from countersign.local.sandbox import Sandbox
-from countersign.settings import ProviderSettings
+from countersign.providers.circuit import CircuitRules
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
 from workflows.agreement import AgreementWorkflow
@@ -169,8 +169,8 @@ async def test_a_key_that_is_refused_during_the_search_does_not_lose_the_evidenc
         {"path": SEND, "do": "drop", "at": "after"},
         {"path": "/api/webhooks/*", "do": "status", "status": 401, "body": ""},
     ]
-    quick = ProviderSettings(held_probe_seconds=0.2)
-    async with open_office(client, time_skipper, sandbox, tmp_path, provider=quick) as office:
+    quick = CircuitRules(held_probe=0.2)
+    async with open_office(client, time_skipper, sandbox, tmp_path, rules=quick) as office:
         await sandbox.call("PUT", "/_sandbox/faults", {"api": faults})
         handle = await office.start(agreement)
         await office.skip(handle, timedelta(minutes=15))

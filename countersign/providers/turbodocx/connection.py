@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import Circuit, CircuitRules
@@ -49,25 +49,26 @@ class Provider:
 
 @asynccontextmanager
 async def open_provider(
-    settings: Rotating[TurboDocxSettings], options: ProviderSettings, *, slots: int
+    settings: Rotating[TurboDocxSettings],
+    options: ProviderSettings,
+    *,
+    slots: int,
+    rules: CircuitRules | None = None,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Provider]:
     """Open a client behind a circuit that is probed while this is open.
 
     Args:
         settings: Key, organisation and base URL.
-        options: Time limits, rate and circuit.
+        options: Rate, hosts, circuit and proxy.
         slots: How many calls the worker makes at once.
+        rules: The circuit's numbers; those of the options if not given.
+        limits: Time limits; the defaults at the options' pace if not given.
     """
-    circuit = Circuit(
-        CircuitRules(
-            failures=options.circuit_failures,
-            cooldown=options.circuit_cooldown_seconds,
-            held_probe=options.held_probe_seconds,
-            slots=slots,
-        )
-    )
+    rules = rules or CircuitRules(failures=options.circuit_failures).at(options.pace)
+    circuit = Circuit(replace(rules, slots=slots))
     async with (
-        connect(settings, options, gate=circuit) as client,
+        connect(settings, options, gate=circuit, limits=limits) as client,
         probing(circuit, PROVIDER, client.probe),
     ):
         yield Provider(client, circuit, CircuitSlots(circuit), options.calls_per_second)
@@ -78,36 +79,33 @@ def connect(
     options: ProviderSettings | None = None,
     *,
     gate: Gate | None = None,
+    limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> TurboDocxClient:
     """Open a client; nothing is sent yet. Close it, or use it as an async context manager.
 
     Args:
         settings: Key, organisation and base URL.
-        options: Time limits and the like; the defaults if not given.
+        options: Hosts, proxy and pace; the defaults if not given.
         gate: The circuit that its calls pass; none if not given.
+        limits: Time limits; the defaults at the options' pace if not given.
         tls: TLS settings other than the default.
     """
     options = options or ProviderSettings()
+    limits = limits or Limits().at(options.pace)
     transport = Transport(
         settings.current.base_url,
         provider=PROVIDER,
         credentials=RotatingKey(settings),
         explain=explain,
         gate=gate,
-        limits=Limits(
-            connect=options.connect_seconds,
-            read_total=options.read_seconds,
-            write_total=options.write_seconds,
-            retry_after=options.retry_after_limit_seconds,
-        ),
+        limits=limits,
         trust_env=options.trust_env,
         tls=tls,
         log_bodies=settings.current.log_bodies == "redacted",
     )
-    downloads = DownloadRules(
-        hosts=tuple(options.download_hosts.lower().split(",")), seconds=options.download_seconds
-    )
+    hosts = tuple(options.download_hosts.lower().split(","))
+    downloads = DownloadRules(hosts=hosts, seconds=limits.download_total)
     return TurboDocxClient(transport, downloads=downloads)
 
 
