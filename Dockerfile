@@ -19,6 +19,8 @@ COPY starter.py worker.py ./
 COPY activities activities
 COPY commands commands
 COPY countersign countersign
+COPY devstack devstack
+COPY sandbox sandbox
 COPY workflows workflows
 USER countersign
 CMD ["python", "worker.py"]

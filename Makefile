@@ -25,7 +25,7 @@ up: $(RUNTIME) ## Temporal with its UI, the sandbox, the door and a worker, unti
 	@$(RUN) starter.py up
 
 sandbox: $(RUNTIME) ## the TurboDocx sandbox alone
-	@$(RUN) -m countersign.sandbox
+	@$(RUN) -m sandbox
 
 worker: $(RUNTIME) ## a worker, set up by .env and the environment
 	@$(RUN) worker.py

@@ -36,9 +36,9 @@ from temporalio.client import Client, WorkflowHandle
 
 from benchmarks.bare_worker import QUEUE, Order
 from countersign.connection import data_converter
-from countersign.local.ports import free_port
-from countersign.local.processes import Part, says
-from countersign.local.stack import Plan, Stack
+from countersign.free_ports import free_port
+from devstack.processes import Part, says
+from devstack.stack import Plan, Stack
 from workflows import attributes
 from workflows.messages import TASK_QUEUE, WORKFLOW_NAME, AgreementInput, Signer, TemplateSource
 

@@ -15,8 +15,8 @@ from temporalio.client import Client
 
 from benchmarks.agreements import ROOT, TEMPLATE, VARIABLES
 from countersign.connection import data_converter
-from countersign.local.processes import says
-from countersign.local.stack import Plan, Stack
+from devstack.processes import says
+from devstack.stack import Plan, Stack
 from workflows import attributes
 from workflows.messages import TASK_QUEUE, WORKFLOW_NAME, AgreementInput, Signer, TemplateSource
 

@@ -160,7 +160,7 @@ def run(count: int) -> Result:
     """Start a sandbox on one core, and run agreements against it."""
     core = max(os.sched_getaffinity(0))
     with TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "countersign.sandbox", "--port", "0", "--data-dir", folder]
+        command = [sys.executable, "-m", "sandbox", "--port", "0", "--data-dir", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             os.sched_setaffinity(process.pid, {core})
             assert process.stdout is not None

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.agreements import ROOT
 from benchmarks.fleet import Fleet, fleet
-from countersign.local.processes import Part, says
+from devstack.processes import Part, says
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 

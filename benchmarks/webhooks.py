@@ -39,10 +39,10 @@ from temporalio.client import Client
 from countersign import reference
 from countersign.connection import data_converter
 from countersign.events import SignatureEvent
-from countersign.local.ports import free_port
-from countersign.local.processes import Part, Supervisor, answers, says
-from countersign.local.temporal import READY, dev_server_command, find_temporal
+from countersign.free_ports import free_port
 from countersign.webhooks.server import Server
+from devstack.processes import Part, Supervisor, answers, says
+from devstack.temporal import READY, dev_server_command, find_temporal
 from workflows import attributes
 
 ROOT: Final = Path(__file__).parents[1]

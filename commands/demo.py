@@ -15,11 +15,11 @@ from commands.reuse import StartedAgreement
 from commands.starting import start_agreement
 from commands.verbs import out, verb
 from countersign.connection import connect
-from countersign.local.ports import Ports
-from countersign.local.sandbox import Sandbox
-from countersign.local.site import Site
 from countersign.observability import tracing
 from countersign.reference import new_reference
+from devstack.ports import Ports
+from devstack.sandbox import Sandbox
+from devstack.site import Site
 from workflows.messages import (
     TASK_QUEUE,
     AgreementInput,

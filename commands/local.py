@@ -9,12 +9,12 @@ from typing import Annotated, Final
 import typer
 
 from commands.errors import CommandError, ExitCode
-from countersign.local.ports import Ports
-from countersign.local.processes import PartFailedError, says
-from countersign.local.sandbox import SandboxError
-from countersign.local.site import InUseError, Lock, Site
-from countersign.local.stack import Plan, Stack
-from countersign.local.temporal import TemporalNotFoundError
+from devstack.ports import Ports
+from devstack.processes import PartFailedError, says
+from devstack.sandbox import SandboxError
+from devstack.site import InUseError, Lock, Site
+from devstack.stack import Plan, Stack
+from devstack.temporal import TemporalNotFoundError
 from workflows import attributes
 
 ROOT: Final = Path(__file__).parents[1]

@@ -10,8 +10,8 @@ from commands.choices import at_least
 from commands.errors import BadInputError
 from commands.local import USUAL_PORTS, FreePorts, on_local_stack
 from commands.verbs import out, verb
-from countersign.local.ports import Ports, PortTakenError
-from countersign.local.site import Site
+from devstack.ports import Ports, PortTakenError
+from devstack.site import Site
 
 Port = Annotated[
     int | None, typer.Option(parser=at_least(1, 65535), metavar="PORT", help="The usual one if free.")

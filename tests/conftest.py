@@ -17,10 +17,11 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironm
 
 from commands.local import plan
 from countersign.connection import connect, data_converter
-from countersign.local.ports import Ports, free_port
-from countersign.local.processes import Part, Supervisor, says
-from countersign.local.sandbox import Sandbox
-from countersign.local.stack import PARTS, Stack
+from countersign.free_ports import free_port
+from devstack.ports import Ports
+from devstack.processes import Part, Supervisor, says
+from devstack.sandbox import Sandbox
+from devstack.stack import PARTS, Stack
 from workflows import attributes
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, as its children would be
@@ -110,7 +111,7 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
 def sandbox_part(sandbox: Sandbox, folder: Path) -> Part:
     """The process of a sandbox whose state lies in a folder."""
     port = sandbox.url.rsplit(":", 1)[1]
-    command = [sys.executable, "-m", "countersign.sandbox", "--host", "127.0.0.1", "--port", port]
+    command = [sys.executable, "-m", "sandbox", "--host", "127.0.0.1", "--port", port]
     return Part(
         "sandbox",
         [*command, "--data-dir", str(folder)],

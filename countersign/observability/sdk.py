@@ -10,7 +10,7 @@ from typing import Final
 
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
-from countersign.local.ports import free_port
+from countersign.free_ports import free_port
 from countersign.loopback import LOOPBACK
 from countersign.observability.core_logs import FORWARDED
 

@@ -14,9 +14,9 @@ from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
 from countersign.connection import data_converter
-from countersign.local.sandbox import Sandbox
-from countersign.local.stack import Stack
 from countersign.reference import WORKFLOW_ID_PREFIX, workflow_id
+from devstack.sandbox import Sandbox
+from devstack.stack import Stack
 from tests.chaos.chaos_evidence import Case, Document, Evidence
 from tests.chaos.chaos_histories import Told
 from tests.chaos.chaos_people import documents, reference_of

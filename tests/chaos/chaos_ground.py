@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from commands.local import ROOT, plan
-from countersign.local.ports import Ports
-from countersign.local.processes import Part, PartFailedError, Supervisor, says
-from countersign.local.stack import PARTS, Stack
+from devstack.ports import Ports
+from devstack.processes import Part, PartFailedError, Supervisor, says
+from devstack.stack import PARTS, Stack
 from tests.chaos.chaos_schedule import Blow
 
 PACE: Final = 30

@@ -11,8 +11,8 @@ from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRej
 from temporalio.service import RPCError
 
 from commands.errors import RefusedError, UnreachableError
-from countersign.local.sandbox import Sandbox, SandboxError
 from countersign.reference import find_marker, workflow_id
+from devstack.sandbox import Sandbox, SandboxError
 from starter import agreement_status, resolve_agreement, start_agreement, void_agreement
 from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement

@@ -27,8 +27,8 @@ from temporalio.service import RPCError
 
 from countersign import entry
 from countersign.connection import connect
-from countersign.local.stack import Stack
 from countersign.observability.core_logs import CORE
+from devstack.stack import Stack
 from tests.chaos.chaos_collect import RUNNING, UNSENT, WAITING, collect, references, shown
 from tests.chaos.chaos_evidence import Evidence
 from tests.chaos.chaos_ground import NAIVE_WORKER, WORKER, Parts, ground

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from countersign.local.stack import Stack
+from devstack.stack import Stack
 from tests.chaos.chaos_collect import collect
 from tests.chaos.chaos_evidence import Case
 from tests.chaos.chaos_ground import Parts

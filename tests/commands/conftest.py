@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from countersign.local.stack import Stack
+from devstack.stack import Stack
 from tests.commands.shell import Shell, start_waiting
 
 

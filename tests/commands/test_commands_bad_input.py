@@ -20,10 +20,10 @@ from commands.errors import CommandError, ExitCode
 from commands.starting import check_agreement, start_agreement
 from commands.verbs import verb
 from countersign.configuration import SettingsError
-from countersign.local.ports import free_port
-from countersign.local.sandbox import MEMBER_KEY
-from countersign.local.stack import Stack
+from countersign.free_ports import free_port
 from countersign.observability import tracing
+from devstack.sandbox import MEMBER_KEY
+from devstack.stack import Stack
 from tests.commands.shell import NOT_LOOKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from countersign.local.processes import answers
+from devstack.processes import answers
 from tests.commands.shell import Shell
 from tests.polling import poll
 

@@ -30,8 +30,8 @@ from commands.schemas import PUBLISHED, schema_of
 from commands.starting import start_agreement
 from commands.verbs import out
 from countersign.connection import connect
-from countersign.local.stack import Stack
 from countersign.reference import workflow_id
+from devstack.stack import Stack
 from tests.commands.shell import ROOT, Shell, matches
 from tests.conftest import tool
 from tests.polling import poll

@@ -24,11 +24,11 @@ from commands.checks import provider, store
 from commands.checks.finding import Finding, State
 from commands.checks.store import look_at_store
 from countersign.connection import connect
-from countersign.local.ports import free_port
-from countersign.local.sandbox import API_KEY, MEMBER_KEY
-from countersign.local.stack import Stack
+from countersign.free_ports import free_port
 from countersign.storage import FolderStore, StoredFile
 from countersign.storage.draft import Draft
+from devstack.sandbox import API_KEY, MEMBER_KEY
+from devstack.stack import Stack
 from tests.commands.shell import ROOT, Shell
 from workflows import attributes
 

@@ -16,8 +16,8 @@ from commands import answering
 from commands.errors import ExitCode, UnreachableError
 from countersign.connection import connect
 from countersign.entry import INTERRUPTED
-from countersign.local.stack import Stack
 from countersign.reference import workflow_id
+from devstack.stack import Stack
 from tests.commands.shell import Ran, Shell, start_waiting
 from tests.polling import poll
 

@@ -13,8 +13,8 @@ from commands.errors import CommandError, ExitCode
 from commands.following import follow_agreement
 from commands.starting import start_agreement
 from countersign.connection import connect
-from countersign.local.stack import Stack
 from countersign.reference import workflow_id
+from devstack.stack import Stack
 from tests.commands.shell import NOT_LOOKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 from workflows.messages import WORKFLOW_NAME, Stage

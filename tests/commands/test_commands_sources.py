@@ -19,8 +19,8 @@ import yaml
 from fpdf import FPDF
 
 from commands.following import follow_agreement
-from countersign.local.stack import Stack
 from countersign.reference import workflow_id
+from devstack.stack import Stack
 from tests.commands.shell import Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 from workflows.messages import Stage

@@ -11,7 +11,7 @@ from commands import following
 from commands.agreements import agreement_result, agreement_status
 from commands.errors import ExitCode
 from commands.reuse import next_reference
-from countersign.local.stack import Stack
+from devstack.stack import Stack
 from tests.commands.shell import Shell, start_waiting
 from workflows.messages import Outcome
 

@@ -12,7 +12,7 @@ from temporalio.worker import Worker
 from commands.agreements import agreement_status
 from commands.answering import ask_status
 from commands.errors import NoWorkerError, UnreachableError
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.office import an_agreement, open_office
 from tests.workflows.reordered import ReorderedWorkflow
 from worker import workflow_runner

@@ -12,9 +12,9 @@ from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.watch import UNTOLD
 from countersign.connection import connect
-from countersign.local.ports import free_port
-from countersign.local.stack import Stack
+from countersign.free_ports import free_port
 from countersign.reference import workflow_id
+from devstack.stack import Stack
 from tests.commands.shell import Shell, start_waiting
 from tests.polling import poll
 from workflows.card import show_moment

@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from countersign.local.ports import free_port
-from countersign.local.processes import Part
+from countersign.free_ports import free_port
+from devstack.processes import Part
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -7,8 +7,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from countersign.local.ports import free_port
-from countersign.local.processes import Part, Supervisor, answers
+from countersign.free_ports import free_port
+from devstack.processes import Part, Supervisor, answers
 from tests.conftest import tool
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

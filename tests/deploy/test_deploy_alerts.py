@@ -19,9 +19,10 @@ from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from commands.agreements import agreement_result
 from commands.local import plan
 from countersign.connection import connect
-from countersign.local.ports import Ports, free_port
-from countersign.local.processes import Part, says
-from countersign.local.stack import Stack
+from countersign.free_ports import free_port
+from devstack.ports import Ports
+from devstack.processes import Part, says
+from devstack.stack import Stack
 from tests.deploy.prometheus import DEPLOY, RULES, Prometheus
 from tests.observability.watched import Watched, get
 

@@ -16,10 +16,10 @@ from commands.demo import example_agreement
 from commands.following import follow_agreement
 from commands.starting import start_agreement
 from countersign.connection import connect
-from countersign.local.processes import Supervisor
-from countersign.local.sandbox import Sandbox
-from countersign.local.temporal import dev_server_command
 from countersign.settings_reference import groups
+from devstack.processes import Supervisor
+from devstack.sandbox import Sandbox
+from devstack.temporal import dev_server_command
 from tests.deploy.compose_natively import COMPOSE, ROOT, SERVICES, Machine, copied, of_profile
 from tests.deploy.prometheus import ask
 from tests.observability.collector import Collector

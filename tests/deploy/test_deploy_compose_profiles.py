@@ -20,7 +20,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
 from countersign.connection import connect
-from countersign.local.processes import Part, Supervisor
+from devstack.processes import Part, Supervisor
 from tests.conftest import tool
 from tests.deploy.compose_natively import ROOT, SERVICES, Machine
 from workflows import attributes

@@ -16,9 +16,9 @@ from commands.demo import example_agreement
 from commands.local import plan
 from commands.starting import start_agreement
 from countersign.connection import connect
-from countersign.local.ports import Ports
-from countersign.local.processes import Part, says
-from countersign.local.stack import Stack
+from devstack.ports import Ports
+from devstack.processes import Part, says
+from devstack.stack import Stack
 from tests.observability.watched import Watched
 from workflows.messages import AgreementResult, Outcome
 

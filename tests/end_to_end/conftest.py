@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from countersign.local.stack import PARTS, Stack
+from devstack.stack import PARTS, Stack
 from tests.workflows.office import Office
 
 

@@ -1,6 +1,6 @@
 """Whatever dies while an agreement waits for its signers, the agreement does not."""
 
-from countersign.local.stack import Stack
+from devstack.stack import Stack
 from tests.workflows.office import Office
 from workflows.messages import AgreementResult, Outcome, Stage
 

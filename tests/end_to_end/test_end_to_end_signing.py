@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from countersign.local.stack import Stack
+from devstack.stack import Stack
 from starter import start_agreement
 from tests.workflows.office import ADA, GRACE, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow

@@ -9,8 +9,9 @@ import pytest_asyncio
 
 from commands.local import plan
 from countersign.connection import connect
-from countersign.local.ports import Ports, free_port
-from countersign.local.stack import Stack
+from countersign.free_ports import free_port
+from devstack.ports import Ports
+from devstack.stack import Stack
 from tests.observability.collector import Collector, collecting
 from tests.observability.watched import Watched
 

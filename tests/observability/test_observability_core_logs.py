@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from countersign.connection import connect
-from countersign.local.ports import free_port
-from countersign.local.processes import Part, Supervisor, says
-from countersign.local.temporal import READY, dev_server_command, find_temporal
+from countersign.free_ports import free_port
+from devstack.processes import Part, Supervisor, says
+from devstack.temporal import READY, dev_server_command, find_temporal
 
 
 @pytest.mark.heavy

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from countersign.local.sandbox import Sandbox
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings
+from devstack.sandbox import Sandbox
 from tests.providers.provider_desk import TEMPLATE_ID, Desk, settings_of
 
 

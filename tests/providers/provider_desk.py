@@ -6,13 +6,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
 from countersign.providers.calls import Limits
 from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
 from countersign.secrets.rotation import Rotating
 from countersign.settings import TurboDocxSettings
+from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 
 TEMPLATE_ID = "7e3a1c00-0000-4000-8000-000000000002"
 SEND = "/turbosign/single/prepare-for-signing"

@@ -12,11 +12,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
 
 from commands.waits import provider_wait
-from countersign.local.ports import free_port
-from countersign.local.processes import Supervisor
-from countersign.local.sandbox import Sandbox
+from countersign.free_ports import free_port
 from countersign.observability.metrics import CIRCUIT_CHANGES
 from countersign.providers.circuit import CircuitRules, State
+from devstack.processes import Supervisor
+from devstack.sandbox import Sandbox
 from tests.conftest import sandbox_part
 from tests.workflows.office import Handle, Office, an_agreement, open_office
 from workflows.messages import Outcome

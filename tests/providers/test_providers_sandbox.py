@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from countersign.local.sandbox import MEMBER_KEY
 from countersign.providers import errors
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules, State
@@ -26,6 +25,7 @@ from countersign.providers.turbodocx.connection import Provider
 from countersign.providers.turbodocx.requests import SignatureRequest
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings, TurboDocxSettings
+from devstack.sandbox import MEMBER_KEY
 from tests.providers.provider_calls import error_of
 from tests.providers.provider_desk import SEND, TEMPLATE_ID, Desk, settings_of
 from tests.providers.provider_edge import edge, response

@@ -3,10 +3,10 @@
 import pytest
 
 from activities.templates import TemplateVariables
-from countersign.local.sandbox import Sandbox
 from countersign.providers.errors import RejectedError
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
+from devstack.sandbox import Sandbox
 from tests.providers.provider_desk import settings_of
 from tests.workflows.office import TEMPLATE, VARIABLES
 from workflows.messages import TemplateSource

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from countersign.local.sandbox import Sandbox
 from countersign.providers import errors
 from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings
+from devstack.sandbox import Sandbox
 from tests.providers.provider_calls import error_of
 from tests.providers.provider_desk import SEND, Desk, settings_of
 from tests.providers.provider_wires import proxy_to, tls_before

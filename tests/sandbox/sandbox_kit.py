@@ -26,7 +26,7 @@ EVENTS = ["sent", "viewed", "recipient_signed", "signed", "completed", "finaliza
 def start_sandbox(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
     """Start a sandbox on a free port, and wait for the line that says where it answers."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "countersign.sandbox", "--port", "0", *arguments],
+        [sys.executable, "-m", "sandbox", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -23,7 +23,7 @@ from tests.sandbox.sandbox_kit import (
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "countersign.sandbox", *arguments]
+    command = [sys.executable, "-m", "sandbox", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -113,10 +113,10 @@ def test_what_cannot_work_is_one_sentence(tmp_path: Path) -> None:
 
 def test_it_imports_nothing_of_ours() -> None:
     code = (
-        "import sys, countersign.sandbox.__main__;"
+        "import sys, sandbox.__main__;"
         "print(*[each for each in sys.modules if each.startswith('countersign.')])"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
-    assert all(each.startswith("countersign.sandbox") for each in shown.stdout.split())
+    assert all(each.startswith("sandbox") for each in shown.stdout.split())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from countersign.sandbox.store import Store
+from sandbox.store import Store
 
 
 def fail_half_way(store: Store) -> None:

@@ -21,11 +21,12 @@ from temporalio.client import Client
 from commands.local import plan
 from countersign.connection import connect
 from countersign.encryption import EncryptionCodec
-from countersign.local.ports import Ports, free_port
-from countersign.local.processes import Part, answers
-from countersign.local.stack import Stack
+from countersign.free_ports import free_port
 from countersign.loopback import LOOPBACK
 from countersign.observability.patterns import MASK
+from devstack.ports import Ports
+from devstack.processes import Part, answers
+from devstack.stack import Stack
 from tests.observability.collector import Collector, collecting
 from tests.secrets import canaries
 from tests.workflows.office import SEND, TEMPLATE, Handle, Office, an_agreement

@@ -9,8 +9,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.local.stack import Stack
-from countersign.local.temporal import find_temporal
+from devstack.stack import Stack
+from devstack.temporal import find_temporal
 from tests.secrets import canaries
 from tests.workflows.office import Office, an_agreement
 

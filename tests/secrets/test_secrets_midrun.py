@@ -11,11 +11,11 @@ import pytest_asyncio
 
 from commands.local import plan
 from countersign.connection import connect
-from countersign.local.ports import Ports
-from countersign.local.processes import Part, answers
-from countersign.local.sandbox import API_KEY
-from countersign.local.stack import Stack
 from countersign.loopback import LOOPBACK
+from devstack.ports import Ports
+from devstack.processes import Part, answers
+from devstack.sandbox import API_KEY
+from devstack.stack import Stack
 from tests.workflows.office import Office, an_agreement
 from workflows.messages import Outcome
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx
 
-from countersign.local.ports import free_port
+from countersign.free_ports import free_port
 from tests.conftest import tool
 
 ACCOUNT: Final = "devstoreaccount1"

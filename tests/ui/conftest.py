@@ -19,9 +19,9 @@ from commands.local import plan
 from commands.reuse import StartedAgreement
 from commands.starting import start_agreement
 from countersign.connection import connect
-from countersign.local.ports import Ports
-from countersign.local.processes import Part, says
-from countersign.local.stack import Stack
+from devstack.ports import Ports
+from devstack.processes import Part, says
+from devstack.stack import Stack
 from tests.conftest import tool
 from workflows.messages import AgreementStatus, ReminderPlan
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from countersign import reference
-from countersign.local.ports import free_port
+from countersign.free_ports import free_port
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_doors import calling, door_in_process, running_door
 from tests.workflows import conftest as agreements

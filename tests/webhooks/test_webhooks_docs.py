@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 from temporalio.client import Client
 
 from countersign.events import EventKind
-from countersign.local.ports import free_port
-from countersign.local.processes import Part, Supervisor
+from countersign.free_ports import free_port
 from countersign.providers import standard_webhooks
 from countersign.providers.standard_webhooks.wording import Wording
+from devstack.processes import Part, Supervisor
 from tests.conftest import tool
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_doors import RunningDoor, running_door

@@ -5,7 +5,7 @@ import json
 
 from temporalio.client import Client
 
-from countersign.local.ports import free_port
+from countersign.free_ports import free_port
 from tests.polling import poll
 from tests.webhooks.webhook_doors import RunningDoor, running_door
 

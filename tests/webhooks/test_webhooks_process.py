@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 from temporalio.client import Client
 
 from countersign.configuration import SettingsError, load
+from countersign.free_ports import free_port
 from countersign.listening import CannotListenError
-from countersign.local.ports import free_port
 from countersign.settings import DoorSettings
 from countersign.webhooks import delivery
 from countersign.webhooks.server import Certificate

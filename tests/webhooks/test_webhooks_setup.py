@@ -19,13 +19,13 @@ from commands.errors import BadInputError, UnreachableError
 from commands.provider import explained_by_provider
 from commands.webhook import report
 from countersign.configuration import load
-from countersign.local.ports import free_port
-from countersign.local.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox, SandboxError
+from countersign.free_ports import free_port
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
 from countersign.secrets.keeping import NowhereToKeepError, place_for
 from countersign.secrets.rotation import Rotating
 from countersign.settings import TurboDocxSettings
+from devstack.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox, SandboxError
 from tests.webhooks.webhook_deliveries import PATH
 from tests.webhooks.webhook_doors import RunningDoor, environment_of, running_door
 

@@ -23,10 +23,10 @@ from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from countersign.connection import data_converter
-from countersign.local.ports import free_port
-from countersign.local.processes import Part, Supervisor, answers, says
-from countersign.local.sandbox import Sandbox
-from countersign.local.temporal import READY, dev_server_command, find_temporal
+from countersign.free_ports import free_port
+from devstack.processes import Part, Supervisor, answers, says
+from devstack.sandbox import Sandbox
+from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.conftest import sandbox_part
 from tests.webhooks.webhook_deliveries import PATH
 from tests.webhooks.webhook_doors import environment_of

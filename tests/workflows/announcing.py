@@ -11,7 +11,7 @@ from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from countersign.connection import data_converter
 from countersign.entry import leave, run
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.office import open_office, steps_of
 from tests.workflows.scenarios import SCENARIOS
 from tests.workflows.test_workflows_histories import GOLDEN, recorded, replayer

@@ -6,7 +6,7 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.office import Office, open_office
 
 

@@ -17,14 +17,14 @@ from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
 from countersign.events import SignatureEvent
-from countersign.local.sandbox import API_KEY, ORG_ID, Sandbox
-from countersign.local.stack import Stack
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
 from countersign.storage import FolderStore, Store
+from devstack.sandbox import API_KEY, ORG_ID, Sandbox
+from devstack.stack import Stack
 from worker import provider_worker, workflow_worker
 from workflows.agreement import AgreementWorkflow
 from workflows.messages import (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-it-flows.md").read_text()

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
 from activities.pdf import NotAPdfError, check_pdf
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.storage.disks import files_in, fill, small_disk
 from tests.workflows.office import Handle, Office, open_office
 from workflows.agreement import AgreementWorkflow

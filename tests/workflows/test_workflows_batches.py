@@ -12,7 +12,7 @@ from temporalio.worker import Replayer
 
 import worker
 from countersign.connection import data_converter
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.office import open_office
 from tests.workflows.scenarios import SCENARIOS
 from tests.workflows.splitting import ORDERS, SplittingRunner

@@ -8,10 +8,10 @@ from commands.connecting import shared_client
 from commands.errors import BadInputError
 from countersign.configuration import SettingsError
 from countersign.connection import ConnectionFailedError, connect
-from countersign.local.ports import Ports
-from countersign.local.site import Site
 from countersign.observability.patterns import MASK
 from countersign.observability.redaction import redact
+from devstack.ports import Ports
+from devstack.site import Site
 
 _NOBODY = "127.0.0.1:1"
 

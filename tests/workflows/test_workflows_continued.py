@@ -6,7 +6,7 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, an_agreement, open_office
 from workflows import progress
 from workflows.facts import AgreementFacts

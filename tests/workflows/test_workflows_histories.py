@@ -13,7 +13,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from countersign.connection import data_converter
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.amended import AmendedWorkflow, CarelessWorkflow
 from tests.workflows.office import Office, open_office
 from tests.workflows.reordered import ReorderedWorkflow

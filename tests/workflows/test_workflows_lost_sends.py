@@ -10,8 +10,8 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
-from countersign.local.sandbox import Sandbox
 from countersign.providers.calls import Limits
+from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
 from workflows.messages import Outcome, WaitingFor

@@ -7,7 +7,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, open_office
 from workflows import policies
 from workflows.messages import Outcome

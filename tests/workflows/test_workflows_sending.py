@@ -11,8 +11,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import TimeSkipper
 
-from countersign.local.sandbox import Sandbox
 from countersign.providers.circuit import CircuitRules
+from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
 from workflows.agreement import AgreementWorkflow

@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
-from countersign.local.sandbox import Sandbox
+from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
 from workflows.messages import WaitingFor

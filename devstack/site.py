@@ -1,0 +1,122 @@
+"""Where a local stack lies: its folder, its addresses, and the settings that lead there.
+
+Settings of the surroundings (`TEMPORAL_...`, `TURBODOCX_...`, `COUNTERSIGN_...`, `.env`) do not reach it:
+whoever has production's keys at hand must not send a test there.
+"""
+
+import fcntl
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from shlex import quote
+from types import TracebackType
+from typing import Final, Self
+
+import countersign
+from countersign.loopback import LOOPBACK
+from devstack import sandbox as sandbox_api
+from devstack.ports import Ports
+from devstack.sandbox import Sandbox
+
+_OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
+_PORTS: Final = "ports.json"
+_HEAD: Final = """\
+# Written anew at each start of the local stack: `. <this file>` points the commands of a shell at it.
+# Nothing here is secret; open another shell to be rid of it.
+"""
+
+
+class InUseError(Exception):
+    """Another stack runs in this folder."""
+
+
+class Site:
+    """Addresses and settings of a stack.
+
+    Args:
+        folder: Where its state is.
+        ports: Where its parts listen.
+    """
+
+    def __init__(self, folder: Path, ports: Ports) -> None:
+        self.folder = folder.absolute()
+        self.ports = ports
+        self.sandbox = Sandbox(f"http://{LOOPBACK}:{ports.sandbox}")
+        self.temporal_address = f"{LOOPBACK}:{ports.temporal}"
+        self.ui_url = f"http://{LOOPBACK}:{ports.ui}"
+        self.door_url = f"http://{LOOPBACK}:{ports.door}"
+        self.store = self.folder / "store"
+
+    @classmethod
+    def of_running(cls, folder: Path) -> Self:
+        """Find the stack that runs in a folder."""
+        return cls(folder, Ports(**json.loads((folder / _PORTS).read_text())))
+
+    def note_down(self) -> None:
+        """Leave word of the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
+        (self.folder / _PORTS).write_text(json.dumps(asdict(self.ports)))
+        exports = [f"export {name}={quote(value)}\n" for name, value in self.settings().items()]
+        programs = quote(str(Path(sys.executable).parent))  # `temporal` and `python`, as docs/ has one type
+        lines = [_HEAD, *exports, f'export PATH={programs}:"$PATH"\n']
+        (self.folder / "env").write_text("".join(lines))
+
+    def settings(self) -> dict[str, str]:
+        """What a worker, a door or a starter of this stack needs in its environment."""
+        return {
+            "PYTHONPATH": str(Path(countersign.__file__).parents[1]),
+            "PYTHONUNBUFFERED": "1",
+            "TEMPORAL_ADDRESS": self.temporal_address,
+            "TEMPORAL_NAMESPACE": "default",
+            "TEMPORAL_TLS": "false",
+            "TEMPORAL_CONFIG_FILE": str(self.folder / "no-profile.toml"),
+            "TURBODOCX_API_KEY": sandbox_api.API_KEY,
+            "TURBODOCX_ORG_ID": sandbox_api.ORG_ID,
+            "TURBODOCX_BASE_URL": self.sandbox.url,
+            "TURBODOCX_SENDER_EMAIL": "contracts@example.com",
+            "TURBODOCX_SENDER_NAME": "Example Contracts",
+            "COUNTERSIGN_ENVIRONMENT": "local",
+            "COUNTERSIGN_TASK_QUEUE": "countersign",
+            "COUNTERSIGN_STORE": str(self.store),
+        }
+
+
+class Lock:
+    """Held while a stack runs in a folder; let go by the system, too, when its holder dies.
+
+    Args:
+        folder: Made if missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    def is_held(cls, folder: Path) -> bool:
+        """Tell whether a stack runs in a folder."""
+        try:
+            with cls(folder):
+                return False
+        except InUseError:
+            return True
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._file = (self._folder / "lock").open("w")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise InUseError(f"another local stack runs in {self._folder}: stop it first") from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def surroundings() -> dict[str, str]:
+    """The process's environment without what sets Countersign or Temporal up."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

@@ -1,0 +1,89 @@
+"""`python -m sandbox`: the sandbox on its own."""
+
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from sandbox import server
+from sandbox.behaviour import Behaviour
+from sandbox.sandbox import (
+    DEFAULT_API_KEY,
+    DEFAULT_MEMBER_KEY,
+    DEFAULT_ORG_ID,
+    Access,
+    open_sandbox,
+)
+from sandbox.seeds import DESCRIPTIONS
+
+_HELP = (
+    "A TurboDocx to build and test against: API, signing pages, webhooks, faults.\n\n"
+    "Templates that are there from the start:\n\n"
+    + "\n\n".join(f"{template_id}  {text}" for template_id, text in DESCRIPTIONS.items())
+    + "\n\n/_sandbox/inbox shows the e-mails with their signing links."
+)
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command(help=_HELP)
+def main(  # noqa: PLR0917 - typer passes options by name
+    host: Annotated[
+        str,
+        typer.Option(envvar="SANDBOX_HOST", help="Address to listen on; anyone who reaches it may use it."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(envvar="SANDBOX_PORT", min=0, max=65535, help="Port; 0 picks a free one.")
+    ] = 8300,
+    api_key: Annotated[
+        str, typer.Option(envvar="SANDBOX_API_KEY", help="API key with the administrator role.")
+    ] = DEFAULT_API_KEY,
+    member_key: Annotated[
+        str, typer.Option(envvar="SANDBOX_MEMBER_KEY", help="API key without it: no webhooks.")
+    ] = DEFAULT_MEMBER_KEY,
+    org_id: Annotated[
+        str, typer.Option(envvar="SANDBOX_ORG_ID", help="The organisation's id.")
+    ] = DEFAULT_ORG_ID,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="SANDBOX_DATA_DIR", help="Keep everything in this folder; else in memory."),
+    ] = None,
+    retry_delays: Annotated[
+        str | None,
+        typer.Option(
+            envvar="SANDBOX_RETRY_DELAYS",
+            help="Seconds before a webhook's second and third attempt, for example 0.2,0.5; else 5,25.",
+        ),
+    ] = None,
+) -> None:
+    """Run the sandbox until Ctrl-C."""
+    try:
+        sandbox = open_sandbox(Access(api_key, member_key, org_id), data_dir, _behaviour(retry_delays))
+        server.run(sandbox, host, port, on_started=lambda url: print(f"Sandbox: {url}", flush=True))  # noqa: T201 - the one line it prints
+    except server.CannotListenError as error:
+        _refuse(str(error))
+    except (OSError, sqlite3.Error) as error:
+        _refuse(f"{data_dir} cannot be used: {getattr(error, 'strerror', None) or error}")
+
+
+def _refuse(why: str) -> NoReturn:
+    print(f"sandbox: {why}", file=sys.stderr)  # noqa: T201 - the answer to whoever started it
+    raise SystemExit(2) from None
+
+
+def _behaviour(retry_delays: str | None) -> Behaviour | None:
+    if retry_delays is None:
+        return None
+    try:
+        first, second = (float(part) for part in retry_delays.split(","))
+        return Behaviour(retry_delays=(first, second))
+    except ValueError:
+        raise typer.BadParameter(
+            "two numbers of seconds, for example 0.2,0.5", param_hint="--retry-delays"
+        ) from None
+
+
+if __name__ == "__main__":
+    app()

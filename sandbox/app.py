@@ -1,0 +1,115 @@
+"""The application: routes, errors, and the sender beside them."""
+
+import asyncio
+import contextlib
+import sys
+import traceback
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sandbox import reminders, seeds
+from sandbox.errors import ApiError
+from sandbox.fault_middleware import FaultMiddleware
+from sandbox.idempotency import IdempotencyMiddleware
+from sandbox.ledger import current_request
+from sandbox.replies import reply
+from sandbox.routes import (
+    control,
+    deliverables,
+    documents,
+    embedding,
+    people,
+    sending,
+    signers,
+    templates,
+    webhooks,
+)
+from sandbox.sandbox import Sandbox
+from sandbox.sender import Sender
+
+_SWEEP_SECONDS = 1.0
+
+
+def create_app(sandbox: Sandbox) -> Starlette:
+    """Build the sandbox's ASGI application."""
+    seeds.seed(sandbox)
+    app = Starlette(
+        routes=[
+            *deliverables.ROUTES,
+            *templates.ROUTES,
+            *sending.ROUTES,
+            *documents.ROUTES,
+            *embedding.ROUTES,
+            *webhooks.ROUTES,
+            *signers.ROUTES,
+            *control.ROUTES,
+            *people.ROUTES,
+        ],
+        exception_handlers={ApiError: _refused, HTTPException: _not_routed, Exception: _broken},
+        lifespan=_working,
+    )
+    app.state.sandbox = sandbox
+    app.state.access = sandbox.access
+    app.add_middleware(IdempotencyMiddleware, sandbox=sandbox)
+    app.add_middleware(FaultMiddleware, faults=sandbox.faults)
+    app.add_middleware(_NoteRequest)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _working(app: Starlette) -> AsyncIterator[None]:
+    app.state.sender = Sender(app.state.sandbox)
+    tasks = [asyncio.create_task(app.state.sender.run()), asyncio.create_task(_sweeping(app.state.sandbox))]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _sweeping(sandbox: Sandbox) -> None:
+    while True:
+        reminders.sweep(sandbox)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+class _NoteRequest:
+    """Remembers the request at work, for the ledger."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope)
+            noted = ("user-agent", "idempotency-key", "x-request-id", "x-timezone", "x-device-fingerprint")
+            headers = {name: request.headers[name] for name in noted if name in request.headers}
+            current_request.set({"method": request.method, "path": request.url.path, "headers": headers})
+        await self._app(scope, receive, send)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, ApiError):
+        raise error
+    return Response(status_code=error.status) if error.body is None else reply(error.body, error.status)
+
+
+async def _not_routed(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "Error")
+    message = f"Cannot {request.method} {request.url.path}"
+    answer = reply({"message": message, "type": kind}, error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    """Answer for a bug of the sandbox's own, and show it to whoever runs it."""
+    print(f"sandbox: a bug in {request.method} {request.url.path}", file=sys.stderr)  # noqa: T201 - its only log
+    traceback.print_exception(error)
+    return reply({"message": "Internal server error", "type": "InternalServerError"}, 500)

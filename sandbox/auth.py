@@ -1,0 +1,70 @@
+"""Who may call what: the key, the organisation, the role."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sandbox import errors
+from sandbox import sandbox as sandboxes
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+ADMINISTRATOR: Final = "administrator"
+CONTRIBUTOR: Final = "contributor"
+
+ORG_HEADER: Final = "x-rapiddocx-org-id"
+
+
+def members(endpoint: Endpoint) -> Endpoint:
+    """Guard a route that any key of the organisation may use."""
+
+    @wraps(endpoint)
+    async def guarded(request: Request) -> Response:
+        if _role(request) is None:
+            raise errors.typed(401, "Invalid or missing API key", "AuthenticationError")
+        if not _organisation_fits(request):
+            raise errors.typed(403, "You do not have access to this organization", "AuthorizationError")
+        return await endpoint(request)
+
+    return guarded
+
+
+def administrators(endpoint: Endpoint) -> Endpoint:
+    """Guard a webhook route: administrators only, refused with a bare status."""
+
+    @wraps(endpoint)
+    async def guarded(request: Request) -> Response:
+        role = _role(request)
+        if role is None:
+            raise errors.silent(401)
+        if role != ADMINISTRATOR or not _organisation_fits(request):
+            raise errors.silent(403)
+        return await endpoint(request)
+
+    return guarded
+
+
+def _role(request: Request) -> str | None:
+    access = sandboxes.of(request).access
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if _same(key.strip(), access.api_key):
+        return ADMINISTRATOR
+    return CONTRIBUTOR if _same(key.strip(), access.member_key) else None
+
+
+def _organisation_fits(request: Request) -> bool:
+    """Tell whether the organisation is ours; the send routes can take it from the key."""
+    given = request.headers.get(ORG_HEADER)
+    if given is None:
+        return request.url.path.startswith("/turbosign/")
+    return _same(given.strip().lower(), sandboxes.of(request).access.org_id.lower())
+
+
+def _same(given: str, expected: str) -> bool:
+    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())

@@ -1,0 +1,53 @@
+"""What the API shows of a document and its recipients."""
+
+from typing import Any
+
+from sandbox import documents
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+
+
+def document(row: Row) -> dict[str, Any]:
+    """Show a document."""
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "status": row["status"],
+        "createdOn": row["created_on"],
+        "sentOn": row["sent_on"],
+        "expiresAt": row["expires_at"],
+        "sentBy": {"name": row["sender_name"], "email": row["sender_email"]},
+    }
+
+
+def recipient(sandbox: Sandbox, row: Row, person: Row) -> dict[str, Any]:
+    """Show a recipient of a document, and what was sent to them."""
+    return {
+        "id": person["id"],
+        "name": person["name"],
+        "email": person["email"],
+        "status": person["status"],
+        "effectiveStatus": documents.effective_status(row, person, sandbox.clock.now()),
+        "signedOn": person["signed_on"],
+        "signingOrder": person["signing_order"],
+        "delivery": {
+            "firstSentOn": person["first_sent_on"],
+            "lastSentOn": person["last_sent_on"],
+            "totalSent": person["total_sent"],
+            "reminderCount": person["reminder_count"],
+            "lastRemindedAt": person["last_reminded_at"],
+            "warningCount": person["warning_count"],
+            "lastWarningAt": person["last_warning_at"],
+        },
+    }
+
+
+def summary(row: Row, people: list[Row], shown: list[dict[str, Any]]) -> dict[str, Any]:
+    """Count recipients by status, and name those waited for."""
+    counts = {
+        name: sum(each["effectiveStatus"] == name for each in shown)
+        for name in ("pending", "viewed", "completed", "voided", "expired")
+    }
+    is_open = row["status"] == documents.OPEN and not counts["expired"]
+    waiting = [each["name"] for each in documents.waiting(people)] if is_open else []
+    return {"total": len(shown), **counts, "waitingOn": waiting}

@@ -1,0 +1,142 @@
+"""The seven webhook events, and what each says."""
+
+import json
+from typing import Any, Final
+from uuid import uuid4
+
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+
+PREFIX: Final = "signature.document."
+EVENT_TYPES: Final = tuple(
+    PREFIX + name
+    for name in (
+        "sent",
+        "viewed",
+        "recipient_signed",
+        "signed",
+        "completed",
+        "finalization_failed",
+        "voided",
+    )
+)
+
+
+def sent(sandbox: Sandbox, document: Row) -> None:
+    """The document went out."""
+    _emit(sandbox, document, "sent", status="under_review", sent_at=document["sent_on"])
+
+
+def viewed(sandbox: Sandbox, document: Row, person: Row) -> None:
+    """A recipient opened it for the first time."""
+    who = {"recipient_id": person["id"], "recipient_email": person["email"]}
+    _emit(sandbox, document, "viewed", **who, viewed_at=person["viewed_on"])
+
+
+def recipient_signed(sandbox: Sandbox, document: Row, person: Row, remaining: int) -> None:
+    """A recipient signed; fired before the event about the document."""
+    _emit(
+        sandbox,
+        document,
+        "recipient_signed",
+        recipient_id=person["id"],
+        recipient_email=person["email"],
+        recipient_name=person["name"],
+        signed_at=person["signed_on"],
+        remaining_signers=remaining,
+        is_final_signer=remaining == 0,
+    )
+
+
+def signed(sandbox: Sandbox, document: Row, person: Row, remaining: int) -> None:
+    """Somebody signed and others are still to."""
+    who = {"recipient_id": person["id"], "recipient_email": person["email"]}
+    _emit(sandbox, document, "signed", **who, signed_at=person["signed_on"], remaining_signers=remaining)
+
+
+def completed(sandbox: Sandbox, document: Row) -> None:
+    """Everybody signed, and the signed PDF is there."""
+    _emit(
+        sandbox,
+        document,
+        "completed",
+        status="completed",
+        status_enum="SignatureDocumentStatus.COMPLETED",
+        completed_at=document["completed_at"],
+        document_hash=document["document_hash"],
+    )
+
+
+def finalization_failed(sandbox: Sandbox, document: Row) -> None:
+    """Everybody signed, and the signed PDF could not be made."""
+    _emit(
+        sandbox,
+        document,
+        "finalization_failed",
+        status="finalization_failed",
+        failed_at=sandbox.clock.stamp(),
+        failure_step="document_finalization",
+    )
+
+
+def voided(sandbox: Sandbox, document: Row) -> None:
+    """The sender took it back."""
+    _emit(
+        sandbox,
+        document,
+        "voided",
+        status="voided",
+        status_enum="SignatureDocumentStatus.VOIDED",
+        voided_at=document["voided_at"],
+        void_reason=document["void_reason"],
+        document_hash=document["document_hash"],
+    )
+
+
+def envelope(sandbox: Sandbox, event_type: str, data: Any) -> dict[str, Any]:
+    """Wrap an event's data, under a new event id."""
+    return {
+        "event": event_type,
+        "event_id": f"evt_{uuid4().hex}",
+        "created_at": sandbox.clock.stamp(),
+        "version": "1.0",
+        "data": data,
+    }
+
+
+def _emit(sandbox: Sandbox, document: Row, name: str, **data: Any) -> None:
+    event_type = PREFIX + name
+    body = envelope(sandbox, event_type, {"document_id": document["id"], "title": document["name"], **data})
+    payload = compact(body)
+    for webhook in sandbox.store.rows("SELECT * FROM webhooks WHERE is_active AND NOT is_deleted"):
+        if event_type in webhook["events"]:
+            for url in webhook["urls"]:
+                queue(sandbox, webhook, event_type, url, payload, lane=document["id"])
+    sandbox.wake()
+
+
+def compact(body: Any) -> str:
+    """Write JSON as `JSON.stringify` does: these bytes are what is signed."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def queue(sandbox: Sandbox, webhook: Row, event_type: str, url: str, payload: str, *, lane: str) -> str:
+    """Put a delivery into the log, due now, and return its id. It is sent after the commit.
+
+    Attempts of one lane to one URL wait for each other.
+    """
+    now = sandbox.clock.stamp()
+    delivery_id = str(uuid4())
+    row = {
+        "id": delivery_id,
+        "webhook_id": webhook["id"],
+        "event_type": event_type,
+        "lane": lane,
+        "url": url,
+        "payload": payload,
+        "next_attempt_at": now,
+        "created_on": now,
+        "updated_on": now,
+    }
+    sandbox.store.insert("deliveries", row)
+    return delivery_id

@@ -1,0 +1,89 @@
+"""The e-mails that the provider would have sent: kept for the inbox page, sent to nobody."""
+
+from typing import Any, Final
+from uuid import uuid4
+
+from sandbox import audit
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+
+_SUBJECTS: Final = {
+    "signature_request": "{sender} asks you to sign: {title}",
+    "reminder": "Reminder: {title} waits for your signature",
+    "expiry_warning": "Soon too late to sign: {title}",
+    "cc_notice": "For your information: {title} was sent for signature",
+    "completed_copy": "Signed by everybody: {title}",
+    "voided_notice": "No longer to be signed: {title}",
+}
+
+
+def to_signer(sandbox: Sandbox, document: Row, person: Row, kind: str) -> None:
+    """Write to somebody who has to sign, and count it; single-use signers are never written to."""
+    if needs_single_use_link(person):
+        return
+    now = sandbox.clock.stamp()
+    _keep(sandbox, document, kind, person["email"], person)
+    counted: dict[str, Any] = {
+        "total_sent": person["total_sent"] + 1,
+        "last_sent_on": now,
+        "last_reminded_at": now,
+        "first_sent_on": person["first_sent_on"] or now,
+    }
+    sandbox.store.update("recipients", person["id"], **counted)
+    audit.record(sandbox, document["id"], "email_notification_sent", person, emailType=kind)
+
+
+def to_copied(sandbox: Sandbox, document: Row, kind: str) -> None:
+    """Write to those in copy."""
+    for address in document["cc_emails"]:
+        _keep(sandbox, document, kind, address, None)
+        audit.record(sandbox, document["id"], "cc_email_notification_sent", email=address, emailType=kind)
+
+
+def to_everybody(sandbox: Sandbox, document: Row, people: list[Row], kind: str) -> None:
+    """Write to signers and sender that it has ended; nothing to sign is counted."""
+    for person in people:
+        _keep(sandbox, document, kind, person["email"], person)
+    _keep(sandbox, document, kind, document["sender_email"], None)
+
+
+def needs_single_use_link(person: Row) -> bool:
+    """Tell whether a recipient signs only through a link minted on request."""
+    return person["identity"].get("mode") in {"external_idv", "override"}
+
+
+def _keep(sandbox: Sandbox, document: Row, kind: str, address: str, person: Row | None) -> None:
+    email_id = str(uuid4())
+    sandbox.store.insert(
+        "emails",
+        {
+            "id": email_id,
+            "document_id": document["id"],
+            "recipient_id": None if person is None else person["id"],
+            "kind": kind,
+            "address": address,
+            "subject": _SUBJECTS[kind].format(sender=document["sender_name"], title=document["name"]),
+            "token": None if person is None else person["token"],
+            "sent_at": sandbox.clock.stamp(),
+        },
+    )
+    sandbox.ledger.record("email_sent", email_id, document_id=document["id"], email=kind, to=address)
+
+
+def listing(sandbox: Sandbox, address: str | None = None, document_id: str | None = None) -> list[Row]:
+    """Read e-mails, newest first."""
+    return sandbox.store.rows(
+        "SELECT emails.*, recipients.status AS recipient_status FROM emails"
+        " LEFT JOIN recipients ON recipients.id = emails.recipient_id"
+        " WHERE (?1 IS NULL OR address = ?1) AND (?2 IS NULL OR emails.document_id = ?2)"
+        " ORDER BY emails.seq DESC",
+        address,
+        document_id,
+    )
+
+
+def shown(row: Row, base_url: str) -> dict[str, Any]:
+    """Show an e-mail with its link."""
+    link = None if row["token"] is None else f"{base_url}_sandbox/sign/{row['token']}"
+    keys = ("id", "document_id", "recipient_id", "kind", "address", "subject", "sent_at", "recipient_status")
+    return {key: row[key] for key in keys} | {"link": link}

@@ -1,0 +1,61 @@
+"""What signers leave in their fields."""
+
+from typing import Any, Literal
+
+from sandbox.fields import BY_HAND
+from sandbox.pdf import Box, Mark
+from sandbox.store import Row
+
+
+def marks(document: Row, people: list[Row]) -> list[Mark]:
+    """What everybody's hands have left on the document."""
+    by_email = {person["email"]: person for person in people}
+    return [
+        mark
+        for number, field in enumerate(document["fields"])
+        if (mark := _mark(field, by_email[field["recipientEmail"]], str(number))) is not None
+    ]
+
+
+def value_of(field: dict[str, Any], person: Row, entry: Any = None) -> str:
+    """What a field holds once its signer has signed: their entry, its default, or what is known of them."""
+    first, _, last = person["name"].partition(" ")
+    known = {
+        "signature": person["name"],
+        "initial": "".join(part[0] for part in person["name"].split()),
+        "date": (person["signed_on"] or "")[:10],
+        "full_name": person["name"],
+        "first_name": first,
+        "last_name": last,
+        "email": person["email"],
+    }
+    if field["type"] == "checkbox":
+        ticked = field.get("defaultValue") == "true" if entry is None else bool(entry)
+        return "X" if ticked else ""
+    return str(entry or field.get("defaultValue") or known.get(field["type"], ""))
+
+
+def slots(document: Row, person: Row) -> list[Mark]:
+    """Where a signer's fields are, for them to see; none once they have signed."""
+    if person["signed_on"] is not None:
+        return []
+    own = [field for field in document["fields"] if field["recipientEmail"] == person["email"]]
+    return [Mark(Box(*field["box"]), _slot_label(field), "slot", cover=_cover(field)) for field in own]
+
+
+def _slot_label(field: dict[str, Any]) -> str:
+    return "" if field["type"] == "checkbox" else str(field["type"].replace("_", " "))
+
+
+def _cover(field: dict[str, Any]) -> Box | None:
+    return Box(*field["cover"]) if field["cover"] else None
+
+
+def _mark(field: dict[str, Any], person: Row, number: str) -> Mark | None:
+    text = value_of(field, person, person["entries"].get(number))
+    if person["signed_on"] is None or not text:
+        return None
+    by_hand = field["type"] in BY_HAND
+    caption = f"{person['name']} {person['signed_on']}" if by_hand else ""
+    style: Literal["signature", "text"] = "signature" if by_hand else "text"
+    return Mark(Box(*field["box"]), text, style, caption, _cover(field))

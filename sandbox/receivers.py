@@ -1,0 +1,41 @@
+"""Which URLs may receive webhooks: https, and plain http on this machine if that is switched on."""
+
+import ipaddress
+from typing import Final
+from urllib.parse import urlsplit
+
+from sandbox import errors
+from sandbox.sandbox import Sandbox
+
+_URL_LIMIT: Final = 2048
+
+
+def check_urls(sandbox: Sandbox, urls: list[str]) -> None:
+    """Refuse receivers that are not https; the sandbox may make an exception for this machine.
+
+    Raises:
+        ApiError: 400.
+    """
+    for url in urls:
+        if not _takes(sandbox.behaviour.http_receivers, url):
+            raise errors.domain(400, f'Webhook URL must be a valid HTTPS URL: "{url}"', "ValidationError")
+
+
+def _takes(http_receivers: str, url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or port == 0 or len(url) > _URL_LIMIT or not url.isprintable() or " " in url:
+        return False
+    if parts.scheme == "https" or (parts.scheme == "http" and http_receivers == "any"):
+        return True
+    return parts.scheme == "http" and http_receivers == "loopback" and _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

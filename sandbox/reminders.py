@@ -1,0 +1,147 @@
+"""Reminding signers: on request, and by the document's schedule; and what expiry does."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sandbox import audit, documents, errors, mail
+from sandbox.clock import parse
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+
+
+def resend(sandbox: Sandbox, document: Row, recipient_ids: list[str]) -> int:
+    """Write again to recipients, all or none, and return to how many.
+
+    Raises:
+        ApiError: 400 somebody is not eligible, 409 nobody can be written to, 404 it is not out for signature.
+    """
+    if document["status"] != documents.OPEN or documents.is_past(document, sandbox.clock.now()):
+        raise errors.ApiError(404, {"error": "Document not found"})
+    people = documents.recipients(sandbox, document["id"])
+    turn = documents.waiting(people)
+    if not turn:
+        raise errors.ApiError(400, {"error": "All recipients have already completed signing"})
+    if refused := _not_among(recipient_ids, turn):
+        raise errors.recipients_refused(
+            "Some recipients are not eligible for email resend at this time", refused
+        )
+    reachable = _reachable([each for each in turn if each["id"] in recipient_ids])
+    with sandbox.store.transaction():
+        for person in reachable:
+            mail.to_signer(sandbox, document, person, "signature_request")
+            audit.record(sandbox, document["id"], "document_resent", person)
+    return len(reachable)
+
+
+def remind(sandbox: Sandbox, document: Row, recipient_ids: list[str] | None) -> list[dict[str, Any]]:
+    """Remind those whose turn it is, whatever the schedule says, and tell what was done for each.
+
+    Raises:
+        ApiError: 400 somebody named is not eligible, 409 it is not to be signed any more.
+    """
+    status = "expired" if documents.is_past(document, sandbox.clock.now()) else document["status"]
+    if status != documents.OPEN:
+        raise errors.ApiError(
+            409, {"error": f"Document is {status}", "code": "DocumentNotActionable", "status": status}
+        )
+    people = documents.recipients(sandbox, document["id"])
+    turn = documents.waiting(people)
+    if recipient_ids is not None:
+        if refused := _not_among(recipient_ids, turn):
+            raise errors.recipients_refused("Some recipients are not eligible for a reminder", refused)
+        people = [each for each in people if each["id"] in recipient_ids]
+        _reachable(people)
+    with sandbox.store.transaction():
+        return [_remind_one(sandbox, document, person, turn) for person in people]
+
+
+def _remind_one(sandbox: Sandbox, document: Row, person: Row, turn: list[Row]) -> dict[str, Any]:
+    if person["status"] == "completed":
+        return {"recipientId": person["id"], "status": "skipped_completed"}
+    if person not in turn:
+        return {"recipientId": person["id"], "status": "skipped_wrong_order"}
+    if mail.needs_single_use_link(person):
+        return {"recipientId": person["id"], "status": "skipped_requires_single_use_url"}
+    mail.to_signer(sandbox, document, person, "reminder")
+    audit.record(sandbox, document["id"], "reminder_sent", person, manual=True)
+    sandbox.ledger.record("reminder_sent", document["id"], recipient_id=person["id"])
+    return {
+        "recipientId": person["id"],
+        "status": "sent",
+        "reminderCount": person["reminder_count"],
+        "phase": "reminder",
+    }
+
+
+def _reachable(people: list[Row]) -> list[Row]:
+    reachable = [each for each in people if not mail.needs_single_use_link(each)]
+    if people and not reachable:
+        raise errors.identity(
+            409, "Recipients sign only through a single-use URL", "RecipientRequiresSingleUseUrl"
+        )
+    return reachable
+
+
+def _not_among(recipient_ids: list[str], turn: list[Row]) -> list[str]:
+    eligible = {each["id"] for each in turn}
+    return [each for each in recipient_ids if each not in eligible]
+
+
+def sweep(sandbox: Sandbox) -> None:
+    """Do all that the clock says is due: reminders, warnings, and documents that have expired."""
+    now = sandbox.clock.now()
+    scheduled = "expires_at IS NOT NULL OR json_extract(schedule, '$.reminders')"
+    query = f"SELECT * FROM documents WHERE status = ? AND ({scheduled})"  # noqa: S608 - our own text
+    for document in sandbox.store.rows(query, documents.OPEN):
+        with sandbox.store.transaction():
+            _sweep_one(sandbox, document, now)
+
+
+def _sweep_one(sandbox: Sandbox, document: Row, now: datetime) -> None:
+    if documents.is_past(document, now):
+        if now >= parse(document["expires_at"]) + timedelta(seconds=sandbox.behaviour.expiry_lag):
+            sandbox.store.update("documents", document["id"], status="expired")
+            audit.record(sandbox, document["id"], "document_expired")
+            sandbox.ledger.record("document_expired", document["id"])
+        return
+    if not document["send_email"]:
+        return
+    for person in documents.waiting(documents.recipients(sandbox, document["id"])):
+        if not mail.needs_single_use_link(person):
+            _nudge(sandbox, document, person, now)
+
+
+def _nudge(sandbox: Sandbox, document: Row, person: Row, now: datetime) -> None:
+    if _warning_due(document, person, now):
+        mail.to_signer(sandbox, document, person, "expiry_warning")
+        sandbox.store.update(
+            "recipients",
+            person["id"],
+            warning_count=person["warning_count"] + 1,
+            last_warning_at=sandbox.clock.stamp(),
+        )
+    elif _reminder_due(document, person, now):
+        mail.to_signer(sandbox, document, person, "reminder")
+        sandbox.store.update("recipients", person["id"], reminder_count=person["reminder_count"] + 1)
+        audit.record(sandbox, document["id"], "reminder_sent", person, manual=False)
+        sandbox.ledger.record("reminder_sent", document["id"], recipient_id=person["id"])
+
+
+def _warning_due(document: Row, person: Row, now: datetime) -> bool:
+    schedule = document["schedule"]
+    if not schedule["warning"] or document["expires_at"] is None:
+        return False
+    if now < parse(document["expires_at"]) - timedelta(hours=schedule["warning"]):
+        return False
+    last = person["last_warning_at"]
+    return last is None or now >= parse(last) + timedelta(hours=schedule["warning_interval"])
+
+
+def _reminder_due(document: Row, person: Row, now: datetime) -> bool:
+    schedule, last = document["schedule"], person["last_reminded_at"]
+    if not schedule["reminders"] or last is None:
+        return False
+    if 0 <= schedule["max"] <= person["reminder_count"]:
+        return False
+    wait = schedule["interval"] if person["reminder_count"] else schedule["delay"]
+    return bool(now >= parse(last) + timedelta(hours=wait))

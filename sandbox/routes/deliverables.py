@@ -1,0 +1,190 @@
+"""`/v1/deliverable`: documents generated from templates."""
+
+from typing import Annotated, Any, Final
+from uuid import uuid4
+
+from pydantic import Field, StringConstraints
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox import docx, errors, pdf
+from sandbox import sandbox as sandboxes
+from sandbox.auth import members
+from sandbox.bodies import json_object
+from sandbox.generation import Variable, fill, value_of
+from sandbox.listing import Listing, page
+from sandbox.replies import MEDIA_TYPES, attachment, reply
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+from sandbox.validation import Body, Guid, Problem, check, path_id
+
+AUTHOR: Final = "sandbox@example.com"
+
+Name = Annotated[str, StringConstraints(min_length=3, max_length=255)]
+Description = Annotated[str, StringConstraints(max_length=65535)]
+Tags = list[Annotated[str, StringConstraints(min_length=1, max_length=255)]]
+
+
+class NewDeliverable(Body):
+    """The body of a create."""
+
+    name: Name
+    template_id: Guid
+    variables: list[Variable]
+    description: Description | None = None
+    tags: Tags = Field(default_factory=list)
+
+
+class Change(Body):
+    """The body of an update; tags replace all tags."""
+
+    name: Name | None = None
+    description: Description | None = None
+    tags: Tags | None = None
+
+
+def refuse(problems: list[Problem]) -> errors.ApiError:
+    """Build this family's documented 400."""
+    return errors.domain(400, "; ".join(message for _, message in problems), "ValidationError")
+
+
+async def create(request: Request) -> Response:
+    """Generate a document, synchronously."""
+    sandbox, body = sandboxes.of(request), await json_object(request)
+    asked = check(NewDeliverable, body, refuse)
+    template = sandbox.store.find("templates", asked.template_id)
+    if template is None or not template["is_active"]:
+        raise errors.domain(404, "Template not found", "TemplateNotFound")
+    row = _row(sandbox, asked, template, body["variables"])
+    content = _content(sandbox, row, template)
+    with sandbox.store.transaction():
+        sandbox.store.insert("deliverables", row | {"file_size": len(content)})
+        sandbox.store.keep_file(row["id"], content)
+        sandbox.ledger.record("deliverable_created", row["id"], name=row["name"], tags=row["tags"])
+    return reply({"data": {"results": {"deliverable": _created(sandbox, row)}}})
+
+
+async def list_all(request: Request) -> Response:
+    """List deliverables, newest first."""
+    sandbox = sandboxes.of(request)
+    asked = check(Listing, dict(request.query_params), refuse)
+    rows = sandbox.store.rows("SELECT * FROM deliverables WHERE is_active ORDER BY seq DESC")
+    found, total = page(request, asked, rows)
+    shown = [_listed(sandbox, row, with_tags=asked.with_tags) for row in found]
+    return reply({"data": {"results": shown, "totalRecords": total}})
+
+
+async def get(request: Request) -> Response:
+    """Show one deliverable."""
+    sandbox, row = sandboxes.of(request), _find(request)
+    template = sandbox.store.find("templates", row["template_id"]) or {"name": None, "is_active": False}
+    shown = _listed(sandbox, row, with_tags=True) | {
+        "templateName": template["name"],
+        "templateNotDeleted": sandbox.flag(template["is_active"]),
+        "variables": row["variables"],
+    }
+    return reply({"data": {"results": shown}})
+
+
+async def update(request: Request) -> Response:
+    """Change name, description or tags."""
+    sandbox, row = sandboxes.of(request), _find(request)
+    asked = check(Change, await json_object(request), refuse)
+    changes = {key: value for key, value in asked.model_dump().items() if value is not None}
+    with sandbox.store.transaction():
+        sandbox.store.update("deliverables", row["id"], **changes, updated_on=sandbox.clock.stamp())
+        sandbox.ledger.record("deliverable_updated", row["id"])
+    return reply({"data": {"message": "Deliverable updated successfully", "deliverableId": row["id"]}})
+
+
+async def delete(request: Request) -> Response:
+    """Deactivate a deliverable; its data stays."""
+    sandbox, row = sandboxes.of(request), _find(request)
+    with sandbox.store.transaction():
+        sandbox.store.update("deliverables", row["id"], is_active=False, updated_on=sandbox.clock.stamp())
+        sandbox.ledger.record("deliverable_deleted", row["id"])
+    return reply({"data": {"message": "Deliverable deleted successfully", "deliverableId": row["id"]}})
+
+
+async def source_file(request: Request) -> Response:
+    """Download the office file it was generated as; needs a licence."""
+    sandbox, row = sandboxes.of(request), _find(request)
+    if not sandbox.behaviour.file_download_licence:
+        raise errors.typed(403, "File download is not enabled for your license", "AuthorizationError")
+    template = sandbox.store.find("templates", row["template_id"])
+    content = docx.write(fill(template["paragraphs"] if template else [], row["variables"]))
+    return attachment(content, f"{row['name']}.docx", MEDIA_TYPES["docx"])
+
+
+async def pdf_file(request: Request) -> Response:
+    """Download the PDF."""
+    row = _find(request)
+    content = sandboxes.of(request).store.file(row["id"]) or b""
+    return attachment(content, f"{row['name']}.pdf", MEDIA_TYPES["pdf"])
+
+
+def _row(sandbox: Sandbox, asked: NewDeliverable, template: Row, variables: list[Any]) -> Row:
+    now = sandbox.clock.stamp()
+    return {
+        "id": str(uuid4()),
+        "name": asked.name,
+        "description": asked.description or "",
+        "template_id": template["id"],
+        "variables": variables,
+        "tags": asked.tags,
+        "file_type": "docx" if template["file_type"] == "pdf" else template["file_type"],
+        "default_font": "",
+        "is_active": True,
+        "created_on": now,
+        "updated_on": now,
+    }
+
+
+def _content(sandbox: Sandbox, row: Row, template: Row) -> bytes:
+    paragraphs = fill(template["paragraphs"], row["variables"])
+    values = "; ".join(f"{each['placeholder']}={value_of(each)}" for each in row["variables"])
+    return pdf.render(row["name"], paragraphs, made_at=sandbox.clock.now(), keywords=values)
+
+
+def _find(request: Request) -> Row:
+    row = sandboxes.of(request).store.find("deliverables", path_id(request.path_params["id"]))
+    if row is None or not row["is_active"]:
+        raise errors.domain(404, "Deliverable not found", "DeliverableNotFound")
+    return row
+
+
+def _created(sandbox: Sandbox, row: Row) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "description": row["description"],
+        "templateId": row["template_id"],
+        "createdBy": AUTHOR,
+        "createdOn": row["created_on"],
+        "updatedOn": row["updated_on"],
+        "isActive": sandbox.flag(row["is_active"]),
+        "defaultFont": row["default_font"],
+        "fonts": None,
+    }
+
+
+def _listed(sandbox: Sandbox, row: Row, *, with_tags: bool) -> dict[str, Any]:
+    shown = _created(sandbox, row) | {
+        "email": AUTHOR,
+        "fileSize": row["file_size"],
+        "fileType": MEDIA_TYPES[row["file_type"]],
+        "fonts": [],
+    }
+    return shown | {"tags": row["tags"]} if with_tags else shown
+
+
+ROUTES = [
+    Route("/v1/deliverable", members(list_all), methods=["GET"]),
+    Route("/v1/deliverable", members(create), methods=["POST"]),
+    Route("/v1/deliverable/file/pdf/{id}", members(pdf_file), methods=["GET"]),
+    Route("/v1/deliverable/file/{id}", members(source_file), methods=["GET"]),
+    Route("/v1/deliverable/{id}", members(get), methods=["GET"]),
+    Route("/v1/deliverable/{id}", members(update), methods=["PATCH"]),
+    Route("/v1/deliverable/{id}", members(delete), methods=["DELETE"]),
+]

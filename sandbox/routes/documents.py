@@ -1,0 +1,160 @@
+"""`/turbosign/documents/{id}/…`: what has become of a document, and what the sender may still do."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox import audit, documents, errors, presigned, reminders, signing
+from sandbox import document_views as views
+from sandbox import sandbox as sandboxes
+from sandbox.auth import members
+from sandbox.bodies import json_object
+from sandbox.replies import MEDIA_TYPES, attachment, reply
+from sandbox.store import Row
+from sandbox.validation import Body, Guid, Query, check, path_id
+
+
+class Void(Body):
+    """The body of a void."""
+
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class Resend(Body):
+    """The body of a resend."""
+
+    recipient_ids: Annotated[list[Guid], Field(min_length=1, max_length=100)]
+
+
+class Remind(Body):
+    """The body of a reminder."""
+
+    recipient_ids: Annotated[list[Guid], Field(min_length=1, max_length=100)] | None = None
+
+
+class Listing(Query):
+    """The query of the undocumented list."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    offset: Annotated[int, Field(ge=0, le=2**53)] = 0
+
+
+async def status(request: Request) -> Response:
+    """Tell the document's status."""
+    document = _find(request)
+    shown = {"status": document["status"]}
+    return reply({"data": shown | ({"expiresAt": document["expires_at"]} if document["expires_at"] else {})})
+
+
+async def recipients(request: Request) -> Response:
+    """Tell everybody's status, and who is waited for."""
+    sandbox, document = sandboxes.of(request), _find(request)
+    people = documents.recipients(sandbox, document["id"])
+    shown = [views.recipient(sandbox, document, person) for person in people]
+    return reply(
+        {
+            "data": {
+                "document": views.document(document),
+                "recipients": shown,
+                "summary": views.summary(document, people, shown),
+            }
+        }
+    )
+
+
+async def download(request: Request) -> Response:
+    """Link to the signed PDF, once it is complete."""
+    sandbox, document = sandboxes.of(request), _find(request)
+    if document["status"] != "completed":
+        raise errors.typed(400, "Document is not completed", "DocumentNotCompleted")
+    url = presigned.link(sandbox, str(request.base_url), document["id"])
+    return reply({"downloadUrl": url, "fileName": _file_name(document)})
+
+
+async def storage(request: Request) -> Response:
+    """Give out a signed PDF to whoever has a good link."""
+    sandbox, document_id = sandboxes.of(request), request.path_params["id"]
+    authorised = "authorization" in request.headers
+    refused = presigned.refusal(sandbox, document_id, dict(request.query_params), authorised=authorised)
+    if refused is not None:
+        return Response(refused[1], refused[0], media_type="application/xml")
+    document = documents.find(sandbox, document_id)
+    content = sandbox.store.file(f"{document_id}.signed") or b""
+    return attachment(content, _file_name(document), MEDIA_TYPES["pdf"])
+
+
+async def audit_trail(request: Request) -> Response:
+    """Show what happened, each entry linked to the one before."""
+    sandbox, document = sandboxes.of(request), _find(request)
+    shown = {"id": document["id"], "name": document["name"]}
+    return reply({"data": {"document": shown, "auditTrail": audit.trail(sandbox, document)}})
+
+
+async def void(request: Request) -> Response:
+    """Take the document back."""
+    document, body = _find(request), await json_object(request)
+    asked = check(Void, body, errors.invalid)
+    voided = signing.void(sandboxes.of(request), document["id"], asked.reason)
+    return reply(
+        {
+            "data": {
+                "id": voided["id"],
+                "name": voided["name"],
+                "status": voided["status"],
+                "voidReason": voided["void_reason"],
+                "voidedAt": voided["voided_at"],
+            }
+        }
+    )
+
+
+async def resend(request: Request) -> Response:
+    """Send the signing e-mails again: to all that were named, or to none."""
+    document, body = _find(request), await json_object(request)
+    asked = check(Resend, body, errors.invalid)
+    count = reminders.resend(sandboxes.of(request), document, asked.recipient_ids)
+    return reply({"data": {"success": True, "recipientCount": count}})
+
+
+async def remind(request: Request) -> Response:
+    """Remind those whose turn it is."""
+    document, body = _find(request), await json_object(request)
+    asked = check(Remind, body, errors.invalid)
+    results = reminders.remind(sandboxes.of(request), document, asked.recipient_ids)
+    return reply({"data": {"results": results}})
+
+
+async def list_all(request: Request) -> Response:
+    """List documents, newest first: the endpoint exists, its shape is a guess."""
+    sandbox = sandboxes.of(request)
+    asked = check(Listing, dict(request.query_params), lambda found: errors.invalid(found, part="query"))
+    rows = sandbox.store.rows(
+        "SELECT * FROM documents ORDER BY seq DESC LIMIT ? OFFSET ?", asked.limit, asked.offset
+    )
+    total = sandbox.store.row("SELECT COUNT(*) AS n FROM documents")
+    results = [views.document(row) for row in rows]
+    return reply({"data": {"results": results, "totalRecords": total["n"] if total else 0}})
+
+
+def _find(request: Request) -> Row:
+    return documents.find(sandboxes.of(request), path_id(request.path_params["id"], "documentId"))
+
+
+def _file_name(document: Row) -> str:
+    return f"{document['name']}.pdf"
+
+
+ROUTES = [
+    Route("/turbosign/documents/signature-documents", members(list_all), methods=["GET"]),
+    Route("/turbosign/documents/{id}/status", members(status), methods=["GET"]),
+    Route("/turbosign/documents/{id}/recipients", members(recipients), methods=["GET"]),
+    Route("/turbosign/documents/{id}/download", members(download), methods=["GET"]),
+    Route("/turbosign/documents/{id}/audit-trail", members(audit_trail), methods=["GET"]),
+    Route("/turbosign/documents/{id}/void", members(void), methods=["POST"]),
+    Route("/turbosign/documents/{id}/resend-email", members(resend), methods=["POST"]),
+    Route("/turbosign/documents/{id}/send-reminder", members(remind), methods=["POST"]),
+    Route("/_sandbox/storage/{id}.pdf", storage, methods=["GET"]),
+]

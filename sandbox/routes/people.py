@@ -1,0 +1,194 @@
+"""What people see in their browser: the inbox, the signing page, the review page."""
+
+import contextlib
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from sandbox import documents, errors, mail, marks, pages, pdf, presigned, signing, signing_links
+from sandbox import sandbox as sandboxes
+from sandbox.bodies import fields_and_file
+from sandbox.replies import MEDIA_TYPES
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+
+_REFUSALS: Final = {
+    "DocumentExpired": ("Too late", "The time to sign this document is over."),
+    "DocumentNotSignable": ("Nothing to sign", "The sender has taken this document back."),
+    "NotSignersTurn": ("Not yet", "Somebody else signs first. You get an e-mail when it is your turn."),
+    "SigningLinkExpired": ("This link is used up", "Ask the sender for a new one."),
+    "SingleUseLinkNeeded": ("Not through this link", "The sender has to give you a link of your own."),
+}
+
+
+async def home(_request: Request) -> Response:
+    """Lead to the inbox."""
+    return RedirectResponse("/_sandbox/inbox")
+
+
+async def inbox(request: Request) -> Response:
+    """Show the e-mails; `?to=` those to one address."""
+    address = request.query_params.get("to")
+    rows = mail.listing(sandboxes.of(request), address)[:200]
+    return HTMLResponse(pages.inbox([mail.shown(row, str(request.base_url)) for row in rows], address))
+
+
+async def style(_request: Request) -> Response:
+    """Give out the style sheet."""
+    return Response(pages.style(), media_type="text/css", headers={"cache-control": "max-age=300"})
+
+
+async def show(request: Request) -> Response:
+    """Show the document to its signer: that is a view."""
+    sandbox, person = sandboxes.of(request), _signer(request)
+    if mail.needs_single_use_link(person):
+        return _refused("SingleUseLinkNeeded", 403)
+    return _signing_page(request, sandbox, person)
+
+
+async def show_once(request: Request) -> Response:
+    """Show it through a single-use link, which is used up by that."""
+    sandbox = sandboxes.of(request)
+    try:
+        person = signing_links.use(sandbox, request.path_params["link"])
+    except errors.ApiError as error:
+        return _refused(_code(error), error.status)
+    return _signing_page(request, sandbox, person)
+
+
+async def sign(request: Request) -> Response:
+    """Sign, with what was entered."""
+    sandbox, person = sandboxes.of(request), _signer(request)
+    form, _ = await fields_and_file(request, "none")
+    document = documents.find(sandbox, person["document_id"])
+    if person["status"] != "completed":
+        try:
+            signing.sign(sandbox, document["id"], person["id"], entries=_entries(document, person, form))
+        except errors.ApiError as error:
+            return _refused(_code(error), error.status)
+    return RedirectResponse(f"/_sandbox/sign/{person['token']}/done", status_code=303)
+
+
+async def done(request: Request) -> Response:
+    """Thank the signer."""
+    return _thanks(request, sandboxes.of(request), _signer(request))
+
+
+async def document_pdf(request: Request) -> Response:
+    """Give the signer the document, with what others have signed, and where they are to sign."""
+    sandbox, person = sandboxes.of(request), _signer(request)
+    document = documents.find(sandbox, person["document_id"])
+    people = documents.recipients(sandbox, document["id"])
+    drawn = [*marks.marks(document, people), *marks.slots(document, person)]
+    content = sandbox.store.file(document["id"]) or b""
+    with contextlib.suppress(pdf.UnreadablePdfError):
+        content = pdf.stamp(content, drawn, document["id"])
+    return Response(content, media_type=MEDIA_TYPES["pdf"])
+
+
+async def review(request: Request) -> Response:
+    """Show a document prepared for review."""
+    sandbox, document = sandboxes.of(request), _reviewed(request)
+    content = sandbox.store.file(document["id"]) or b""
+    return HTMLResponse(pages.review(document, content=content, pdf=f"{request.url.path}/document.pdf"))
+
+
+async def review_pdf(request: Request) -> Response:
+    """Give the reviewer the document."""
+    content = sandboxes.of(request).store.file(_reviewed(request)["id"]) or b""
+    return Response(content, media_type=MEDIA_TYPES["pdf"])
+
+
+def _entries(document: Row, person: Row, form: dict[str, Any]) -> dict[str, Any]:
+    """Read what the signer entered into fields that are theirs to fill."""
+    entries: dict[str, Any] = {}
+    for number, field in enumerate(document["fields"]):
+        entered = form.get(f"field-{number}")
+        if field["recipientEmail"] != person["email"] or field.get("isReadonly") or field["type"] == "date":
+            continue
+        if field["type"] == "checkbox":
+            entries[str(number)] = entered == "true"
+        elif isinstance(entered, str):
+            entries[str(number)] = entered[:600]
+    return entries
+
+
+def _signing_page(request: Request, sandbox: Sandbox, person: Row) -> Response:
+    if person["status"] == "completed":
+        return _thanks(request, sandbox, person)
+    try:
+        signing.view(sandbox, person["document_id"], person["id"])
+    except errors.ApiError as error:
+        return _refused(_code(error), error.status)
+    document = documents.find(sandbox, person["document_id"])
+    link = f"/_sandbox/sign/{person['token']}"
+    content = sandbox.store.file(document["id"]) or b""
+    return HTMLResponse(
+        pages.signing(
+            document,
+            person,
+            content=content,
+            action=link,
+            pdf=f"{link}/document.pdf",
+            today=sandbox.clock.stamp()[:10],
+        )
+    )
+
+
+def _thanks(request: Request, sandbox: Sandbox, person: Row) -> Response:
+    document = documents.find(sandbox, person["document_id"])
+    if person["status"] != "completed":
+        return RedirectResponse(f"/_sandbox/sign/{person['token']}")
+    if document["status"] == "completed":
+        link = "Download the signed document", presigned.link(sandbox, str(request.base_url), document["id"])
+        message = f"Everybody has signed “{document['name']}”."
+        return HTMLResponse(pages.outcome("All signed", message, link=link))
+    people = documents.recipients(sandbox, document["id"])
+    others = sum(each["status"] != "completed" for each in people)
+    rest = f"Still to sign: {others}." if others else "The signed document is being made."
+    link = "Back to the inbox", "/_sandbox/inbox"
+    return HTMLResponse(pages.outcome("You have signed", f"Thank you. {rest}", link=link))
+
+
+def _signer(request: Request) -> Row:
+    query = "SELECT * FROM recipients WHERE token = ?"
+    person = sandboxes.of(request).store.row(query, request.path_params["token"])
+    if person is None:
+        raise errors.identity(404, "This link is not known", "SigningLinkNotFound")
+    return person
+
+
+def _reviewed(request: Request) -> Row:
+    query = "SELECT * FROM documents WHERE review_token = ?"
+    document = sandboxes.of(request).store.row(query, request.path_params["token"])
+    if document is None:
+        raise errors.document_not_found()
+    return document
+
+
+def _refused(code: str, status: int) -> Response:
+    """Say it on a page, with the code where a program finds it."""
+    headline, message = _REFUSALS.get(code, ("Not possible", "This document cannot be signed."))
+    page = pages.outcome(headline, message, good=False)
+    return HTMLResponse(page, status, headers={"x-error-code": code})
+
+
+def _code(error: errors.ApiError) -> str:
+    return str((error.body or {}).get("code", ""))
+
+
+ROUTES = [
+    Route("/", home, methods=["GET"]),
+    Route("/_sandbox/", home, methods=["GET"]),
+    Route("/_sandbox/inbox", inbox, methods=["GET"]),
+    Route("/_sandbox/style.css", style, methods=["GET"]),
+    Route("/_sandbox/sign/{token}", show, methods=["GET"]),
+    Route("/_sandbox/sign/{token}", sign, methods=["POST"]),
+    Route("/_sandbox/sign/{token}/done", done, methods=["GET"]),
+    Route("/_sandbox/sign/{token}/document.pdf", document_pdf, methods=["GET"]),
+    Route("/_sandbox/sign-once/{link}", show_once, methods=["GET"]),
+    Route("/_sandbox/review/{token}", review, methods=["GET"]),
+    Route("/_sandbox/review/{token}/document.pdf", review_pdf, methods=["GET"]),
+]

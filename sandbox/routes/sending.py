@@ -1,0 +1,70 @@
+"""`/turbosign/single/…`: prepare a document for signing or for review."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox import sandbox as sandboxes
+from sandbox import sending, sources
+from sandbox.auth import members
+from sandbox.bodies import fields_and_file
+from sandbox.replies import reply
+from sandbox.store import Row
+
+_SENT = "Document sent for signing"
+_SENT_SILENTLY = (
+    "Document sent for signing. Signing-link emails were not sent (sendEmail: false); "
+    "request a signing URL for each recipient."
+)
+
+
+async def prepare_for_signing(request: Request) -> Response:
+    """Create a document and send it."""
+    document, people = await _prepare(request, for_review=False)
+    if sandboxes.of(request).faults.before_reply("signature.document.sent"):
+        await request.app.state.sender.settle(document["id"])
+    return reply(_answer(request, document, people, _SENT if document["send_email"] else _SENT_SILENTLY))
+
+
+async def prepare_for_review(request: Request) -> Response:
+    """Create a document that nobody is asked to sign yet."""
+    document, people = await _prepare(request, for_review=True)
+    preview = {"previewUrl": f"{request.base_url}_sandbox/review/{document['review_token']}"}
+    return reply(_answer(request, document, people, "Document prepared for review") | preview)
+
+
+async def _prepare(request: Request, *, for_review: bool) -> tuple[Row, list[Row]]:
+    sandbox = sandboxes.of(request)
+    body, upload = await fields_and_file(request, "file")
+    source = await sources.read(sandbox, body, upload)
+    prepared = sending.prepare(sandbox, body, source, for_review=for_review)
+    return sending.commit(sandbox, prepared, for_review=for_review)
+
+
+def _answer(request: Request, document: Row, people: list[Row], message: str) -> dict[str, Any]:
+    """Build the flat answer of these routes; signing links are never in it."""
+    upper = sandboxes.of(request).behaviour.reply_status_case == "upper"
+    return {
+        "success": True,
+        "documentId": document["id"],
+        "status": document["status"].upper() if upper else document["status"],
+        "recipients": [
+            {
+                "id": each["id"],
+                "name": each["name"],
+                "email": each["email"],
+                "signingOrder": each["signing_order"],
+                "metadata": each["metadata"],
+            }
+            for each in people
+        ],
+        "message": message,
+    }
+
+
+ROUTES = [
+    Route("/turbosign/single/prepare-for-signing", members(prepare_for_signing), methods=["POST"]),
+    Route("/turbosign/single/prepare-for-review", members(prepare_for_review), methods=["POST"]),
+]

@@ -1,0 +1,119 @@
+"""`/_sandbox/documents/…`: acting for signers, which the real service has no endpoint for."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox import documents, errors, signing
+from sandbox import sandbox as sandboxes
+from sandbox.bodies import json_object
+from sandbox.replies import reply
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+from sandbox.validation import Body, check, path_id
+
+
+class Complete(Body):
+    """How the last signature of a document ends."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    finalization: Annotated[str, Field(pattern="^(ok|fails)$")] = "ok"
+
+
+class Sign(Body):
+    """What a signer enters, by the field's number."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entries: dict[str, str | bool] | None = None
+
+
+class Finalize(Body):
+    """Whether finalising later fires `completed`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    announce: bool = True
+
+
+async def list_documents(request: Request) -> Response:
+    """List documents with titles and recipients; `?title=` finds those whose title holds it."""
+    sandbox, wanted = sandboxes.of(request), request.query_params.get("title", "")
+    rows = sandbox.store.rows("SELECT * FROM documents ORDER BY seq")
+    return reply({"documents": [_shown(sandbox, row) for row in rows if wanted in row["name"]]})
+
+
+async def get_document(request: Request) -> Response:
+    """Show one document."""
+    sandbox = sandboxes.of(request)
+    return reply(_shown(sandbox, documents.find(sandbox, path_id(request.path_params["id"]))))
+
+
+async def complete(request: Request) -> Response:
+    """Sign for everybody who has not, in their order."""
+    sandbox, document_id = sandboxes.of(request), path_id(request.path_params["id"])
+    asked = check(Complete, await json_object(request), errors.invalid)
+    documents.find(sandbox, document_id)
+    with sandbox.store.transaction():
+        sandbox.store.update("documents", document_id, finalization_fails=asked.finalization == "fails")
+        signing.sign_all(sandbox, document_id)
+    return await get_document(request)
+
+
+async def finalize(request: Request) -> Response:
+    """Finalise a document whose finalisation had failed."""
+    sandbox, document_id = sandboxes.of(request), path_id(request.path_params["id"])
+    asked = check(Finalize, await json_object(request), errors.invalid)
+    signing.finalize(sandbox, document_id, announce=asked.announce)
+    return await get_document(request)
+
+
+async def sign(request: Request) -> Response:
+    """Sign as one recipient."""
+    sandbox, asked = sandboxes.of(request), check(Sign, await json_object(request), errors.invalid)
+    signing.sign(sandbox, *_ids(request), entries=asked.entries)
+    return await get_document(request)
+
+
+async def view(request: Request) -> Response:
+    """Open the document as one recipient."""
+    signing.view(sandboxes.of(request), *_ids(request))
+    return await get_document(request)
+
+
+def _ids(request: Request) -> tuple[str, str]:
+    return path_id(request.path_params["id"]), path_id(request.path_params["recipient"], "recipientId")
+
+
+_SHOWN: Final = (
+    *("id", "name", "description", "file_name", "source", "fields", "status"),
+    *("sender_name", "sender_email", "cc_emails"),
+    *("created_on", "sent_on", "expires_at", "completed_at", "document_hash"),
+)
+
+
+def _shown(sandbox: Sandbox, document: Row) -> dict[str, Any]:
+    people = documents.recipients(sandbox, document["id"])
+    return {key: document[key] for key in _SHOWN} | {
+        "recipients": [
+            {
+                key: each[key]
+                for key in ("id", "name", "email", "status", "signing_order", "viewed_on", "signed_on")
+            }
+            for each in people
+        ]
+    }
+
+
+ROUTES = [
+    Route("/_sandbox/documents", list_documents, methods=["GET"]),
+    Route("/_sandbox/documents/{id}", get_document, methods=["GET"]),
+    Route("/_sandbox/documents/{id}/complete", complete, methods=["POST"]),
+    Route("/_sandbox/documents/{id}/finalize", finalize, methods=["POST"]),
+    Route("/_sandbox/documents/{id}/recipients/{recipient}/sign", sign, methods=["POST"]),
+    Route("/_sandbox/documents/{id}/recipients/{recipient}/view", view, methods=["POST"]),
+]

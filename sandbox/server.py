@@ -1,0 +1,100 @@
+"""Running the sandbox: one process, one port, gone at once when told to go."""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from sandbox.app import create_app
+from sandbox.sandbox import Sandbox
+
+
+class CannotListenError(Exception):
+    """The address is taken or not ours; the message says which, in the webhook door's words."""
+
+
+class _Connection(H11Protocol):
+    """Hands each request its connection, so that a scripted fault can break it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class _Server(uvicorn.Server):
+    """Ends at the first signal, without waiting for open connections: what was answered is committed."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, self._stop)
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, _Connection):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
+    def _stop(self, *_: Any) -> None:
+        self.should_exit = self.force_exit = True
+
+
+def run(sandbox: Sandbox, host: str, port: int, on_started: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        sandbox: What to serve.
+        host: Address to listen on.
+        port: Port; 0 picks a free one.
+        on_started: Called with the base URL once requests are answered.
+
+    Raises:
+        CannotListenError: The address is taken or not ours.
+    """
+    listener = _listen(host, port)
+    # asyncio sets this only on sockets made with an explicit protocol; without it each answer waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    name = f"[{host}]" if ":" in host else host
+    url = f"http://{name}:{listener.getsockname()[1]}"
+    config = uvicorn.Config(
+        create_app(sandbox),
+        http=_Connection,
+        ws="none",
+        loop="asyncio",
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        backlog=1024,
+    )
+    try:
+        asyncio.run(_Server(config, lambda: on_started(url)).serve([listener]))
+    finally:
+        sandbox.store.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        if error.errno == errno.EADDRINUSE:
+            why = "something else does already; stop it, or choose another port"
+        raise CannotListenError(f"cannot listen on {host}:{port}: {why}") from None

@@ -1,0 +1,36 @@
+"""Uploads that become templates: judged by their bytes, not by their names."""
+
+from sandbox import docx, errors, pdf
+from sandbox.bodies import FILE_LIMIT, Upload, parse_json
+
+
+def read(file: Upload) -> tuple[str, list[pdf.Paragraph]]:
+    """Tell an upload's kind, and read its text.
+
+    Raises:
+        ApiError: 400, it is no document that can be read.
+    """
+    if len(file.content) > FILE_LIMIT:
+        raise errors.invalid([("templateFile", "File too large")])
+    try:
+        if file.content.startswith(b"%PDF"):
+            pdf.page_sizes(file.content)
+            return "pdf", []
+        return docx.read_paragraphs(file.content)
+    except (pdf.UnreadablePdfError, docx.UnreadableOfficeFileError):
+        raise errors.invalid([("templateFile", "The file must be a valid DOCX, PPTX or PDF")]) from None
+
+
+def texts(text: str, name: str) -> list[str]:
+    """Read a JSON array of texts, or of objects with a placeholder.
+
+    Raises:
+        ApiError: 400, it is none.
+    """
+    value = parse_json(text or "[]")
+    if not isinstance(value, list):
+        raise errors.invalid([(name, f'"{name}" must be an array')])
+    named = (
+        each.get("placeholder") or each.get("name") if isinstance(each, dict) else each for each in value
+    )
+    return [each for each in named if isinstance(each, str) and each]

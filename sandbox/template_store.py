@@ -1,0 +1,59 @@
+"""Templates: what is kept of one, however it came in."""
+
+import re
+from typing import Any, Final
+from uuid import uuid4
+
+from sandbox.pdf import Paragraph
+from sandbox.sandbox import Sandbox
+from sandbox.store import Row
+
+_PLACEHOLDER: Final = re.compile(r"\{[A-Za-z][A-Za-z0-9_ ]{0,99}\}")
+_ANCHOR: Final = re.compile(r"\{(signature|initials?|date|name|title|company|email|text)\d+\}", re.IGNORECASE)
+
+
+def keep(
+    sandbox: Sandbox,
+    *,
+    name: str,
+    file_type: str,
+    content: bytes = b"",
+    paragraphs: list[Paragraph],
+    template_id: str | None = None,
+    description: str = "",
+    variables: list[str] | None = None,
+    roles: list[dict[str, Any]] | None = None,
+    fields: list[dict[str, Any]] | None = None,
+    tags: list[str] | None = None,
+) -> Row:
+    """Keep a template, and return its row; one of the same id is replaced.
+
+    Without `variables`, those are taken that its text names.
+    """
+    now = sandbox.clock.stamp()
+    row: Row = {
+        "id": template_id or str(uuid4()),
+        "name": name,
+        "description": description,
+        "file_type": file_type,
+        "file_size": len(content),
+        "paragraphs": paragraphs,
+        "variables": variables or variables_in(paragraphs),
+        "roles": roles or [],
+        "fields": fields or [],
+        "tags": tags or [],
+        "is_active": True,
+        "created_on": now,
+        "updated_on": now,
+    }
+    with sandbox.store.transaction():
+        sandbox.store.execute("DELETE FROM templates WHERE id = ?", row["id"])
+        sandbox.store.insert("templates", row)
+        sandbox.store.keep_file(row["id"], content)
+    return row
+
+
+def variables_in(paragraphs: list[Paragraph]) -> list[str]:
+    """List the placeholders of a text in their order, without the anchors of signature fields."""
+    found = (name for _, text in paragraphs for name in _PLACEHOLDER.findall(text))
+    return list(dict.fromkeys(name for name in found if not _ANCHOR.fullmatch(name)))

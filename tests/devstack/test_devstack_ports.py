@@ -1,0 +1,49 @@
+"""Ports are free when they are picked, and a taken one that was asked for is named."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from countersign.free_ports import free_port
+from devstack.ports import Ports, PortTakenError
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_picked_ports_differ() -> None:
+    ports = Ports.pick()
+    assert len({ports.temporal, ports.ui, ports.metrics, ports.sandbox, ports.door}) == 5
+
+
+def test_a_wanted_port_is_taken_at_its_word() -> None:
+    port = free_port()
+    assert Ports.pick(ui=port).ui == port
+
+
+def test_a_wanted_port_that_is_taken_is_refused_by_name(taken: int) -> None:
+    with pytest.raises(PortTakenError, match=f"port {taken}, wanted for door, is taken"):
+        Ports.pick(door=taken)
+
+
+def test_a_preferred_port_that_is_taken_is_replaced(taken: int) -> None:
+    assert Ports.prefer({"door": taken}).door != taken
+
+
+def test_two_parts_cannot_have_one_port() -> None:
+    port = free_port()
+    with pytest.raises(PortTakenError, match=f"port {port} is wanted for ui and for door: name another"):
+        Ports.pick(ui=port, door=port)
+
+
+def test_a_usual_port_gives_way_to_a_wanted_one() -> None:
+    port = free_port()
+    ports = Ports.prefer({"door": port}, temporal=port)
+    assert ports.temporal == port
+    assert ports.door != port

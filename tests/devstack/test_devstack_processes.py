@@ -1,0 +1,212 @@
+"""Processes are started, waited for and ended, however the supervisor itself ends."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from devstack.processes import Part, PartFailedError, Supervisor, says
+from devstack.sandbox import Sandbox, SandboxError
+from tests.polling import poll
+
+_ROOT = Path(__file__).parents[2]
+_SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
+_DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + _SLEEPER
+_PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {_SLEEPER!r}]).wait()"
+
+
+def _part(name: str, code: str, folder: Path, stop_seconds: float = 5) -> Part:
+    command = [sys.executable, "-c", code]
+    return Part(
+        name, command, says("ready"), dict(os.environ), folder, start_seconds=20, stop_seconds=stop_seconds
+    )
+
+
+def _states(group: int) -> set[str]:
+    """The states of a process group's members: `S` sleeping, `T` stopped, ...; the dead do not count."""
+    states = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state != "Z":
+                states.add(state)
+    return states
+
+
+def _group_is_alive(group: int) -> bool:
+    return bool(_states(group))
+
+
+async def _eventually(is_so: Callable[[], bool]) -> None:
+    """Wait: a signal is sent before it is delivered."""
+    for _ in range(200):
+        if is_so():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it never came to be so")
+
+
+def _pid(supervisor: Supervisor, name: str) -> int:
+    return supervisor._running[name].popen.pid
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    async with Supervisor(tmp_path / "logs") as running:
+        yield running
+
+
+@pytest.mark.parametrize("code", [_SLEEPER, _DEAF, _PARENT], ids=["obedient", "deaf", "with a child"])
+async def test_nothing_is_left_after_stopping(supervisor: Supervisor, tmp_path: Path, code: str) -> None:
+    await supervisor.start(_part("sleeper", code, tmp_path, stop_seconds=0.2))
+    pid = _pid(supervisor, "sleeper")
+    assert _group_is_alive(pid)
+    await supervisor.stop_all()
+    await _eventually(lambda: not _group_is_alive(pid))
+
+
+async def test_parts_stop_in_reverse_order(supervisor: Supervisor, tmp_path: Path) -> None:
+    ends = tmp_path / "ends"
+    for name in ("first", "second", "third"):
+        leave = f"open({str(ends)!r}, 'a').write('{name} '), exit()"
+        code = f"import signal; signal.signal(signal.SIGTERM, lambda *_: ({leave}));" + _SLEEPER
+        await supervisor.start(_part(name, code, tmp_path))
+    await supervisor.stop_all()
+    assert ends.read_text().split() == ["third", "second", "first"]
+
+
+async def test_a_part_that_fails_to_start_is_quoted(supervisor: Supervisor, tmp_path: Path) -> None:
+    code = "import sys; print('reading settings'); sys.exit('TURBODOCX_API_KEY is not set')"
+    with pytest.raises(PartFailedError) as caught:
+        await supervisor.start(_part("worker", code, tmp_path))
+    assert "worker stopped (exit code 1): TURBODOCX_API_KEY is not set" in str(caught.value)
+    assert not supervisor.is_running("worker")
+
+
+async def test_a_part_that_is_never_ready_is_named_and_killed(supervisor: Supervisor, tmp_path: Path) -> None:
+    part = Part("door", ["sleep", "600"], says("ready"), dict(os.environ), tmp_path, start_seconds=0.2)
+    with pytest.raises(PartFailedError, match=r"door was not ready after 0\.2 s: it printed nothing"):
+        await supervisor.start(part)
+    assert not supervisor.is_running("door")
+
+
+async def test_a_missing_command_is_named(supervisor: Supervisor, tmp_path: Path) -> None:
+    part = Part("temporal", ["/no/such/command"], says("ready"), {}, tmp_path)
+    with pytest.raises(PartFailedError, match="temporal cannot be started: No such file or directory"):
+        await supervisor.start(part)
+
+
+async def test_a_part_that_ends_by_itself_is_noticed(supervisor: Supervisor, tmp_path: Path) -> None:
+    await supervisor.start(_part("sleeper", _SLEEPER, tmp_path))
+    os.killpg(_pid(supervisor, "sleeper"), signal.SIGKILL)
+    with pytest.raises(PartFailedError) as caught:
+        await supervisor.wait_for_failure()
+    assert str(caught.value) == f"sleeper was killed (SIGKILL); see {supervisor.log('sleeper')}"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('{"event": "disk full", "level": "error"}', ": disk full ({log})"),
+        ('{"event": "agreement completed", "level": "info"}', "; see {log}"),
+        ('{"code": 7}', ': {{"code": 7}} ({log})'),
+    ],
+    ids=["an error", "an ordinary record", "no record"],
+)
+async def test_the_last_line_is_quoted_only_if_it_tells_why(
+    supervisor: Supervisor, tmp_path: Path, line: str, told: str
+) -> None:
+    with pytest.raises(PartFailedError) as caught:
+        await supervisor.start(_part("worker", f"print({line!r}); exit(3)", tmp_path))
+    assert str(caught.value) == f"worker stopped (exit code 3){told.format(log=supervisor.log('worker'))}"
+
+
+async def test_one_part_can_be_killed_frozen_and_restarted(supervisor: Supervisor, tmp_path: Path) -> None:
+    await supervisor.start(_part("sleeper", _SLEEPER, tmp_path))
+    first = _pid(supervisor, "sleeper")
+    supervisor.kill("sleeper")
+    await _eventually(lambda: not _group_is_alive(first))
+    await supervisor.restart("sleeper")
+    supervisor.pause("sleeper")
+    second = _pid(supervisor, "sleeper")
+    assert second != first
+    await _eventually(lambda: _states(second) == {"T"})
+    supervisor.resume("sleeper")
+    supervisor.pause("sleeper")
+    await supervisor.stop_all()
+    await _eventually(lambda: not _group_is_alive(second))
+
+
+_SUPERVISE = f"""
+import asyncio, os, sys
+from pathlib import Path
+from countersign.entry import leave, run
+from devstack.sandbox import Sandbox, SandboxError
+from devstack.processes import Part, Supervisor, says
+
+async def main():
+    async with Supervisor(Path(sys.argv[1])) as supervisor:
+        command = [sys.executable, "-c", {_SLEEPER!r}]
+        await supervisor.start(Part("sleeper", command, says("ready"), dict(os.environ), Path(sys.argv[1])))
+        print(supervisor._running["sleeper"].popen.pid, flush=True)
+        if len(sys.argv) > 2:
+            raise RuntimeError("as it happens")
+        await supervisor.wait_for_failure()
+
+leave(run(main()))
+"""
+
+
+def _supervise(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _SUPERVISE, *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=_ROOT, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+
+
+def _wait_until_gone(pid: int) -> None:
+    poll(lambda: not _group_is_alive(pid))
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"],
+)
+def test_nothing_outlives_a_supervisor_ended_by_a_signal(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    with _supervise(str(tmp_path)) as supervisor:
+        assert supervisor.stdout is not None
+        pid = int(supervisor.stdout.readline())
+        supervisor.send_signal(number)
+        assert supervisor.wait(20) == code
+    _wait_until_gone(pid)
+
+
+def test_nothing_outlives_a_supervisor_that_raises(tmp_path: Path) -> None:
+    with _supervise(str(tmp_path), "raise") as supervisor:
+        assert supervisor.stdout is not None
+        pid = int(supervisor.stdout.readline())
+        assert supervisor.wait(20) == 1
+    _wait_until_gone(pid)
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 200 OK\r\n\r\n{", b""]
+)
+async def test_a_sandbox_that_dies_while_it_answers_is_one_error(answer: bytes) -> None:
+    async def die(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(die, "127.0.0.1")
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(SandboxError):
+            await Sandbox(f"http://127.0.0.1:{port}").ledger()

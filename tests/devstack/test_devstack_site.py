@@ -1,0 +1,24 @@
+"""What a local stack leaves for shells: its own settings, whatever its folder is called."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from devstack.ports import Ports
+from devstack.site import Site
+
+
+def test_a_shell_takes_in_the_settings_and_not_those_around_it(tmp_path: Path) -> None:
+    folder = tmp_path / 'Ada\'s $HOME `id` "quoted" folder'
+    folder.mkdir()
+    site = Site(folder, Ports.pick())
+    site.note_down()
+    around = {**os.environ, "COUNTERSIGN_TASK_QUEUE": "elsewhere", "TEMPORAL_ADDRESS": "elsewhere:7233"}
+    script = '. "$1" && env -0'
+    shell = ["sh", "-eu", "-c", script, "sh", str(folder / "env")]
+    told = subprocess.run(shell, env=around, capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+    seen = dict(line.split("=", 1) for line in told.stdout.split("\0") if line)
+    assert {name: seen.get(name) for name in site.settings()} == site.settings()
+    assert seen["COUNTERSIGN_TASK_QUEUE"] == "countersign"
+    assert seen["PATH"].endswith(f":{os.environ['PATH']}")
