@@ -29,6 +29,8 @@ from activities.documents import DocumentActivities
 from activities.keys import StoreKeys
 from activities.signatures import SignatureActivities
 from countersign import entry
+from countersign.agreements.messages import Sender, WaitingFor
+from countersign.agreements.names import WORKFLOW_NAME, provider_task_queue
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.eviction import EvictingRunner
@@ -45,9 +47,7 @@ from countersign.providers.turbodocx.connection import Provider
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
-from workflows import metrics
-from workflows.agreement import AgreementWorkflow
-from workflows.messages import WORKFLOW_NAME, Sender, WaitingFor, provider_task_queue
+from workflows.agreement import AgreementWorkflow, metrics
 
 _PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows")
 """Imported once, not anew for every agreement: that alone was half of a worker's time. Workflows are kept
@@ -133,7 +133,7 @@ def provider_worker(
             signatures.send,
             signatures.identify,
             signatures.search,
-            signatures.look,
+            signatures.check,
             signatures.void,
             signatures.remind,
             archive.archive,

@@ -11,16 +11,15 @@ from activities.keys import StoreKeys
 from activities.observation import observe
 from activities.pdf import NotAPdfError, check_pdf
 from activities.pulse import Pulse
+from activities.requests import ArchiveOutcome, ArchiveRequest
 from activities.timeline import written_out
-from countersign.events import EventKind
+from countersign.agreements.events import EventKind
+from countersign.agreements.failures import ARCHIVE_FAILED
+from countersign.agreements.messages import Archive, Observation, StoredDocument
 from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.storage import StorageError, Store, StoredFile, put
-from workflows.failures import ARCHIVE_FAILED
-from workflows.messages import Archive, StoredDocument
-from workflows.progress import Observation
-from workflows.tasks import ArchiveInput, ArchiveOutcome
 
 MAX_BYTES: Final = 200 * 1024 * 1024
 """The largest signed document that is archived."""
@@ -41,7 +40,7 @@ class ArchiveActivities:
         self._keys = keys
 
     @activity.defn
-    async def archive(self, task: ArchiveInput) -> ArchiveOutcome:
+    async def archive(self, request: ArchiveRequest) -> ArchiveOutcome:
         """Confirm with the provider that a document is completed and, if so, store it.
 
         Three calls, and one download from the presigned link.
@@ -51,32 +50,34 @@ class ArchiveActivities:
         """
         pulse = Pulse()
         with provider_errors():
-            observation = await observe(self._client, task.document_id)
+            observation = await observe(self._client, request.document_id)
         if observation.status != EventKind.COMPLETED:
             return ArchiveOutcome(observation=observation)
         try:
-            archive = await self._store_all(task, observation, pulse)
+            archive = await self._store_all(request, observation, pulse)
             return ArchiveOutcome(observation=observation, archive=archive)
         except ProviderError as error:
             raise _failed(str(error), observation, like=to_application_error(error)) from None
         except (StorageError, NotAPdfError) as error:
             raise _failed(str(error), observation) from None
 
-    async def _store_all(self, task: ArchiveInput, observation: Observation, pulse: Pulse) -> Archive:
-        document = await self._document(task, pulse)
+    async def _store_all(self, request: ArchiveRequest, observation: Observation, pulse: Pulse) -> Archive:
+        document = await self._document(request, pulse)
         pulse.beat()
-        audit_trail = await self._evidence(self._keys.audit_trail(task.reference), await self._audit(task))
+        audit_trail = await self._evidence(
+            self._keys.audit_trail(request.marker.reference), await self._audit(request)
+        )
         timeline = await self._evidence(
-            self._keys.timeline(task.reference), _timeline(task, observation, document)
+            self._keys.timeline(request.marker.reference), _timeline(request, observation, document)
         )
         return Archive(document=_stored(document), audit_trail=audit_trail, timeline=timeline)
 
-    async def _document(self, task: ArchiveInput, pulse: Pulse) -> StoredFile:
-        key = self._keys.signed_document(task.reference)
+    async def _document(self, request: ArchiveRequest, pulse: Pulse) -> StoredFile:
+        key = self._keys.signed_document(request.marker.reference)
         if stored := await self._store.find(key):
             return stored
         pulse.beat()
-        link = await self._client.download_link(task.document_id)
+        link = await self._client.download_link(request.document_id)
         pulse.beat()
         with self._store.draft() as draft:
             await self._client.download(link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=pulse.beat)
@@ -86,21 +87,21 @@ class ArchiveActivities:
         ARCHIVE_BYTES.inc(stored.size)
         return stored
 
-    async def _audit(self, task: ArchiveInput) -> Any:
-        return dict((await self._client.audit_trail(task.document_id)).raw)
+    async def _audit(self, request: ArchiveRequest) -> Any:
+        return dict((await self._client.audit_trail(request.document_id)).raw)
 
     async def _evidence(self, key: str, content: Any) -> StoredDocument:
         text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
         return _stored(await put(self._store, key, text.encode()))
 
 
-def _timeline(task: ArchiveInput, observation: Observation, document: StoredFile) -> dict[str, Any]:
+def _timeline(request: ArchiveRequest, observation: Observation, document: StoredFile) -> dict[str, Any]:
     return {
-        "reference": task.reference,
-        "document_id": task.document_id,
+        "reference": request.marker.reference,
+        "document_id": request.document_id,
         "sha256": document.sha256,
         "signers": len(observation.recipients),
-        "timeline": written_out(task.timeline),
+        "timeline": written_out(request.timeline),
     }
 
 

@@ -11,10 +11,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.keys import StoreKeys
-from countersign import reference
+from activities.requests import Claimed, ClaimRequest
+from countersign.agreements import reference
+from countersign.agreements.failures import REFERENCE_USED
 from countersign.storage import Store, put
-from workflows.failures import REFERENCE_USED
-from workflows.tasks import Claimed, ClaimInput
 
 
 class ClaimActivities:
@@ -32,32 +32,32 @@ class ClaimActivities:
         self._pace = pace
 
     @activity.defn
-    async def claim(self, task: ClaimInput) -> Claimed:
+    async def claim(self, request: ClaimRequest) -> Claimed:
         """Claim the reference, or see that this very agreement has claimed it before."""
-        if await self._held(task) is None:
+        if await self._held(request) is None:
             raise ApplicationError(
-                f"reference {task.reference} was used by an earlier agreement; choose a new one, "
-                f"for example {task.reference}.2",
+                f"reference {request.reference} was used by an earlier agreement; choose a new one, "
+                f"for example {request.reference}.2",
                 type=REFERENCE_USED,
                 non_retryable=True,
             )
         tag = reference.tag(
-            environment=self._keys.environment, namespace=self._keys.namespace, reference=task.reference
+            environment=self._keys.environment, namespace=self._keys.namespace, reference=request.reference
         )
         return Claimed(tag=tag, pace=self._pace)
 
     @activity.defn
-    async def release(self, task: ClaimInput) -> None:
+    async def release(self, request: ClaimRequest) -> None:
         """Give the reference back: this agreement has sent nothing, and is about to fail."""
-        if (number := await self._held(task)) is not None:
-            await self._put(self._keys.released(task.reference, number), task.run_id)
+        if (number := await self._held(request)) is not None:
+            await self._put(self._keys.released(request.reference, number), request.run_id)
 
-    async def _held(self, task: ClaimInput) -> int | None:
+    async def _held(self, request: ClaimRequest) -> int | None:
         """Hold the first claim that was not released; None if another run does."""
         for number in itertools.count(1):
-            if await self._put(self._keys.claim(task.reference, number), task.run_id) == task.run_id:
+            if await self._put(self._keys.claim(request.reference, number), request.run_id) == request.run_id:
                 return number
-            if await self._store.find(self._keys.released(task.reference, number)) is None:
+            if await self._store.find(self._keys.released(request.reference, number)) is None:
                 break
         return None
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from countersign.agreements.reference import Marker, find_marker
 from countersign.providers.turbodocx.models import WebhookDelivery
 from countersign.providers.turbodocx.subscription import Subscription
-from countersign.reference import Marker, find_marker
 
 SENT: Final = "signature.document.sent"
 _PAGE: Final = 100

@@ -4,12 +4,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors
+from activities.requests import GenerateRequest
 from activities.templates import TemplateVariables
+from countersign.agreements.failures import SOURCE_UNUSABLE
+from countersign.agreements.messages import DeliverableSource, TemplateSource
+from countersign.agreements.reference import idempotency_key, mark_title
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.reference import Marker, idempotency_key, mark_title
-from workflows.failures import SOURCE_UNUSABLE
-from workflows.messages import DeliverableSource, TemplateSource
-from workflows.tasks import GenerateInput
 
 
 class DocumentActivities:
@@ -24,24 +24,24 @@ class DocumentActivities:
         self._variables = TemplateVariables(client)
 
     @activity.defn
-    async def generate(self, task: GenerateInput) -> DeliverableSource:
+    async def generate(self, request: GenerateRequest) -> DeliverableSource:
         """Generate from a template: two calls, three when it is repeated; one less where its needs are known.
 
         A repetition first looks for what an earlier attempt may have made: a second document harms nobody,
         but costs money.
         """
-        mark = Marker(task.reference, task.tag)
-        name = mark_title(task.title, mark)
+        mark = request.marker
+        name = mark_title(request.title, mark)
         with provider_errors():
             if activity.info().attempt > 1:
                 for found in await self._client.find_deliverables(str(mark)):
                     if found.name == name:
                         return DeliverableSource(deliverable_id=found.id)
-            await self._check(task.source)
+            await self._check(request.source)
             made = await self._client.create_deliverable(
                 name=name,
-                template_id=task.source.template_id,
-                variables=task.source.variables,
+                template_id=request.source.template_id,
+                variables=request.source.variables,
                 idempotency_key=idempotency_key(mark, "generate"),
             )
         return DeliverableSource(deliverable_id=made.id)

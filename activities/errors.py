@@ -27,6 +27,7 @@ from typing import Final
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from countersign.agreements import failures
 from countersign.providers.errors import (
     ContractBrokenError,
     HeldError,
@@ -40,7 +41,6 @@ from countersign.providers.errors import (
     UnauthorisedError,
     UnavailableError,
 )
-from workflows import failures
 
 BENIGN: Final = ApplicationErrorCategory.BENIGN
 SPREAD: Final = 0.1

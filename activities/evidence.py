@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from activities.delivery_log import is_last, marked, pages
+from countersign.agreements.reference import Marker
 from countersign.providers.turbodocx.subscription import Subscription
-from countersign.reference import Marker
 
 _CALLS: Final = 10
 

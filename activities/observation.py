@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
+from countersign.agreements.messages import Observation, RecipientProgress
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.models import DocumentRecipient
-from workflows.progress import Observation, RecipientProgress
 
 
 async def observe(client: TurboDocxClient, document_id: str) -> Observation:

@@ -5,12 +5,19 @@ from typing import Any, Final
 
 from temporalio.exceptions import ApplicationError
 
+from activities.requests import SendableSource, SendRequest
+from countersign.agreements.failures import SOURCE_UNUSABLE
+from countersign.agreements.messages import (
+    DeliverableSource,
+    FileSource,
+    LinkSource,
+    Sender,
+    SignatureField,
+    Signer,
+)
+from countersign.agreements.reference import mark_title
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest, UploadFile
-from countersign.reference import Marker, mark_title
 from countersign.storage import Store
-from workflows.failures import SOURCE_UNUSABLE
-from workflows.messages import DeliverableSource, FileSource, LinkSource, Sender, SignatureField, Signer
-from workflows.tasks import SendableSource, SendInput
 
 _COLUMNS: Final = (50.0, 320.0)
 _LOWEST_ROW: Final = 720.0
@@ -20,11 +27,11 @@ DEFAULT_FIELDS_LIMIT: Final = 22
 """How many signatures fit on the first page where nobody says where they belong."""
 
 
-async def signature_request(task: SendInput, *, sender: Sender, store: Store) -> SignatureRequest:
+async def signature_request(request: SendRequest, *, sender: Sender, store: Store) -> SignatureRequest:
     """Build the request for one send.
 
     Args:
-        task: The agreement.
+        request: The agreement.
         sender: Who asks, unless the agreement says.
         store: Where a file to send lies.
 
@@ -32,16 +39,16 @@ async def signature_request(task: SendInput, *, sender: Sender, store: Store) ->
         ApplicationError: `SourceUnusable`, the file is not the one that was put there, or there are too many
             signers for the default fields.
     """
-    who = task.sender or sender
+    who = request.sender or sender
     return SignatureRequest(
-        document_name=mark_title(task.title, Marker(task.reference, task.tag)),
-        description=task.description,
-        recipients=tuple(_recipient(number, each) for number, each in enumerate(task.signers, start=1)),
-        cc=task.cc,
+        document_name=mark_title(request.title, request.marker),
+        description=request.description,
+        recipients=tuple(_recipient(number, each) for number, each in enumerate(request.signers, start=1)),
+        cc=request.cc,
         sender_email=who.email,
         sender_name=who.name,
-        fields=_fields(task),
-        **await _source(task.source, store),
+        fields=_fields(request),
+        **await _source(request.source, store),
     )
 
 
@@ -51,14 +58,14 @@ def _recipient(number: int, signer: Signer) -> Recipient:
     return Recipient(name=signer.name, email=signer.email, signing_order=signer.order or number)
 
 
-def _fields(task: SendInput) -> tuple[Field, ...]:
-    if any(signer.role for signer in task.signers):
+def _fields(request: SendRequest) -> tuple[Field, ...]:
+    if any(signer.role for signer in request.signers):
         return ()
-    if task.fields:
-        return tuple(_field(each, task.signers) for each in task.fields)
-    if len(task.signers) > DEFAULT_FIELDS_LIMIT:
+    if request.fields:
+        return tuple(_field(each, request.signers) for each in request.fields)
+    if len(request.signers) > DEFAULT_FIELDS_LIMIT:
         raise _unusable(f"fields: say where more than {DEFAULT_FIELDS_LIMIT} signers sign")
-    return tuple(_default_field(index, signer) for index, signer in enumerate(task.signers))
+    return tuple(_default_field(index, signer) for index, signer in enumerate(request.signers))
 
 
 def _field(field: SignatureField, signers: tuple[Signer, ...]) -> Field:

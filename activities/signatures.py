@@ -13,25 +13,24 @@ from temporalio.exceptions import ApplicationError
 from activities.errors import provider_errors
 from activities.evidence import documents_marked
 from activities.observation import observe
-from activities.signature_request import signature_request
-from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorisedError, is_about_key
-from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.reference import Marker, find_marker, idempotency_key
-from countersign.storage import StorageError, Store
-from workflows.failures import NOT_OURS, NOT_SENT
-from workflows.messages import LinkSource, Sender, Signer
-from workflows.progress import Observation
-from workflows.tasks import (
-    DocumentInput,
-    IdentifyInput,
-    RemindInput,
-    SearchInput,
+from activities.requests import (
+    CheckRequest,
+    IdentifyRequest,
+    RemindRequest,
+    SearchRequest,
     SearchResult,
     SendableSource,
-    SendInput,
+    SendRequest,
     Sent,
-    VoidInput,
+    VoidDocumentRequest,
 )
+from activities.signature_request import signature_request
+from countersign.agreements.failures import NOT_OURS, NOT_SENT
+from countersign.agreements.messages import LinkSource, Observation, Sender, Signer
+from countersign.agreements.reference import find_marker, idempotency_key
+from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorisedError, is_about_key
+from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.storage import StorageError, Store
 
 _VISIBLE_AFTER_ATTEMPTS: Final = 5
 """A document that an event names may not be readable at once; after so many attempts it does not exist."""
@@ -77,21 +76,20 @@ class SignatureActivities:
         self._sender = sender
 
     @activity.defn
-    async def send(self, task: SendInput) -> Sent:
+    async def send(self, request: SendRequest) -> Sent:
         """Ask for signatures: one call.
 
         Never repeated by itself: whatever is not `NotSent` may have gone out.
         """
-        mark = Marker(task.reference, task.tag)
         try:
-            request = await signature_request(task, sender=self._sender, store=self._store)
+            wanted = await signature_request(request, sender=self._sender, store=self._store)
         except StorageError as error:
             raise ApplicationError(str(error), type=NOT_SENT) from None
-        with provider_errors(), _explained(task.source):
+        with provider_errors(), _explained(request.source):
             prepared = await self._client.prepare_for_signing(
-                request, idempotency_key=idempotency_key(mark, f"send-{task.number}")
+                wanted, idempotency_key=idempotency_key(request.marker, f"send-{request.number}")
             )
-            recipient_ids = _ids(task.signers, prepared.recipients)
+            recipient_ids = _ids(request.signers, prepared.recipients)
             if recipient_ids is None:
                 raise OutcomeUnknownError(
                     "prepare_for_signing: answered with other recipients", operation="prepare_for_signing"
@@ -99,31 +97,30 @@ class SignatureActivities:
         return Sent(document_id=prepared.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
 
     @activity.defn
-    async def identify(self, task: IdentifyInput) -> Sent:
+    async def identify(self, request: IdentifyRequest) -> Sent:
         """Check that a document carries our marker and our recipients: one call."""
         with provider_errors():
             try:
-                found = await self._client.document_recipients(task.document_id)
+                found = await self._client.document_recipients(request.document_id)
             except RejectedError as error:
                 is_new = activity.info().attempt < _VISIBLE_AFTER_ATTEMPTS
                 if error.status == HTTPStatus.NOT_FOUND and is_new:
                     raise ApplicationError("the document is not there yet", type=NOT_OURS) from None
                 raise
-        recipient_ids = _ids(task.signers, found.recipients)
-        if find_marker(found.document.name) != Marker(task.reference, task.tag) or recipient_ids is None:
+        recipient_ids = _ids(request.signers, found.recipients)
+        if find_marker(found.document.name) != request.marker or recipient_ids is None:
             raise ApplicationError(
                 "the document carries another marker or other recipients", type=NOT_OURS, non_retryable=True
             )
-        return Sent(document_id=task.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
+        return Sent(document_id=request.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
 
     @activity.defn
-    async def search(self, task: SearchInput) -> SearchResult:
+    async def search(self, request: SearchRequest) -> SearchResult:
         """Look for our marker in the provider's delivery log, where the key may read it: up to ten calls."""
-        mark = Marker(task.reference, task.tag)
         with provider_errors():
             try:
                 found = await documents_marked(
-                    self._client.webhooks, mark, since=task.since, heartbeat=activity.heartbeat
+                    self._client.webhooks, request.marker, since=request.since, heartbeat=activity.heartbeat
                 )
             except RejectedError as error:
                 if is_about_key(error):  # a key that will be replaced; the evidence is still there then
@@ -131,28 +128,28 @@ class SignatureActivities:
                 return SearchResult(candidates=(), evidence=(f"delivery log: refused ({error.status})",))
         return SearchResult(candidates=found.document_ids, evidence=(found.evidence(),))
 
-    @activity.defn
-    async def look(self, task: DocumentInput) -> Observation:
+    @activity.defn(name="look")  # the name in histories
+    async def check(self, request: CheckRequest) -> Observation:
         """Ask where a document is: one call."""
         with provider_errors():
-            return await observe(self._client, task.document_id)
+            return await observe(self._client, request.document_id)
 
     @activity.defn
-    async def void(self, task: VoidInput) -> None:
+    async def void(self, request: VoidDocumentRequest) -> None:
         """Void a document: one call. Voiding again what is void is refused, and harmless."""
         with provider_errors():
             await self._client.void_document(
-                task.document_id,
-                task.reason,
-                idempotency_key=idempotency_key(Marker(task.reference, task.tag), "void"),
+                request.document_id,
+                request.reason,
+                idempotency_key=idempotency_key(request.marker, "void"),
             )
 
     @activity.defn
-    async def remind(self, task: RemindInput) -> None:
+    async def remind(self, request: RemindRequest) -> None:
         """Remind whoever's turn it is: one call."""
-        key = idempotency_key(Marker(task.reference, task.tag), f"remind-{task.number}")
+        key = idempotency_key(request.marker, f"remind-{request.number}")
         with provider_errors():
-            await self._client.send_reminder(task.document_id, idempotency_key=key)
+            await self._client.send_reminder(request.document_id, idempotency_key=key)
 
 
 def _ids(signers: tuple[Signer, ...], recipients: Iterable[_Person]) -> tuple[str, ...] | None:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from typing import Final
 
+from countersign.agreements.messages import TemplateSource
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.models import Template
-from workflows.messages import TemplateSource
 
 _FRESH: Final = 60.0
 """Seconds for which what a template needs is remembered, so that a batch of agreements asks once."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from workflows.progress import TimelineEntry
+from countersign.agreements.messages import TimelineEntry
 
 
 def written_out(timeline: Iterable[TimelineEntry]) -> list[dict[str, Any]]:

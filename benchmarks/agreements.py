@@ -35,12 +35,13 @@ from starlette.routing import Route
 from temporalio.client import Client, WorkflowHandle
 
 from benchmarks.bare_worker import QUEUE, Order
+from countersign.agreements import search_attributes
+from countersign.agreements.messages import AgreementInput, Signer, TemplateSource
+from countersign.agreements.names import TASK_QUEUE, WORKFLOW_NAME
 from countersign.connection import data_converter
 from countersign.free_ports import free_port
 from devstack.processes import Part, says
 from devstack.stack import Plan, Stack
-from workflows import attributes
-from workflows.messages import TASK_QUEUE, WORKFLOW_NAME, AgreementInput, Signer, TemplateSource
 
 ROOT: Final = Path(__file__).parents[1]
 TEMPLATE: Final = "7e3a1c00-0000-4000-8000-000000000001"
@@ -123,7 +124,7 @@ class Bench:
             argument,
             id=f"agreement-{reference}",
             task_queue=queue,
-            search_attributes=attributes.at_start(argument.deadline) if variant == "ours" else None,
+            search_attributes=search_attributes.at_start(argument.deadline) if variant == "ours" else None,
         )
         self._runs[reference] = run = Run(handle)
         return run
@@ -246,7 +247,7 @@ async def main(options: argparse.Namespace) -> None:
             folder=Path(folder),
             worker=[sys.executable, str(ROOT / "worker.py")],
             worker_ready=says("worker ready"),
-            search_attributes=attributes.TYPES,
+            search_attributes=search_attributes.TYPES,
             parts=("temporal", "sandbox", "worker"),
         )
         async with Stack(plan) as stack:

@@ -14,11 +14,12 @@ from typing import Any, Final
 from temporalio.client import Client
 
 from benchmarks.agreements import ROOT, TEMPLATE, VARIABLES
+from countersign.agreements import search_attributes
+from countersign.agreements.messages import AgreementInput, Signer, TemplateSource
+from countersign.agreements.names import TASK_QUEUE, WORKFLOW_NAME
 from countersign.connection import data_converter
 from devstack.processes import says
 from devstack.stack import Plan, Stack
-from workflows import attributes
-from workflows.messages import TASK_QUEUE, WORKFLOW_NAME, AgreementInput, Signer, TemplateSource
 
 RUNNING: Final = f'WorkflowType = "{WORKFLOW_NAME}" AND ExecutionStatus = "Running"'
 WAITING: Final = f"{RUNNING} AND NeedsAttention = true"
@@ -92,7 +93,7 @@ class Fleet:
             agreement,
             id=f"agreement-{reference}",
             task_queue=TASK_QUEUE,
-            search_attributes=attributes.at_start(None),
+            search_attributes=search_attributes.at_start(None),
         )
 
     async def _count(self, query: str) -> int:
@@ -112,7 +113,7 @@ async def fleet(agreements: int, env: Mapping[str, str]) -> AsyncIterator[Fleet]
             folder=Path(folder),
             worker=[sys.executable, str(ROOT / "worker.py")],
             worker_ready=says("worker ready"),
-            search_attributes=attributes.TYPES,
+            search_attributes=search_attributes.TYPES,
             extra_env=env,
         )
         async with Stack(plan) as stack:

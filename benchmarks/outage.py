@@ -24,8 +24,8 @@ from temporalio.api.enums.v1 import EventType
 from benchmarks.agreements import billable_actions
 from benchmarks.fleet import WAITING, Fleet, fleet, reference_of
 from commands.agreements import resolve_agreement
-from workflows.failures import OUTCOME_UNKNOWN
-from workflows.messages import Resolution
+from countersign.agreements.failures import OUTCOME_UNKNOWN
+from countersign.agreements.messages import Resolution
 
 OUTAGE: Final = 180.0
 COOLDOWN: Final = 60.0

@@ -36,14 +36,13 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client
 
-from countersign import reference
+from countersign.agreements import reference, search_attributes
+from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
-from countersign.events import SignatureEvent
 from countersign.free_ports import free_port
 from countersign.webhooks.server import Server
 from devstack.processes import Part, Supervisor, answers, says
 from devstack.temporal import READY, dev_server_command, find_temporal
-from workflows import attributes
 
 ROOT: Final = Path(__file__).parents[1]
 SECRET: Final = "whsec_benchmark-0123456789abcdef"  # noqa: S105  # opens nothing
@@ -214,7 +213,7 @@ async def bench() -> AsyncIterator[Bench]:
             ui_port=free_port(),
             metrics_port=free_port(),
             database=folder / "temporal.db",
-            search_attributes=attributes.TYPES,
+            search_attributes=search_attributes.TYPES,
         )
         env = {
             "PATH": "/usr/bin:/bin",

@@ -16,8 +16,7 @@ from commands.connecting import explained, shared_client
 from commands.errors import BadInputError, FailedAgreementError
 from commands.recorded import recorded_input
 from commands.waits import held_up
-from countersign.reference import InvalidReferenceError, workflow_id
-from workflows.messages import (
+from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
     AgreementStatus,
@@ -25,6 +24,7 @@ from workflows.messages import (
     VoidRequest,
     WaitingFor,
 )
+from countersign.agreements.reference import InvalidReferenceError, workflow_id
 
 
 async def agreement_input(reference: str, *, client: Client | None = None) -> AgreementInput:
@@ -152,7 +152,7 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
 
 def _failed(status: AgreementStatus, why: str, ended_at: datetime | None) -> AgreementStatus:
     """Tell of an end that the workflow itself did not see."""
-    never = {"next_look_at": None, "next_reminder_at": None}
+    never = {"next_check_at": None, "next_reminder_at": None}
     known = {"failure": why, "waiting_for": WaitingFor.NOBODY, "ended_at": ended_at}
     return status.model_copy(update=known | never)
 

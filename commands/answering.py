@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from commands.connecting import explained
 from commands.errors import NoWorkerError, RefusedError, UnreachableError
-from workflows.messages import AgreementStatus
+from countersign.agreements.messages import AgreementStatus
 
 _ANSWER: Final = timedelta(seconds=10)
 _DEED: Final = timedelta(seconds=60)

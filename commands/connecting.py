@@ -21,10 +21,10 @@ from commands.errors import (
     UnknownAgreementError,
     UnreachableError,
 )
+from countersign.agreements.failures import BAD_INPUT, NOTHING_SENT
 from countersign.configuration import SettingsError
 from countersign.connection import ConnectionFailedError, connect
 from countersign.observability import tracing
-from workflows.failures import BAD_INPUT, NOTHING_SENT
 
 _POSITION = re.compile(r" at position \d+")
 """Counted in a query that nobody has seen: the condition is only a part of it."""

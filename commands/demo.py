@@ -14,20 +14,14 @@ from commands.progress import News
 from commands.reuse import StartedAgreement
 from commands.starting import start_agreement
 from commands.verbs import out, verb
+from countersign.agreements.messages import AgreementInput, AgreementResult, Outcome, Signer, TemplateSource
+from countersign.agreements.names import TASK_QUEUE
+from countersign.agreements.reference import new_reference
 from countersign.connection import connect
 from countersign.observability import tracing
-from countersign.reference import new_reference
 from devstack.ports import Ports
 from devstack.sandbox import Sandbox
 from devstack.site import Site
-from workflows.messages import (
-    TASK_QUEUE,
-    AgreementInput,
-    AgreementResult,
-    Outcome,
-    Signer,
-    TemplateSource,
-)
 
 SERVICES_AGREEMENT: Final = "7e3a1c00-0000-4000-8000-000000000001"
 """A template that every sandbox is seeded with."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from workflows.messages import AgreementStatus
+from countersign.agreements.messages import AgreementStatus
 
 
 def discreet(status: AgreementStatus) -> AgreementStatus:

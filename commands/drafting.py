@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from commands.errors import BadInputError
 from commands.files import LocalFile, read_file
 from commands.mistakes import MOMENT, mistakes
-from countersign.reference import InvalidReferenceError, check_reference, new_reference
-from workflows.messages import AgreementInput, Signer
-from workflows.validation import problems
+from countersign.agreements.messages import AgreementInput, Signer
+from countersign.agreements.reference import InvalidReferenceError, check_reference, new_reference
+from countersign.agreements.validation import problems
 
 _SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}

@@ -8,10 +8,10 @@ from typing import Final
 
 from commands.errors import BadInputError, UnreachableError
 from commands.settings import load_settings
+from countersign.agreements.messages import FileSource
+from countersign.agreements.validation import FILE_TYPES
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, UnusableStoreError, open_store, put
-from workflows.messages import FileSource
-from workflows.validation import FILE_TYPES
 
 SIZE_LIMIT: Final = 10 * 1024 * 1024
 """Bytes. The provider documents its upload limit as "typically 10 MB"."""

@@ -11,8 +11,8 @@ from commands.connecting import explained, shared_client
 from commands.errors import UnreachableError
 from commands.telling import Tell, tell_nobody
 from commands.waits import provider_wait
-from countersign.reference import workflow_id
-from workflows.messages import AgreementStatus
+from countersign.agreements.messages import AgreementStatus
+from countersign.agreements.reference import workflow_id
 
 _PATIENCE: Final = (1, 2, 5, 10, 30)
 """Seconds between attempts to reach Temporal or a worker again; the last one repeats."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from activities.delivery_log import MarkedEvent
 from commands.listing import ListedAgreement
-from workflows.messages import Outcome
+from countersign.agreements.messages import Outcome
 
 
 class LateEvent(BaseModel):

@@ -10,7 +10,7 @@ from rich.text import Text
 from commands.choices import at_least, listed, one_of
 from commands.listing import ListedAgreement, list_agreements
 from commands.verbs import Json, Where, out, verb
-from workflows.messages import Stage
+from countersign.agreements.messages import Stage
 
 
 @verb

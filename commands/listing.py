@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, computed_field
 from temporalio.client import Client, WorkflowExecution
 
 from commands.connecting import explained, shared_client
-from countersign.reference import WORKFLOW_ID_PREFIX
-from workflows import attributes
-from workflows.messages import WORKFLOW_NAME, Outcome, Stage
+from countersign.agreements import search_attributes
+from countersign.agreements.messages import Outcome, Stage
+from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 
 _AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
 
@@ -85,9 +86,9 @@ def _query(stage: Stage | None, where: str | None, *, needs_attention: bool, end
     if not ended and stage not in _ENDS:
         conditions.append('ExecutionStatus = "Running"')
     if stage:
-        conditions.append(f'{attributes.STAGE.name} = "{stage}"')
+        conditions.append(f'{search_attributes.STAGE.name} = "{stage}"')
     if needs_attention:
-        conditions.append(f"{attributes.NEEDS_ATTENTION.name} = true")
+        conditions.append(f"{search_attributes.NEEDS_ATTENTION.name} = true")
     if where:
         conditions.append(f"({where})")
     return " and ".join(conditions)
@@ -97,11 +98,11 @@ def _listed(execution: WorkflowExecution) -> ListedAgreement:
     known = execution.typed_search_attributes
     return ListedAgreement(
         reference=execution.id.removeprefix(WORKFLOW_ID_PREFIX),
-        stage=known.get(attributes.STAGE),
-        waiting_for=known.get(attributes.WAITING_FOR),
-        needs_attention=known.get(attributes.NEEDS_ATTENTION) or False,
-        document_id=known.get(attributes.DOCUMENT_ID),
-        deadline=known.get(attributes.DEADLINE),
+        stage=known.get(search_attributes.STAGE),
+        waiting_for=known.get(search_attributes.WAITING_FOR),
+        needs_attention=known.get(search_attributes.NEEDS_ATTENTION) or False,
+        document_id=known.get(search_attributes.DOCUMENT_ID),
+        deadline=known.get(search_attributes.DEADLINE),
         started_at=execution.start_time,
         ended_at=execution.close_time,
     )

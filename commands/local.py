@@ -9,13 +9,13 @@ from typing import Annotated, Final
 import typer
 
 from commands.errors import CommandError, ExitCode
+from countersign.agreements import search_attributes
 from devstack.ports import Ports
 from devstack.processes import PartFailedError, says
 from devstack.sandbox import SandboxError
 from devstack.site import InUseError, Lock, Site
 from devstack.stack import Plan, Stack
 from devstack.temporal import TemporalNotFoundError
-from workflows import attributes
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(".countersign/local")
@@ -41,7 +41,7 @@ def plan(folder: Path, ports: Ports) -> Plan:
         folder=folder,
         worker=[sys.executable, str(ROOT / "worker.py")],
         worker_ready=says("worker ready"),
-        search_attributes=attributes.TYPES,
+        search_attributes=search_attributes.TYPES,
         ports=ports,
     )
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from activities.templates import did_you_mean
-from workflows.messages import (
+from countersign.agreements.messages import (
     AgreementInput,
     DeliverableSource,
     LinkSource,

@@ -15,12 +15,12 @@ from commands.listing import ListedAgreement, list_agreements
 from commands.our_deliveries import our_deliveries
 from commands.provider import explained_by_provider
 from commands.settings import load_settings
+from countersign.agreements.messages import Outcome
+from countersign.agreements.reference import Marker
 from countersign.providers.turbodocx.connection import connect
-from countersign.reference import Marker
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, TurboDocxSettings
 from countersign.storage import Store, open_store
-from workflows.messages import Outcome
 
 _AGREEMENTS: Final = 100_000
 _OVER: Final = frozenset({"voided", "expired"})

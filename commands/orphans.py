@@ -9,7 +9,7 @@ from commands.choices import at_least
 from commands.late_events import LateEvent
 from commands.orphaned_documents import find_orphans
 from commands.verbs import Json, err, out, print_json, verb
-from workflows.card import show_moment
+from countersign.agreements.times import format_time
 
 
 @verb
@@ -45,6 +45,6 @@ async def orphans(
 def _told(late: LateEvent) -> str:
     kind = late.kind.replace("_", " ")
     return (
-        f"{late.reference}: {kind} at {show_moment(late.at)}, after the agreement {late.ended} at "
-        f"{show_moment(late.ended_at)}; event {late.event_id} of document {late.document_id}"
+        f"{late.reference}: {kind} at {format_time(late.at)}, after the agreement {late.ended} at "
+        f"{format_time(late.ended_at)}; event {late.event_id} of document {late.document_id}"
     )

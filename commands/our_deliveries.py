@@ -7,9 +7,9 @@ from typing import Final
 
 from activities.delivery_log import MarkedDocument, MarkedEvent, is_last, marked, marked_events, pages
 from activities.keys import StoreKeys
+from countersign.agreements.reference import is_ours
 from countersign.providers.errors import RejectedError, is_about_key
 from countersign.providers.turbodocx.subscription import Subscription
-from countersign.reference import is_ours
 
 PAGES: Final = 1000
 

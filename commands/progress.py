@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from workflows.card import show_moment
-from workflows.messages import AgreementStatus, Stage
+from countersign.agreements.messages import AgreementStatus, Stage
+from countersign.agreements.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ def signer_table(status: AgreementStatus) -> RenderableType:
             str(number),
             Text(signer.name),
             str(signer.order),
-            show_moment(signer.viewed_at) or "-",
-            show_moment(signer.signed_at) or "-",
+            format_time(signer.viewed_at) or "-",
+            format_time(signer.signed_at) or "-",
         )
     return table
 
@@ -105,7 +105,7 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
     if status.document_id:
         facts.append(("document", status.document_id))
     if status.deadline:
-        facts.append(("deadline", show_moment(status.deadline)))
+        facts.append(("deadline", format_time(status.deadline)))
     if status.supersedes:
         facts.append(("supersedes", status.supersedes))
     return facts + _ending(status)

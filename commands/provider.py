@@ -13,13 +13,13 @@ from typing import Final
 from activities.templates import did_you_mean, misfits, placeholders
 from commands.errors import BadInputError, UnreachableError
 from commands.settings import load_settings
+from countersign.agreements.messages import AgreementInput, RolesSource, Signer, TemplateSource
 from countersign.configuration import read
 from countersign.providers.errors import ProviderError, RejectedError, UnauthorisedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
 from countersign.secrets.rotation import Rotating
 from countersign.settings import TurboDocxSettings
-from workflows.messages import AgreementInput, RolesSource, Signer, TemplateSource
 
 KEY: Final = TurboDocxSettings.variable("api_key")
 

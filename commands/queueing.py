@@ -8,8 +8,8 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueResponse
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from countersign.agreements.names import provider_task_queue
 from countersign.task_queues import describe_task_queue, is_polled
-from workflows.messages import provider_task_queue
 
 _PATIENCE: Final = timedelta(seconds=5)
 _SET: Final = frozenset({RateLimitSource.RATE_LIMIT_SOURCE_API, RateLimitSource.RATE_LIMIT_SOURCE_WORKER})

@@ -7,8 +7,8 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 
 from commands.errors import BadInputError
+from countersign.agreements.messages import AgreementInput
 from countersign.encryption import UndecryptableError
-from workflows.messages import AgreementInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from commands.agreements import resolve_agreement
 from commands.bulk import for_each
 from commands.errors import BadInputError
 from commands.verbs import OneReference, Where, Yes, verb
-from workflows.messages import Resolution
+from countersign.agreements.messages import Resolution
 
 
 @verb

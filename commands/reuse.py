@@ -10,8 +10,8 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from commands.connecting import sent_nothing
 from commands.errors import BadInputError, ReferenceTakenError
 from commands.recorded import Recorded, recorded_input
-from countersign.reference import workflow_id
-from workflows.messages import AgreementInput
+from countersign.agreements.messages import AgreementInput
+from countersign.agreements.reference import workflow_id
 
 _NO_CONTENT: Final = frozenset({"reference", "deadline", "initiated_by", "continued"})
 _SLACK: Final = timedelta(minutes=5)

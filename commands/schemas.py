@@ -9,7 +9,13 @@ from pydantic import BaseModel
 
 from commands.errors import BadInputError
 from commands.verbs import out, verb
-from workflows.messages import AgreementInput, AgreementResult, AgreementStatus, Resolution, VoidRequest
+from countersign.agreements.messages import (
+    AgreementInput,
+    AgreementResult,
+    AgreementStatus,
+    Resolution,
+    VoidRequest,
+)
 
 PUBLISHED: Final[tuple[type[BaseModel], ...]] = (
     AgreementInput,

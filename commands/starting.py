@@ -19,11 +19,12 @@ from commands.files import LocalFile, store_file
 from commands.reuse import StartedAgreement, failed_before_sending, find_former
 from commands.settings import load_settings
 from commands.telling import Tell, tell_nobody
+from countersign.agreements import search_attributes
+from countersign.agreements.messages import AgreementInput, RolesSource, TemplateSource
+from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.reference import workflow_id
 from countersign.observability.correlation import request_id
-from countersign.reference import workflow_id
 from countersign.settings import CountersignSettings
-from workflows import attributes
-from workflows.messages import WORKFLOW_NAME, AgreementInput, RolesSource, TemplateSource
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ async def _start(
         id_reuse_policy=reuse,
         static_summary=agreement.title,
         memo=_initiator(agreement),
-        search_attributes=attributes.at_start(agreement.deadline),
+        search_attributes=search_attributes.at_start(agreement.deadline),
         rpc_timeout=_RPC_TIMEOUT,
     )
     return StartedAgreement(

@@ -8,7 +8,7 @@ from commands.following import follow_agreement
 from commands.reuse import StartedAgreement, next_reference
 from commands.starting import check_agreement, start_agreement
 from commands.telling import Tell, tell_nobody
-from workflows.messages import AgreementInput, AgreementStatus, Outcome, Signer
+from countersign.agreements.messages import AgreementInput, AgreementStatus, Outcome, Signer
 
 
 async def replace_signer(

@@ -7,8 +7,8 @@ from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.progress import News, status_card
 from commands.verbs import Json, Reference, out, print_json, say, verb
-from workflows.card import show_moment
-from workflows.messages import AgreementStatus, Outcome
+from countersign.agreements.messages import AgreementStatus, Outcome
+from countersign.agreements.times import format_time
 
 UNTOLD: Final = f"{'-':23}"
 """Stands where nobody told when: as wide as a time."""
@@ -28,7 +28,7 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
             print_json(status)
             continue
         for each in news.of(status):
-            out.print(f"{show_moment(each.at or None) or UNTOLD}  {each.line}")
+            out.print(f"{format_time(each.at or None) or UNTOLD}  {each.line}")
     if status and not json:
         out.print(status_card(status))
     completed = status and status.result and status.result.outcome == Outcome.COMPLETED

@@ -16,13 +16,13 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 
 from commands.local import plan
+from countersign.agreements import search_attributes
 from countersign.connection import connect, data_converter
 from countersign.free_ports import free_port
 from devstack.ports import Ports
 from devstack.processes import Part, Supervisor, says
 from devstack.sandbox import Sandbox
 from devstack.stack import PARTS, Stack
-from workflows import attributes
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, as its children would be
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -68,12 +68,12 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_local(
         data_converter=data_converter(),
         search_attributes=[
-            attributes.STAGE,
-            attributes.WAITING_FOR,
-            attributes.PROVIDER,
-            attributes.DOCUMENT_ID,
-            attributes.NEEDS_ATTENTION,
-            attributes.DEADLINE,
+            search_attributes.STAGE,
+            search_attributes.WAITING_FOR,
+            search_attributes.PROVIDER,
+            search_attributes.DOCUMENT_ID,
+            search_attributes.NEEDS_ATTENTION,
+            search_attributes.DEADLINE,
         ],
         dev_server_existing_path=temporal_executable(),
         dev_server_log_level="error",

@@ -1,1 +1,1 @@
-"""Order and decisions: the durable side of an agreement."""
+"""Order and decisions: one package per workflow, and what they share."""

@@ -1,37 +1,46 @@
-"""The names of what a step can fail with: `ApplicationError.type`, as `activities/errors.py` raises it.
+"""What the failure of an activity says about its effect."""
 
-Always plain in the history, so they say nothing about a person. A send that ends in anything but
-`DID_NOT_SEND` or `REFUSED` has an unknown outcome: it may have gone out.
-"""
+from enum import Enum, auto
 
-from typing import Final
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
-BAD_INPUT: Final = "BadInput"
-"""The agreement could not end well, so it was not begun."""
-NOT_SENT: Final = "NotSent"
-"""Provably never reached the provider."""
-THROTTLED: Final = "Throttled"
-"""The provider refused to look at it: too many requests."""
-REJECTED: Final = "Rejected"
-"""The provider understood and said no."""
-UNAUTHORISED: Final = "Unauthorised"
-"""The key is wrong, lacks a role, or its plan is exhausted."""
-UNAVAILABLE: Final = "Unavailable"
-"""A read could not be answered."""
-OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
-"""A write left, and what became of it is not known."""
-CONTRACT_BROKEN: Final = "ContractBroken"
-"""A read was answered with something the contract does not allow."""
-REFERENCE_USED: Final = "ReferenceUsed"
-"""An earlier agreement has claimed the reference for good."""
-NOTHING_SENT: Final = "nothing was sent; the reference is free again"
-"""A detail of an agreement's failure: it gave its reference back."""
-SOURCE_UNUSABLE: Final = "SourceUnusable"
-"""The file to send is missing from the store or is not what it was, or a template needs other variables."""
-NOT_OURS: Final = "NotOurs"
-"""A document does not carry our marker and recipients."""
-ARCHIVE_FAILED: Final = "ArchiveFailed"
-"""The document is completed, but could not be downloaded, checked or stored; details[0] is what we saw."""
+from countersign.agreements.failures import DID_NOT_SEND, REFUSED
 
-DID_NOT_SEND: Final = frozenset({NOT_SENT, THROTTLED})
-REFUSED: Final = frozenset({REJECTED, UNAUTHORISED, SOURCE_UNUSABLE})
+
+class Effect(Enum):
+    """What an activity that failed may have done."""
+
+    CANCELLED = auto()
+    """It never ran."""
+    NOT_SENT = auto()
+    """It provably had no effect; it may be tried again."""
+    REFUSED = auto()
+    """It had no effect, and trying again would be refused again."""
+    UNKNOWN = auto()
+    """It may have had its effect."""
+
+
+def effect(error: ActivityError) -> Effect:
+    """Return what a failed activity may have done."""
+    cause = error.cause
+    if isinstance(cause, CancelledError):
+        return Effect.CANCELLED
+    if isinstance(cause, ApplicationError) and cause.type in DID_NOT_SEND:
+        return Effect.NOT_SENT
+    if isinstance(cause, ApplicationError) and cause.type in REFUSED:
+        return Effect.REFUSED
+    return Effect.UNKNOWN
+
+
+def reason(error: ActivityError) -> str:
+    """Return one sentence that says why an activity failed."""
+    cause = error.cause
+    return cause.message if isinstance(cause, ApplicationError) else "it could not be done in its time"
+
+
+def as_failure(error: ActivityError) -> ApplicationError:
+    """Turn an activity's failure into the workflow's own, with the same type and sentence."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return ApplicationError(cause.message, type=cause.type, non_retryable=True)
+    return ApplicationError("a step could not be done in its time", type="StepTimedOut", non_retryable=True)

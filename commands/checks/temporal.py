@@ -12,12 +12,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from commands.checks.configured import loaded
 from commands.checks.finding import Finding, failed, ok, skipped, warning
+from countersign.agreements import search_attributes
+from countersign.agreements.names import provider_task_queue
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.settings import CountersignSettings
 from countersign.task_queues import Kind, describe_task_queue
-from workflows import attributes
-from workflows.messages import provider_task_queue
 
 _CHECK, _ATTRIBUTES, _WORKERS = "Temporal", "search attributes", "workers"
 _PATIENCE: Final = timedelta(seconds=5)
@@ -85,7 +85,7 @@ async def _attributes(client: Client, *, register: Consent) -> Finding:
         ListSearchAttributesRequest(namespace=client.namespace), timeout=_PATIENCE
     )
     there = dict(listed.custom_attributes)
-    wanted = {name: _TYPES[kind] for name, kind in attributes.TYPES.items()}
+    wanted = {name: _TYPES[kind] for name, kind in search_attributes.TYPES.items()}
     wrong = [name for name, kind in wanted.items() if there.get(name, kind) != kind]
     missing = [name for name in wanted if name not in there]
     if wrong:

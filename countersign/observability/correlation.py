@@ -7,7 +7,7 @@ from typing import Any
 from structlog.typing import EventDict, WrappedLogger
 from temporalio import activity, workflow
 
-from countersign.reference import WORKFLOW_ID_PREFIX
+from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 
 
 def request_id() -> str:

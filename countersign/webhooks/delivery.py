@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.events import EventKind, SignatureEvent
+from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.routing import Routes
 from countersign.webhooks.verdict import Verdict

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from countersign.events import SignatureEvent
+from countersign.agreements.events import SignatureEvent
 from countersign.webhooks.verification import Claim, Headers, Key
 
 KIND_LIMIT: Final = 64

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Final
 
-from countersign.events import SignatureEvent
+from countersign.agreements.events import SignatureEvent
 from countersign.observability.metrics import WEBHOOK_DELAY, WEBHOOKS
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.verdict import Verdict

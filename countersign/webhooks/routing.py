@@ -8,7 +8,7 @@ from typing import Final
 
 from temporalio.client import Client
 
-from countersign import reference
+from countersign.agreements import reference
 from countersign.webhooks.dialect import Reading
 
 MISS_SECONDS: Final = 10

@@ -13,8 +13,8 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
+from countersign.agreements.reference import WORKFLOW_ID_PREFIX, workflow_id
 from countersign.connection import data_converter
-from countersign.reference import WORKFLOW_ID_PREFIX, workflow_id
 from devstack.sandbox import Sandbox
 from devstack.stack import Stack
 from tests.chaos.chaos_evidence import Case, Document, Evidence

@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.history.v1 import HistoryEvent
 
-from workflows.failures import DID_NOT_SEND, REFUSED
+from countersign.agreements.failures import DID_NOT_SEND, REFUSED
 
 
 @dataclass

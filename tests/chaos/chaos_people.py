@@ -11,12 +11,12 @@ from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRej
 from temporalio.service import RPCError
 
 from commands.errors import RefusedError, UnreachableError
-from countersign.reference import find_marker, workflow_id
+from countersign.agreements.messages import ReminderPlan, Resolution
+from countersign.agreements.reference import find_marker, workflow_id
 from devstack.sandbox import Sandbox, SandboxError
 from starter import agreement_status, resolve_agreement, start_agreement, void_agreement
 from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement
-from workflows.messages import ReminderPlan, Resolution
 
 _AGAIN: Final = 0.5
 _QUERY: Final = timedelta(seconds=15)

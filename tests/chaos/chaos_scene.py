@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from countersign.agreements.messages import AgreementResult
 from devstack.stack import Stack
 from tests.chaos.chaos_collect import collect
 from tests.chaos.chaos_evidence import Case
@@ -10,7 +11,6 @@ from tests.chaos.chaos_ground import Parts
 from tests.chaos.chaos_rules import violations
 from tests.chaos.chaos_schedule import Blow, Order, Schedule
 from tests.workflows.office import Handle, Office
-from workflows.messages import AgreementResult
 
 
 @dataclass

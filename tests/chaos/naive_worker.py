@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import worker
 from countersign import entry
-from workflows import policies
+from workflows.agreement import policies
 
 
 def be_naive() -> None:
     """Give the send the retries of a read; workflows then read the policies from this very module."""
-    vars(policies)["SEND"] = replace(policies.SEND, retry=policies.LOOK.retry)
+    vars(policies)["SEND"] = replace(policies.SEND, retry=policies.CHECK.retry)
     vars(worker)["_PASSED_THROUGH"] = (*worker._PASSED_THROUGH, policies.__name__)
 
 

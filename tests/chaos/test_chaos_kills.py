@@ -2,10 +2,10 @@
 
 import pytest
 
+from countersign.agreements.messages import Outcome, WaitingFor
 from tests.chaos.chaos_collect import shown
 from tests.chaos.chaos_scene import Scene
 from tests.workflows.office import SEND, an_agreement
-from workflows.messages import Outcome, WaitingFor
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(240)]
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from commands.cli import app
 from commands.following import follow_agreement
 from commands.starting import start_agreement
+from countersign.agreements.messages import Stage
 from tests.workflows.office import TEMPLATE, VARIABLES
-from workflows.messages import Stage
 
 ROOT = Path(__file__).parents[2]
 

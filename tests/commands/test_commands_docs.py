@@ -29,13 +29,13 @@ from commands.listing import list_agreements
 from commands.schemas import PUBLISHED, schema_of
 from commands.starting import start_agreement
 from commands.verbs import out
+from countersign.agreements.messages import AgreementInput, Stage
+from countersign.agreements.reference import workflow_id
 from countersign.connection import connect
-from countersign.reference import workflow_id
 from devstack.stack import Stack
 from tests.commands.shell import ROOT, Shell, matches
 from tests.conftest import tool
 from tests.polling import poll
-from workflows.messages import AgreementInput, Stage
 
 README = (ROOT / "README.md").read_text()
 USING = (ROOT / "docs" / "using.md").read_text()
@@ -237,7 +237,7 @@ def test_the_example_fits_the_published_schema() -> None:
     example = json.loads((EXAMPLES / "agreement.json").read_text())
     assert list(schema.iter_errors(example)) == []
     assert list(schema.iter_errors(example | {"signers": []})) != []
-    assert AgreementInput.model_validate(example).continued is None
+    AgreementInput.model_validate(example)
     assert "continued" not in published["properties"]
 
 

@@ -23,6 +23,7 @@ from temporalio.service import RPCError
 from commands.checks import provider, store
 from commands.checks.finding import Finding, State
 from commands.checks.store import look_at_store
+from countersign.agreements import search_attributes
 from countersign.connection import connect
 from countersign.free_ports import free_port
 from countersign.storage import FolderStore, StoredFile
@@ -30,7 +31,6 @@ from countersign.storage.draft import Draft
 from devstack.sandbox import API_KEY, MEMBER_KEY
 from devstack.stack import Stack
 from tests.commands.shell import ROOT, Shell
-from workflows import attributes
 
 CHECKS = [
     "versions",
@@ -251,12 +251,15 @@ class TestTemporal:
     @pytest.mark.usefixtures("fresh_namespace")
     def test_search_attributes_are_registered_when_told(self, doctor: Doctor) -> None:
         line = doctor.of("search attributes", "--no-test-event")
-        assert (line.state, line.found) == (State.FAILED, f"not registered: {', '.join(attributes.TYPES)}")
+        assert (line.state, line.found) == (
+            State.FAILED,
+            f"not registered: {', '.join(search_attributes.TYPES)}",
+        )
         assert "doctor --register" in line.advice
         line = doctor.of("search attributes", "--no-test-event", "--register")
-        assert (line.state, line.found) == (State.OK, f"registered now: {', '.join(attributes.TYPES)}")
+        assert (line.state, line.found) == (State.OK, f"registered now: {', '.join(search_attributes.TYPES)}")
         findings = {each.check: each for each in doctor("--no-test-event")}
-        assert findings["search attributes"].found == f"all {len(attributes.TYPES)} registered"
+        assert findings["search attributes"].found == f"all {len(search_attributes.TYPES)} registered"
         assert findings["workers"].state is State.WARNING
         assert findings["workers"].found == "nobody polls countersign, countersign-turbodocx"
 

@@ -14,9 +14,9 @@ import pytest
 
 from commands import answering
 from commands.errors import ExitCode, UnreachableError
+from countersign.agreements.reference import workflow_id
 from countersign.connection import connect
 from countersign.entry import INTERRUPTED
-from countersign.reference import workflow_id
 from devstack.stack import Stack
 from tests.commands.shell import Ran, Shell, start_waiting
 from tests.polling import poll

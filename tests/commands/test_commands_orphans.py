@@ -18,7 +18,7 @@ from commands.late_events import late_events
 from commands.listing import ListedAgreement
 from commands.orphaned_documents import why_orphaned
 from commands.starting import start_agreement
-from countersign.reference import Marker, workflow_id
+from countersign.agreements.reference import Marker, workflow_id
 from devstack.sandbox import MEMBER_KEY
 from devstack.stack import Stack
 from tests.commands.shell import ROOT, Shell, matches

@@ -12,12 +12,13 @@ from commands.agreements import agreement_result, void_agreement
 from commands.errors import CommandError, ExitCode
 from commands.following import follow_agreement
 from commands.starting import start_agreement
+from countersign.agreements.messages import Stage
+from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.reference import workflow_id
 from countersign.connection import connect
-from countersign.reference import workflow_id
 from devstack.stack import Stack
 from tests.commands.shell import NOT_LOOKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
-from workflows.messages import WORKFLOW_NAME, Stage
 
 _KEY = "k1:" + "A" * 43 + "="
 

@@ -19,11 +19,11 @@ import yaml
 from fpdf import FPDF
 
 from commands.following import follow_agreement
-from countersign.reference import workflow_id
+from countersign.agreements.messages import Stage
+from countersign.agreements.reference import workflow_id
 from devstack.stack import Stack
 from tests.commands.shell import Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
-from workflows.messages import Stage
 
 _ROLES = "7e3a1c00-0000-4000-8000-000000000003"
 _ADA = "Ada Lovelace <ada@example.com>"

@@ -11,9 +11,9 @@ from commands import following
 from commands.agreements import agreement_result, agreement_status
 from commands.errors import ExitCode
 from commands.reuse import next_reference
+from countersign.agreements.messages import Outcome
 from devstack.stack import Stack
 from tests.commands.shell import Shell, start_waiting
-from workflows.messages import Outcome
 
 _BY = ("--signer", "2", "--by", "Joan Clarke <joan@example.com>")
 

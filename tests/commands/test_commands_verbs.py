@@ -11,13 +11,13 @@ from commands.agreements import agreement_result
 from commands.errors import ExitCode
 from commands.following import follow_agreement
 from commands.watch import UNTOLD
+from countersign.agreements.reference import workflow_id
+from countersign.agreements.times import format_time
 from countersign.connection import connect
 from countersign.free_ports import free_port
-from countersign.reference import workflow_id
 from devstack.stack import Stack
 from tests.commands.shell import Shell, start_waiting
 from tests.polling import poll
-from workflows.card import show_moment
 
 
 def _complete(stack: Stack, reference: str, shell: Shell) -> None:
@@ -76,10 +76,10 @@ def _check_watched_later(shell: Shell, reference: str) -> None:
     ends = ("ready_at", "sent_at", "ended_at")
     told = [status[name] for name in ends] + [each["signed_at"] for each in status["signers"]]
     assert [shown[line] for line in shown if not line.startswith("viewed")] == [
-        show_moment(at) for at in (*told[:2], *told[3:], told[2])
+        format_time(at) for at in (*told[:2], *told[3:], told[2])
     ]
     assert len(set(told[:4])) == 4  # the last signer may have signed in the same millisecond
-    assert (status["next_look_at"], status["next_reminder_at"]) == (None, None)
+    assert (status["next_check_at"], status["next_reminder_at"]) == (None, None)
 
 
 def test_watch_makes_up_no_time_that_nobody_told(shell: Shell, stack: Stack, reference: str) -> None:

@@ -7,8 +7,8 @@ from typing import Never
 
 import worker
 from countersign import entry
+from countersign.agreements.messages import AgreementInput
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import AgreementInput
 
 
 async def _fail(_self: AgreementWorkflow, _agreement: AgreementInput) -> Never:

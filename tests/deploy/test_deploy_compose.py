@@ -15,6 +15,8 @@ from commands.agreements import agreement_result
 from commands.demo import example_agreement
 from commands.following import follow_agreement
 from commands.starting import start_agreement
+from countersign.agreements import search_attributes
+from countersign.agreements.messages import Outcome, Stage
 from countersign.connection import connect
 from countersign.settings_reference import groups
 from devstack.processes import Supervisor
@@ -23,8 +25,6 @@ from devstack.temporal import dev_server_command
 from tests.deploy.compose_natively import COMPOSE, ROOT, SERVICES, Machine, copied, of_profile
 from tests.deploy.prometheus import ask
 from tests.observability.collector import Collector
-from workflows import attributes
-from workflows.messages import Outcome, Stage
 
 _KEY = (ROOT / "deploy/secrets/turbodocx_api_key").read_text()
 _EXTRAS = ("objects", "telemetry")
@@ -72,7 +72,7 @@ def test_the_dev_server_is_tuned_as_the_local_one() -> None:
         ui_port=8233,
         metrics_port=9000,
         database=Path("/home/temporal/temporal.db"),
-        search_attributes=attributes.TYPES,
+        search_attributes=search_attributes.TYPES,
     )
     flags = {f"{name}={value}" for name, value in zip(ours[3::2], ours[4::2], strict=True)}
     elsewhere = {"--log-level=error", "--ip=127.0.0.1", "--metrics-port=9000"}

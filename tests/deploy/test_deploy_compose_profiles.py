@@ -19,11 +19,11 @@ import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 
+from countersign.agreements import search_attributes
 from countersign.connection import connect
 from devstack.processes import Part, Supervisor
 from tests.conftest import tool
 from tests.deploy.compose_natively import ROOT, SERVICES, Machine
-from workflows import attributes
 
 PASSWORD = "correct horse"
 SQL_TOOL = """#!/bin/sh -eu
@@ -162,4 +162,4 @@ async def test_the_durable_profile_prepares_database_server_and_namespace(
         known = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace="fresh")
         )
-        assert set(attributes.TYPES) <= set(known.custom_attributes)
+        assert set(search_attributes.TYPES) <= set(known.custom_attributes)

@@ -17,9 +17,9 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from countersign.agreements import search_attributes
 from tests.conftest import temporal_executable
 from tests.deploy.filters import saved_filters
-from workflows import attributes
 
 AGREEMENTS: dict[str, dict[str, Any]] = {
     "waiting": {"stage": "awaiting_signatures", "waiting_for": "signatures"},
@@ -92,14 +92,14 @@ def _typed(
     document: str | None = None,
 ) -> TypedSearchAttributes:
     pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(attributes.STAGE, stage),
-        SearchAttributePair(attributes.WAITING_FOR, waiting_for),
-        SearchAttributePair(attributes.NEEDS_ATTENTION, attention),
+        SearchAttributePair(search_attributes.STAGE, stage),
+        SearchAttributePair(search_attributes.WAITING_FOR, waiting_for),
+        SearchAttributePair(search_attributes.NEEDS_ATTENTION, attention),
     ]
     if deadline:
-        pairs.append(SearchAttributePair(attributes.DEADLINE, deadline))
+        pairs.append(SearchAttributePair(search_attributes.DEADLINE, deadline))
     if document:
-        pairs.append(SearchAttributePair(attributes.DOCUMENT_ID, document))
+        pairs.append(SearchAttributePair(search_attributes.DOCUMENT_ID, document))
     return TypedSearchAttributes(pairs)
 
 

@@ -15,12 +15,12 @@ from commands.agreements import agreement_result, agreement_status
 from commands.demo import example_agreement
 from commands.local import plan
 from commands.starting import start_agreement
+from countersign.agreements.messages import AgreementResult, Outcome
 from countersign.connection import connect
 from devstack.ports import Ports
 from devstack.processes import Part, says
 from devstack.stack import Stack
 from tests.observability.watched import Watched
-from workflows.messages import AgreementResult, Outcome
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(500)]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from countersign.agreements import search_attributes
 from devstack import temporal
 from devstack.processes import says
 from devstack.stack import Plan, Stack
-from workflows import attributes
 
 
 async def test_temporal_on_the_path_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ async def test_the_server_keeps_its_workflows_when_killed(tmp_path: Path) -> Non
         folder=tmp_path,
         worker=[],
         worker_ready=says(""),
-        search_attributes=attributes.TYPES,
+        search_attributes=search_attributes.TYPES,
         parts=["temporal"],
     )
     async with Stack(plan) as stack:

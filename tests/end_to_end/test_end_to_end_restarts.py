@@ -1,8 +1,8 @@
 """Whatever dies while an agreement waits for its signers, the agreement does not."""
 
+from countersign.agreements.messages import AgreementResult, Outcome, Stage
 from devstack.stack import Stack
 from tests.workflows.office import Office
-from workflows.messages import AgreementResult, Outcome, Stage
 
 
 async def test_a_worker_killed_while_waiting_goes_on_where_it_was(stack: Stack, office: Office) -> None:

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from countersign.agreements.messages import AgreementStatus, Outcome
 from devstack.stack import Stack
 from starter import start_agreement
 from tests.workflows.office import ADA, GRACE, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import AgreementStatus, Outcome
 
 
 async def test_two_signers_sign_in_their_order(office: Office) -> None:

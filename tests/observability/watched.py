@@ -14,8 +14,8 @@ from commands.demo import example_agreement
 from commands.errors import UnreachableError
 from commands.reuse import StartedAgreement
 from commands.starting import start_agreement
+from countersign.agreements.messages import AgreementResult
 from devstack.stack import Stack
-from workflows.messages import AgreementResult
 
 PATIENCE = 30.0
 

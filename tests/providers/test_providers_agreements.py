@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
 
 from commands.waits import provider_wait
+from countersign.agreements.messages import Outcome
 from countersign.free_ports import free_port
 from countersign.observability.metrics import CIRCUIT_CHANGES
 from countersign.providers.circuit import CircuitRules, State
@@ -19,7 +20,6 @@ from devstack.processes import Supervisor
 from devstack.sandbox import Sandbox
 from tests.conftest import sandbox_part
 from tests.workflows.office import Handle, Office, an_agreement, open_office
-from workflows.messages import Outcome
 
 RULES = CircuitRules(failures=3, cooldown=0.3, held_probe=0.3)
 REFUSALS = [401, 402, 403]

@@ -8,6 +8,8 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.errors import failure_type, provider_errors, to_application_error
+from countersign.agreements import failures
+from countersign.agreements.messages import Sender
 from countersign.configuration import SettingsError, load
 from countersign.providers import errors
 from countersign.providers.calls import Limits
@@ -17,8 +19,7 @@ from countersign.settings import CountersignSettings, ProviderSettings
 from countersign.storage import FolderStore
 from tests.providers.provider_desk import Desk, settings_of
 from worker import CALLS_PER_STEP, provider_worker
-from workflows import failures, policies
-from workflows.messages import Sender
+from workflows.agreement import policies
 
 
 def every_error() -> list[errors.ProviderError]:
@@ -118,7 +119,7 @@ class TestPolicies:
         assert policies.VOID.attempt > write
         assert policies.REMIND.attempt > write
         assert policies.GENERATE.attempt > 2 * read + write
-        assert policies.LOOK.attempt > read
+        assert policies.CHECK.attempt > read
         assert policies.IDENTIFY.attempt > read
         assert policies.SEARCH.attempt > 10 * read
         assert policies.SEARCH.heartbeat is not None

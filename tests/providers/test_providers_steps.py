@@ -16,21 +16,22 @@ from temporalio.testing import ActivityEnvironment
 from activities.archive import ArchiveActivities
 from activities.documents import DocumentActivities
 from activities.keys import StoreKeys
+from activities.requests import (
+    ArchiveRequest,
+    CheckRequest,
+    GenerateRequest,
+    IdentifyRequest,
+    RemindRequest,
+    SearchRequest,
+    SendRequest,
+    VoidDocumentRequest,
+)
 from activities.signatures import SignatureActivities
+from countersign.agreements.messages import DeliverableSource, Sender, Signer, TemplateSource
+from countersign.agreements.reference import Marker
 from countersign.storage import FolderStore
 from tests.providers.provider_desk import TEMPLATE_ID, Desk
 from worker import CALLS_PER_STEP
-from workflows.messages import DeliverableSource, Sender, Signer, TemplateSource
-from workflows.tasks import (
-    ArchiveInput,
-    DocumentInput,
-    GenerateInput,
-    IdentifyInput,
-    RemindInput,
-    SearchInput,
-    SendInput,
-    VoidInput,
-)
 
 KINDS = (DocumentActivities, SignatureActivities, ArchiveActivities)
 NUMBERS = {"one": 1, "two": 2, "three": 3, "ten": 10}
@@ -60,7 +61,7 @@ class Bench:
         self.desk = desk
         self.signatures = SignatureActivities(desk.client, store, sender)
         self.archive = ArchiveActivities(desk.client, store, StoreKeys("test", "default")).archive
-        self.mark = {"reference": f"steps-{uuid.uuid4().hex[:8]}", "tag": "abc123"}
+        self.mark = {"marker": Marker(f"steps-{uuid.uuid4().hex[:8]}", "abc123")}
         self.calls: dict[str, int] = {}
 
     async def run(self, step: Callable[..., Any], task: Any, *, attempt: int = 1) -> Any:
@@ -84,25 +85,25 @@ async def test_every_step_makes_the_calls_that_it_documents(bench: Bench, comple
     variables = {"CustomerName": "Ann", "EffectiveDate": "today"}
     source = TemplateSource(template_id=TEMPLATE_ID, variables=variables)
     for attempt in (1, 2):  # the second at another worker, which has yet to learn what the template needs
-        task = GenerateInput(**mark, title=f"NDA {attempt}", source=source)
+        task = GenerateRequest(**mark, title=f"NDA {attempt}", source=source)
         made = await bench.run(DocumentActivities(bench.desk.client).generate, task, attempt=attempt)
     document_id = (await bench.run(signatures.send, a_send(bench, made))).document_id
     sent = {**mark, "document_id": document_id}
-    await bench.run(signatures.identify, IdentifyInput(**sent, signers=(ANN,)))
+    await bench.run(signatures.identify, IdentifyRequest(**sent, signers=(ANN,)))
     since = datetime.now(UTC) - timedelta(minutes=5)
-    await bench.run(signatures.search, SearchInput(**mark, since=since))
-    await bench.run(signatures.look, DocumentInput(document_id=document_id))
-    await bench.run(signatures.remind, RemindInput(**sent, number=1))
-    await bench.run(signatures.void, VoidInput(**sent, reason="no longer needed"))
-    to_archive = ArchiveInput(reference=mark["reference"], document_id=completed_id, timeline=())
+    await bench.run(signatures.search, SearchRequest(**mark, since=since))
+    await bench.run(signatures.check, CheckRequest(document_id=document_id))
+    await bench.run(signatures.remind, RemindRequest(**sent, number=1))
+    await bench.run(signatures.void, VoidDocumentRequest(**sent, reason="no longer needed"))
+    to_archive = ArchiveRequest(**mark, document_id=completed_id, timeline=())
     await bench.run(bench.archive, to_archive)
     assert 1 <= bench.calls.pop("search") <= documented("search")
     assert bench.calls == {step: documented(step) for step in steps() if step != "search"}
 
 
-def a_send(bench: Bench, source: DeliverableSource) -> SendInput:
+def a_send(bench: Bench, source: DeliverableSource) -> SendRequest:
     nothing: dict[str, Any] = {"description": None, "sender": None, "cc": (), "fields": ()}
-    return SendInput(**bench.mark, title="NDA", source=source, signers=(ANN,), number=1, **nothing)
+    return SendRequest(**bench.mark, title="NDA", source=source, signers=(ANN,), number=1, **nothing)
 
 
 def test_the_rate_limit_is_priced_by_the_step_that_calls_most() -> None:

@@ -3,13 +3,13 @@
 import pytest
 
 from activities.templates import TemplateVariables
+from countersign.agreements.messages import TemplateSource
 from countersign.providers.errors import RejectedError
 from countersign.providers.turbodocx import connection
 from countersign.secrets.rotation import Rotating
 from devstack.sandbox import Sandbox
 from tests.providers.provider_desk import settings_of
 from tests.workflows.office import TEMPLATE, VARIABLES
-from workflows.messages import TemplateSource
 
 FITS = TemplateSource(template_id=TEMPLATE, variables=VARIABLES)
 GAPS = TemplateSource(template_id=TEMPLATE, variables=VARIABLES | {"Prize": "1"})

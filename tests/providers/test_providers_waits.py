@@ -17,11 +17,12 @@ from activities.errors import provider_errors
 from commands import queueing, waits
 from commands.progress import News
 from countersign import task_queues
+from countersign.agreements.messages import AgreementStatus, Stage, WaitingFor
+from countersign.agreements.names import provider_task_queue
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.errors import ThrottledError, UnavailableError
 from countersign.providers.slots import CircuitSlots, tuner
 from tests.providers.test_providers_rate import documented_commands, run
-from workflows.messages import AgreementStatus, Stage, WaitingFor, provider_task_queue
 
 _PARTITIONS = 4
 """Of a queue, by Temporal's default: in each of them the first step may pass, whatever the rate limit."""

@@ -19,6 +19,7 @@ from google.protobuf import json_format
 from temporalio.client import Client
 
 from commands.local import plan
+from countersign.agreements.messages import AgreementInput
 from countersign.connection import connect
 from countersign.encryption import EncryptionCodec
 from countersign.free_ports import free_port
@@ -31,7 +32,6 @@ from tests.observability.collector import Collector, collecting
 from tests.secrets import canaries
 from tests.workflows.office import SEND, TEMPLATE, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import AgreementInput
 
 ROOT = Path(__file__).parents[2]
 KEY = secrets.token_bytes(32)

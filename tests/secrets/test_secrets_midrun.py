@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from commands.local import plan
+from countersign.agreements.messages import Outcome
 from countersign.connection import connect
 from countersign.loopback import LOOPBACK
 from devstack.ports import Ports
@@ -17,7 +18,6 @@ from devstack.processes import Part, answers
 from devstack.sandbox import API_KEY
 from devstack.stack import Stack
 from tests.workflows.office import Office, an_agreement
-from workflows.messages import Outcome
 
 SECOND_KEY, THIRD_KEY = "TDX-test-second-key", "TDX-test-third-key"
 

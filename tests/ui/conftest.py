@@ -18,12 +18,12 @@ from commands.demo import example_agreement
 from commands.local import plan
 from commands.reuse import StartedAgreement
 from commands.starting import start_agreement
+from countersign.agreements.messages import AgreementStatus, ReminderPlan
 from countersign.connection import connect
 from devstack.ports import Ports
 from devstack.processes import Part, says
 from devstack.stack import Stack
 from tests.conftest import tool
-from workflows.messages import AgreementStatus, ReminderPlan
 
 SEND = "/turbosign/single/prepare-for-signing"
 

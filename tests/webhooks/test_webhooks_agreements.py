@@ -10,13 +10,13 @@ import httpx
 import pytest_asyncio
 from temporalio.client import Client
 
-from countersign import reference
+from countersign.agreements import reference
+from countersign.agreements.messages import Outcome, Stage
 from countersign.free_ports import free_port
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_doors import calling, door_in_process, running_door
 from tests.workflows import conftest as agreements
 from tests.workflows.office import Handle, Office
-from workflows.messages import Outcome, Stage
 
 office = agreements.office
 

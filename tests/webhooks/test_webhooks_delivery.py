@@ -10,9 +10,9 @@ import pytest
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign import reference
+from countersign.agreements import reference, search_attributes
+from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
-from countersign.events import SignatureEvent
 from countersign.webhooks import delivery, routing
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.dialect import Reading
@@ -22,7 +22,6 @@ from countersign.webhooks.verdict import Verdict
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, examples, sign
 from tests.webhooks.webhook_doors import RunningDoor, calling, door_in_process, running_door
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
-from workflows import attributes
 
 
 async def deliver(http: httpx.AsyncClient, payload: dict[str, Any], **signing: Any) -> int:
@@ -191,8 +190,8 @@ async def test_another_document_of_a_closed_agreement_is_a_contradiction(receivi
 
 
 def test_search_attributes_are_the_workflows() -> None:
-    assert delivery.DOCUMENT_ID == attributes.DOCUMENT_ID
-    assert delivery.STAGE == attributes.STAGE
+    assert delivery.DOCUMENT_ID == search_attributes.DOCUMENT_ID
+    assert delivery.STAGE == search_attributes.STAGE
 
 
 def _reading(title: str | None = None, *, kind: str = "viewed", document_id: str | None = None) -> Reading:

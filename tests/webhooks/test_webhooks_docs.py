@@ -13,7 +13,7 @@ import trustme
 from pydantic import TypeAdapter
 from temporalio.client import Client
 
-from countersign.events import EventKind
+from countersign.agreements.events import EventKind
 from countersign.free_ports import free_port
 from countersign.providers import standard_webhooks
 from countersign.providers.standard_webhooks.wording import Wording

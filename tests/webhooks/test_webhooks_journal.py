@@ -5,7 +5,7 @@ import logging
 import pytest
 from prometheus_client import REGISTRY
 
-from countersign.events import SignatureEvent
+from countersign.agreements.events import SignatureEvent
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.journal import Journal
 from countersign.webhooks.verdict import Verdict

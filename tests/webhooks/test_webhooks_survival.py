@@ -22,6 +22,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
+from countersign.agreements import search_attributes
+from countersign.agreements.messages import Outcome
 from countersign.connection import data_converter
 from countersign.free_ports import free_port
 from devstack.processes import Part, Supervisor, answers, says
@@ -31,8 +33,6 @@ from tests.conftest import sandbox_part
 from tests.webhooks.webhook_deliveries import PATH
 from tests.webhooks.webhook_doors import environment_of
 from tests.workflows.office import Handle, Office, an_agreement, open_office
-from workflows import attributes
-from workflows.messages import Outcome
 
 EVENTS: Final = 7
 """With 2 signers: sent; then, under fire, viewed and recipient_signed twice, signed, and completed."""
@@ -64,7 +64,7 @@ async def town(folder: Path) -> AsyncIterator[Town]:
         ui_port=free_port(),
         metrics_port=free_port(),
         database=folder / "temporal.db",
-        search_attributes=attributes.TYPES,
+        search_attributes=search_attributes.TYPES,
     )
     temporal += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
     async with Supervisor(folder) as supervisor:

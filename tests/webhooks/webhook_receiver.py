@@ -8,8 +8,8 @@ from temporalio import workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from countersign import reference
-from countersign.events import SignatureEvent
+from countersign.agreements import reference
+from countersign.agreements.events import SignatureEvent
 
 QUEUE = "webhook-receivers"
 

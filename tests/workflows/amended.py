@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from countersign.agreements.messages import AgreementResult
+from countersign.agreements.names import WORKFLOW_NAME
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import WORKFLOW_NAME, AgreementInput, AgreementResult
+from workflows.agreement.state import RunInput
 
 
 @workflow.defn(name=WORKFLOW_NAME)
@@ -13,11 +15,11 @@ class CarelessWorkflow(AgreementWorkflow):
     """Adds the step for everybody: running agreements cannot be replayed any more."""
 
     @workflow.init
-    def __init__(self, agreement: AgreementInput) -> None:
+    def __init__(self, agreement: RunInput) -> None:
         super().__init__(agreement)
 
     @workflow.run
-    async def run(self, agreement: AgreementInput) -> AgreementResult:
+    async def run(self, agreement: RunInput) -> AgreementResult:
         await workflow.sleep(timedelta(minutes=1), summary="cooling-off")
         return await super().run(agreement)
 
@@ -27,11 +29,11 @@ class AmendedWorkflow(AgreementWorkflow):
     """Adds the step behind a patch: a run that began without it goes on without it."""
 
     @workflow.init
-    def __init__(self, agreement: AgreementInput) -> None:
+    def __init__(self, agreement: RunInput) -> None:
         super().__init__(agreement)
 
     @workflow.run
-    async def run(self, agreement: AgreementInput) -> AgreementResult:
+    async def run(self, agreement: RunInput) -> AgreementResult:
         if workflow.patched("cooling-off"):
             await workflow.sleep(timedelta(minutes=1), summary="cooling-off")
         return await super().run(agreement)

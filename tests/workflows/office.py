@@ -16,7 +16,16 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
-from countersign.events import SignatureEvent
+from countersign.agreements.events import SignatureEvent
+from countersign.agreements.messages import (
+    AgreementInput,
+    AgreementResult,
+    AgreementStatus,
+    Sender,
+    Signer,
+    Stage,
+    TemplateSource,
+)
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules
 from countersign.providers.turbodocx import connection
@@ -27,15 +36,7 @@ from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 from devstack.stack import Stack
 from worker import provider_worker, workflow_worker
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import (
-    AgreementInput,
-    AgreementResult,
-    AgreementStatus,
-    Sender,
-    Signer,
-    Stage,
-    TemplateSource,
-)
+from workflows.agreement.state import RunInput
 
 T = TypeVar("T")
 Handle = WorkflowHandle[AgreementWorkflow, AgreementResult]
@@ -62,6 +63,11 @@ def an_agreement(**changes: Any) -> AgreementInput:
         "signers": (ADA, GRACE),
     }
     return AgreementInput.model_validate(given | changes)
+
+
+def run_input(agreement: AgreementInput) -> RunInput:
+    """Make what the first run begins with: for the types alone, the JSON is the same."""
+    return RunInput(**dict(agreement))
 
 
 async def eventually(
@@ -104,7 +110,7 @@ class Office:
         client = self.time.client if skipping else self.client
         return await client.start_workflow(
             AgreementWorkflow.run,
-            agreement,
+            run_input(agreement),
             id=f"agreement-{agreement.reference}",
             task_queue=task_queue or self.settings.task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,

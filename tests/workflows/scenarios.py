@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from countersign.agreements.messages import ReminderPlan, Stage, TemplateSource, VoidRequest, WaitingFor
 from tests.workflows.office import SEND, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import ReminderPlan, Stage, TemplateSource, VoidRequest, WaitingFor
 
 Scenario = Callable[[Office], Awaitable[Handle]]
 

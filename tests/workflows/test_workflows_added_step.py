@@ -14,7 +14,18 @@ from devstack.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-it-flows.md").read_text()
-COPIED = ("activities", "commands", "countersign", "tests", "workflows", "worker.py", "starter.py")
+COPIED = (
+    "activities",
+    "commands",
+    "countersign",
+    "devstack",
+    "docs",
+    "sandbox",
+    "tests",
+    "workflows",
+    "worker.py",
+    "starter.py",
+)
 
 
 def _apply(change: str, copy: Path) -> None:

@@ -9,10 +9,7 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
 
-from tests.workflows.office import Office, an_agreement
-from worker import workflow_worker
-from workflows.agreement import AgreementWorkflow
-from workflows.messages import (
+from countersign.agreements.messages import (
     Outcome,
     ReminderPlan,
     Stage,
@@ -20,6 +17,9 @@ from workflows.messages import (
     VoidRequest,
     WaitingFor,
 )
+from tests.workflows.office import Office, an_agreement, run_input
+from worker import workflow_worker
+from workflows.agreement import AgreementWorkflow
 
 
 async def test_a_completed_document_is_archived_with_its_evidence(office: Office) -> None:
@@ -219,7 +219,7 @@ async def test_a_reference_that_was_used_is_refused_for_good(office: Office) -> 
     document_id = await office.sent(handle)
     await handle.terminate()
     again = await office.client.start_workflow(
-        AgreementWorkflow.run, agreement, id=handle.id, task_queue=office.settings.task_queue
+        AgreementWorkflow.run, run_input(agreement), id=handle.id, task_queue=office.settings.task_queue
     )
     with pytest.raises(WorkflowFailureError) as caught:
         await again.result()

@@ -10,11 +10,11 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
 from activities.pdf import NotAPdfError, check_pdf
+from countersign.agreements.messages import Outcome, Stage
 from devstack.sandbox import Sandbox
 from tests.storage.disks import files_in, fill, small_disk
 from tests.workflows.office import Handle, Office, open_office
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import Outcome, Stage
 
 LINK = "/turbosign/documents/*/download"
 FILE = "/_sandbox/storage/*"

@@ -11,13 +11,13 @@ from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer
 
 import worker
+from countersign.agreements.messages import Outcome
 from countersign.connection import data_converter
 from devstack.sandbox import Sandbox
 from tests.workflows.office import open_office
 from tests.workflows.scenarios import SCENARIOS
 from tests.workflows.splitting import ORDERS, SplittingRunner
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import Outcome
 
 HISTORIES: Final = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
 STORIES: Final = ("happy", "expired", "finalization_failed", "held_back", "reminded", "voided")

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from workflows.card import card, show_moment
-from workflows.messages import AgreementStatus, SignerStatus, Stage, WaitingFor
-from workflows.progress import Progress
+from countersign.agreements.messages import AgreementStatus, SignerStatus, Stage, WaitingFor
+from countersign.agreements.times import format_time
+from workflows.agreement.details import details
+from workflows.agreement.progress import Progress
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -19,17 +20,17 @@ def drawn(**changes: Any) -> str:
         "waiting_for": WaitingFor.SIGNATURES,
         "signers": (SignerStatus(name="Ada", order=1), SignerStatus(name="Ben", order=2)),
     }
-    return card(AgreementStatus(**given | changes), Progress())
+    return details(AgreementStatus(**given | changes), Progress())
 
 
 def test_it_tells_what_comes_next_and_what_went_wrong() -> None:
     text = drawn(
-        next_look_at=AT,
+        next_check_at=AT,
         next_reminder_at=AT + timedelta(days=1),
         last_error="2026-01-02 03:00:00 UTC not sent: throttled",
     )
     assert "## Awaiting signatures" in text
-    assert "* Next look at the provider: 2026-01-02 03:04:05 UTC" in text
+    assert "* Next check with the provider: 2026-01-02 03:04:05 UTC" in text
     assert "* Next reminder: 2026-01-03 03:04:05 UTC" in text
     assert "Last error: 2026-01-02 03:00:00 UTC not sent: throttled" in text
 
@@ -82,4 +83,4 @@ def test_names_are_no_markup() -> None:
     ],
 )
 def test_times_are_in_utc(moment: datetime | str | None, shown: str) -> None:
-    assert show_moment(moment) == shown
+    assert format_time(moment) == shown

@@ -11,16 +11,16 @@ from temporalio.exceptions import ApplicationError
 
 from activities.claims import ClaimActivities
 from activities.keys import StoreKeys
+from activities.requests import ClaimRequest
 from commands.reuse import StartedAgreement, failed_before_sending
 from commands.starting import start_agreement
-from countersign.events import SignatureEvent
-from countersign.reference import workflow_id
+from countersign.agreements.events import SignatureEvent
+from countersign.agreements.failures import NOTHING_SENT, REFERENCE_USED
+from countersign.agreements.messages import AgreementInput, AgreementResult, TemplateSource, WaitingFor
+from countersign.agreements.reference import workflow_id
 from countersign.storage import FolderStore
-from tests.workflows.office import SEND, Handle, Office, an_agreement
+from tests.workflows.office import SEND, Handle, Office, an_agreement, run_input
 from workflows.agreement import AgreementWorkflow
-from workflows.failures import NOTHING_SENT, REFERENCE_USED
-from workflows.messages import AgreementInput, AgreementResult, TemplateSource, WaitingFor
-from workflows.tasks import ClaimInput
 
 NOWHERE = TemplateSource(template_id="7e3a1c00-0000-4000-8000-00000000dead")
 
@@ -84,7 +84,7 @@ async def test_a_document_that_an_event_names_keeps_its_reference(office: Office
     await office.break_call(SEND, "status", status=400, body={"message": "no"})
     handle = await office.client.start_workflow(
         AgreementWorkflow.run,
-        agreement,
+        run_input(agreement),
         id=workflow_id(agreement.reference),
         task_queue=office.settings.task_queue,
         start_signal="signature_event",
@@ -97,11 +97,11 @@ def _claims(folder: Path) -> ClaimActivities:
     return ClaimActivities(FolderStore(folder), StoreKeys("test", "default"))
 
 
-def _run() -> ClaimInput:
-    return ClaimInput(reference="order-1042", run_id=str(uuid.uuid4()))
+def _run() -> ClaimRequest:
+    return ClaimRequest(reference="order-1042", run_id=str(uuid.uuid4()))
 
 
-async def _claimed(claims: ClaimActivities, run: ClaimInput) -> bool:
+async def _claimed(claims: ClaimActivities, run: ClaimRequest) -> bool:
     try:
         await claims.claim(run)
     except ApplicationError as refused:

@@ -6,21 +6,21 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
+from countersign.agreements.messages import Outcome, ReminderPlan
 from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, an_agreement, open_office
-from workflows import progress
-from workflows.facts import AgreementFacts
-from workflows.messages import Continued, Outcome, ReminderPlan
+from workflows.agreement import progress
+from workflows.agreement.state import AgreementState, Carried, RunInput
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-CONTINUED = Continued(
+CARRIED = Carried(
     progress=progress.adopt(progress.Progress(seen=("e1",), ignored=2), "doc", ("r1", "r2")),
     tag="k3x9qa",
     pace=30,
     stage_since=NOW - timedelta(days=9),
     sent_at=NOW - timedelta(days=8),
-    looks=28,
-    next_look_at=NOW + timedelta(days=1),
+    checks=28,
+    next_check_at=NOW + timedelta(days=1),
     known_time=NOW,
     reminders=2,
     deadline_passed=True,
@@ -29,37 +29,35 @@ CONTINUED = Continued(
     last_error="a reminder failed",
 )
 OF_ONE_MOMENT = {
-    "stage": "an agreement continues only while it awaits signatures, or their finalisation: shown anew",
+    "agreement": "handed over beside it",
+    "stage": "an agreement continues only while it awaits signatures, or their finalization: shown anew",
     "waiting_for": "as the stage",
     "inbox": "an agreement does not continue while there is news",
     "may_have_sent": "of use only before the document is known",
     "void_request": "as the inbox",
     "resolution": "as the inbox",
     "remind_now": "as the inbox",
-    "trouble": "found anew by the next look",
+    "trouble": "found anew by the next check",
     "ended_by": "known at the end",
     "reason": "known at the end",
     "archive": "known at the end",
     "result": "known at the end",
     "ended_at": "known at the end",
+    "_published": "published anew",
 }
 """What a run knows and does not hand over, and why."""
 
 
-def facts() -> AgreementFacts:
-    return AgreementFacts(an_agreement(continued=CONTINUED))
-
-
-def test_what_a_run_hands_over_is_what_it_was_handed() -> None:
-    defaults = {name: field.default for name, field in Continued.model_fields.items()}
-    assert [name for name, default in defaults.items() if getattr(CONTINUED, name) == default] == []
-    assert facts().carry_over() == CONTINUED
+def test_what_a_run_hands_over_survives_the_wire() -> None:
+    defaults = {name: field.default for name, field in Carried.model_fields.items()}
+    assert [name for name, default in defaults.items() if getattr(CARRIED, name) == default] == []
+    assert Carried.model_validate_json(CARRIED.model_dump_json()) == CARRIED
 
 
 def test_nothing_that_a_run_knows_is_forgotten_without_a_reason() -> None:
-    known = set(vars(facts())) - {"agreement"}
-    assert known - set(Continued.model_fields) == set(OF_ONE_MOMENT)
-    assert set(Continued.model_fields) <= known
+    state = AgreementState(RunInput(**dict(an_agreement()), carried=CARRIED), NOW)
+    assert state.carried == CARRIED
+    assert set(vars(state)) - {"carried"} == set(OF_ONE_MOMENT)
 
 
 async def test_an_agreement_goes_on_in_its_next_run_as_it_was(

@@ -9,11 +9,11 @@ import pytest
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.service import RPCError
 
+from countersign.agreements.messages import Stage, VoidRequest
 from countersign.settings import WorkerSettings
 from tests.workflows.office import Handle, Office
 from worker import deployment, workflow_worker
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import Stage, VoidRequest
 
 Versioning = Literal["auto_upgrade", "pinned"]
 

@@ -12,6 +12,7 @@ from temporalio.testing import TimeSkipper
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from countersign.agreements.messages import AgreementResult
 from countersign.connection import data_converter
 from devstack.sandbox import Sandbox
 from tests.workflows.amended import AmendedWorkflow, CarelessWorkflow
@@ -20,7 +21,6 @@ from tests.workflows.reordered import ReorderedWorkflow
 from tests.workflows.scenarios import SCENARIOS
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import AgreementResult
 
 GOLDEN = Path(__file__).parents[1] / "histories"
 ROOT = Path(__file__).parents[2]

@@ -10,11 +10,11 @@ import pytest_asyncio
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
+from countersign.agreements.messages import Outcome, WaitingFor
 from countersign.providers.calls import Limits
 from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
-from workflows.messages import Outcome, WaitingFor
 
 FAULTS: dict[str, dict[str, Any]] = {
     "500": {"do": "status", "status": 500},

@@ -7,10 +7,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
+from countersign.agreements.messages import Outcome
 from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, open_office
-from workflows import policies
-from workflows.messages import Outcome
+from workflows.agreement import policies
 
 
 async def test_a_hurried_agreement_polls_at_once(

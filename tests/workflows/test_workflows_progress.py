@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countersign.events import EventKind, SignatureEvent
-from workflows import progress
-from workflows.progress import SEEN_LIMIT, TIMELINE_LIMIT, Observation, Progress, RecipientProgress
+from countersign.agreements.events import EventKind, SignatureEvent
+from countersign.agreements.messages import Observation, RecipientProgress
+from workflows.agreement import progress
+from workflows.agreement.progress import SEEN_LIMIT, TIMELINE_LIMIT, Progress
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RECIPIENTS = ("r1", "r2", "r3")

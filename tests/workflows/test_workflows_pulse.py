@@ -4,7 +4,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities import pulse
-from workflows import policies
+from workflows.agreement import policies
 
 
 def heartbeats(monkeypatch: pytest.MonkeyPatch, moments: list[float]) -> list[int]:
@@ -33,4 +33,4 @@ def test_a_long_step_is_heard_of(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_slow_call_between_two_heartbeats_is_no_silence() -> None:
     assert policies.ARCHIVE.heartbeat is not None
-    assert policies.ARCHIVE.heartbeat >= policies.LOOK.attempt + policies.LOOK.attempt / 2
+    assert policies.ARCHIVE.heartbeat >= policies.CHECK.attempt + policies.CHECK.attempt / 2

@@ -11,12 +11,12 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.testing import TimeSkipper
 
+from countersign.agreements.messages import AgreementStatus, Outcome, Stage, VoidRequest, WaitingFor
 from countersign.providers.circuit import CircuitRules
 from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
 from workflows.agreement import AgreementWorkflow
-from workflows.messages import AgreementStatus, Outcome, Stage, VoidRequest, WaitingFor
 
 
 @pytest_asyncio.fixture(autouse=True)

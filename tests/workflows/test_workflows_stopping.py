@@ -11,10 +11,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
+from countersign.agreements.messages import WaitingFor
 from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.scenarios import NOBODY
-from workflows.messages import WaitingFor
 
 Worker = Callable[..., AbstractAsyncContextManager[Office]]
 

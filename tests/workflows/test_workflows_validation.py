@@ -6,10 +6,10 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
+from countersign.agreements.failures import BAD_INPUT
+from countersign.agreements.messages import TemplateSource
+from countersign.agreements.validation import SIZE_LIMIT, is_email, problems
 from tests.workflows.office import ADA, GRACE, TEMPLATE, Office, an_agreement
-from workflows.failures import BAD_INPUT
-from workflows.messages import TemplateSource
-from workflows.validation import SIZE_LIMIT, is_email, problems
 
 
 async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_is_claimed(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from countersign.events import SignatureEvent
+from countersign.agreements.events import SignatureEvent
 from countersign.providers.standard_webhooks.signatures import ID_HEADER, read_claim, read_key
 from countersign.providers.standard_webhooks.wording import Wording, look_up
 from countersign.webhooks.dialect import (

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from countersign.events import EventKind, SignatureEvent
+from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.webhooks.dialect import (
     Reading,
     UnreadableError,

@@ -8,9 +8,8 @@ the first end wins and what contradicts it is recorded, not applied.
 from datetime import datetime
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
-from countersign.events import EventKind, SignatureEvent
+from countersign.agreements.events import EventKind, SignatureEvent
+from countersign.agreements.messages import Message, Observation, RecipientProgress, TimelineEntry
 
 SEEN_LIMIT: Final = 1000
 """Event ids remembered. Changes repeat harmlessly, so forgetting the oldest costs a second record at most."""
@@ -21,57 +20,7 @@ _ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLI
 _SIGNED: Final = frozenset({EventKind.RECIPIENT_SIGNED, EventKind.PARTIALLY_SIGNED})
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
-
-
-class RecipientProgress(_Value):
-    """One recipient, by the provider's id, and the earliest times known for what they did.
-
-    Args:
-        recipient_id: The provider's id.
-        viewed_at: When they opened the document.
-        signed_at: When they signed.
-    """
-
-    recipient_id: str
-    viewed_at: str | None = None
-    signed_at: str | None = None
-
-
-class TimelineEntry(_Value):
-    """One thing that we came to know, in the order we did.
-
-    Args:
-        at: When it happened, ISO 8601, as the provider wrote it.
-        what: The event's kind, or our own step.
-        event_id: The provider's event id, if an event told us.
-        recipient_id: Whom it is about.
-        ignored: Why it was recorded and not applied.
-    """
-
-    at: str | None
-    what: str
-    event_id: str | None = None
-    recipient_id: str | None = None
-    ignored: str | None = None
-
-
-class Observation(_Value):
-    """What the provider's API says of a document now: its truth.
-
-    Args:
-        status: The document's status, lower case.
-        recipients: Each recipient's state.
-        at: When it said so, by the worker's clock.
-    """
-
-    status: str
-    recipients: tuple[RecipientProgress, ...] = ()
-    at: datetime | None = None
-
-
-class Progress(_Value):
+class Progress(Message):
     """All that is known of a document.
 
     Args:

@@ -1,27 +1,29 @@
-"""What each activity is given and gives back. All of it goes into the history: no files, no keys."""
+"""What each activity receives and returns. All of it goes into the history: no files, no keys."""
 
 from datetime import datetime
 
 from pydantic import Field
 
-from workflows.messages import (
+from countersign.agreements.messages import (
     Archive,
     DeliverableSource,
     FileSource,
     LinkSource,
     Message,
+    Observation,
     RolesSource,
     Sender,
     SignatureField,
     Signer,
     TemplateSource,
+    TimelineEntry,
 )
-from workflows.progress import Observation, TimelineEntry
+from countersign.agreements.reference import Marker
 
 SendableSource = DeliverableSource | FileSource | LinkSource | RolesSource
 
 
-class ClaimInput(Message):
+class ClaimRequest(Message):
     """Claim a reference for good. `run_id` is the first run's, so that a retry is no second claim."""
 
     reference: str
@@ -33,27 +35,25 @@ class Claimed(Message):
 
     Args:
         tag: Marks its document in this environment and namespace.
-        pace: How many times faster than usual it waits.
+        pace: Factor by which every wait is shortened: 1 in production, more in tests.
     """
 
     tag: str
     pace: float = 1
 
 
-class GenerateInput(Message):
+class GenerateRequest(Message):
     """Generate a document from a template; found again by its marked name before it is repeated."""
 
-    reference: str
-    tag: str
+    marker: Marker
     title: str
     source: TemplateSource
 
 
-class SendInput(Message):
+class SendRequest(Message):
     """Ask for signatures, once. `number` counts deliberate sends: a person may order another."""
 
-    reference: str
-    tag: str
+    marker: Marker
     title: str
     description: str | None
     sender: Sender | None
@@ -75,20 +75,18 @@ class Sent(Message):
     at: datetime | None = None
 
 
-class IdentifyInput(Message):
+class IdentifyRequest(Message):
     """Check that a document is ours: marker, tag and recipients must match."""
 
-    reference: str
-    tag: str
+    marker: Marker
     document_id: str
     signers: tuple[Signer, ...]
 
 
-class SearchInput(Message):
+class SearchRequest(Message):
     """Look for documents that carry our marker, announced since a time. Reads the provider's delivery log."""
 
-    reference: str
-    tag: str
+    marker: Marker
     since: datetime
 
 
@@ -99,34 +97,32 @@ class SearchResult(Message):
     evidence: tuple[str, ...]
 
 
-class DocumentInput(Message):
-    """A document to look at."""
+class CheckRequest(Message):
+    """Ask for a document's current state."""
 
     document_id: str
 
 
-class VoidInput(Message):
+class VoidDocumentRequest(Message):
     """Void a document, with a reason that its signers will read."""
 
-    reference: str
-    tag: str
+    marker: Marker
     document_id: str
     reason: str
 
 
-class RemindInput(Message):
+class RemindRequest(Message):
     """Remind whoever's turn it is; `number` counts reminders."""
 
-    reference: str
-    tag: str
+    marker: Marker
     document_id: str
     number: int
 
 
-class ArchiveInput(Message):
+class ArchiveRequest(Message):
     """Confirm completion, then store the signed document with its evidence."""
 
-    reference: str
+    marker: Marker
     document_id: str
     timeline: tuple[TimelineEntry, ...]
 

@@ -1,4 +1,4 @@
-"""Archiving: confirm that it is complete, store the signed document with its evidence.
+"""Archive: confirm that the document is completed, store it with its evidence.
 
 It never decides the signature's state: signed is signed, also while the download fails.
 """
@@ -9,19 +9,11 @@ from typing import Final
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from countersign.events import EventKind
-from workflows import policies
-from workflows.facts import ResolvedBy
-from workflows.failures import ARCHIVE_FAILED
-from workflows.messages import Stage, WaitingFor
-from workflows.policies import Policy
-from workflows.progress import Observation
-from workflows.state import AgreementState
-from workflows.steps import at_provider
-from workflows.tasks import ArchiveInput, ArchiveOutcome
-
-with workflow.unsafe.imports_passed_through():
-    from activities.archive import ArchiveActivities
+from countersign.agreements.events import EventKind
+from countersign.agreements.failures import ARCHIVE_FAILED
+from countersign.agreements.messages import Observation, ResolvedBy, Stage, WaitingFor
+from workflows.agreement import policies, steps
+from workflows.agreement.state import AgreementState
 
 _TRY_AGAIN: Final = timedelta(hours=1)
 
@@ -29,12 +21,12 @@ _TRY_AGAIN: Final = timedelta(hours=1)
 async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
     """Ask whether the document is completed and, if so, archive it.
 
-    What the provider says is taken in also when archiving fails, so that the caller sees the end; the
-    archive is then still to be made, see `archive`.
+    What the provider says is taken in also when archiving fails, so that the caller sees the end; the archive
+    is then still to be made, see `archive`.
     """
     state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
     try:
-        outcome = await _run(state, policies.ARCHIVE_FIRST)
+        outcome = await steps.archive(state, policies.ARCHIVE_FIRST)
     except ActivityError as error:
         state.fail("archiving failed", error)
         seen = _seen_before_failing(error)
@@ -46,7 +38,7 @@ async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
 
 
 async def archive(state: AgreementState) -> None:
-    """Archive a completed document, for as long as it takes; there is nothing to do for any other."""
+    """Archive a completed document, for as long as it takes; do nothing for any other."""
     if state.progress.ended != EventKind.COMPLETED:
         return
     if state.archive is None:
@@ -56,23 +48,11 @@ async def archive(state: AgreementState) -> None:
         state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
         state.publish()
         try:
-            state.archive = (await _run(state, policies.ARCHIVE)).archive
+            state.archive = (await steps.archive(state, policies.ARCHIVE)).archive
         except ActivityError as error:
             state.fail("archiving failed", error)
         if state.archive is None:
             await workflow.sleep(state.paced(_TRY_AGAIN), summary="archive again")
-
-
-async def _run(state: AgreementState, policy: Policy) -> ArchiveOutcome:
-    return await workflow.execute_activity_method(
-        ArchiveActivities.archive,
-        ArchiveInput(
-            reference=state.agreement.reference,
-            document_id=state.document(),
-            timeline=state.progress.timeline,
-        ),
-        **at_provider(policy, "confirm, download, check, store", pace=state.pace),
-    )
 
 
 def _seen_before_failing(error: ActivityError) -> Observation | None:

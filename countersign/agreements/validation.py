@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Final
 
-from countersign.reference import InvalidReferenceError, workflow_id
-from workflows.messages import AgreementInput, FileSource, RolesSource, SignatureField
+from countersign.agreements.messages import AgreementInput, FileSource, RolesSource, SignatureField
+from countersign.agreements.reference import InvalidReferenceError, workflow_id
 
 LATEST_DEADLINE: Final = timedelta(days=999)
 """The provider's limit on how long a document may stay open (`expireAfter`)."""

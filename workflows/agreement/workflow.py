@@ -8,33 +8,29 @@ import asyncio
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from countersign.events import SignatureEvent
-from workflows import attributes, policies
-from workflows.archiving import archive
-from workflows.awaiting import await_end
-from workflows.claiming import claim, release
-from workflows.failures import BAD_INPUT, NOTHING_SENT
-from workflows.messages import (
-    WORKFLOW_NAME,
-    AgreementInput,
+from activities.requests import SendableSource
+from countersign.agreements import search_attributes
+from countersign.agreements.events import SignatureEvent
+from countersign.agreements.failures import BAD_INPUT, NOTHING_SENT
+from countersign.agreements.messages import (
     AgreementResult,
     AgreementStatus,
     Outcome,
     Resolution,
     Stage,
     TemplateSource,
+    TimelineEntry,
     VoidRequest,
 )
-from workflows.progress import TimelineEntry
-from workflows.reconciling import identify
-from workflows.sending import send_once
-from workflows.state import AgreementState, EndedEarlyError
-from workflows.steps import as_failure, at_provider, unless
-from workflows.tasks import GenerateInput, SendableSource
-from workflows.validation import problems
-
-with workflow.unsafe.imports_passed_through():
-    from activities.documents import DocumentActivities
+from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.validation import problems
+from workflows.agreement import steps
+from workflows.agreement.archive import archive
+from workflows.agreement.claim import claim, release
+from workflows.agreement.send import identify, send_once
+from workflows.agreement.state import AgreementState, EndedEarlyError, RunInput
+from workflows.agreement.wait import await_end
+from workflows.failures import as_failure
 
 
 @workflow.defn(name=WORKFLOW_NAME)
@@ -42,13 +38,17 @@ class AgreementWorkflow:
     """Claim the reference, generate, send once, await, archive."""
 
     @workflow.init
-    def __init__(self, agreement: AgreementInput) -> None:
-        self._state = AgreementState(agreement)
+    def __init__(self, agreement: RunInput) -> None:
+        self._state = AgreementState(agreement, workflow.info().workflow_start_time)
 
     @workflow.run
-    async def run(self, agreement: AgreementInput) -> AgreementResult:
-        """Run the agreement to its end. Cancelling it voids the document first."""
-        life = asyncio.create_task(self._live(agreement))
+    async def run(self, agreement: RunInput) -> AgreementResult:
+        """Run the agreement to its end. Cancelling it voids the document first.
+
+        Args:
+            agreement: An `AgreementInput`; a run that continues another has more.
+        """
+        life = asyncio.create_task(self._live(is_first_run=agreement.carried is None))
         cancelled = False
         while True:
             try:
@@ -64,35 +64,32 @@ class AgreementWorkflow:
             raise asyncio.CancelledError
         return result
 
-    async def _live(self, agreement: AgreementInput) -> AgreementResult:
+    async def _live(self, *, is_first_run: bool) -> AgreementResult:
         state = self._state
         try:
-            if agreement.continued is None:
+            if is_first_run:
                 self._check()
                 self._show_start()
-                await self._claim()
+                await claim(state)
                 await self._prepare_and_send()
             if not await await_end(state):
-                workflow.continue_as_new(agreement.model_copy(update={"continued": state.carry_over()}))
+                workflow.continue_as_new(state.for_next_run())
         except EndedEarlyError as end:
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
         await archive(state)
         return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
 
     def _check(self) -> None:
-        """Refuse what could not end well; our own starter has looked before, others may not have."""
+        """Refuse what could not end well. Our own starter has checked it before; others may not have."""
         if wrong := problems(self._state.agreement, workflow.info().workflow_start_time):
             raise ApplicationError("; ".join(wrong), type=BAD_INPUT, non_retryable=True)
 
     def _show_start(self) -> None:
         self._state.show()
-        if workflow.info().typed_search_attributes.get(attributes.STAGE) == self._state.stage:
+        if workflow.info().typed_search_attributes.get(search_attributes.STAGE) == self._state.stage:
             self._state.is_published()  # the starter has set them, which is free
         else:
             self._state.publish()
-
-    async def _claim(self) -> None:
-        await claim(self._state)
 
     async def _prepare_and_send(self) -> None:
         """Generate and send; what is refused before anything was sent gives its reference back."""
@@ -111,18 +108,8 @@ class AgreementWorkflow:
         source = state.agreement.source
         if not isinstance(source, TemplateSource):
             return source
-        step = workflow.start_activity_method(
-            DocumentActivities.generate,
-            GenerateInput(
-                reference=state.agreement.reference,
-                tag=state.tag,
-                title=state.agreement.title,
-                source=source,
-            ),
-            **at_provider(policies.GENERATE, "generate the document", pace=state.pace),
-        )
         try:
-            deliverable = await unless(lambda: state.void_request is not None, step)
+            deliverable = await steps.unless(state.is_void_requested, steps.start_generate(state, source))
         except ActivityError as error:
             if state.void_request is None:
                 raise as_failure(error) from error
@@ -132,7 +119,7 @@ class AgreementWorkflow:
                 return deliverable
         raise EndedEarlyError(Outcome.VOIDED, by="operator", reason=state.void_request.reason)
 
-    # What it can be told and asked
+    # Signals, queries and updates
 
     @workflow.signal(description="Something happened to the document, as the provider's webhook says.")
     def signature_event(self, event: SignatureEvent) -> None:
@@ -141,12 +128,12 @@ class AgreementWorkflow:
 
     @workflow.query(description="Where the agreement is, what it waits for, who has signed.")
     def status(self) -> AgreementStatus:
-        """Tell where the agreement is."""
+        """Return where the agreement is."""
         return self._state.status()
 
     @workflow.query(description="What came to be known of the document, event by event, in that order.")
     def timeline(self) -> list[TimelineEntry]:
-        """Tell what events and steps made of the agreement; the ignored ones are marked."""
+        """Return what events and steps made of the agreement; the ignored ones are marked."""
         return list(self._state.progress.timeline)
 
     @workflow.update(description="Void the document at the provider and end the agreement.")

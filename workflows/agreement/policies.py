@@ -7,7 +7,7 @@
 | send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
 | identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
 | search   | 11 min      | 30 days | any      | up to ten reads; each is a sign of life |
-| look     | 75 s        | 30 days | any      | a read |
+| check    | 75 s        | 30 days | any      | a read |
 | void     | 150 s       | 30 days | any      | voiding twice is voiding once |
 | remind   | 150 s       | 7 days  | one      | a reminder that may have gone out is not repeated |
 | archive  | 30 min      | 30 days | 5, any   | downloads; after 5 failures shown as failing, goes on |
@@ -24,7 +24,7 @@ from typing import Final
 
 from temporalio.common import RetryPolicy
 
-from workflows.failures import UNAUTHORISED
+from countersign.agreements.failures import UNAUTHORISED
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTH
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
-LOOK: Final = Policy(_READ, _MONTH, _retry())
+CHECK: Final = Policy(_READ, _MONTH, _retry())
 VOID: Final = Policy(_WRITE, _MONTH, _retry())
 REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
@@ -101,3 +101,18 @@ _NOT_SENT_CAP: Final = timedelta(minutes=5)
 def not_sent_delay(sends: int) -> timedelta:
     """How long to wait before trying a send again that never left, where nobody said: 5 s to 5 min."""
     return min(_NOT_SENT_FIRST * (1 << min(sends - 1, 10)), _NOT_SENT_CAP)
+
+
+# Waits between checks
+
+_FIRST_CHECKS: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
+_HOURLY_CHECKS: Final = 24
+FINALIZATION_FAILED: Final = timedelta(days=1)
+"""The provider may still finalize such a document; asking daily is enough."""
+
+
+def until_next_check(checks: int) -> timedelta:
+    """How long to wait for the next check: 1, 5, 15 minutes, hourly for a day, then daily."""
+    if checks < len(_FIRST_CHECKS):
+        return _FIRST_CHECKS[checks]
+    return timedelta(hours=1) if checks < len(_FIRST_CHECKS) + _HOURLY_CHECKS else timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The card in the Temporal UI: who signed when, what it waits for, what a person must do. Pure.
+"""The current details in the Temporal UI: who signed when, what it waits for, what a person must do. Pure.
 
 Markdown, as far as the UI shows it well: its tables have no space between their columns, and lists that no
 heading parts become one.
@@ -6,11 +6,11 @@ heading parts become one.
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Final
 
-from workflows.messages import AgreementStatus, SignerStatus, Stage
-from workflows.progress import Progress
+from countersign.agreements.messages import AgreementStatus, SignerStatus, Stage
+from countersign.agreements.times import format_time
+from workflows.agreement.progress import Progress
 
 _WAITS: Final = {
     "provider": "the provider",
@@ -21,7 +21,7 @@ _WAITS: Final = {
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
-def card(status: AgreementStatus, progress: Progress) -> str:
+def details(status: AgreementStatus, progress: Progress) -> str:
     """Draw an agreement as Markdown.
 
     Args:
@@ -62,19 +62,19 @@ def _choices(status: AgreementStatus) -> list[str]:
 def _signer(signer: SignerStatus) -> str:
     name = _plain(signer.name)
     if signer.signed_at is not None:
-        return f"✓ {name}, signed {show_moment(signer.signed_at or None)}".rstrip()
+        return f"✓ {name}, signed {format_time(signer.signed_at or None)}".rstrip()
     if signer.viewed_at is not None:
-        return f"{name}, viewed {show_moment(signer.viewed_at or None)}".rstrip()
+        return f"{name}, viewed {format_time(signer.viewed_at or None)}".rstrip()
     return f"{name}"
 
 
 def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
     archive = status.result.archive if status.result else None
     return [
-        ("Next look at the provider", show_moment(status.next_look_at)),
-        ("Next reminder", show_moment(status.next_reminder_at)),
+        ("Next check with the provider", format_time(status.next_check_at)),
+        ("Next reminder", format_time(status.next_reminder_at)),
         ("Reminders sent", str(status.reminders or "")),
-        ("Deadline", show_moment(status.deadline)),
+        ("Deadline", format_time(status.deadline)),
         ("Supersedes", f"`{status.supersedes}`" if status.supersedes else ""),
         ("Document", f"`{status.document_id}`" if status.document_id else ""),
         ("Candidates", ", ".join(f"`{each}`" for each in status.candidates)),
@@ -87,16 +87,3 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
 def _plain(text: str) -> str:
     """Keep Markdown out of what people entered."""
     return _MARKUP.sub(r"\\\1", text)
-
-
-def show_moment(moment: datetime | str | None) -> str:
-    """Write a time in UTC, to the second; "yes" where nobody told when, as it is where it is no time."""
-    if moment is None:
-        return ""
-    if isinstance(moment, str):
-        try:
-            moment = datetime.fromisoformat(moment)
-        except ValueError:
-            return str(moment) or "yes"
-    at = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from workflows.messages import PROVIDER as PROVIDER_NAME
-from workflows.messages import Stage, WaitingFor
+from countersign.agreements.messages import Stage, WaitingFor
+from countersign.agreements.names import PROVIDER as PROVIDER_NAME
 
 STAGE: Final = SearchAttributeKey.for_keyword("AgreementStage")
 WAITING_FOR: Final = SearchAttributeKey.for_keyword("WaitingFor")

@@ -1,0 +1,373 @@
+"""The state of one agreement: what survives continue-as-new, what one run knows, and how both are shown.
+
+Signal and update handlers only put things here; the main coroutine decides what they mean.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
+from temporalio.exceptions import ActivityError
+
+from activities.requests import Claimed, Sent
+from countersign.agreements import search_attributes
+from countersign.agreements.events import EventKind, SignatureEvent
+from countersign.agreements.messages import (
+    AgreementInput,
+    AgreementResult,
+    AgreementStatus,
+    Archive,
+    Message,
+    Observation,
+    Outcome,
+    Resolution,
+    ResolvedBy,
+    SignerStatus,
+    Stage,
+    VoidRequest,
+    WaitingFor,
+)
+from countersign.agreements.names import PROVIDER
+from countersign.agreements.reference import Marker
+from countersign.agreements.times import format_time
+from workflows.agreement import metrics, progress
+from workflows.agreement.details import details
+from workflows.agreement.progress import Progress
+from workflows.failures import reason
+
+
+class EndedEarlyError(Exception):
+    """The agreement ended before there was a document to wait for. Never leaves the workflow."""
+
+    def __init__(self, outcome: Outcome, *, by: ResolvedBy, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.by = by
+        self.reason = reason
+
+
+class Carried(Message):
+    """What an agreement hands to its next run when it continues as new.
+
+    Args:
+        progress: All that is known of the document.
+        tag: What marks its document, as claimed.
+        pace: Factor by which every wait is shortened, as claimed.
+        stage_since: Since when it is in its stage.
+        sent_at: When the send began; then, when the provider accepted it.
+        known_time: The latest recorded time: the basis of what is planned next.
+        checks: How many checks were planned since the plan was last reset.
+        next_check_at: When the provider is asked next.
+        reminders: How many reminders were asked for.
+        deadline_passed: It is being voided because its deadline passed.
+        sends: How many times sending was tried.
+        dismissed: Other documents with our marker that a person has dealt with.
+        last_error: The last failure of a step, for the current details.
+    """
+
+    progress: Progress = Progress()
+    tag: str = ""
+    pace: float = 1
+    stage_since: datetime
+    sent_at: datetime | None = None
+    known_time: datetime
+    checks: int = 0
+    next_check_at: datetime | None = None
+    reminders: int = 0
+    deadline_passed: bool = False
+    sends: int = 0
+    dismissed: frozenset[str] = frozenset()
+    last_error: str | None = None
+
+
+class RunInput(AgreementInput):
+    """What one run begins with: the caller's input, and what the run before handed over.
+
+    The SDK decodes typed arguments only if all of them are there, so this is one argument and not two.
+    """
+
+    carried: Carried | None = None
+
+
+class AgreementState:
+    """What is known in one run of an agreement, and how it is shown.
+
+    Args:
+        agreement: What the run begins with.
+        now: When it began, by its history.
+    """
+
+    def __init__(self, agreement: RunInput, now: datetime) -> None:
+        carried = agreement.carried
+        self.agreement = agreement
+        self.carried = carried or Carried(stage_since=now, known_time=now)
+        self.stage = Stage.AWAITING_SIGNATURES if carried else Stage.GENERATING
+        self.waiting_for = WaitingFor.SIGNATURES if carried else WaitingFor.PROVIDER
+        self.may_have_sent = False
+        self.inbox: list[SignatureEvent] = []
+        self.void_request: VoidRequest | None = None
+        self.resolution: tuple[Resolution, Sent | None] | None = None
+        self.remind_now = False
+        self.trouble: str | None = None
+        self.ended_by: ResolvedBy = "poll"
+        self.reason: str | None = None
+        self.archive: Archive | None = None
+        self.result: AgreementResult | None = None
+        self.ended_at: datetime | None = None
+        self._published: tuple[object, ...] | None = None
+
+    def for_next_run(self) -> RunInput:
+        """Return what the next run begins with."""
+        return self.agreement.model_copy(update={"carried": self.carried})
+
+    def carry(self, **changes: Any) -> None:
+        """Change what survives continue-as-new; see `Carried`."""
+        self.carried = self.carried.model_copy(update=changes)
+
+    # What is known
+
+    @property
+    def progress(self) -> Progress:
+        """All that is known of the document."""
+        return self.carried.progress
+
+    @property
+    def marker(self) -> Marker:
+        """What marks the document."""
+        return Marker(self.agreement.reference, self.carried.tag)
+
+    @property
+    def document_id(self) -> str:
+        """The document's id, once it is known."""
+        if self.progress.document_id is None:
+            raise RuntimeError("the document's id is asked for before the send")
+        return self.progress.document_id
+
+    def is_void_requested(self) -> bool:
+        """Whether an operator or a cancellation asked to void it."""
+        return self.void_request is not None
+
+    def unresolved(self) -> frozenset[str]:
+        """Other documents with our marker that nobody has dealt with."""
+        return self.progress.others - self.carried.dismissed
+
+    def sent_nothing(self) -> bool:
+        """Whether it is certain, before the document is known, that there is none that people could sign."""
+        return not self.may_have_sent and not self.candidates()
+
+    def candidates(self) -> tuple[str, ...]:
+        """Documents that events of our marker named and of which it is open whether they are ours."""
+        waiting = {event.document_id for event in self.inbox if event.document_id}
+        known = self.carried.dismissed | {self.progress.document_id}
+        return tuple(sorted((waiting | self.progress.others) - known))
+
+    def attention(self) -> str | None:
+        """What a person must look at, in one sentence."""
+        if self.trouble or self.result:
+            return self.trouble
+        if self.unresolved():
+            return (
+                "Another document carries this agreement's marker: void one of them, then resolve with keep."
+            )
+        if self.progress.finalization_failed and not self.progress.ended:
+            return (
+                "The provider could not finalize the signed document: ask its support, void it or abandon it."
+            )
+        return None
+
+    def sent_is_unknown(self) -> bool:
+        """Whether a person must decide what became of a send."""
+        return self.stage is Stage.SENDING and self.waiting_for is WaitingFor.OPERATOR
+
+    def next_reminder_at(self) -> datetime | None:
+        """When signers are due to be reminded next, by the agreement's plan."""
+        plan, sent_at = self.agreement.reminders, self.carried.sent_at
+        if plan is None or sent_at is None or self.carried.reminders >= plan.at_most:
+            return None
+        return sent_at + plan.after + plan.every * self.carried.reminders
+
+    def paced(self, wait: timedelta) -> timedelta:
+        """How long a wait takes at this agreement's pace."""
+        return wait / self.carried.pace
+
+    def outcome(self) -> Outcome:
+        """What became of the document, once it has ended."""
+        if self.progress.ended == EventKind.VOIDED and self.carried.deadline_passed:
+            return Outcome.EXPIRED
+        return Outcome(self.progress.ended or Outcome.ABANDONED)
+
+    # What is learned
+
+    def keep_to(self, claimed: Claimed) -> None:
+        """Learn what holds for all of the agreement's life."""
+        self.carry(tag=claimed.tag, pace=claimed.pace)
+
+    def learn_time(self, at: datetime | None) -> None:
+        """Learn from a recorded time (a fired timer's, an activity result's) that it is at least so late."""
+        if at is not None:
+            self.carry(known_time=max(self.carried.known_time, at))
+
+    def adopt(self, sent: Sent) -> None:
+        """Learn which document is ours, then take in the events about it that came before."""
+        self.learn_time(sent.at)
+        adopted = progress.adopt(self.progress, sent.document_id, sent.recipient_ids)
+        self.carry(progress=adopted, sent_at=sent.at or self.carried.known_time)
+        self.take_in()
+
+    def dismiss(self, *document_ids: str) -> None:
+        """Learn that other documents with our marker need nobody's attention."""
+        self.carry(dismissed=self.carried.dismissed | set(document_ids))
+
+    def take_in(self) -> None:
+        """Apply the events that were signalled. Before the document is known they wait."""
+        if self.progress.document_id is not None:
+            self._apply_inbox()
+
+    def take_resolution(self) -> tuple[Resolution, Sent | None]:
+        """Take a person's decision, with the document that it adopts.
+
+        Raises:
+            EndedEarlyError: It is to abandon the agreement.
+        """
+        if self.resolution is None:
+            raise RuntimeError("there is no decision to take")
+        (resolution, sent), self.resolution = self.resolution, None
+        self.note(f"resolved: {resolution.action}")
+        if resolution.action == "abandon":
+            raise EndedEarlyError(Outcome.ABANDONED, by="operator", reason="abandoned")
+        return resolution, sent
+
+    def observe(self, observation: Observation, by: ResolvedBy) -> None:
+        """Take in what the provider's API says; remember what made us ask if that was the end."""
+        before = self.progress.ended
+        self.learn_time(observation.at)
+        self.carry(progress=progress.observe(self.progress, observation, workflow.now()))
+        if self.progress.ended and not before:
+            self.ended_by = by
+
+    def note(self, what: str) -> None:
+        """Put one of our own steps on the timeline."""
+        self.carry(progress=progress.note(self.progress, what, workflow.now()))
+
+    def fail(self, what: str, error: ActivityError) -> None:
+        """Put a step's failure on the timeline, and its reason into the current details."""
+        self.note(what)
+        self.carry(last_error=f"{format_time(workflow.now())} {what}: {reason(error)}")
+        self.show()
+
+    def enter(self, stage: Stage, waiting_for: WaitingFor) -> None:
+        """Go to a stage, visibly in the status and the current details; `publish` makes it searchable."""
+        if stage is not self.stage:
+            now = workflow.now()
+            metrics.time_stage(self.stage, now - self.carried.stage_since)
+            self.carry(stage_since=now)
+        if (stage, waiting_for) != (self.stage, self.waiting_for):
+            document_id = self.progress.document_id
+            self._log(f"agreement {stage}", stage=stage, waiting_for=waiting_for, document_id=document_id)
+        self.stage = stage
+        self.waiting_for = waiting_for
+        self.show()
+
+    def conclude(self, outcome: Outcome, *, by: ResolvedBy, reason: str | None = None) -> AgreementResult:
+        """End the agreement and show it; events that came since the end was seen are recorded."""
+        self._apply_inbox()
+        self.trouble = None
+        self.result = AgreementResult(
+            reference=self.agreement.reference,
+            outcome=outcome,
+            document_id=self.progress.document_id,
+            resolved_by=by,
+            reason=reason if outcome is not Outcome.COMPLETED else None,
+            archive=self.archive,
+        )
+        self.ended_at = workflow.now()
+        metrics.count_end(outcome, by)
+        self.enter(Stage(outcome), WaitingFor.NOBODY)
+        self.publish()
+        return self.result
+
+    def _apply_inbox(self) -> None:
+        events, self.inbox = self.inbox, []
+        for event in events:
+            self.carry(progress=progress.apply(self.progress, event))
+            self._log(
+                "event applied", event_id=event.event_id, kind=event.kind, document_id=event.document_id
+            )
+
+    def _log(self, message: str, **fields: str | None) -> None:
+        """Log a line with `initiated_by`; the logger adds the workflow's id and its run's."""
+        workflow.logger.info(message, extra={**fields, "initiated_by": self.agreement.initiated_by})
+
+    # How it is shown
+
+    def show(self) -> None:
+        """Redraw the current details in the Temporal UI; no billable action."""
+        workflow.set_current_details(details(self.status(), self.progress))
+
+    def publish(self) -> None:
+        """Make the state searchable; each change is one billable action, so one call carries all."""
+        if self._facets() == self._published:
+            return
+        self.is_published()
+        updates: list[SearchAttributeUpdate[Any]] = [
+            search_attributes.STAGE.value_set(self.stage),
+            search_attributes.WAITING_FOR.value_set(self.waiting_for),
+            search_attributes.NEEDS_ATTENTION.value_set(self.attention() is not None),
+            search_attributes.PROVIDER.value_set(PROVIDER),
+        ]
+        if self.progress.document_id:
+            updates.append(search_attributes.DOCUMENT_ID.value_set(self.progress.document_id))
+        if self.agreement.deadline:
+            updates.append(search_attributes.DEADLINE.value_set(self.agreement.deadline))
+        workflow.upsert_search_attributes(updates)
+
+    def is_published(self) -> None:
+        """Remember that the state is searchable as it stands."""
+        self._published = self._facets()
+
+    def _facets(self) -> tuple[object, ...]:
+        attention = self.attention() is not None
+        return (self.stage, self.waiting_for, self.progress.document_id, attention)
+
+    def status(self) -> AgreementStatus:
+        """Answer the status query."""
+        is_over = self.result is not None or self.progress.ended is not None
+        return AgreementStatus(
+            reference=self.agreement.reference,
+            stage=self.stage,
+            waiting_for=self.waiting_for,
+            needs_attention=self.attention(),
+            document_id=self.progress.document_id,
+            candidates=self.candidates(),
+            signers=self._signers(),
+            deadline=self.agreement.deadline,
+            ready_at=self._noted("generated") or self.carried.sent_at,
+            sent_at=self._noted("sent"),
+            ended_at=self.ended_at,
+            supersedes=self.agreement.supersedes,
+            next_check_at=None if is_over else self.carried.next_check_at,
+            next_reminder_at=None if is_over else self.next_reminder_at(),
+            last_error=self.carried.last_error,
+            reminders=self.carried.reminders,
+            ignored=self.progress.ignored,
+            result=self.result,
+        )
+
+    def _noted(self, what: str) -> datetime | None:
+        """When one of our own steps was first noted on the timeline."""
+        notes = (entry for entry in self.progress.timeline if entry.event_id is None and entry.what == what)
+        first = next(notes, None)
+        return datetime.fromisoformat(first.at) if first and first.at else None
+
+    def _signers(self) -> tuple[SignerStatus, ...]:
+        known = self.progress.recipients
+        return tuple(
+            SignerStatus(
+                name=signer.name,
+                order=signer.order or number,
+                viewed_at=known[number - 1].viewed_at if number <= len(known) else None,
+                signed_at=known[number - 1].signed_at if number <= len(known) else None,
+            )
+            for number, signer in enumerate(self.agreement.signers, start=1)
+        )

@@ -1,0 +1,183 @@
+"""Every activity that an agreement runs: what it is asked, on which queue, under which policy.
+
+Activities at the provider run on the provider's task queue, which its circuit and its rate limit hold back.
+What only touches the store runs on the workflow's own queue.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.workflow import ActivityCancellationType, ActivityConfig, ActivityHandle
+
+from activities.requests import (
+    ArchiveOutcome,
+    ArchiveRequest,
+    CheckRequest,
+    Claimed,
+    ClaimRequest,
+    GenerateRequest,
+    IdentifyRequest,
+    RemindRequest,
+    SearchRequest,
+    SearchResult,
+    SendableSource,
+    SendRequest,
+    Sent,
+    VoidDocumentRequest,
+)
+from countersign.agreements.messages import DeliverableSource, Observation, TemplateSource
+from countersign.agreements.names import provider_task_queue
+from workflows.agreement import policies
+from workflows.agreement.policies import Policy
+from workflows.agreement.state import AgreementState
+
+with workflow.unsafe.imports_passed_through():
+    from activities.archive import ArchiveActivities
+    from activities.claims import ClaimActivities
+    from activities.documents import DocumentActivities
+    from activities.signatures import SignatureActivities
+
+ResultT = TypeVar("ResultT")
+
+
+# On the workflow's queue
+
+
+async def claim(state: AgreementState) -> Claimed:
+    """Claim the reference in the store."""
+    return await workflow.execute_activity_method(
+        ClaimActivities.claim,
+        _claim_request(state),
+        **_config(policies.CLAIM, f"claim {state.agreement.reference}"),
+    )
+
+
+async def release(state: AgreementState) -> None:
+    """Give the reference back, because nothing was sent."""
+    await workflow.execute_activity_method(
+        ClaimActivities.release,
+        _claim_request(state),
+        **_config(policies.CLAIM, f"release {state.agreement.reference}: nothing was sent"),
+    )
+
+
+# On the provider's queue
+
+
+def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHandle[DeliverableSource]:
+    """Generate the document from its template; a retry finds it by its marked name."""
+    return workflow.start_activity_method(
+        DocumentActivities.generate,
+        GenerateRequest(marker=state.marker, title=state.agreement.title, source=source),
+        **_at_provider(state, policies.GENERATE, "generate the document"),
+    )
+
+
+def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[Sent]:
+    """Ask for signatures: one attempt."""
+    agreement = state.agreement
+    return workflow.start_activity_method(
+        SignatureActivities.send,
+        SendRequest(
+            marker=state.marker,
+            title=agreement.title,
+            description=agreement.description,
+            sender=agreement.sender,
+            source=source,
+            signers=agreement.signers,
+            cc=agreement.cc,
+            fields=agreement.fields,
+            number=state.carried.sends,
+        ),
+        **_at_provider(state, policies.SEND, f"send to {len(agreement.signers)} signers, once"),
+    )
+
+
+async def search(state: AgreementState, since: datetime) -> SearchResult:
+    """Search the provider's delivery log for evidence of a send."""
+    return await workflow.execute_activity_method(
+        SignatureActivities.search,
+        SearchRequest(marker=state.marker, since=since),
+        **_at_provider(state, policies.SEARCH, "look for evidence of the send"),
+    )
+
+
+async def identify(state: AgreementState, document_id: str) -> Sent:
+    """Check that a document is this agreement's: marker and recipients."""
+    return await workflow.execute_activity_method(
+        SignatureActivities.identify,
+        IdentifyRequest(marker=state.marker, document_id=document_id, signers=state.agreement.signers),
+        **_at_provider(state, policies.IDENTIFY, "check whether a document is ours"),
+    )
+
+
+async def check(state: AgreementState) -> Observation:
+    """Ask the provider for the document's current state."""
+    return await workflow.execute_activity_method(
+        SignatureActivities.check,
+        CheckRequest(document_id=state.document_id),
+        **_at_provider(state, policies.CHECK, "check with the provider"),
+    )
+
+
+async def void(state: AgreementState, reason: str) -> None:
+    """Void the document; to void it twice is to void it once."""
+    await workflow.execute_activity_method(
+        SignatureActivities.void,
+        VoidDocumentRequest(marker=state.marker, document_id=state.document_id, reason=reason),
+        **_at_provider(state, policies.VOID, "void"),
+    )
+
+
+async def remind(state: AgreementState) -> None:
+    """Remind the signers whose turn it is: one attempt."""
+    await workflow.execute_activity_method(
+        SignatureActivities.remind,
+        RemindRequest(marker=state.marker, document_id=state.document_id, number=state.carried.reminders),
+        **_at_provider(state, policies.REMIND, "remind the signers"),
+    )
+
+
+async def archive(state: AgreementState, policy: Policy) -> ArchiveOutcome:
+    """Confirm with the provider, download, check and store."""
+    return await workflow.execute_activity_method(
+        ArchiveActivities.archive,
+        ArchiveRequest(marker=state.marker, document_id=state.document_id, timeline=state.progress.timeline),
+        **_at_provider(state, policy, "confirm, download, check, store"),
+    )
+
+
+async def unless(stop: Callable[[], bool], step: ActivityHandle[ResultT]) -> ResultT:
+    """Wait for an activity; cancel it when `stop` becomes true, which it obeys only if it never began.
+
+    Raises:
+        ActivityError: It failed; `workflows.failures.effect` says what that means.
+    """
+    await workflow.wait_condition(lambda: step.done() or stop())
+    if not step.done():
+        step.cancel()
+    return await step
+
+
+def _claim_request(state: AgreementState) -> ClaimRequest:
+    run_id = workflow.info().first_execution_run_id  # a later run of the same agreement is no second claim
+    return ClaimRequest(reference=state.agreement.reference, run_id=run_id)
+
+
+def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:
+    queue = provider_task_queue(workflow.info().task_queue)
+    return {**_config(policy.at(state.carried.pace), summary), "task_queue": queue}
+
+
+def _config(policy: Policy, summary: str) -> ActivityConfig:
+    return {
+        "start_to_close_timeout": policy.attempt,
+        "schedule_to_close_timeout": policy.total,
+        "heartbeat_timeout": policy.heartbeat,
+        "retry_policy": policy.retry,
+        "summary": summary,
+        # A cancelled activity that runs is waited for: what it did at the provider must be known.
+        "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }

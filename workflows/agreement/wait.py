@@ -1,0 +1,194 @@
+"""Await signatures, for minutes or months: webhooks wake it, and timers where webhooks fail.
+
+Whatever wakes it, only the provider's own answer ends the wait.
+"""
+
+import contextlib
+from typing import Final
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from countersign.agreements.events import EventKind
+from countersign.agreements.messages import ResolvedBy, Stage, WaitingFor
+from workflows.agreement import policies, steps
+from workflows.agreement.archive import confirm_and_archive
+from workflows.agreement.state import AgreementState
+from workflows.timer import Due, UpdatableTimer
+
+_CHECK: Final = "check with the provider"
+_REMINDER: Final = "reminder"
+_DEADLINE: Final = "deadline"
+
+HISTORY_LIMIT: Final = 2000
+"""Events after which an agreement continues as new: far below the server's warning at 10,240."""
+
+
+async def await_end(state: AgreementState) -> bool:
+    """Wait until the provider confirms an end; False if it is time to continue as new first.
+
+    Each turn serves an event, a person's request or a timer that fired, and then waits for something new.
+    What is due is known by which timer fired, never by the clock: a replay may see another clock.
+
+    Raises:
+        EndedEarlyError: A person abandoned the agreement.
+    """
+    _go_on_waiting(state)
+    timer = UpdatableTimer()
+    try:
+        if state.progress.claimed:  # by events that came before the document's id was known, too
+            await _serve(state, None)
+        while state.progress.ended is None:
+            if _history_is_long(state):
+                return False
+            timer.set(_next_due(state))
+            await workflow.wait_condition(
+                lambda: _has_news(state) or state.carried.deadline_passed or timer.fired is not None
+            )
+            if timer.fired is not None:
+                state.learn_time(timer.fired.at)
+            await _serve(state, timer.fired)
+    finally:
+        timer.cancel()
+    return True
+
+
+def _has_news(state: AgreementState) -> bool:
+    return bool(state.inbox or state.void_request or state.resolution or state.remind_now)
+
+
+def _history_is_long(state: AgreementState) -> bool:
+    info = workflow.info()
+    is_long = info.is_continue_as_new_suggested() or info.get_current_history_length() > HISTORY_LIMIT
+    return is_long and not _has_news(state) and workflow.all_handlers_finished()
+
+
+def _next_due(state: AgreementState) -> Due:
+    """Find what is due first: a check with the provider, a reminder, or the deadline."""
+    if state.carried.next_check_at is None:
+        _plan_next_check(state)
+    due = [(state.carried.next_check_at, _CHECK), (state.next_reminder_at(), _REMINDER)]
+    due.append((state.agreement.deadline, _DEADLINE))
+    return min(Due(at, purpose) for at, purpose in due if at is not None)
+
+
+async def _serve(state: AgreementState, fired: Due | None) -> None:
+    """Do the one thing that is most called for now.
+
+    If a check about an end that an event claimed was in vain, a reminder that is due goes first: else the
+    provider would be asked again and again.
+    """
+    state.take_in()
+    purpose = fired.purpose if fired else None
+    is_reminder_due = state.remind_now or purpose == _REMINDER
+    is_claimed = bool(state.progress.claimed) and not (state.trouble and is_reminder_due)
+    if state.resolution is not None:
+        _obey(state)
+    elif state.void_request is not None:
+        await _void(state, state.void_request.reason)
+    elif state.carried.deadline_passed or purpose == _DEADLINE:
+        await _expire(state)
+    elif is_claimed or purpose == _CHECK:
+        await _check(state, by="webhook" if state.progress.claimed else "poll")
+    elif is_reminder_due:
+        await _remind(state)
+    if state.progress.ended is None:
+        _go_on_waiting(state)
+
+
+def _go_on_waiting(state: AgreementState) -> None:
+    stage = Stage.FINALIZATION_FAILED if state.progress.finalization_failed else Stage.AWAITING_SIGNATURES
+    state.enter(stage, WaitingFor.OPERATOR if state.attention() else WaitingFor.SIGNATURES)
+    state.publish()
+
+
+def _obey(state: AgreementState) -> None:
+    """Do what a person decided about another document, or about a failed finalization."""
+    state.take_resolution()
+    state.dismiss(*state.progress.others)
+
+
+async def _remind(state: AgreementState) -> None:
+    """Remind once; a reminder that may have gone out is not repeated."""
+    state.remind_now = False
+    state.carry(reminders=state.carried.reminders + 1)
+    try:
+        await steps.remind(state)
+        state.note("reminded")
+    except ActivityError as error:
+        state.fail("a reminder failed", error)
+
+
+# Checking with the provider
+
+
+async def _check(state: AgreementState, *, by: ResolvedBy) -> None:
+    """Ask the provider; archive a document that is said to be completed in the same step."""
+    if EventKind.COMPLETED in state.progress.claimed:
+        await confirm_and_archive(state, by=by)
+        if not state.progress.claimed:  # it was too early: the provider says otherwise, still
+            state.carry(checks=0)
+    if state.progress.claimed or by == "poll":
+        await _ask(state, by=by)
+    _plan_next_check(state)
+
+
+async def _ask(state: AgreementState, *, by: ResolvedBy) -> None:
+    """Ask the provider where the document is; if it does not answer, a person must look."""
+    try:
+        seen = await steps.check(state)
+    except ActivityError as error:
+        state.fail("the provider does not tell about the document", error)
+        state.trouble = "The provider does not tell about the document: look there, then void or abandon it."
+    else:
+        state.trouble = None
+        state.observe(seen, by=by)
+
+
+def _plan_next_check(state: AgreementState) -> None:
+    """Set when the provider is asked next, if nothing comes before: less and less often.
+
+    The basis is a recorded time, so a replay plans the same.
+    """
+    wait = policies.until_next_check(state.carried.checks)
+    if state.progress.finalization_failed:
+        wait = policies.FINALIZATION_FAILED
+    at = state.carried.known_time + state.paced(wait)
+    state.carry(checks=state.carried.checks + 1, next_check_at=at)
+
+
+# Voiding, for an operator or at the deadline
+
+
+async def _expire(state: AgreementState) -> None:
+    """End at the deadline; a signature that came in time still counts."""
+    await _ask(state, by="poll")
+    if state.progress.ended is None:
+        state.carry(deadline_passed=True)
+        await _void(state, "The deadline for signing has passed.")
+
+
+async def _void(state: AgreementState, reason: str) -> None:
+    """Void at the provider and see it confirmed; a document that ended first stays as it ended."""
+    state.reason = reason
+    try:
+        await steps.void(state, reason)
+        state.note("voided")
+    except ActivityError as error:
+        state.fail("the provider refused to void", error)
+    await _ask(state, by="poll" if state.carried.deadline_passed else "operator")
+    if state.progress.ended is None:
+        await _pause(state)
+
+
+async def _pause(state: AgreementState) -> None:
+    """Let an hour pass before voiding again, unless there is news."""
+    state.trouble = "The provider does not void the document; it is tried again every hour."
+    state.publish()
+    with contextlib.suppress(TimeoutError):
+        await workflow.wait_condition(
+            lambda: bool(state.inbox or state.resolution),
+            timeout=state.paced(policies.VOID_AGAIN),
+            timeout_summary="void again",
+        )
+    state.trouble = None
