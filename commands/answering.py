@@ -20,7 +20,8 @@ from temporalio.common import QueryRejectCondition
 from temporalio.service import RPCError, RPCStatusCode
 
 from commands.connecting import explained
-from commands.errors import NoWorkerError, RefusedError, UnreachableError
+from commands.errors import NoWorkerError, RefusedError, StuckAgreementError, UnreachableError
+from commands.stuck import STUCK_ATTEMPT, explain_stuck, is_stuck
 from countersign.agreements.messages import AgreementStatus
 
 _ANSWER: Final = timedelta(seconds=10)
@@ -38,7 +39,7 @@ _NO_WORKER: Final = (
 async def ask_status(
     handle: WorkflowHandle[Any, Any], reference: str, reject: QueryRejectCondition = QueryRejectCondition.NONE
 ) -> AgreementStatus:
-    """Ask an agreement's worker where it is.
+    """Ask an agreement's worker where it is, unless the agreement is stuck: then no query is answered.
 
     Args:
         handle: The agreement's workflow.
@@ -48,10 +49,12 @@ async def ask_status(
     Raises:
         NoWorkerError: No worker answers.
         RefusedError: The agreement is one of those that are not asked.
+        StuckAgreementError: Its workflow task keeps failing.
         UnknownAgreementError: There is none.
         UnreachableError: Temporal does not answer, or the worker cannot.
     """
     async with explained(reference):
+        await _check_not_stuck(handle, reference, STUCK_ATTEMPT)
         try:
             status: AgreementStatus = await handle.query(
                 "status", result_type=AgreementStatus, reject_condition=reject, rpc_timeout=_ANSWER
@@ -67,7 +70,7 @@ async def ask_status(
                 raise
         else:
             return status
-        await handle.describe(rpc_timeout=_ANSWER)  # raises, if it is Temporal that does not answer
+        await _check_not_stuck(handle, reference, 2)  # raises too if it is Temporal that does not answer
         raise NoWorkerError(f"{reference}: {_NO_WORKER}")
 
 
@@ -84,6 +87,7 @@ async def tell(
 
     Raises:
         NoWorkerError: No worker answers; then nothing was asked of it.
+        StuckAgreementError: The agreement's workflow task keeps failing; then nothing was asked of it.
         RefusedError: The agreement has ended, or cannot do that now.
         UnknownAgreementError: There is none.
         UnreachableError: Temporal does not answer; or the worker did not in time, and then the message says
@@ -91,8 +95,8 @@ async def tell(
     """
     try:
         await ask_status(handle, reference, QueryRejectCondition.NOT_OPEN)
-    except NoWorkerError as error:
-        raise NoWorkerError(f"{error}; `{update}` was not asked for") from None
+    except (NoWorkerError, StuckAgreementError) as error:
+        raise type(error)(f"{error}; `{update}` was not asked for") from None
     try:
         async with explained(reference), asyncio.timeout(_DEED.total_seconds()):
             await handle.execute_update(update, args=[] if argument is None else [argument])
@@ -103,6 +107,12 @@ async def tell(
             f"{reference}: `{update}` may still be carried out, for it was not answered in time: its worker "
             f"stands still, or waits for the provider; see `status {reference}`"
         ) from None
+
+
+async def _check_not_stuck(handle: WorkflowHandle[Any, Any], reference: str, attempt: int) -> None:
+    described = await handle.describe(rpc_timeout=_ANSWER)
+    if is_stuck(described, attempt=attempt):
+        raise StuckAgreementError(await explain_stuck(handle, described, reference))
 
 
 def _unable(reference: str, why: str) -> UnreachableError:

@@ -7,7 +7,7 @@
 | 2 | the input cannot work: a flag, a file, an agreement, a setting |
 | 3 | there is no such agreement |
 | 4 | the agreement cannot do that: it has ended, or needs no such decision |
-| 5 | Temporal, provider or store cannot be reached, or no worker answers; trying again later is safe |
+| 5 | Temporal, provider or store cannot be reached, or no worker answers for it; trying again later is safe |
 | 6 | the agreement failed, or ended other than completed |
 | 7 | a part of the local stack did not start, or stopped by itself |
 | 8 | the doctor found something that must be put right |
@@ -73,6 +73,10 @@ class UnreachableError(CommandError):
 
 class NoWorkerError(UnreachableError):
     """Temporal answers, and no worker does."""
+
+
+class StuckAgreementError(UnreachableError):
+    """The agreement's workflow task keeps failing, so no worker can answer for it."""
 
 
 class FailedAgreementError(CommandError):

@@ -28,6 +28,9 @@ async def list_(
     needs_attention: Annotated[
         bool, typer.Option("--needs-attention", metavar="", help="Only those that a person must decide on.")
     ] = False,
+    stuck: Annotated[
+        bool, typer.Option("--stuck", metavar="", help="Only those whose workflow task keeps failing.")
+    ] = False,
     where: Where = None,
     ended: Annotated[bool, typer.Option("--all", metavar="", help="Those that have ended too.")] = False,
     limit: Annotated[int, typer.Option(parser=at_least(1), metavar="N", help="At most so many.")] = 1000,
@@ -35,7 +38,7 @@ async def list_(
 ) -> None:
     """List agreements, the one that waits longest first."""
     found = await list_agreements(
-        stage=stage, needs_attention=needs_attention, where=where, ended=ended, limit=limit
+        stage=stage, needs_attention=needs_attention, stuck=stuck, where=where, ended=ended, limit=limit
     )
     if json:
         typer.echo(f"[{', '.join(each.model_dump_json() for each in found)}]")
@@ -55,6 +58,6 @@ def agreement_table(agreements: list[ListedAgreement]) -> Table:
             stage,
             "nobody" if each.failed else each.waiting_for or "-",
             f"{each.started_at.astimezone(UTC):%Y-%m-%d %H:%M}",
-            "needed" if each.needs_attention else "",
+            "stuck" if each.stuck else "needed" if each.needs_attention else "",
         )
     return table

@@ -14,6 +14,10 @@ from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 
 _AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
 
+_RUNNING: Final = 'ExecutionStatus = "Running"'
+STUCK: Final = f"{_AGREEMENTS} and {_RUNNING} and {search_attributes.REPORTED_PROBLEMS.name} IS NOT NULL"
+"""Finds stuck agreements. One that was terminated while it was stuck keeps the search attribute."""
+
 _ENDS: Final = frozenset(Stage(each) for each in Outcome)
 
 
@@ -25,6 +29,7 @@ class ListedAgreement(BaseModel):
         stage: Where it is; None if it has only just been started.
         waiting_for: Who or what moves it on.
         needs_attention: A person must decide something; `status` tells what.
+        stuck: Its workflow task keeps failing, so nothing moves it on; `status` tells why.
         document_id: The provider's id of the document, once known.
         deadline: When it expires.
         started_at: When it was started.
@@ -38,6 +43,7 @@ class ListedAgreement(BaseModel):
     stage: str | None
     waiting_for: str | None
     needs_attention: bool
+    stuck: bool
     document_id: str | None
     deadline: datetime | None
     started_at: datetime
@@ -54,6 +60,7 @@ async def list_agreements(
     *,
     stage: Stage | None = None,
     needs_attention: bool = False,
+    stuck: bool = False,
     where: str | None = None,
     ended: bool = False,
     limit: int = 1000,
@@ -64,6 +71,7 @@ async def list_agreements(
     Args:
         stage: Only those at this stage.
         needs_attention: Only those that need attention.
+        stuck: Only those whose workflow task keeps failing.
         where: Only those that this condition holds for, in Temporal's list filter language
             (https://docs.temporal.io/list-filter), for example `DocumentId = "..."`.
         ended: Those that have ended too, as those at a stage that is an end always have.
@@ -74,17 +82,17 @@ async def list_agreements(
         BadInputError: `where` cannot be read.
         UnreachableError: Temporal does not answer.
     """
-    query = _query(stage, where, needs_attention=needs_attention, ended=ended)
+    query = _query(stage, where, needs_attention=needs_attention, stuck=stuck, ended=ended)
     client = client or await shared_client()
     async with explained("list"):
         found = [_listed(each) async for each in client.list_workflows(query, limit=limit)]
     return sorted(found, key=lambda each: each.started_at)
 
 
-def _query(stage: Stage | None, where: str | None, *, needs_attention: bool, ended: bool) -> str:
-    conditions = [_AGREEMENTS]
+def _query(stage: Stage | None, where: str | None, *, needs_attention: bool, stuck: bool, ended: bool) -> str:
+    conditions = [STUCK if stuck else _AGREEMENTS]
     if not ended and stage not in _ENDS:
-        conditions.append('ExecutionStatus = "Running"')
+        conditions.append(_RUNNING)
     if stage:
         conditions.append(f'{search_attributes.STAGE.name} = "{stage}"')
     if needs_attention:
@@ -101,6 +109,7 @@ def _listed(execution: WorkflowExecution) -> ListedAgreement:
         stage=known.get(search_attributes.STAGE),
         waiting_for=known.get(search_attributes.WAITING_FOR),
         needs_attention=known.get(search_attributes.NEEDS_ATTENTION) or False,
+        stuck=bool(known.get(search_attributes.REPORTED_PROBLEMS)) and execution.close_time is None,
         document_id=known.get(search_attributes.DOCUMENT_ID),
         deadline=known.get(search_attributes.DEADLINE),
         started_at=execution.start_time,

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from pydantic import BaseModel
@@ -24,8 +24,6 @@ PUBLISHED: Final[tuple[type[BaseModel], ...]] = (
     Resolution,
     VoidRequest,
 )
-_INTERNAL: Final = {"AgreementInput": ("continued",)}
-"""Fields that the workflow hands to itself."""
 
 
 @verb
@@ -46,21 +44,5 @@ async def schemas(
 
 
 def schema_of(model: type[BaseModel]) -> str:
-    """Describe a message as JSON Schema, without what is the workflow's own."""
-    schema = model.model_json_schema()
-    for name in _INTERNAL.get(model.__name__, ()):
-        del schema["properties"][name]
-    _drop_unused(schema)
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
-def _drop_unused(schema: dict[str, Any]) -> None:
-    """Drop definitions that nothing points at any more."""
-    definitions = schema.get("$defs", {})
-    used: set[str] = set()
-    queue: list[Any] = [{name: part for name, part in schema.items() if name != "$defs"}]
-    while queue:
-        fresh = {name for name in definitions if f'"#/$defs/{name}"' in json.dumps(queue)} - used
-        used |= fresh
-        queue = [definitions[name] for name in fresh]
-    schema["$defs"] = {name: part for name, part in definitions.items() if name in used}
+    """Describe a message as JSON Schema."""
+    return json.dumps(model.model_json_schema(), indent=2, ensure_ascii=False) + "\n"

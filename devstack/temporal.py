@@ -19,9 +19,11 @@ _DYNAMIC_CONFIG: Final = {
     "history.timerProcessorMaxTimeShift": '"10ms"',
     "history.transferProcessorMaxPollRPS": "2000",
     "system.forceSearchAttributesCacheRefreshOnRead": "true",
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 """The defaults make every task wait for a 50 ms slot, every timer for a second, and a new search attribute
-for a minute; and a step that is handed to a worker in the moment it stops is lost until its time-out."""
+for a minute; a step that is handed to a worker in the moment it stops is lost until its time-out; and an
+agreement counts as stuck after five failed workflow tasks, which takes the better part of a minute."""
 
 _SQLITE_PRAGMAS: Final = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 """One sync per agreement instead of 128; survives a killed process, not a power cut."""

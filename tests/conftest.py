@@ -33,6 +33,7 @@ _SPEED = {
     "history.timerProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxTimeShift": '"10ms"',
     "history.transferProcessorMaxPollRPS": "2000",
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 """The dev server's defaults make every task wait for a 50 ms slot, and every timer for a second."""
 

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from commands.checks.configured import loaded
 from commands.checks.finding import Finding, failed, ok, skipped, warning
+from commands.listing import STUCK
 from countersign.agreements import search_attributes
 from countersign.agreements.names import provider_task_queue
 from countersign.configuration import SettingsError, load
@@ -19,7 +20,7 @@ from countersign.connection import ConnectionFailedError, connect
 from countersign.settings import CountersignSettings
 from countersign.task_queues import Kind, describe_task_queue
 
-_CHECK, _ATTRIBUTES, _WORKERS = "Temporal", "search attributes", "workers"
+_CHECK, _ATTRIBUTES, _WORKERS, _AGREEMENTS = "Temporal", "search attributes", "workers", "agreements"
 _PATIENCE: Final = timedelta(seconds=5)
 _TYPES: Final = {
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -28,13 +29,16 @@ _TYPES: Final = {
 }
 _COMMAND: Final = "run `python starter.py doctor --register`, or register them in Temporal Cloud's UI"
 
+_STUCK_ADVICE: Final = (
+    "see them with `python starter.py list --stuck`, then docs/operating.md#agreementsstuck"
+)
 
 Consent = Callable[[Sequence[str]], bool]
 """Given what would be changed, tells whether it may be."""
 
 
 async def look_at_temporal(*, register: Consent) -> AsyncIterator[Finding]:
-    """Look at server, namespace, search attributes and workers.
+    """Look at server, namespace, search attributes, workers, and agreements that are stuck, if any.
 
     Args:
         register: Tells whether to register search attributes that are missing.
@@ -56,6 +60,13 @@ async def look_at_temporal(*, register: Consent) -> AsyncIterator[Finding]:
             yield await look
         except RPCError as error:
             yield _refused(name, client, error)
+    try:
+        stuck = (await client.count_workflows(STUCK, rpc_timeout=_PATIENCE)).count
+    except RPCError as error:
+        yield _refused(_AGREEMENTS, client, error)
+        return
+    if stuck:
+        yield warning(_AGREEMENTS, f"{stuck} stuck", _STUCK_ADVICE)
 
 
 async def _server(client: Client) -> Finding:

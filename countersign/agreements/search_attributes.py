@@ -14,6 +14,8 @@ PROVIDER: Final = SearchAttributeKey.for_keyword("SignatureProvider")
 DOCUMENT_ID: Final = SearchAttributeKey.for_keyword("DocumentId")
 NEEDS_ATTENTION: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("NeedsAttention")
 DEADLINE: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("AgreementDeadline")
+REPORTED_PROBLEMS: Final = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""The server's own (1.30 or later): set while the workflow task keeps failing, cleared once it completes."""
 
 TYPES: Final = {
     "AgreementStage": "Keyword",

@@ -16,12 +16,13 @@ from temporalio.service import RPCError
 from countersign.observability.metrics import (
     AGREEMENTS_NEED_ATTENTION,
     AGREEMENTS_RUNNING,
+    AGREEMENTS_STUCK,
     BACKLOG,
     BACKLOG_AGE,
 )
 from countersign.task_queues import Kind, describe_task_queue
 
-_GAUGES: Final = (AGREEMENTS_NEED_ATTENTION, AGREEMENTS_RUNNING, BACKLOG, BACKLOG_AGE)
+_GAUGES: Final = (AGREEMENTS_NEED_ATTENTION, AGREEMENTS_RUNNING, AGREEMENTS_STUCK, BACKLOG, BACKLOG_AGE)
 _TIMEOUT: Final = timedelta(seconds=2)
 _WAIT: Final = 0.5
 
@@ -88,12 +89,14 @@ class Census:
         self.queues = tuple(await asyncio.gather(*map(self._describe, self._wanted)))
         waiting = await asyncio.gather(*(self._count(f"WaitingFor = '{each}'") for each in self._waiting_for))
         attention = await self._count("NeedsAttention = true")
+        stuck = await self._count("TemporalReportedProblems IS NOT NULL")
         for queue in self.queues:
             BACKLOG.labels(queue.task_queue, queue.kind).set(queue.backlog or 0)
             BACKLOG_AGE.labels(queue.task_queue, queue.kind).set(queue.oldest_seconds or 0)
         for name, count in zip(self._waiting_for, waiting, strict=True):
             AGREEMENTS_RUNNING.labels(name).set(count)
         AGREEMENTS_NEED_ATTENTION.labels(self._client.namespace).set(attention)
+        AGREEMENTS_STUCK.labels(self._client.namespace).set(stuck)
 
     async def _count(self, condition: str) -> int:
         query = f"{self._running} AND {condition}"

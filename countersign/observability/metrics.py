@@ -47,6 +47,11 @@ AGREEMENTS_NEED_ATTENTION: Final = Gauge(
     "Agreements under way that a person must look at, as Temporal tells every worker.",
     ["namespace"],
 )
+AGREEMENTS_STUCK: Final = Gauge(
+    "countersign_agreements_stuck",
+    "Agreements under way whose workflow task keeps failing, as Temporal tells every worker.",
+    ["namespace"],
+)
 BACKLOG: Final = Gauge(
     "countersign_task_queue_backlog",
     "Tasks that wait in a queue for a worker, as Temporal tells every worker.",

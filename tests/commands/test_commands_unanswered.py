@@ -1,10 +1,13 @@
 """A worker that is there and cannot answer: one sentence, no traceback."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import TimeSkipper
 from temporalio.worker import Worker
@@ -44,8 +47,12 @@ class _Refused:
     async def query(self, *_arguments: object, **_options: object) -> None:
         raise RPCError(self._words, RPCStatusCode.FAILED_PRECONDITION, b"")
 
-    async def describe(self, **_options: object) -> None:
-        """Temporal is there."""
+    async def describe(self, **_options: object) -> SimpleNamespace:
+        """Describe a workflow without a pending workflow task."""
+        return SimpleNamespace(
+            raw_description=DescribeWorkflowExecutionResponse(),
+            typed_search_attributes=TypedSearchAttributes.empty,
+        )
 
 
 @pytest.mark.parametrize(

@@ -194,12 +194,15 @@ async def deployment_broken(scene: Scene) -> None:
     stuck = [await scene.watched.start()]
     await scene.seen("temporal_workflow_task_execution_failed_total")  # an increase needs a beginning
     stuck += [await scene.watched.start() for _ in range(4)]
+    scene.expected.add("AgreementsStuck")
     await scene.fires("WorkflowTasksFailing")
+    await scene.fires("AgreementsStuck")
     await supervisor.restart("worker")
     await supervisor.stop("broken")
     for each in stuck:
         await scene.watched.stack.sandbox.complete(await scene.watched.sent(each))
         assert (await agreement_result(each.reference, client=scene.watched.client)).outcome == "completed"
+    await scene.ends("AgreementsStuck")
 
 
 async def worker_gone(scene: Scene) -> None:

@@ -42,6 +42,7 @@ FOUND = {
     "who waits longest for signatures": {"waiting", "due", "known"},
     "what a failing provider holds up": {"generating"},
     "sends of unknown outcome": {"unknown"},
+    "what is stuck": {"stuck"},
     "signed, and not archived yet": {"unarchived"},
     "deadlines that come soon": {"due"},
     "what failed": {"failed"},
@@ -56,6 +57,15 @@ class Failing:
     @workflow.run
     async def run(self) -> None:
         raise ApplicationError("refused")
+
+
+@workflow.defn(name="AgreementWorkflow")
+class Raising:
+    """An agreement whose workflow task keeps failing."""
+
+    @workflow.run
+    async def run(self) -> None:
+        raise RuntimeError("a defect")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -78,8 +88,15 @@ async def agreements(temporal_env: Any) -> AsyncIterator[tuple[Client, str]]:
         )
         with pytest.raises(WorkflowFailureError):
             await failing.result()
-    yield client, prefix
-    for name in AGREEMENTS:
+    async with Worker(
+        client,
+        task_queue=f"{prefix}-raising",
+        workflows=[Raising],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        await client.start_workflow("AgreementWorkflow", id=f"{prefix}-stuck", task_queue=f"{prefix}-raising")
+        yield client, prefix
+    for name in (*AGREEMENTS, "stuck"):
         await client.get_workflow_handle(f"{prefix}-{name}").terminate()
 
 

@@ -44,7 +44,15 @@ def test_commands_and_options_that_it_names_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["workflow list", "workflow count", "activity reset", "task-queue config set"]
+    "command",
+    [
+        "workflow list",
+        "workflow count",
+        "workflow show",
+        "workflow reset",
+        "activity reset",
+        "task-queue config set",
+    ],
 )
 def test_commands_of_temporal_that_it_names_exist(command: str) -> None:
     assert f"temporal {command}" in RUNBOOK
