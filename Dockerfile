@@ -17,7 +17,7 @@ COPY --from=build /venv /venv
 WORKDIR /app
 COPY starter.py worker.py ./
 COPY activities activities
-COPY commands commands
+COPY cli cli
 COPY countersign countersign
 COPY devstack devstack
 COPY sandbox sandbox

@@ -26,7 +26,6 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.archive import ArchiveActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
-from activities.keys import StoreKeys
 from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.agreements.messages import Sender, WaitingFor
@@ -47,6 +46,7 @@ from countersign.providers.turbodocx.connection import Provider
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
+from countersign.storage.agreement_files import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
 
 _PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows")

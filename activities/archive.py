@@ -7,7 +7,6 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors, to_application_error
-from activities.keys import StoreKeys
 from activities.observation import observe
 from activities.pdf import NotAPdfError, check_pdf
 from activities.pulse import Pulse
@@ -20,6 +19,7 @@ from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.storage import StorageError, Store, StoredFile, put
+from countersign.storage.agreement_files import StoreKeys
 
 MAX_BYTES: Final = 200 * 1024 * 1024
 """The largest signed document that is archived."""

@@ -10,11 +10,11 @@ import json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.keys import StoreKeys
 from activities.requests import Claimed, ClaimRequest
 from countersign.agreements import reference
 from countersign.agreements.failures import REFERENCE_USED
 from countersign.storage import Store, put
+from countersign.storage.agreement_files import StoreKeys
 
 
 class ClaimActivities:

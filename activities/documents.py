@@ -5,11 +5,11 @@ from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors
 from activities.requests import GenerateRequest
-from activities.templates import TemplateVariables
 from countersign.agreements.failures import SOURCE_UNUSABLE
 from countersign.agreements.messages import DeliverableSource, TemplateSource
 from countersign.agreements.reference import idempotency_key, mark_title
 from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.templates import TemplateVariables
 
 
 class DocumentActivities:

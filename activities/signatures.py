@@ -11,7 +11,6 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors
-from activities.evidence import documents_marked
 from activities.observation import observe
 from activities.requests import (
     CheckRequest,
@@ -30,6 +29,7 @@ from countersign.agreements.messages import LinkSource, Observation, Sender, Sig
 from countersign.agreements.reference import find_marker, idempotency_key
 from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorisedError, is_about_key
 from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.turbodocx.evidence import documents_marked
 from countersign.storage import StorageError, Store
 
 _VISIBLE_AFTER_ATTEMPTS: Final = 5

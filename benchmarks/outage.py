@@ -23,9 +23,9 @@ from temporalio.api.enums.v1 import EventType
 
 from benchmarks.agreements import billable_actions
 from benchmarks.fleet import WAITING, Fleet, fleet, reference_of
-from commands.agreements import resolve_agreement
 from countersign.agreements.failures import OUTCOME_UNKNOWN
 from countersign.agreements.messages import Resolution
+from countersign.client.agreements import resolve_agreement
 
 OUTAGE: Final = 180.0
 COOLDOWN: Final = 60.0

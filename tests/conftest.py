@@ -15,7 +15,7 @@ import trustme
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 
-from commands.local import plan
+from cli.stack import plan
 from countersign.agreements import search_attributes
 from countersign.connection import connect, data_converter
 from countersign.free_ports import free_port

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 import typer
 
-from commands.cli import app
+from cli.main import app
 from countersign.settings import GROUPS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 FILE = re.compile(
-    r"`((?:activities|benchmarks|commands|countersign|deploy|docs|tests|workflows)/[\w./-]*|\w+\.py)`"
+    r"`((?:activities|benchmarks|cli|countersign|deploy|docs|tests|workflows)/[\w./-]*|\w+\.py)`"
 )
 COMMAND = re.compile(r"(?:`|^ {4}).*?python (starter\.py|-m countersign\.\w+)([^`\n]*)", re.MULTILINE)
 SCRIPT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

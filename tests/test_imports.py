@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = ("activities", "commands", "countersign", "devstack", "sandbox", "starter", "worker", "workflows")
+OURS = ("activities", "cli", "countersign", "devstack", "sandbox", "starter", "worker", "workflows")
 ALLOWED = {
     "countersign": ("countersign",),
     "workflows": ("workflows", "activities", "countersign.agreements"),
     "activities": ("activities", "countersign"),
-    "commands": ("commands", "countersign", "devstack", "workflows", "activities"),
+    "cli": ("cli", "countersign", "devstack", "workflows", "activities"),
     "devstack": ("devstack", "countersign"),
     "sandbox": ("sandbox",),
-    "starter": ("commands", "countersign", "workflows"),
+    "starter": ("cli", "countersign"),
     "worker": ("activities", "countersign", "workflows"),
 }
 ONLY_IN = {

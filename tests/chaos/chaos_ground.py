@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from commands.local import ROOT, plan
+from cli.stack import ROOT, plan
 from devstack.ports import Ports
 from devstack.processes import Part, PartFailedError, Supervisor, says
 from devstack.stack import PARTS, Stack

@@ -10,9 +10,9 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
-from commands.errors import RefusedError, UnreachableError
 from countersign.agreements.messages import ReminderPlan, Resolution
 from countersign.agreements.reference import find_marker, workflow_id
+from countersign.client.errors import RefusedError, UnreachableError
 from devstack.sandbox import Sandbox, SandboxError
 from starter import agreement_status, resolve_agreement, start_agreement, void_agreement
 from tests.chaos.chaos_schedule import Order, Schedule

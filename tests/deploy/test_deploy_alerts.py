@@ -16,8 +16,8 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import RateLimit
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 
-from commands.agreements import agreement_result
-from commands.local import plan
+from cli.stack import plan
+from countersign.client.agreements import agreement_result
 from countersign.connection import connect
 from countersign.free_ports import free_port
 from devstack.ports import Ports

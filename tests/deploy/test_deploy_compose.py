@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from commands.agreements import agreement_result
-from commands.demo import example_agreement
-from commands.following import follow_agreement
-from commands.starting import start_agreement
+from cli.demo import example_agreement
 from countersign.agreements import search_attributes
 from countersign.agreements.messages import Outcome, Stage
+from countersign.client.agreements import agreement_result
+from countersign.client.follow import follow_agreement
+from countersign.client.start import start_agreement
 from countersign.connection import connect
 from countersign.settings_reference import groups
 from devstack.processes import Supervisor

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from commands.agreements import agreement_result, agreement_status
-from commands.demo import example_agreement
-from commands.local import plan
-from commands.starting import start_agreement
+from cli.demo import example_agreement
+from cli.stack import plan
 from countersign.agreements.messages import AgreementResult, Outcome
+from countersign.client.agreements import agreement_result, agreement_status
+from countersign.client.start import start_agreement
 from countersign.connection import connect
 from devstack.ports import Ports
 from devstack.processes import Part, says

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import typer
 
-from commands.cli import app
+from cli.main import app
 from tests.conftest import temporal_executable
 from tests.deploy.filters import OPERATING, saved_filters
 from tests.deploy.prometheus import DEPLOY

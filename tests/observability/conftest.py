@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from commands.local import plan
+from cli.stack import plan
 from countersign.connection import connect
 from countersign.free_ports import free_port
 from devstack.ports import Ports

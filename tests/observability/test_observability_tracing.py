@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from temporalio.client import Client
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
-from commands.agreements import agreement_result
-from commands.demo import SERVICES_AGREEMENT
+from cli.demo import SERVICES_AGREEMENT
+from countersign.client.agreements import agreement_result
 from countersign.observability import redaction, tracing, webhook_spans
 from countersign.observability.patterns import MASK
 from countersign.observability.spans import Spans

@@ -9,12 +9,12 @@ from typing import Any
 
 from temporalio.client import Client
 
-from commands.agreements import agreement_result, agreement_status
-from commands.demo import example_agreement
-from commands.errors import UnreachableError
-from commands.reuse import StartedAgreement
-from commands.starting import start_agreement
+from cli.demo import example_agreement
 from countersign.agreements.messages import AgreementResult
+from countersign.client.agreements import agreement_result, agreement_status
+from countersign.client.errors import UnreachableError
+from countersign.client.references import StartedAgreement
+from countersign.client.start import start_agreement
 from devstack.stack import Stack
 
 PATIENCE = 30.0

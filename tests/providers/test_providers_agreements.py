@@ -11,8 +11,8 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
 
-from commands.waits import provider_wait
 from countersign.agreements.messages import Outcome
+from countersign.client.waits import provider_wait
 from countersign.free_ports import free_port
 from countersign.observability.metrics import CIRCUIT_CHANGES
 from countersign.providers.circuit import CircuitRules, State

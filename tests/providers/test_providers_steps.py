@@ -15,7 +15,6 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.archive import ArchiveActivities
 from activities.documents import DocumentActivities
-from activities.keys import StoreKeys
 from activities.requests import (
     ArchiveRequest,
     CheckRequest,
@@ -30,6 +29,7 @@ from activities.signatures import SignatureActivities
 from countersign.agreements.messages import DeliverableSource, Sender, Signer, TemplateSource
 from countersign.agreements.reference import Marker
 from countersign.storage import FolderStore
+from countersign.storage.agreement_files import StoreKeys
 from tests.providers.provider_desk import TEMPLATE_ID, Desk
 from worker import CALLS_PER_STEP
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from activities.templates import TemplateVariables
 from countersign.agreements.messages import TemplateSource
 from countersign.providers.errors import RejectedError
 from countersign.providers.turbodocx import connection
+from countersign.providers.turbodocx.templates import TemplateVariables
 from countersign.secrets.rotation import Rotating
 from devstack.sandbox import Sandbox
 from tests.providers.provider_desk import settings_of

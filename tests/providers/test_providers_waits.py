@@ -14,11 +14,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.errors import provider_errors
-from commands import queueing, waits
-from commands.progress import News
+from cli.views import News
 from countersign import task_queues
 from countersign.agreements.messages import AgreementStatus, Stage, WaitingFor
 from countersign.agreements.names import provider_task_queue
+from countersign.client import queues as queueing
+from countersign.client import waits
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.errors import ThrottledError, UnavailableError
 from countersign.providers.slots import CircuitSlots, tuner

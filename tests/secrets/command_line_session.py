@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from typer.testing import CliRunner
 
-from commands.cli import app, configure_logs
+from cli.main import app, configure_logs
 from countersign import entry
 
 configure_logs()

@@ -18,7 +18,7 @@ import pytest_asyncio
 from google.protobuf import json_format
 from temporalio.client import Client
 
-from commands.local import plan
+from cli.stack import plan
 from countersign.agreements.messages import AgreementInput
 from countersign.connection import connect
 from countersign.encryption import EncryptionCodec

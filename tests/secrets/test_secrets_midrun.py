@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from commands.local import plan
+from cli.stack import plan
 from countersign.agreements.messages import Outcome
 from countersign.connection import connect
 from countersign.loopback import LOOPBACK

@@ -13,12 +13,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 from temporalio.client import Client
 
-from commands.agreements import agreement_result, agreement_status
-from commands.demo import example_agreement
-from commands.local import plan
-from commands.reuse import StartedAgreement
-from commands.starting import start_agreement
+from cli.demo import example_agreement
+from cli.stack import plan
 from countersign.agreements.messages import AgreementStatus, ReminderPlan
+from countersign.client.agreements import agreement_result, agreement_status
+from countersign.client.references import StartedAgreement
+from countersign.client.start import start_agreement
 from countersign.connection import connect
 from devstack.ports import Ports
 from devstack.processes import Part, says

@@ -11,8 +11,8 @@ import pytest
 from playwright.async_api import FrameLocator, Locator, Page, expect
 from temporalio.workflow import _Definition
 
-from commands.agreements import agreement_status
-from commands.reuse import StartedAgreement
+from countersign.client.agreements import agreement_status
+from countersign.client.references import StartedAgreement
 from tests.deploy.filters import saved_filters
 from tests.ui.conftest import Shown
 from workflows.agreement import AgreementWorkflow

@@ -14,10 +14,10 @@ import pytest_asyncio
 from dotenv import dotenv_values
 from temporalio.client import Client
 
-from commands import subscription
-from commands.errors import BadInputError, UnreachableError
-from commands.provider import explained_by_provider
-from commands.webhook import report
+from cli import subscription
+from cli.webhook import report
+from countersign.client.errors import BadInputError, UnreachableError
+from countersign.client.provider import explained_by_provider
 from countersign.configuration import load
 from countersign.free_ports import free_port
 from countersign.providers.turbodocx.client import TurboDocxClient

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-it-flows.md").read_text()
 COPIED = (
     "activities",
-    "commands",
+    "cli",
     "countersign",
     "devstack",
     "docs",

@@ -10,15 +10,15 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from activities.claims import ClaimActivities
-from activities.keys import StoreKeys
 from activities.requests import ClaimRequest
-from commands.reuse import StartedAgreement, failed_before_sending
-from commands.starting import start_agreement
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT, REFERENCE_USED
 from countersign.agreements.messages import AgreementInput, AgreementResult, TemplateSource, WaitingFor
 from countersign.agreements.reference import workflow_id
+from countersign.client.references import StartedAgreement, failed_before_sending
+from countersign.client.start import start_agreement
 from countersign.storage import FolderStore
+from countersign.storage.agreement_files import StoreKeys
 from tests.workflows.office import SEND, Handle, Office, an_agreement, run_input
 from workflows.agreement import AgreementWorkflow
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from commands.connecting import shared_client
-from commands.errors import BadInputError
+from countersign.client.connections import shared_client
+from countersign.client.errors import BadInputError
 from countersign.configuration import SettingsError
 from countersign.connection import ConnectionFailedError, connect
 from countersign.observability.patterns import MASK

@@ -1,0 +1,79 @@
+"""Settings and secrets: do they work, and where do they come from?"""
+
+from collections.abc import Iterator
+
+from cli.checks.finding import Finding, failed, ok, warning
+from countersign.configuration import Settings, SettingsError, is_secret, load, read
+from countersign.settings import (
+    PRODUCTION,
+    CodecServerSettings,
+    CountersignSettings,
+    DoorSettings,
+    EncryptionSettings,
+    ProviderSettings,
+    TurboDocxSettings,
+    WebhookSettings,
+    WorkerSettings,
+)
+
+_NEEDED = (CountersignSettings, TurboDocxSettings, ProviderSettings, WorkerSettings, DoorSettings)
+_SET_AT_WILL = (EncryptionSettings, CodecServerSettings)
+_SETTINGS, _SECRETS = "settings", "secret"
+
+
+def look_at_settings() -> Iterator[Finding]:
+    """Say what cannot work, each on a line; else how many are set."""
+    kinds = (*_NEEDED, *_SET_AT_WILL)
+    try:
+        load(*kinds)
+    except SettingsError as error:
+        for sentence in str(error).splitlines()[1:]:
+            yield failed(_SETTINGS, sentence.strip(), "see docs/settings.md")
+        return
+    reading = read(*kinds)
+    variables = dict.fromkeys(kind.variable(name) for kind in kinds for name in kind.model_fields)
+    given = sum(reading.where(variable) is not None for variable in variables)
+    yield ok(_SETTINGS, f"{given} set, {len(variables) - given} at their defaults")
+
+
+def look_at_secrets() -> Iterator[Finding]:
+    """Say of each secret where it comes from, never what it is."""
+    for kind in (TurboDocxSettings, WebhookSettings, *_SET_AT_WILL):
+        reading = read(kind)
+        for name in (each for each, about in kind.model_fields.items() if is_secret(about)):
+            place = reading.where(kind.variable(name))
+            if place is not None:
+                yield ok(_SECRETS, f"{kind.variable(name)} from {place}")
+    yield from _missing_webhook_secret()
+    yield from _missing_encryption()
+
+
+def _missing_webhook_secret() -> Iterator[Finding]:
+    try:
+        load(WebhookSettings)
+    except SettingsError as error:
+        for sentence in str(error).splitlines()[1:]:
+            yield warning(_SECRETS, f"{sentence.strip()} here", "the webhook door needs it, on its machine")
+
+
+def _missing_encryption() -> Iterator[Finding]:
+    variable = EncryptionSettings.variable("keys")
+    if read(EncryptionSettings).where(variable) is None and _environment() == PRODUCTION:
+        yield warning(
+            _SECRETS,
+            f"{variable} is not set: Temporal keeps names, addresses and titles in plain text",
+            "set it on every worker, door and starter; see docs/security.md",
+        )
+
+
+def _environment() -> str | None:
+    return read(CountersignSettings).value(CountersignSettings.variable("environment"))
+
+
+def loaded(kind: type[Settings]) -> bool:
+    """Tell whether settings of a kind work."""
+    try:
+        load(kind)
+    except SettingsError:
+        return False
+    return True

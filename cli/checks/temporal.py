@@ -1,0 +1,135 @@
+"""Temporal: does it answer, does it know us, are search attributes and workers there?"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+from typing import Final
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from cli.checks.configured import loaded
+from cli.checks.finding import Finding, failed, ok, skipped, warning
+from countersign.agreements import search_attributes
+from countersign.agreements.names import provider_task_queue
+from countersign.client.listing import STUCK
+from countersign.configuration import SettingsError, load
+from countersign.connection import ConnectionFailedError, connect
+from countersign.settings import CountersignSettings
+from countersign.task_queues import Kind, describe_task_queue
+
+_CHECK, _ATTRIBUTES, _WORKERS, _AGREEMENTS = "Temporal", "search attributes", "workers", "agreements"
+_PATIENCE: Final = timedelta(seconds=5)
+_TYPES: Final = {
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
+}
+_COMMAND: Final = "run `python starter.py doctor --register`, or register them in Temporal Cloud's UI"
+
+_STUCK_ADVICE: Final = (
+    "see them with `python starter.py list --stuck`, then docs/operating.md#agreementsstuck"
+)
+
+Consent = Callable[[Sequence[str]], bool]
+"""Given what would be changed, tells whether it may be."""
+
+
+async def look_at_temporal(*, register: Consent) -> AsyncIterator[Finding]:
+    """Look at server, namespace, search attributes, workers, and agreements that are stuck, if any.
+
+    Args:
+        register: Tells whether to register search attributes that are missing.
+    """
+    try:
+        client = await connect()
+        yield await _server(client)
+    except ConnectionFailedError as error:
+        yield failed(_CHECK, str(error), "start it with `make up`, or set TEMPORAL_ADDRESS")
+        return
+    except SettingsError as error:
+        yield failed(_CHECK, str(error), "put it right first")
+        return
+    except RPCError as error:
+        yield _refused(_CHECK, client, error)
+        return
+    for name, look in ((_ATTRIBUTES, _attributes(client, register=register)), (_WORKERS, _workers(client))):
+        try:
+            yield await look
+        except RPCError as error:
+            yield _refused(name, client, error)
+    try:
+        stuck = (await client.count_workflows(STUCK, rpc_timeout=_PATIENCE)).count
+    except RPCError as error:
+        yield _refused(_AGREEMENTS, client, error)
+        return
+    if stuck:
+        yield warning(_AGREEMENTS, f"{stuck} stuck", _STUCK_ADVICE)
+
+
+async def _server(client: Client) -> Finding:
+    service = client.workflow_service
+    info = await service.get_system_info(GetSystemInfoRequest(), timeout=_PATIENCE)
+    await service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace), timeout=_PATIENCE)
+    address = client.service_client.config.target_host
+    return ok(_CHECK, f"{address}, namespace {client.namespace}, server {info.server_version or 'unknown'}")
+
+
+def _refused(check: str, client: Client, error: RPCError) -> Finding:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return failed(
+            check,
+            f"there is no namespace {client.namespace}",
+            f"`temporal operator namespace create -n {client.namespace}`, or set TEMPORAL_NAMESPACE",
+        )
+    if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED):
+        return failed(check, "it refuses our credentials", "check TEMPORAL_API_KEY or TEMPORAL_TLS_...")
+    if error.status is RPCStatusCode.UNIMPLEMENTED:
+        return skipped(check, "this server does not say; look in its UI")
+    return failed(check, f"it did not answer ({error.status.name})", "try again; see the server's log")
+
+
+async def _attributes(client: Client, *, register: Consent) -> Finding:
+    listed = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace), timeout=_PATIENCE
+    )
+    there = dict(listed.custom_attributes)
+    wanted = {name: _TYPES[kind] for name, kind in search_attributes.TYPES.items()}
+    wrong = [name for name, kind in wanted.items() if there.get(name, kind) != kind]
+    missing = [name for name in wanted if name not in there]
+    if wrong:
+        return failed(
+            _ATTRIBUTES, f"of another type than ours: {', '.join(wrong)}", "use a namespace of its own"
+        )
+    if not missing:
+        return ok(_ATTRIBUTES, f"all {len(wanted)} registered")
+    if not register(missing):
+        return failed(_ATTRIBUTES, f"not registered: {', '.join(missing)}", _COMMAND)
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace=client.namespace, search_attributes={name: wanted[name] for name in missing}
+        ),
+        timeout=_PATIENCE,
+    )
+    return ok(_ATTRIBUTES, f"registered now: {', '.join(missing)}")
+
+
+async def _workers(client: Client) -> Finding:
+    if not loaded(CountersignSettings):
+        return skipped(_WORKERS, "the settings cannot work")
+    queue = load(CountersignSettings)[0].task_queue
+    polled = {
+        queue: await _pollers(client, queue, "workflow"),
+        provider_task_queue(queue): await _pollers(client, provider_task_queue(queue), "activity"),
+    }
+    alone = [name for name, count in polled.items() if not count]
+    if alone:
+        return warning(_WORKERS, f"nobody polls {', '.join(alone)}", "start one: python worker.py")
+    return ok(_WORKERS, f"{max(polled.values())} polling {', '.join(polled)}")
+
+
+async def _pollers(client: Client, queue: str, kind: Kind) -> int:
+    described = await describe_task_queue(client, queue, kind, patience=_PATIENCE)
+    return len({poller.identity for poller in described.pollers})

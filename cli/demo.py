@@ -1,0 +1,123 @@
+"""`demo`: one agreement with two signers, from template to archive, on real parts."""
+
+import asyncio
+import time
+from typing import Final
+
+from temporalio.client import Client
+
+from cli.command import out, verb
+from cli.stack import FreePorts, is_running, on_local_stack
+from cli.views import News
+from countersign.agreements.messages import AgreementInput, AgreementResult, Outcome, Signer, TemplateSource
+from countersign.agreements.names import TASK_QUEUE
+from countersign.agreements.reference import new_reference
+from countersign.client.agreements import agreement_result
+from countersign.client.errors import ExitCode
+from countersign.client.follow import follow_agreement
+from countersign.client.references import StartedAgreement
+from countersign.client.start import start_agreement
+from countersign.connection import connect
+from countersign.observability import tracing
+from devstack.ports import Ports
+from devstack.sandbox import Sandbox
+from devstack.site import Site
+
+SERVICES_AGREEMENT: Final = "7e3a1c00-0000-4000-8000-000000000001"
+"""A template that every sandbox is seeded with."""
+
+_READING: Final = 0.5
+"""Seconds that a signer reads before signing; makes "viewed" a step that can be seen."""
+
+
+class Clock:
+    """Prints lines with the seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """Print a line with the time."""
+        out.print(f"{time.monotonic() - self._start:6.1f} s  {line}")
+
+
+@verb
+async def demo(*, free_ports: FreePorts = False) -> int:
+    """Show one agreement from end to end: generated, sent, signed by two people, archived."""
+    clock = Clock()
+    joins = is_running()
+    if not joins:
+        clock.say("starting Temporal, the sandbox, the webhook door and a worker")
+    return await on_local_stack(
+        lambda site: _show(clock, site, joins=joins), ports=Ports.pick() if free_ports else None
+    )
+
+
+async def _show(clock: Clock, site: Site, *, joins: bool) -> int:
+    client = await connect(environment=site.settings(), interceptors=tracing.interceptors("starter"))
+    started = await start_agreement(
+        example_agreement(), ask_provider=False, task_queue=TASK_QUEUE, client=client
+    )
+    clock.say(f"agreement {started.reference} started")
+    await asyncio.gather(
+        _tell(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
+    )
+    result = await agreement_result(started.reference, client=client)
+    _summarise(site, started, result, stays=joins)
+    return ExitCode.DONE if result.outcome == Outcome.COMPLETED else ExitCode.NOT_COMPLETED
+
+
+def example_agreement() -> AgreementInput:
+    """An agreement that the sandbox's templates allow, for two people who do not exist."""
+    return AgreementInput(
+        reference=new_reference(),
+        title="Services Agreement",
+        source=TemplateSource(
+            template_id=SERVICES_AGREEMENT,
+            variables={
+                "CustomerName": "Example Customer Ltd",
+                "CompanyName": "Example Contracts Inc",
+                "Service": "monthly maintenance",
+                "Price": "EUR 1,200",
+                "StartDate": "1 January 2027",
+            },
+        ),
+        signers=(
+            Signer(name="Ada Example", email="ada@example.com"),
+            Signer(name="Ben Example", email="ben@example.com"),
+        ),
+    )
+
+
+async def _tell(clock: Clock, reference: str, client: Client) -> None:
+    """Tell what happens, as it happens."""
+    news = News()
+    async for status in follow_agreement(reference, client=client, on_trouble=clock.say):
+        for each in news.of(status):
+            clock.say(each.line)
+
+
+async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:
+    """View and sign as each signer in turn, as people would do on the signing page."""
+    async for status in follow_agreement(reference, client=client):
+        if status.document_id is not None:
+            document_id = status.document_id
+            break
+    for recipient_id in await sandbox.recipient_ids(document_id):
+        await sandbox.view(document_id, recipient_id)
+        await asyncio.sleep(_READING)
+        await sandbox.sign(document_id, recipient_id)
+
+
+def _summarise(site: Site, started: StartedAgreement, result: AgreementResult, *, stays: bool) -> None:
+    out.print()
+    out.print(f"outcome      {result.outcome}, known from a {result.resolved_by}")
+    if result.archive:
+        out.print(f"signed PDF   {result.archive.document.url}")
+        out.print(f"SHA-256      {result.archive.document.sha256}")
+    path = f"namespaces/default/workflows/{started.workflow_id}/{started.run_id}"
+    out.print(f"Temporal UI  {site.ui_url}/{path}")
+    if stays:
+        out.print("             (as long as `make up` runs in the other terminal)")
+    else:
+        out.print("             (`make up` brings it up again on the same data, to look around)")

@@ -1,0 +1,118 @@
+"""`doctor`: check everything that can be checked before first use."""
+
+from collections.abc import AsyncIterator
+from shutil import get_terminal_size
+from typing import Annotated, Final
+
+import typer
+from pydantic import BaseModel, ConfigDict
+from rich.table import Table
+from rich.text import Text
+
+from cli.checks.configured import look_at_secrets, look_at_settings
+from cli.checks.finding import Finding, State
+from cli.checks.provider import look_at_provider
+from cli.checks.store import look_at_store, look_at_versions
+from cli.checks.temporal import Consent, look_at_temporal
+from cli.command import Json, out, print_json, verb
+from cli.prompts import can_ask, confirm
+from countersign.client.errors import ExitCode
+
+_SIGNS: Final = {
+    State.OK: ("ok", "green"),
+    State.WARNING: ("mind", "yellow"),
+    State.FAILED: ("FAILED", "bold red"),
+    State.SKIPPED: ("skipped", "dim"),
+}
+
+
+_SIGN_WIDTH: Final = max(len(sign) for sign, _ in _SIGNS.values())
+_CHECK_WIDTH: Final = len("webhook subscription")
+_GAP: Final = 2
+
+
+class Report(BaseModel):
+    """All findings, and whether none of them failed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    healthy: bool
+    findings: tuple[Finding, ...]
+
+
+@verb
+async def doctor(
+    *,
+    register: Annotated[
+        bool,
+        typer.Option("--register", metavar="", help="Register the search attributes that Temporal lacks."),
+    ] = False,
+    test_event: Annotated[
+        bool,
+        typer.Option(metavar="", help="Have the provider deliver a test event to every address it knows."),
+    ] = True,
+    json: Json = False,
+) -> int:
+    """Check settings, secrets, Temporal, the provider, its webhooks and the store; say what to do.
+
+    Nothing is changed, but for a small file in the store and, with --register or if you say yes, Temporal's
+    search attributes.
+    """
+    consent = _consent(register=register, may_ask=not json and can_ask())
+    findings = [finding async for finding in examine(register=consent, test_event=test_event)]
+    report = Report(
+        healthy=all(each.state is not State.FAILED for each in findings), findings=tuple(findings)
+    )
+    if json:
+        print_json(report)
+    else:
+        out.print(_table(report))
+    return ExitCode.DONE if report.healthy else ExitCode.UNHEALTHY
+
+
+def _consent(*, register: bool, may_ask: bool) -> Consent:
+    """Decide about search attributes that are missing: as told, else as somebody answers, else not."""
+    if register or not may_ask:
+        return lambda _missing: register
+    return lambda missing: confirm(
+        f"Temporal lacks the search attributes {', '.join(missing)}. Register them?"
+    )
+
+
+async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Finding]:
+    """Look at everything, one thing after the other.
+
+    Args:
+        register: Tells whether to register search attributes that are missing.
+        test_event: Have the provider deliver a test event.
+    """
+    yield look_at_versions()
+    for finding in (*look_at_settings(), *look_at_secrets()):
+        yield finding
+    for part in (
+        look_at_temporal(register=register),
+        look_at_provider(send_test_event=test_event),
+        look_at_store(),
+    ):
+        async for finding in part:
+            yield finding
+
+
+def _table(report: Report) -> Table:
+    """Lay out what was found, and beneath it what to do: side by side, both would be narrow."""
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("", width=_SIGN_WIDTH)
+    table.add_column("check", width=_CHECK_WIDTH)
+    table.add_column("found, and what to do", max_width=_room(), overflow="fold")
+    for each in report.findings:
+        sign, style = _SIGNS[each.state]
+        found = f"{each.found}\n→ {each.advice}" if each.advice else each.found
+        table.add_row(Text(sign, style=style), Text(each.check), Text(found))
+    return table
+
+
+def _room() -> int | None:
+    """How wide the last column may be: as a terminal has room for it, without limit in a file or a pipe."""
+    if not out.is_terminal:
+        return None
+    return max(get_terminal_size().columns - _SIGN_WIDTH - _CHECK_WIDTH - 2 * _GAP, _CHECK_WIDTH)

@@ -1,0 +1,146 @@
+"""Find documents at the provider that carry our marker, and that no agreement looks after."""
+
+import json
+from datetime import datetime
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+from temporalio.client import Client
+
+from cli.late_events import LateEvent, how_ended, late_events
+from cli.our_deliveries import our_deliveries
+from countersign.agreements.messages import Outcome
+from countersign.agreements.reference import Marker
+from countersign.client.connections import shared_client
+from countersign.client.listing import ListedAgreement, list_agreements
+from countersign.client.provider import explained_by_provider
+from countersign.client.settings import load_settings
+from countersign.providers.turbodocx.connection import connect
+from countersign.providers.turbodocx.delivery_log import MarkedDocument
+from countersign.secrets.rotation import Rotating
+from countersign.settings import CountersignSettings, TurboDocxSettings
+from countersign.storage import Store, open_store
+from countersign.storage.agreement_files import StoreKeys
+
+_AGREEMENTS: Final = 100_000
+_OVER: Final = frozenset({"voided", "expired"})
+
+
+class OrphanedDocument(BaseModel):
+    """A document that nobody looks after.
+
+    Args:
+        reference: The reference in its marker.
+        document_id: The provider's id.
+        status: Its status at the provider.
+        why: What is known of its agreement.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    document_id: str
+    status: str
+    why: str
+
+
+class Orphans(BaseModel):
+    """What nobody looks after.
+
+    Args:
+        documents: Documents at the provider.
+        late_events: Events that happened when their agreement had ended.
+        notes: What a reader must know of how complete this is, a sentence each.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    documents: tuple[OrphanedDocument, ...]
+    late_events: tuple[LateEvent, ...]
+    notes: tuple[str, ...]
+
+
+async def find_orphans(*, since: datetime, client: Client | None = None) -> Orphans:
+    """Look through the provider's delivery log for what is ours, and ask Temporal for its agreements.
+
+    Nothing is changed anywhere. A document that is voided or expired is nobody's concern any more. Where the
+    log cannot be read, the documents that Temporal knows of are looked at instead.
+
+    Args:
+        since: How far to go back.
+        client: A connection to Temporal to use.
+
+    Raises:
+        BadInputError: A setting is missing, or the key is refused.
+        UnreachableError: Temporal or the provider does not answer.
+    """
+    ours, theirs = load_settings(CountersignSettings), load_settings(TurboDocxSettings)
+    client = client or await shared_client()
+    keys, store = StoreKeys(ours.environment, client.namespace), open_store(ours.store)
+    async with connect(Rotating(theirs)) as provider, explained_by_provider():
+        deliveries = await our_deliveries(provider.webhooks, keys, since)
+        agreements = await _agreements(client)
+        candidates = deliveries.documents
+        if candidates is None:
+            candidates = _known_to_temporal(agreements)
+        orphans = []
+        for document in sorted(candidates, key=lambda each: (each.marker.reference, each.document_id)):
+            agreement = agreements.get(document.marker.reference.lower())
+            why = why_orphaned(document.document_id, agreement)
+            if why is None or (agreement is None and await _is_archived(document, store, keys)):
+                continue
+            status = (await provider.document_status(document.document_id)).status
+            if status not in _OVER:
+                orphans.append(_orphan(document, status, why))
+    return Orphans(
+        documents=tuple(orphans),
+        late_events=late_events(deliveries.events, agreements),
+        notes=deliveries.notes,
+    )
+
+
+def _orphan(document: MarkedDocument, status: str, why: str) -> OrphanedDocument:
+    return OrphanedDocument(
+        reference=document.marker.reference, document_id=document.document_id, status=status, why=why
+    )
+
+
+def why_orphaned(document_id: str, agreement: ListedAgreement | None) -> str | None:
+    """Say why nobody looks after a document; None if somebody does, or is still finding out.
+
+    Args:
+        document_id: The document.
+        agreement: The agreement that its marker names, as Temporal knows it.
+    """
+    if agreement is None:
+        return "Temporal knows no such agreement"
+    if agreement.document_id != document_id:
+        if agreement.document_id is None and agreement.ended_at is None:
+            return None
+        return f"the agreement's document is {agreement.document_id or 'none'}"
+    if agreement.ended_at is None or agreement.stage == Outcome.COMPLETED:
+        return None
+    return f"the agreement {how_ended(agreement)}"
+
+
+def _known_to_temporal(agreements: dict[str, ListedAgreement]) -> frozenset[MarkedDocument]:
+    """List the documents of agreements that have ended; their tags are not known, and not needed."""
+    return frozenset(
+        MarkedDocument(each.document_id, Marker(each.reference, ""))
+        for each in agreements.values()
+        if each.document_id is not None and each.ended_at is not None
+    )
+
+
+async def _agreements(client: Client) -> dict[str, ListedAgreement]:
+    """Index all agreements that Temporal remembers; of several runs the last one counts."""
+    found = await list_agreements(ended=True, limit=_AGREEMENTS, client=client)
+    return {each.reference: each for each in found}
+
+
+async def _is_archived(document: MarkedDocument, store: Store, keys: StoreKeys) -> bool:
+    """Tell whether it was archived by an agreement that Temporal has forgotten since."""
+    key = keys.timeline(document.marker.reference)
+    if await store.find(key) is None:
+        return False
+    return bool(json.loads(await store.read(key))["document_id"] == document.document_id)

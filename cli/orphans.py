@@ -1,0 +1,50 @@
+"""`orphans`: what carries our marker at the provider and no agreement looks after: documents, late events."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from cli.command import Json, err, out, print_json, verb
+from cli.late_events import LateEvent
+from cli.options import at_least
+from cli.orphaned_documents import find_orphans
+from countersign.agreements.times import format_time
+
+
+@verb
+async def orphans(
+    *,
+    days: Annotated[
+        int, typer.Option(parser=at_least(1, 3650), metavar="N", help="How many days to look back.")
+    ] = 7,
+    json: Json = False,
+) -> None:
+    """List documents that no agreement looks after, and events that came after an end; nothing is changed.
+
+    There are some where a workflow was terminated, where people signed after an agreement had ended, or where
+    somebody copied a title. Void them at the provider, or archive them by hand. Needs the worker's settings,
+    and an administrator's key: the provider shows its delivery log to no other. With another key it says so,
+    and looks only at documents that Temporal knows of.
+    """
+    found = await find_orphans(since=datetime.now(UTC) - timedelta(days=days))
+    if json:
+        print_json(found)
+        return
+    for note in found.notes:
+        err.print(note, style="yellow")
+    for each in found.documents:
+        status = each.status.replace("_", " ")
+        out.print(f"{each.reference}: document {each.document_id} is {status}; {each.why}")
+    for late in found.late_events:
+        out.print(_told(late))
+    if not found.documents:
+        out.print("no orphans")
+
+
+def _told(late: LateEvent) -> str:
+    kind = late.kind.replace("_", " ")
+    return (
+        f"{late.reference}: {kind} at {format_time(late.at)}, after the agreement {late.ended} at "
+        f"{format_time(late.ended_at)}; event {late.event_id} of document {late.document_id}"
+    )

@@ -1,0 +1,74 @@
+"""The provider's delivery log, read once for what is ours; what can be said where the key may not read it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final
+
+from countersign.agreements.reference import is_ours
+from countersign.providers.errors import RejectedError, is_about_key
+from countersign.providers.turbodocx.delivery_log import (
+    MarkedDocument,
+    MarkedEvent,
+    is_last,
+    marked,
+    marked_events,
+    pages,
+)
+from countersign.providers.turbodocx.subscription import Subscription
+from countersign.storage.agreement_files import StoreKeys
+
+PAGES: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class OurDeliveries:
+    """What the log holds of our documents.
+
+    Args:
+        documents: Those that it names; None if it cannot be read.
+        events: Their events, once per delivery.
+        notes: What a reader must know of how complete this is, a sentence each.
+    """
+
+    documents: frozenset[MarkedDocument] | None
+    events: tuple[MarkedEvent, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+async def our_deliveries(log: Subscription, keys: StoreKeys, since: datetime) -> OurDeliveries:
+    """Read the log back to a time: one call for a hundred deliveries.
+
+    Raises:
+        ProviderError: The provider does not answer, or refuses the key altogether.
+    """
+    documents: set[MarkedDocument] = set()
+    events: list[MarkedEvent] = []
+    read, is_all = 0, True
+    try:
+        async for page in pages(log, since=since, at_most=PAGES, event_type=None):
+            read, is_all = read + len(page), is_last(page, since)
+            documents |= {each for each in marked(page) if _is_ours(each, keys)}
+            events += [
+                each for each in marked_events(page) if _is_ours(each.about, keys) and each.at >= since
+            ]
+    except RejectedError as error:
+        if is_about_key(error):
+            raise
+        return OurDeliveries(None, notes=(_refused(error),))
+    notes = (
+        () if is_all else (f"looked at the newest {read:,} deliveries only; name fewer --days to see all",)
+    )
+    return OurDeliveries(frozenset(documents), tuple(events), notes)
+
+
+def _is_ours(document: MarkedDocument, keys: StoreKeys) -> bool:
+    return is_ours(document.marker, environment=keys.environment, namespace=keys.namespace)
+
+
+def _refused(error: RejectedError) -> str:
+    if error.status == HTTPStatus.NOT_FOUND:
+        log = "without a delivery log, as there is no webhook subscription"
+    else:
+        log = f"without the provider's delivery log, which this key may not read ({error.status})"
+    return f"{log}: only documents that Temporal knows of are looked at, and no late events"

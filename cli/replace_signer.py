@@ -1,0 +1,46 @@
+"""`replace-signer`: have somebody else sign, or the same person at another address."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import Json, Reference, out, print_json, say, told_if_slow, verb
+from cli.options import at_least
+from countersign.client.drafts import read_signer
+from countersign.client.supersede import replace_signer as replace
+
+
+@verb
+async def replace_signer(
+    reference: Reference,
+    *,
+    signer: Annotated[
+        int,
+        typer.Option(
+            parser=at_least(1),
+            metavar="N",
+            help="Which signer, as `status` numbers them.",
+            show_default=False,
+        ),
+    ],
+    by: Annotated[
+        str, typer.Option(help="Who signs instead.", metavar="'NAME <ADDRESS>'", show_default=False)
+    ],
+    new_reference: Annotated[
+        str | None,
+        typer.Option(help="The new agreement's; if none, the old one numbered on.", metavar="REFERENCE"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Replace a signer, or correct an address: voids the agreement and starts one that supersedes it.
+
+    The provider cannot change a document that is out. The new one is sent only once the old one is void.
+    """
+    with told_if_slow(f"{reference}: waiting until it is void"):
+        started = await replace(
+            reference, signer, read_signer("--by", by), new_reference=new_reference, on_wait=say
+        )
+    if json:
+        print_json(started)
+    else:
+        out.print(f"{reference}: voided\n{started.reference}: started")

@@ -1,0 +1,66 @@
+"""Do one thing to one agreement, or to all that a condition holds for: shown first, then confirmed."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from cli.command import err, out, told_if_slow
+from cli.list import agreement_table
+from cli.prompts import confirm
+from countersign.client.errors import BadInputError, CommandError, ExitCode, NoWorkerError
+from countersign.client.listing import list_agreements
+
+
+async def for_each(
+    reference: str | None,
+    where: str | None,
+    act: Callable[[str], Awaitable[None]],
+    *,
+    verb: str,
+    done: str,
+    confirmed: bool,
+) -> ExitCode:
+    """Act on the agreement of this reference, or on each that runs and fulfils the condition.
+
+    Args:
+        reference: One agreement.
+        where: A condition in Temporal's list filter language.
+        act: What to do, given a reference.
+        verb: What it is called before it is done, for example `void`.
+        done: What it is called afterwards, for example `voided`.
+        confirmed: Do not ask whether to go on.
+
+    Returns:
+        `DONE`, or the code of the first that failed; the others are done all the same, unless no worker
+        answers. `NOT_CONFIRMED` if nobody said yes: then nothing was done.
+
+    Raises:
+        BadInputError: Both or neither of `reference` and `where`.
+    """
+    if (reference is None) == (where is None):
+        raise BadInputError("name one reference, or --where CONDITION")
+    if reference:
+        return await _each([reference], act, done)
+    found = await list_agreements(where=where)
+    out.print(agreement_table(found) if found else "no agreements")
+    if found and not confirmed and not confirm(f"{verb} {len(found)} agreement(s)?"):
+        out.print("nothing was done (--yes says yes)")
+        return ExitCode.NOT_CONFIRMED
+    return await _each([each.reference for each in found], act, done)
+
+
+async def _each(references: Sequence[str], act: Callable[[str], Awaitable[None]], done: str) -> ExitCode:
+    code = ExitCode.DONE
+    for place, each in enumerate(references, 1):
+        try:
+            with told_if_slow(f"{each}: waiting for its worker"):
+                await act(each)
+        except NoWorkerError as error:
+            err.print(str(error), style="red")
+            if rest := len(references) - place:
+                err.print(f"{rest} more were not asked", style="red")
+            return code or error.exit_code
+        except CommandError as error:
+            err.print(str(error), style="red")
+            code = code or error.exit_code
+        else:
+            out.print(f"{each}: {done}")
+    return code

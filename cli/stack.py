@@ -1,0 +1,83 @@
+"""The local stack of the command line: in `.countersign/local`, on the usual ports where they are free."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from countersign.agreements import search_attributes
+from countersign.client.errors import CommandError, ExitCode
+from devstack.ports import Ports
+from devstack.processes import PartFailedError, says
+from devstack.sandbox import SandboxError
+from devstack.site import InUseError, Lock, Site
+from devstack.stack import Plan, Stack
+from devstack.temporal import TemporalNotFoundError
+
+ROOT: Final = Path(__file__).parents[1]
+FOLDER: Final = Path(".countersign/local")
+USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "door": 8080}
+
+FreePorts = Annotated[
+    bool,
+    typer.Option(
+        "--free-ports", metavar="", help="Take any free ports, not the usual ones where they are free."
+    ),
+]
+
+
+class LocalStackError(CommandError):
+    """A part of the local stack did not start, or stopped by itself."""
+
+    exit_code = ExitCode.PART_FAILED
+
+
+def plan(folder: Path, ports: Ports) -> Plan:
+    """Plan the whole stack with this checkout's worker."""
+    return Plan(
+        folder=folder,
+        worker=[sys.executable, str(ROOT / "worker.py")],
+        worker_ready=says("worker ready"),
+        search_attributes=search_attributes.TYPES,
+        ports=ports,
+    )
+
+
+def is_running() -> bool:
+    """Tell whether a local stack runs here, started by `make up` in another terminal."""
+    return Lock.is_held(FOLDER)
+
+
+async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports | None = None) -> int:
+    """Do something on the local stack: the one that runs already, else one that runs as long as it takes.
+
+    Args:
+        work: What to do; returns the exit code.
+        ports: Where a stack of our own listens; then one that runs already is refused.
+
+    Raises:
+        LocalStackError: A part did not start, or stopped by itself; or another stack is in the way.
+    """
+    if ports is None and is_running():
+        return await work(Site.of_running(FOLDER))
+    try:
+        async with Stack(plan(FOLDER, ports or Ports.prefer(USUAL_PORTS))) as stack:
+            return await _unless_a_part_fails(stack, work(stack))
+    except (InUseError, PartFailedError, SandboxError, TemporalNotFoundError) as error:
+        raise LocalStackError(str(error)) from None
+
+
+async def _unless_a_part_fails(stack: Stack, work: Awaitable[int]) -> int:
+    watch = asyncio.ensure_future(stack.supervisor.wait_for_failure())
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({watch, task}, return_when=asyncio.FIRST_COMPLETED)
+        if watch.done():
+            watch.result()
+        return task.result()
+    finally:
+        watch.cancel()
+        task.cancel()

@@ -1,0 +1,52 @@
+"""`up`: the local stack, until Ctrl-C."""
+
+import asyncio
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from cli.command import out, verb
+from cli.options import at_least
+from cli.stack import USUAL_PORTS, FreePorts, on_local_stack
+from countersign.client.errors import BadInputError
+from devstack.ports import Ports, PortTakenError
+from devstack.site import Site
+
+Port = Annotated[
+    int | None, typer.Option(parser=at_least(1, 65535), metavar="PORT", help="The usual one if free.")
+]
+
+
+@verb
+async def up(
+    *,
+    temporal_port: Port = None,
+    ui_port: Port = None,
+    sandbox_port: Port = None,
+    door_port: Port = None,
+    free_ports: FreePorts = False,
+) -> int:
+    """Run Temporal with its UI, the sandbox, the webhook door and a worker, until Ctrl-C."""
+    wanted = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "door": door_port}
+    try:
+        ports = Ports.prefer(
+            {} if free_ports else USUAL_PORTS, **{name: port for name, port in wanted.items() if port}
+        )
+    except PortTakenError as error:
+        raise BadInputError(str(error)) from None
+    return await on_local_stack(_stay, ports=ports)
+
+
+async def _stay(site: Site) -> int:
+    out.print(f"Temporal UI    {site.ui_url}")
+    out.print(f"sandbox        {site.sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)")
+    out.print(f"webhook door   {site.door_url}")
+    out.print(f"Temporal       {site.temporal_address}")
+    out.print(f"signed PDFs    {site.store}")
+    out.print(f"logs           {site.folder / 'logs'}")
+    env = quote(str(site.folder / "env"))
+    out.print(f"In another terminal, `. {env}` points starter.py here; `make demo` signs one.")
+    out.print("Ctrl-C stops everything; the next start goes on where this one ended.")
+    await asyncio.Event().wait()
+    return 0

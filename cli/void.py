@@ -1,0 +1,28 @@
+"""`void`: call agreements off."""
+
+from typing import Annotated
+
+import typer
+
+from cli.command import OneReference, Where, Yes, verb
+from cli.selection import for_each
+from countersign.client.agreements import void_agreement
+
+
+@verb
+async def void(
+    reference: OneReference = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; the signers will read it.", show_default=False)],
+    where: Where = None,
+    yes: Yes = False,
+) -> int:
+    """Void an agreement, or all that --where holds for: nobody can sign any more, and it ends `voided`."""
+    return await for_each(
+        reference,
+        where,
+        lambda each: void_agreement(each, reason),
+        verb="void",
+        done="will be voided",
+        confirmed=yes,
+    )

@@ -1,0 +1,39 @@
+"""`watch`: follow an agreement live, until it ends."""
+
+from typing import Final
+
+from cli.command import Json, Reference, out, print_json, say, verb
+from cli.signer_names import discreet
+from cli.views import News, status_card
+from countersign.agreements.messages import AgreementStatus, Outcome
+from countersign.agreements.times import format_time
+from countersign.client.errors import ExitCode
+from countersign.client.follow import follow_agreement
+
+UNTOLD: Final = f"{'-':23}"
+"""Stands where nobody told when: as wide as a time."""
+
+
+@verb
+async def watch(reference: Reference, *, json: Json = False) -> int:
+    """Follow an agreement until it ends; survives a lost connection. Exits 0 if it ends completed.
+
+    With --json each change is one JSON object.
+    """
+    news = News()
+    status: AgreementStatus | None = None
+    async for found in follow_agreement(reference, on_trouble=_say_trouble):
+        status = discreet(found)
+        if json:
+            print_json(status)
+            continue
+        for each in news.of(status):
+            out.print(f"{format_time(each.at or None) or UNTOLD}  {each.line}")
+    if status and not json:
+        out.print(status_card(status))
+    completed = status and status.result and status.result.outcome == Outcome.COMPLETED
+    return ExitCode.DONE if completed else ExitCode.NOT_COMPLETED
+
+
+def _say_trouble(trouble: str) -> None:
+    say(f"{trouble}; trying again")

@@ -1,0 +1,71 @@
+"""`webhook setup` and `webhook test`: the provider's deliveries to our door."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cli import subscription
+from cli.command import err, out, verb
+from countersign.client.errors import UnreachableError
+from countersign.client.provider import explained_by_provider
+from countersign.client.settings import load_settings
+from countersign.providers.turbodocx.connection import connect
+from countersign.providers.turbodocx.models import WebhookDelivery
+from countersign.secrets.rotation import Rotating
+from countersign.settings import LIVE_HOST, TurboDocxSettings
+
+app = typer.Typer(
+    help="Set up and test the provider's webhooks. Both need a key with the administrator role.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+@verb
+async def setup(
+    *,
+    url: Annotated[
+        str, typer.Option(help="The door's address, https://host/webhooks/turbodocx.", show_default=False)
+    ],
+    new_secret: Annotated[
+        bool,
+        typer.Option(
+            "--new-secret", metavar="", help="Make a new secret; the old one is accepted for an hour more."
+        ),
+    ] = False,
+) -> None:
+    """Have the provider deliver to the door, beside the addresses there are; keep the secret."""
+    settings = load_settings(TurboDocxSettings)
+    checked = subscription.check_url(url, sandbox=LIVE_HOST not in settings.base_url)
+    async with connect(Rotating(settings)) as client, explained_by_provider():
+        made = await subscription.set_up(client, checked, new_secret=new_secret)
+    out.print(f"subscribed to {made.events} events at {', '.join(made.urls)}")
+    if made.kept_in:
+        out.print(f"the new secret {made.secret} is in {made.kept_in}; running doors find it there")
+
+
+@app.command()
+@verb
+async def test() -> None:
+    """Ask the provider for a test event, and tell whether it came through and verified."""
+    settings = load_settings(TurboDocxSettings)
+    async with connect(Rotating(settings)) as client, explained_by_provider():
+        deliveries = await subscription.try_out(client)
+    report(deliveries)
+
+
+def report(deliveries: Sequence[WebhookDelivery]) -> None:
+    """Say what became of a test event at each address.
+
+    Raises:
+        UnreachableError: Some did not take it.
+    """
+    failed = 0
+    for each in deliveries:
+        fine = each.http_status is not None and 200 <= each.http_status < 300  # noqa: PLR2004 (HTTP's classes)
+        failed += not fine
+        line = f"{each.url}: {each.http_status or 'no answer'}: {subscription.explain(each.http_status)}"
+        (out if fine else err).print(line)
+    if failed or not deliveries:
+        raise UnreachableError(f"{failed} of {len(deliveries)} addresses did not take the test event")

@@ -1,0 +1,51 @@
+"""The Python API: start, follow and end agreements. Nothing here needs knowledge of Temporal."""
+
+from countersign.client.agreements import (
+    agreement_input,
+    agreement_result,
+    agreement_status,
+    remind_agreement,
+    resolve_agreement,
+    void_agreement,
+)
+from countersign.client.errors import (
+    BadInputError,
+    CommandError,
+    ExitCode,
+    FailedAgreementError,
+    NoWorkerError,
+    ReferenceTakenError,
+    RefusedError,
+    UnknownAgreementError,
+    UnreachableError,
+)
+from countersign.client.follow import follow_agreement
+from countersign.client.listing import ListedAgreement, list_agreements
+from countersign.client.references import StartedAgreement
+from countersign.client.start import check_agreement, start_agreement
+from countersign.client.supersede import replace_signer
+
+__all__ = [
+    "BadInputError",
+    "CommandError",
+    "ExitCode",
+    "FailedAgreementError",
+    "ListedAgreement",
+    "NoWorkerError",
+    "ReferenceTakenError",
+    "RefusedError",
+    "StartedAgreement",
+    "UnknownAgreementError",
+    "UnreachableError",
+    "agreement_input",
+    "agreement_result",
+    "agreement_status",
+    "check_agreement",
+    "follow_agreement",
+    "list_agreements",
+    "remind_agreement",
+    "replace_signer",
+    "resolve_agreement",
+    "start_agreement",
+    "void_agreement",
+]

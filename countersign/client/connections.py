@@ -1,0 +1,106 @@
+"""One connection to Temporal per event loop, and Temporal's errors in words of ours."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from temporalio.client import (
+    Client,
+    WorkflowFailureError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from countersign.agreements.failures import BAD_INPUT, NOTHING_SENT
+from countersign.client.errors import (
+    BadInputError,
+    FailedAgreementError,
+    RefusedError,
+    UnknownAgreementError,
+    UnreachableError,
+)
+from countersign.configuration import SettingsError
+from countersign.connection import ConnectionFailedError, connect
+from countersign.observability import tracing
+
+_POSITION = re.compile(r" at position \d+")
+"""Counted in a query that nobody has seen: the condition is only a part of it."""
+_NAMESPACE = re.compile(r"Namespace (\S+)")
+_REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
+
+_connections: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Client]] = WeakKeyDictionary()
+
+
+async def shared_client() -> Client:
+    """Connect to Temporal, once per event loop.
+
+    Raises:
+        BadInputError: The settings of encryption or of traces cannot work.
+        UnreachableError: Temporal does not answer, or its configuration cannot be read.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _connections:
+        _connections[loop] = loop.create_task(_connect())
+    try:
+        return await asyncio.shield(_connections[loop])
+    except (ConnectionFailedError, SettingsError) as error:
+        del _connections[loop]
+        kind = BadInputError if isinstance(error, SettingsError) else UnreachableError
+        raise kind(str(error)) from None
+
+
+async def _connect() -> Client:
+    return await connect(interceptors=tracing.interceptors("starter"))
+
+
+@asynccontextmanager
+async def explained(reference: str) -> AsyncIterator[None]:
+    """Turn what Temporal's client raises about an agreement into a `CommandError`."""
+    try:
+        yield
+    except WorkflowUpdateFailedError as error:
+        raise RefusedError(f"{reference}: {_innermost(error.cause)}") from None
+    except WorkflowFailureError as error:
+        free = "; nothing was sent: put it right and start it again" if sent_nothing(error.cause) else ""
+        raise FailedAgreementError(reference, f"{_innermost(error.cause)}{free}") from None
+    except RPCError as error:
+        raise _explanation(reference, error) from None
+
+
+def sent_nothing(failure: BaseException) -> bool:
+    """Tell whether an agreement failed before anything was sent, so that its reference is free again."""
+    if not isinstance(failure, ApplicationError):
+        return False
+    return failure.type == BAD_INPUT or NOTHING_SENT in failure.details
+
+
+def _innermost(error: BaseException) -> str:
+    """The message of what first went wrong; what wraps it says only that it did."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error.message if isinstance(error, FailureError) else str(error)
+
+
+def _explanation(reference: str, error: RPCError) -> Exception:
+    if error.status in _REFUSED:
+        return UnreachableError(
+            "Temporal refuses the credentials: check TEMPORAL_API_KEY, or TEMPORAL_TLS_..."
+        )
+    if error.status == RPCStatusCode.INVALID_ARGUMENT:
+        return BadInputError(f"Temporal cannot take that: {_POSITION.sub('', error.message)}")
+    if error.status == RPCStatusCode.NOT_FOUND:
+        return _not_found(reference, error.message)
+    late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
+    how = "in time" if late else f"({error.status.name})"
+    return UnreachableError(f"Temporal did not answer {how}: trying again is safe")
+
+
+def _not_found(reference: str, message: str) -> Exception:
+    if named := _NAMESPACE.match(message):
+        return UnreachableError(f"Temporal has no namespace {named[1]}: check TEMPORAL_NAMESPACE")
+    if "completed" in message:
+        return RefusedError(f"{reference} has ended already: see `status {reference}`")
+    return UnknownAgreementError(f"{reference}: no such agreement; `list` shows those there are")

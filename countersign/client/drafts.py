@@ -1,0 +1,153 @@
+"""Make an agreement of what a person or a program wrote: a mapping, a YAML or JSON file, flags.
+
+A draft is `AgreementInput` as JSON, with some ease: a person may be written `Ada Example <ada@example.com>`
+(with a role, `client=Ada Example <ada@example.com>`), a deadline `14d` or `36h`, a file by its `path` on this
+machine, and a missing reference is made.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from countersign.agreements.messages import AgreementInput, Signer
+from countersign.agreements.reference import InvalidReferenceError, check_reference, new_reference
+from countersign.agreements.validation import problems
+from countersign.client.draft_errors import MOMENT, mistakes
+from countersign.client.errors import BadInputError
+from countersign.client.files import LocalFile, read_file
+
+_SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
+_UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
+_BARE_NUMBER: Final = re.compile(r"[-+]?\d+(\.\d*)?")
+_PERSON: Final = re.compile(r"(?:(?P<role>[^<>=]+)=)?(?P<name>[^<>]+)<(?P<email>[^<>]+)>")
+
+
+async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[AgreementInput, LocalFile | None]:
+    """Make an agreement of a draft and check all that needs no provider.
+
+    Returns:
+        The agreement, and the local file that it sends, if it does.
+
+    Raises:
+        BadInputError: It cannot work; the message names everything that is wrong.
+    """
+    now = datetime.now(UTC)
+    wrong: list[str] = []
+    if isinstance(draft, AgreementInput):
+        agreement, file = draft, None
+    else:
+        plain, file = await _plain(draft, now, wrong)
+        agreement = _validated(plain, wrong)
+    if wrong := [*wrong, *problems(agreement, now)]:
+        raise BadInputError("; ".join(wrong))
+    return agreement, file
+
+
+async def _plain(
+    draft: Mapping[str, Any], now: datetime, wrong: list[str]
+) -> tuple[dict[str, Any], LocalFile | None]:
+    """Write a draft's shorthands out, and add what is wrong with them to `wrong`."""
+    draft = {name: value for name, value in draft.items() if value is not None}
+    plain = {"reference": new_reference(), **draft}
+    plain["reference"] = _reference(_text(plain["reference"]), wrong)
+    if isinstance(signers := draft.get("signers"), list | tuple):
+        plain["signers"] = [_person(each) for each in signers]
+    if "sender" in draft:
+        plain["sender"] = _person(draft["sender"])
+    if isinstance(deadline := draft.get("deadline"), str | int | float):
+        plain["deadline"] = _deadline(str(deadline), now, wrong)
+    plain["source"], file = await _source(draft.get("source"), wrong)
+    return {name: value for name, value in plain.items() if value is not None}, file
+
+
+async def _source(source: Any, wrong: list[str]) -> tuple[Any, LocalFile | None]:
+    """Read the file of a source that names one; write values of variables out."""
+    if not isinstance(source, Mapping):
+        return source, None
+    if source.get("kind") == "file" and "key" not in source:
+        return await _local_file(source, wrong)
+    if isinstance(variables := source.get("variables"), Mapping):
+        return {**source, "variables": {name: _text(value) for name, value in variables.items()}}, None
+    return source, None
+
+
+async def _local_file(source: Mapping[str, Any], wrong: list[str]) -> tuple[Any, LocalFile | None]:
+    wrong += [f"source.{name}: there is no such field" for name in source if name not in {"kind", "path"}]
+    path = source.get("path")
+    if not isinstance(path, str | Path):
+        wrong.append("source.path is missing" if path is None else "source.path: write a text")
+        return _STAND_INS["source"], None
+    try:
+        file = await read_file(Path(path))
+    except BadInputError as error:
+        wrong.append(str(error))
+        return _STAND_INS["source"], None
+    return file.source, file
+
+
+def _reference(reference: Any, wrong: list[str]) -> str:
+    try:
+        return check_reference(str(reference))
+    except InvalidReferenceError as error:
+        wrong.append(str(error))
+        return new_reference()
+
+
+def _text(value: Any) -> Any:
+    """Write numbers and dates out: YAML reads them as such, and a document shows them as text."""
+    is_plain = isinstance(value, int | float | date) and not isinstance(value, bool)
+    return str(value) if is_plain else value
+
+
+def read_signer(place: str, text: str) -> Signer:
+    """Read a signer whom somebody typed.
+
+    Raises:
+        BadInputError: It has another shape than `Name <address>`, or that is no address.
+    """
+    try:
+        return Signer.model_validate(_person(text))
+    except ValidationError:
+        raise BadInputError(
+            f"{place}: write 'Name <address>', such as 'Ada Example <ada@example.com>'"
+        ) from None
+
+
+def _person(person: Any) -> Any:
+    """Read `Name <address>` or `role=Name <address>`; anything else is returned as it is."""
+    if not isinstance(person, str) or (found := _PERSON.fullmatch(person.strip())) is None:
+        return person
+    return {part: text.strip() for part, text in found.groupdict().items() if text is not None}
+
+
+def _deadline(text: str, now: datetime, wrong: list[str]) -> str | datetime | None:
+    if span := _SPAN.fullmatch(text.strip()):
+        return now + int(span["count"]) * _UNITS[span["unit"]]
+    if _BARE_NUMBER.fullmatch(text.strip()):  # pydantic would take it for a Unix time
+        wrong.append(f"deadline: {MOMENT}")
+        return None
+    return text
+
+
+def _validated(plain: Mapping[str, Any], wrong: list[str]) -> AgreementInput:
+    """Make an agreement; where its shape is wrong, one with stand-ins, so that the rest is checked too."""
+    try:
+        return AgreementInput.model_validate(plain, extra="forbid")
+    except ValidationError as error:
+        wrong += mistakes(error)
+        faulty = {each["loc"][0] for each in error.errors(include_input=False)}
+    if faulty & {"signers", "source"}:  # what is said of each depends on the other
+        faulty |= {"signers", "source", "fields"}
+    sound = {name: value for name, value in plain.items() if name not in faulty}
+    return AgreementInput.model_validate(_STAND_INS | sound)
+
+
+_STAND_INS: Final = {
+    "title": "-",
+    "source": {"kind": "link", "url": "https://example.com"},
+    "signers": ({"name": "-", "email": "nobody@example.com"},),
+}

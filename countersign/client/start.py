@@ -1,0 +1,161 @@
+"""Check and start agreements from Python. Nothing here needs knowledge of Temporal."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from typing import Any, Final
+
+from structlog.contextvars import bound_contextvars
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from countersign.agreements import search_attributes
+from countersign.agreements.messages import AgreementInput, RolesSource, TemplateSource
+from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.reference import workflow_id
+from countersign.client import provider
+from countersign.client.connections import explained, shared_client
+from countersign.client.drafts import check_draft
+from countersign.client.errors import UnknownAgreementError
+from countersign.client.files import LocalFile, store_file
+from countersign.client.progress import Tell, tell_nobody
+from countersign.client.references import StartedAgreement, failed_before_sending, find_former
+from countersign.client.settings import load_settings
+from countersign.observability.correlation import request_id
+from countersign.settings import CountersignSettings
+
+_log = logging.getLogger(__name__)
+
+_AFTER_A_FAILURE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+"""Only where the failed agreement says that it sent nothing; the worker looks at the claim once more."""
+_RPC_TIMEOUT: Final = timedelta(seconds=10)
+
+
+async def check_agreement(
+    agreement: AgreementInput | Mapping[str, Any],
+    *,
+    ask_provider: bool = True,
+    client: Client | None = None,
+    on_omission: Tell = tell_nobody,
+) -> AgreementInput:
+    """Check everything that can be checked without starting or sending anything.
+
+    Args:
+        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
+        ask_provider: Where this process has the provider's key, ask about template, variables and roles.
+        client: A connection to use.
+        on_omission: Told, in a sentence, what could not be looked at since the provider's key is not here.
+
+    Raises:
+        BadInputError: The agreement cannot work.
+        ReferenceTakenError: The reference belongs to an agreement with other content.
+        UnreachableError: Temporal or the provider does not answer.
+    """
+    checked, _ = await _checked(agreement, on_omission, ask_provider=ask_provider)
+    client = client or await shared_client()
+    with suppress(UnknownAgreementError):
+        async with explained(checked.reference):
+            if not await failed_before_sending(client, checked.reference):
+                await find_former(client, checked)
+    return checked
+
+
+async def start_agreement(
+    agreement: AgreementInput | Mapping[str, Any],
+    *,
+    ask_provider: bool = True,
+    task_queue: str | None = None,
+    client: Client | None = None,
+    on_omission: Tell = tell_nobody,
+) -> StartedAgreement:
+    """Start an agreement. Repeating this with the same content is harmless: it stays one agreement.
+
+    So is repeating it, also with other content, after it failed before anything was sent.
+    It is checked first, as `check_agreement` does; a local file that it sends is put into the store.
+
+    Args:
+        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
+        ask_provider: See `check_agreement`; if not, the worker finds the same mistakes later.
+        task_queue: The queue that workers serve; by default that of the settings.
+        client: A connection to use.
+        on_omission: See `check_agreement`.
+
+    Raises:
+        BadInputError: The agreement cannot work; nothing was done.
+        ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
+        UnreachableError: Temporal, the provider or the store does not answer.
+    """
+    checked, file = await _checked(agreement, on_omission, ask_provider=ask_provider)
+    client, task_queue = client or await shared_client(), task_queue or _task_queue()
+    if file is not None:
+        await store_file(file)
+    with _about(checked):
+        started = await _start_once(client, checked, task_queue)
+        repeated = started.already_running or started.already_ended
+        told = "agreement had been started before" if repeated else "agreement started"
+        _log.info(told, extra={"run_id": started.run_id})
+    return started
+
+
+async def _start_once(client: Client, checked: AgreementInput, task_queue: str) -> StartedAgreement:
+    async with explained(checked.reference):
+        for reuse in (WorkflowIDReusePolicy.REJECT_DUPLICATE, _AFTER_A_FAILURE):
+            try:
+                return await _start(client, checked, task_queue, reuse)
+            except WorkflowAlreadyStartedError:
+                if not await failed_before_sending(client, checked.reference):
+                    break
+        return await find_former(client, checked)
+
+
+async def _start(
+    client: Client, agreement: AgreementInput, task_queue: str, reuse: WorkflowIDReusePolicy
+) -> StartedAgreement:
+    handle = await client.start_workflow(
+        WORKFLOW_NAME,
+        agreement,
+        id=workflow_id(agreement.reference),
+        task_queue=task_queue,
+        id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+        id_reuse_policy=reuse,
+        static_summary=agreement.title,
+        memo=_initiator(agreement),
+        search_attributes=search_attributes.at_start(agreement.deadline),
+        rpc_timeout=_RPC_TIMEOUT,
+    )
+    return StartedAgreement(
+        reference=agreement.reference, workflow_id=handle.id, run_id=handle.first_execution_run_id or ""
+    )
+
+
+def _task_queue() -> str:
+    return load_settings(CountersignSettings).task_queue
+
+
+async def _checked(
+    agreement: AgreementInput | Mapping[str, Any], on_omission: Tell, *, ask_provider: bool
+) -> tuple[AgreementInput, LocalFile | None]:
+    checked, file = await check_draft(agreement)
+    if not ask_provider:
+        return checked, file
+    if provider.has_key():
+        with _about(checked):
+            await provider.check_at_provider(checked)
+    elif isinstance(checked.source, TemplateSource | RolesSource):
+        on_omission(
+            f"the template was not looked at, for {provider.KEY} is not set here: the worker checks it"
+        )
+    return checked, file
+
+
+def _about(agreement: AgreementInput) -> AbstractContextManager[None]:
+    """Have log lines say which agreement they are about; its run is not known before it is started."""
+    told = {"workflow_id": workflow_id(agreement.reference), "request_id": request_id()}
+    return bound_contextvars(**told, **_initiator(agreement))
+
+
+def _initiator(agreement: AgreementInput) -> dict[str, str]:
+    """Return `initiated_by` for the memo and for log lines; empty if the input has none."""
+    return {} if agreement.initiated_by is None else {"initiated_by": agreement.initiated_by}

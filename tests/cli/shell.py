@@ -1,0 +1,81 @@
+"""Run the command line in this process, or as people do."""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cli.main import app
+from countersign.agreements.messages import Stage
+from countersign.client.follow import follow_agreement
+from countersign.client.start import start_agreement
+from tests.workflows.office import TEMPLATE, VARIABLES
+
+ROOT = Path(__file__).parents[2]
+
+NOT_LOOKED = "the template was not looked at, for TURBODOCX_API_KEY is not set here: the worker checks it\n"
+"""What a start without the provider's key says beside its answer."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Shell:
+    """A shell in a folder."""
+
+    folder: Path
+
+    def __call__(self, *arguments: str, answer: str = "") -> Ran:
+        """Run a verb in this process."""
+        done = CliRunner().invoke(app, list(arguments), input=answer)
+        return Ran(done.exit_code, done.stdout, done.stderr)
+
+    def process(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `starter.py` as a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "starter.py"), *arguments],
+            cwd=self.folder,
+            env=os.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> Ran:
+        """Run `starter.py` as a process of its own."""
+        process = self.process(*arguments)
+        out, err = process.communicate(timeout=60)
+        return Ran(process.returncode, out, err)
+
+
+async def start_waiting(reference: str, stage: Stage | None = Stage.AWAITING_SIGNATURES) -> str:
+    """Start an agreement and wait for a stage; returns the document's id, once there is one."""
+    await start_agreement(
+        {
+            "reference": reference,
+            "title": "Order",
+            "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
+            "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
+        }
+    )
+    async for status in follow_agreement(reference):
+        if stage in {None, status.stage}:
+            return status.document_id or ""
+    raise AssertionError("it ended")
+
+
+def matches(shown: str, line: str) -> bool:
+    """Whether a line is as shown, where `…` stands for anything and spaces count once."""
+    pattern = ".*".join(re.escape(" ".join(part.split())) for part in shown.split("…"))
+    return re.fullmatch(pattern.replace(r"\ ", " *"), " ".join(line.split())) is not None

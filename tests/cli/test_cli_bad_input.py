@@ -1,0 +1,391 @@
+"""Each mistake is answered by one clear sentence, its exit code, and nothing half-done.
+
+Once from the command line and once from the API: both must say the same.
+"""
+
+import asyncio
+import json
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from cli.command import verb
+from countersign.client.errors import CommandError, ExitCode
+from countersign.client.start import check_agreement, start_agreement
+from countersign.configuration import SettingsError
+from countersign.free_ports import free_port
+from countersign.observability import tracing
+from devstack.sandbox import MEMBER_KEY
+from devstack.stack import Stack
+from tests.cli.shell import NOT_LOOKED, Shell
+from tests.workflows.office import TEMPLATE, VARIABLES
+
+_ADA = {"name": "Ada Lovelace", "email": "ada@example.com"}
+_GRACE = {"name": "Grace Hopper", "email": "grace@example.com"}
+_NDA = "7e3a1c00-0000-4000-8000-000000000002"
+_ROLES = "7e3a1c00-0000-4000-8000-000000000003"
+_REFUSED = (
+    "the provider refuses the key here: check that TURBODOCX_ORG_ID is its organisation, and "
+    "that its role is `contributor` or `administrator`"
+)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One way to get it wrong: what differs from a draft that works, and what is said."""
+
+    says: str
+    draft: Mapping[str, Any] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    code: ExitCode = ExitCode.BAD_INPUT
+
+
+def _signers(*signers: Mapping[str, Any]) -> dict[str, Any]:
+    return {"signers": list(signers)}
+
+
+def _template(template_id: str = TEMPLATE, variables: Mapping[str, str] = VARIABLES) -> dict[str, Any]:
+    return {"source": {"kind": "template", "template_id": template_id, "variables": dict(variables)}}
+
+
+def _file(path: str) -> dict[str, Any]:
+    return {"source": {"kind": "file", "path": path}}
+
+
+def _in(days: int) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+MISTAKES = {
+    "no recipients": Mistake("signers: name at least one", _signers()),
+    "an invalid e-mail": Mistake(
+        "signer 2: that is no e-mail address", _signers(_ADA, _GRACE | {"email": "grace"})
+    ),
+    "a cc that is none": Mistake("cc 1: that is no e-mail address", {"cc": ["nobody"]}),
+    "a sender that is none": Mistake(
+        "sender: that is no e-mail address", {"sender": {"name": "Us", "email": "us@"}}
+    ),
+    "two recipients alike": Mistake(
+        "signers 1 and 2 have the same e-mail address; each needs one of their own",
+        _signers(_ADA, _GRACE | {"email": "ADA@example.com"}),
+    ),
+    "a hole in the order": Mistake(
+        "order: nobody signs at 2; count from 1 without a hole",
+        _signers(_ADA | {"order": 1}, _GRACE | {"order": 3}),
+    ),
+    "an order for some": Mistake(
+        "order: give every signer one, or none of them", _signers(_ADA | {"order": 1}, _GRACE)
+    ),
+    "a signer in other words": Mistake("signer 1: write 'Name <address>'", {"signers": ["ada@example.com"]}),
+    "a template like none there is": Mistake(
+        f"template nosuch: there is none with this id; there are: Services Agreement ({TEMPLATE}), ",
+        _template("nosuch"),
+    ),
+    "an unknown template": Mistake(
+        f"template Services Agremeent: there is none with this id; nearest: Services Agreement ({TEMPLATE})",
+        _template("Services Agremeent"),
+    ),
+    "a template's id mistyped": Mistake(
+        f"template {_NDA[:-1]}9: there is none with this id; nearest: ", _template(f"{_NDA[:-1]}9")
+    ),
+    "a variable that the template lacks": Mistake(
+        f"template {TEMPLATE}: it has no variable Prize (did you mean Price?)",
+        _template(variables=VARIABLES | {"Prize": "1"}),
+    ),
+    "a variable that it needs": Mistake(
+        f"template {TEMPLATE}: it needs the variable StartDate",
+        _template(variables={name: value for name, value in VARIABLES.items() if name != "StartDate"}),
+    ),
+    "a role that nobody fills": Mistake(
+        f"template {_ROLES}: it has no role clint (did you mean client?); nobody signs as client",
+        {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA | {"role": "clint"})},
+    ),
+    "a signer without a role": Mistake(
+        "role: with a template with roles, each signer needs the role they sign as",
+        {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA)},
+    ),
+    "fields beside those of the roles": Mistake(
+        "fields: a template with roles has its own; leave them out",
+        {
+            "source": {"kind": "roles", "template_id": _ROLES},
+            **_signers(_ADA | {"role": "client"}),
+            "fields": [{"signer": 1, "anchor": "{signature1}"}],
+        },
+    ),
+    "a role without roles": Mistake(
+        "role: only signers of a template with roles have one", _signers(_ADA | {"role": "client"})
+    ),
+    "a missing file": Mistake("file nowhere.pdf: No such file or directory", _file("nowhere.pdf")),
+    "a file that is not what its name says": Mistake(
+        "file text.pdf: its content is not that of a .pdf file", _file("text.pdf")
+    ),
+    "an archive that is no document": Mistake(
+        "file archive.docx: its content is not that of a .docx file", _file("archive.docx")
+    ),
+    "a file of another kind": Mistake(
+        "file notes.txt: the provider takes .pdf, .docx, .pptx", _file("notes.txt")
+    ),
+    "a file that is too large": Mistake(
+        "file large.pdf: over 10 MB, the provider's limit", _file("large.pdf")
+    ),
+    "an initiator with an address": Mistake(
+        "initiated_by: an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
+        {"initiated_by": "ada@example.com"},
+    ),
+    "an http link": Mistake(
+        "source.url: the link must begin with https://",
+        {"source": {"kind": "link", "url": "http://example.com/a.pdf"}},
+    ),
+    "a reference with forbidden characters": Mistake(
+        "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter",
+        {"reference": "order 1042/7"},
+    ),
+    "a deadline in the past": Mistake("deadline: it has passed", {"deadline": _in(-1)}),
+    "a deadline beyond the limit": Mistake(
+        "deadline: at most 999 days from now, the provider's limit", {"deadline": _in(1001)}
+    ),
+    "a deadline without an offset": Mistake(
+        "deadline: it needs an offset, for example 2027-01-31T12:00:00Z", {"deadline": "2030-01-31T12:00:00"}
+    ),
+    "a deadline that is none": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "soon"}),
+    "a deadline of another kind": Mistake("deadline: write 14d, 36h or a moment", {"deadline": ["14d"]}),
+    "a reminder that is none": Mistake(
+        "reminders.every: write a duration such as P3D", {"reminders": {"every": "seven"}}
+    ),
+    "too much of it": Mistake(
+        "bytes, and at most 1,500,000 can be started: shorten its variables, or send a file",
+        _template(variables=VARIABLES | {"Service": "x" * 1_500_000}),
+    ),
+    "a field for nobody": Mistake(
+        "field 1: there is no signer 3", {"fields": [{"signer": 3, "anchor": "{signature1}"}]}
+    ),
+    "a field nowhere": Mistake(
+        "field 1: give it an anchor, or a page with x and y", {"fields": [{"signer": 1}]}
+    ),
+    "a misspelt name": Mistake(
+        "signrs: there is no such field (did you mean signers?)", {"signrs": [], "title": "T"}
+    ),
+    "a misspelt name of a signer's": Mistake(
+        "signer 1: email is missing; signer 1: mail: there is no such field (did you mean email?)\n",
+        _signers({"name": "Ada Lovelace", "mail": "ada@example.com"}),
+    ),
+    "a signer who is no list": Mistake(
+        "signers: write a list, each 'Name <address>'", {"signers": "Ada Lovelace <ada@example.com>"}
+    ),
+    "more signers than there may be": Mistake("signers: at most 100", _signers(*[_ADA] * 101)),
+    "a copy that is no list": Mistake("cc: write a list of addresses", {"cc": "ada@example.com"}),
+    "a source that is a word": Mistake(
+        "source: write a mapping with a kind: template, file, link, deliverable, roles", {"source": "link"}
+    ),
+    "a source without its kind": Mistake(
+        "source.kind is missing: write template, file, link, deliverable, roles", {"source": {"url": "x"}}
+    ),
+    "a misspelt kind": Mistake(
+        "source.kind: there is no such kind (did you mean template?)", {"source": {"kind": "templat"}}
+    ),
+    "a file without its path": Mistake("source.path is missing", {"source": {"kind": "file"}}),
+    "a path that is a number": Mistake("source.path: write a text", {"source": {"kind": "file", "path": 5}}),
+    "a variable that is a list": Mistake(
+        "source.variables.Price: write a text, in quotes where it looks like something else",
+        {"source": {"kind": "template", "template_id": TEMPLATE, "variables": {"Price": [1]}}},
+    ),
+    "a field of words": Mistake("field 1: signer: write a whole number", {"fields": [{"signer": "Ada"}]}),
+    "too many reminders": Mistake("reminders.at_most: at most 50", {"reminders": {"at_most": 99}}),
+    "a redo of itself": Mistake(
+        "supersedes: an agreement cannot replace itself; give the new one a reference of its own",
+        {"reference": "ORDER-7", "supersedes": "order-7"},
+    ),
+    "no title": Mistake("title: it is empty", {"title": ""}),
+    "a title left out": Mistake("title is missing", {"title": None}),
+    "a deadline of a bare number": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "14"}),
+    "a deadline that is a number": Mistake("deadline: write 14d, 36h or a moment", {"deadline": 14}),
+    "shapes and the rest at once": Mistake(
+        "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter or "
+        "digit; file nowhere.pdf: No such file or directory; signer 1: write 'Name <address>'; "
+        "cc 1: that is no e-mail address; deadline: it has passed\n",
+        {
+            "reference": "order 1042/7",
+            **_file("nowhere.pdf"),
+            "signers": ["Ada"],
+            "cc": ["ada"],
+            "deadline": _in(-1),
+        },
+    ),
+    "several at once": Mistake(
+        "signer 1: that is no e-mail address; deadline: it has passed",
+        {**_signers(_ADA | {"email": "ada"}), "deadline": _in(-1)},
+    ),
+    "Temporal out of reach": Mistake(
+        "Temporal does not answer at 127.0.0.1:1: start it, or set TEMPORAL_ADDRESS",
+        env={"TEMPORAL_ADDRESS": "127.0.0.1:1"},
+        code=ExitCode.UNREACHABLE,
+    ),
+    "an address of Temporal without a port": Mistake(
+        "Temporal does not answer at localhost (it has no port: did you mean localhost:7233?): start it",
+        env={"TEMPORAL_ADDRESS": "localhost"},
+        code=ExitCode.UNREACHABLE,
+    ),
+    "an address of Temporal with a scheme": Mistake(
+        "TEMPORAL_ADDRESS: write host:port, without http:// or https:// (TEMPORAL_TLS=true turns TLS on)",
+        env={"TEMPORAL_ADDRESS": "http://127.0.0.1:7233"},
+    ),
+    "no such namespace": Mistake(
+        "Temporal has no namespace elsewhere: check TEMPORAL_NAMESPACE",
+        env={"TEMPORAL_NAMESPACE": "elsewhere"},
+        code=ExitCode.UNREACHABLE,
+    ),
+    "a wrong key": Mistake(
+        "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID",
+        env={"TURBODOCX_API_KEY": "TDX-test-wrong"},
+    ),
+    "an organisation that is none": Mistake(
+        "TURBODOCX_ORG_ID: must be a UUID, 01234567-89ab-cdef-0123-456789abcdef; see the provider's app",
+        env={"TURBODOCX_ORG_ID": "foo"},
+    ),
+    "somebody else's organisation": Mistake(
+        _REFUSED, env={"TURBODOCX_ORG_ID": "01234567-89ab-cdef-0123-456789abcdef"}
+    ),
+    "a store that is a file": Mistake(
+        "text.pdf cannot be used as a folder: Not a directory",
+        _file("fine.pdf"),
+        env={"COUNTERSIGN_STORE": "text.pdf"},
+    ),
+    "a key without its organisation": Mistake("TURBODOCX_ORG_ID is not set", env={"TURBODOCX_ORG_ID": ""}),
+    "a key that cannot be read": Mistake(
+        "TURBODOCX_API_KEY_FILE names a file that cannot be read",
+        env={"TURBODOCX_API_KEY": "", "TURBODOCX_API_KEY_FILE": "/nowhere/key"},
+    ),
+    "encryption keys that are none": Mistake(
+        "COUNTERSIGN_ENCRYPTION_KEYS: ", env={"COUNTERSIGN_ENCRYPTION_KEYS": "foo"}
+    ),
+    "a placeholder for a key": Mistake(
+        "TURBODOCX_API_KEY: is a placeholder; set the real value", env={"TURBODOCX_API_KEY": "TDX-changeme"}
+    ),
+    "http to somewhere": Mistake(
+        "TURBODOCX_BASE_URL: must be https; plain http is for a sandbox on this machine only",
+        env={"TURBODOCX_BASE_URL": "http://api.example.com"},
+    ),
+    "a provider that does not answer": Mistake(
+        " cannot be reached (ConnectError); trying again is safe",
+        env={"TURBODOCX_BASE_URL": f"http://127.0.0.1:{free_port()}"},
+        code=ExitCode.UNREACHABLE,
+    ),
+}
+
+
+@pytest.fixture
+def files(shell: Shell) -> Path:
+    """Files that are not what they should be."""
+    (shell.folder / "fine.pdf").write_bytes(b"%PDF-1.7")
+    (shell.folder / "text.pdf").write_text("Dear Sir or Madam")
+    (shell.folder / "archive.docx").write_bytes(b"PK\x03\x04 but nothing of Word")
+    (shell.folder / "notes.txt").write_text("notes")
+    (shell.folder / "large.pdf").write_bytes(b"%PDF-1.7" + bytes(10 * 1024 * 1024))
+    return shell.folder
+
+
+def _draft(mistake: Mistake) -> dict[str, Any]:
+    whole = {"reference": f"bad-{uuid.uuid4().hex[:10]}", "title": "Order", **_template(), **_signers(_ADA)}
+    return whole | dict(mistake.draft)
+
+
+def _ledger(stack: Stack) -> Any:
+    return asyncio.run(stack.sandbox.ledger())
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
+@pytest.mark.usefixtures("files")
+def test_a_mistake_is_one_sentence_and_nothing_is_done(
+    mistake: Mistake, shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in mistake.env.items():
+        monkeypatch.setenv(name, value)
+    before = _ledger(stack)
+    draft = _draft(mistake)
+    path = shell.folder / "draft.json"
+    path.write_text(json.dumps(draft))
+
+    ran = shell("start", str(path))
+    with pytest.raises(CommandError) as raised:
+        asyncio.run(start_agreement(draft))
+
+    assert (ran.code, ran.out) == (mistake.code, "")
+    assert mistake.says in ran.err
+    assert ran.err.strip() == str(raised.value)
+    assert raised.value.exit_code == mistake.code
+    assert "Traceback" not in ran.err
+    assert not [person for person in ("Lovelace", "ada@example.com") if person in ran.err]
+    assert _ledger(stack) == before
+
+
+def test_no_permission_is_told_apart(shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
+    before = _ledger(stack)
+    path = shell.folder / "draft.json"
+    path.write_text(json.dumps(_draft(Mistake(""))))
+    forbidden = {
+        "path": "/template/*",
+        "do": "status",
+        "status": 403,
+        "times": None,
+        "body": {"message": "no", "type": "Role"},
+    }
+    asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [forbidden]}))
+    try:
+        with pytest.raises(CommandError) as raised:
+            asyncio.run(check_agreement(_draft(Mistake(""))))
+        told = shell("start", str(path))
+    finally:
+        asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
+    assert (str(raised.value), raised.value.exit_code) == (_REFUSED, ExitCode.BAD_INPUT)
+    assert (told.err, told.code) == (f"{_REFUSED}\n", ExitCode.BAD_INPUT)
+    assert _ledger(stack) == before
+
+
+@pytest.mark.parametrize("unset", [["TURBODOCX_API_KEY"], ["TURBODOCX_API_KEY", "TURBODOCX_ORG_ID"]])
+def test_an_agreement_starts_without_the_providers_key(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, unset: list[str]
+) -> None:
+    for name in unset:
+        monkeypatch.delenv(name)
+    path = shell.folder / "draft.json"
+    draft = _draft(Mistake(""))
+    path.write_text(json.dumps(draft))
+    checked = shell("start", str(path), "--dry-run")
+    assert (checked.code, checked.out, checked.err) == (
+        0,
+        f"{draft['reference']}: can be started\n",
+        NOT_LOOKED,
+    )
+    started = shell("start", str(path))
+    assert (started.code, started.out, started.err) == (0, f"{draft['reference']}: started\n", NOT_LOOKED)
+
+
+def test_traces_without_their_libraries_are_told_in_a_sentence(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setattr(tracing, "_spans", None)
+    monkeypatch.setitem(sys.modules, "countersign.observability.spans", None)  # as if they were missing
+    for asked in (["list"], ["status", "order-1"]):
+        ran = shell(*asked)
+        assert ran.code == ExitCode.BAD_INPUT
+        assert ran.err.startswith("OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `telemetry`; run ")
+        assert ran.err.count("\n") == 1
+
+
+def test_a_setting_that_cannot_work_is_told_wherever_it_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    @verb
+    async def broken() -> None:
+        raise SettingsError("SOME_SETTING is not set")
+
+    with pytest.raises(typer.Exit) as ended:
+        broken()
+    assert (ended.value.exit_code, capsys.readouterr().err) == (2, "SOME_SETTING is not set\n")

@@ -1,0 +1,369 @@
+"""`doctor`: one line per thing, what to do for each failure, and never a secret."""
+
+import asyncio
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.service import RPCError
+
+from cli.checks import provider, store
+from cli.checks.finding import Finding, State
+from cli.checks.store import look_at_store
+from countersign.agreements import search_attributes
+from countersign.connection import connect
+from countersign.free_ports import free_port
+from countersign.storage import FolderStore, StoredFile
+from countersign.storage.draft import Draft
+from devstack.sandbox import API_KEY, MEMBER_KEY
+from devstack.stack import Stack
+from tests.cli.shell import ROOT, Shell
+
+CHECKS = [
+    "versions",
+    "settings",
+    "Temporal",
+    "search attributes",
+    "workers",
+    "clock",
+    "provider's key",
+    "key's role",
+    "webhook subscription",
+    "test event",
+    "store",
+]
+SECRET = "whsec_doctor-0123456789abcdef"
+
+
+@pytest.fixture
+def doctor(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> "Doctor":
+    monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET", SECRET)
+    return Doctor(shell)
+
+
+class Doctor:
+    """Runs the doctor and reads its report."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.code = 0
+
+    def __call__(self, *arguments: str) -> list[Finding]:
+        ran = self.shell("doctor", "--json", *arguments)
+        self.code = ran.code
+        assert not any(
+            each in ran.out + ran.err for each in (API_KEY, MEMBER_KEY, SECRET, "contracts@example")
+        )
+        report: dict[str, Any] = json.loads(ran.out)
+        findings = [Finding.model_validate(each) for each in report["findings"]]
+        assert report["healthy"] == (self.code == 0)
+        assert all(each.advice for each in findings if each.state is State.FAILED)
+        return findings
+
+    def of(self, check: str, *arguments: str) -> Finding:
+        """Run it and return the one line about a check."""
+        (finding,) = [each for each in self(*arguments) if each.check == check]
+        return finding
+
+
+def test_a_healthy_stack_is_healthy(doctor: Doctor) -> None:
+    findings = doctor()
+    assert doctor.code == 0
+    assert [each.check for each in findings if each.check != "secret"] == CHECKS
+    assert {each.state for each in findings} == {State.OK}
+    secrets = [each.found for each in findings if each.check == "secret"]
+    assert secrets == [
+        "TURBODOCX_API_KEY from environment",
+        "TURBODOCX_WEBHOOK_SECRET from environment",
+    ]
+
+
+def test_it_is_a_table_for_people(doctor: Doctor) -> None:
+    ran = doctor.shell("doctor")
+    assert ran.code == 0
+    assert "what to do" in ran.out
+    assert "administrator" in ran.out
+    assert re.search(r"test event +arrived and verified at its address *\n", ran.out)
+    assert SECRET not in ran.out
+
+
+def test_its_table_is_not_folded_in_a_pipe(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    far = doctor.shell.folder / "/".join(["a-folder-of-some-depth"] * 6)
+    monkeypatch.setenv("COUNTERSIGN_STORE", str(far))
+    monkeypatch.delenv("TURBODOCX_WEBHOOK_SECRET")
+    ran = doctor.shell.run("doctor", "--no-test-event")
+    lines = [line.rstrip() for line in ran.out.splitlines()]
+    assert f"ok       store                 {far} is writable, and what is there stays" in lines
+    place = lines.index("mind     secret                TURBODOCX_WEBHOOK_SECRET is not set here")
+    assert lines[place + 1].strip() == "→ the webhook door needs it, on its machine"
+
+
+@pytest.mark.usefixtures("doctor")
+def test_a_narrow_terminal_cuts_no_address_that_fits_a_line(shell: Shell, stack: Stack) -> None:
+    shown, code = at_a_terminal(shell, "doctor", "--no-test-event", columns=80)
+    assert code == 0, shown
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.decode().splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert any(line.endswith(f"{stack.door_url}/webhooks/turbodocx") for line in lines)
+
+
+def test_settings_that_cannot_work_are_lines_of_their_own(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", "TDX-live-canary")
+    monkeypatch.setenv("COUNTERSIGN_PROVIDER_SLOTS", "many")
+    findings = doctor("--no-test-event")
+    bad = [each.found for each in findings if each.state is State.FAILED]
+    assert len(bad) == 2
+    assert bad[0].startswith("COUNTERSIGN_PROVIDER_SLOTS: ")
+    assert bad[1].startswith(
+        "TURBODOCX_API_KEY: does not start with TDX-test-, as keys outside production must"
+    )
+    assert doctor.code == 8
+    unseen = [each.check for each in findings if each.state is State.SKIPPED]
+    assert unseen == ["workers", "provider's key", "store"]
+
+
+def test_a_missing_webhook_secret_is_something_to_mind(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TURBODOCX_WEBHOOK_SECRET")
+    (line,) = [each for each in doctor("--no-test-event") if each.state is State.WARNING]
+    assert line.found == "TURBODOCX_WEBHOOK_SECRET is not set here"
+    assert doctor.code == 0
+
+
+def test_production_without_encryption_is_something_to_mind(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "production")
+    told = [each.found for each in doctor("--no-test-event") if each.state is State.WARNING]
+    assert any(each.startswith("COUNTERSIGN_ENCRYPTION_KEYS is not set") for each in told)
+
+
+def test_a_refused_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", "TDX-test-nobodys")
+    line = doctor.of("provider's key")
+    assert (line.state, doctor.code) == (State.FAILED, 8)
+    assert line.found.startswith("the provider refuses the key")
+
+
+def test_a_contributors_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
+    line = doctor.of("key's role")
+    assert (line.state, doctor.code) == (State.WARNING, 0)
+    assert line.found.startswith("contributor")
+
+
+def test_a_provider_that_is_not_there(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("TURBODOCX_BASE_URL", f"{address}/some/path")
+    findings = {each.check: each for each in doctor()}
+    assert findings["provider's key"].found == (
+        f"the provider cannot be asked: probe: not sent: {address} cannot be reached (ConnectError); "
+        "trying again is safe"
+    )
+    assert findings["clock"].state is State.SKIPPED
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(600, "600 s ahead of"), (-600, "600 s behind")])
+def test_a_clock_that_is_off(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, ahead: float, words: str
+) -> None:
+    monkeypatch.setattr(provider, "_now", lambda: time.time() + ahead)
+    line = doctor.of("clock", "--no-test-event")
+    assert line.state is State.FAILED
+    assert abs(int(line.found.split()[0]) - 600) <= 2
+    assert words.split(" ", 2)[2] in line.found
+
+
+def ask(stack: Stack, method: str, path: str, body: object = None) -> Any:
+    return asyncio.run(stack.sandbox.call(method, path, body))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"isActive": False}, "it is switched off"),
+        ({"events": ["signature.document.sent"]}, "it lacks signature.document.viewed, "),
+    ],
+)
+def test_a_subscription_that_brings_too_little(
+    doctor: Doctor, stack: Stack, change: dict[str, Any], words: str
+) -> None:
+    events = ask(stack, "GET", "/api/webhooks/signature")["data"]["events"]
+    try:
+        ask(stack, "PATCH", "/api/webhooks/signature", change)
+        line = doctor.of("webhook subscription", "--no-test-event")
+    finally:
+        ask(stack, "PATCH", "/api/webhooks/signature", {"isActive": True, "events": events})
+    assert line.state is State.FAILED
+    assert line.found.startswith(words)
+    assert "webhook setup" in line.advice
+
+
+def test_a_test_event_that_nobody_takes(doctor: Doctor, stack: Stack) -> None:
+    urls = ask(stack, "GET", "/api/webhooks/signature")["data"]["urls"]
+    nobody = f"http://127.0.0.1:{free_port()}/webhooks/turbodocx"
+    try:
+        ask(stack, "PATCH", "/api/webhooks/signature", {"urls": [*urls, nobody]})
+        line = doctor.of("test event")
+    finally:
+        ask(stack, "PATCH", "/api/webhooks/signature", {"urls": urls})
+    assert line.state is State.FAILED
+    assert line.found == f"{nobody}: nobody answered: is the door up, and can the provider reach it?"
+
+
+class TestTemporal:
+    @pytest.fixture
+    def fresh_namespace(self, shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A namespace that nobody has set up."""
+        del shell  # sets the environment, before us
+        namespace = f"doctor-{uuid.uuid4().hex[:8]}"
+        asyncio.run(make_namespace(stack, namespace))
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", namespace)
+
+    def test_it_is_not_there(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+        line = doctor.of("Temporal", "--no-test-event")
+        assert line.state is State.FAILED
+        assert line.found.startswith("Temporal does not answer at 127.0.0.1:")
+
+    def test_it_has_no_such_namespace(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
+        line = doctor.of("Temporal", "--no-test-event")
+        assert (line.state, line.found) == (State.FAILED, "there is no namespace nowhere")
+        assert line.advice.startswith("`temporal operator namespace create -n nowhere`")
+
+    @pytest.mark.usefixtures("fresh_namespace")
+    def test_search_attributes_are_registered_when_told(self, doctor: Doctor) -> None:
+        line = doctor.of("search attributes", "--no-test-event")
+        assert (line.state, line.found) == (
+            State.FAILED,
+            f"not registered: {', '.join(search_attributes.TYPES)}",
+        )
+        assert "doctor --register" in line.advice
+        line = doctor.of("search attributes", "--no-test-event", "--register")
+        assert (line.state, line.found) == (State.OK, f"registered now: {', '.join(search_attributes.TYPES)}")
+        findings = {each.check: each for each in doctor("--no-test-event")}
+        assert findings["search attributes"].found == f"all {len(search_attributes.TYPES)} registered"
+        assert findings["workers"].state is State.WARNING
+        assert findings["workers"].found == "nobody polls countersign, countersign-turbodocx"
+
+    @pytest.mark.parametrize(
+        ("answer", "code", "told"),
+        [(b"y\n", 0, b"registered now: AgreementStage"), (b"\n", 8, b"not registered"), (None, 130, b"")],
+        ids=["yes", "no", "Ctrl-C"],
+    )
+    @pytest.mark.usefixtures("doctor", "fresh_namespace")
+    def test_it_offers_to_register_them_at_a_terminal(
+        self, shell: Shell, answer: bytes | None, code: int, told: bytes
+    ) -> None:
+        shown, ended = at_a_terminal(shell, "doctor", "--no-test-event", answer=answer)
+        assert ended == code, shown
+        assert b"Temporal lacks the search attributes AgreementStage, " in shown
+        assert told in shown.partition(b"[y/N]")[2]
+
+
+def at_a_terminal(
+    shell: Shell, *arguments: str, answer: bytes | None = None, columns: int = 400
+) -> tuple[bytes, int]:
+    """Run the command line at a terminal; answer its question if it asks, or press Ctrl-C."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "starter.py"), *arguments],
+        cwd=shell.folder,
+        env={**os.environ, "COLUMNS": str(columns)},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the terminal is gone when the process is
+        while b"[y/N]" not in shown:
+            shown += os.read(ours, 65536)
+        _press_ctrl_c(process) if answer is None else os.write(ours, answer)
+        while more := os.read(ours, 65536):
+            shown += more
+    os.close(ours)
+    return shown, process.wait(timeout=30)
+
+
+def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
+    """Press it again if nothing happens: one in the instant before the answer is waited for goes unheard."""
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+            return
+
+
+async def make_namespace(stack: Stack, name: str) -> None:
+    """Make a namespace, and wait until Temporal's every part knows it."""
+    client = await connect(environment=stack.env)
+    period = Duration(seconds=86_400)
+    asked = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=period)
+    await client.workflow_service.register_namespace(asked)
+    listed = ListSearchAttributesRequest(namespace=name)
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await client.operator_service.list_search_attributes(listed)
+            except RPCError:
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+
+class TestStore:
+    def test_it_cannot_be_written(
+        self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path / "file" / "store"))
+        line = doctor.of("store", "--no-test-event")
+        assert (line.state, line.found) == (
+            State.FAILED,
+            f"COUNTERSIGN_STORE: {tmp_path}/file/store cannot be used as a folder: Not a directory",
+        )
+
+    def test_it_is_looked_at_as_often_as_one_likes(self, doctor: Doctor, stack: Stack) -> None:
+        for _ in range(3):
+            assert doctor.of("store", "--no-test-event").state is State.OK
+        assert len(list((stack.store / "doctor").iterdir())) == 1
+
+    async def test_it_lets_files_be_replaced(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        class Careless(FolderStore):
+            async def publish(self, key: str, draft: Draft) -> StoredFile:
+                (tmp_path / key).unlink(missing_ok=True)
+                return await super().publish(key, draft)
+
+        monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path))
+        monkeypatch.setattr(store, "open_store", lambda _url: Careless(tmp_path))
+        (line,) = [finding async for finding in look_at_store()]
+        assert (line.state, line.found) == (State.FAILED, "a file could be replaced")
+
+
+def test_a_secret_managers_trouble_is_one_line(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", "")
+    monkeypatch.setenv("COUNTERSIGN_SECRETS", "vault:secret/app")
+    monkeypatch.setenv("VAULT_ADDR", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("VAULT_TOKEN", "hvs.canary")
+    bad = [each for each in doctor("--no-test-event") if each.state is State.FAILED]
+    assert [each.found.split(" (")[0] for each in bad if each.check == "settings"] == [
+        "HashiCorp Vault could not be reached"
+    ]

@@ -1,0 +1,199 @@
+"""`orphans` finds documents that nobody looks after, and no others."""
+
+import asyncio
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from cli import our_deliveries
+from cli.late_events import late_events
+from cli.orphaned_documents import why_orphaned
+from countersign.agreements.reference import Marker, workflow_id
+from countersign.client.agreements import void_agreement
+from countersign.client.follow import follow_agreement
+from countersign.client.listing import ListedAgreement
+from countersign.client.start import start_agreement
+from countersign.providers.turbodocx.delivery_log import MarkedDocument, MarkedEvent
+from devstack.sandbox import MEMBER_KEY
+from devstack.stack import Stack
+from tests.cli.shell import ROOT, Shell, matches
+from tests.workflows.office import SEND, an_agreement, eventually
+
+NOW = datetime.now(UTC)
+
+
+async def _sent(client: Client, reference: str) -> str:
+    await start_agreement(an_agreement(reference=reference), client=client)
+    async for status in follow_agreement(reference, client=client):
+        if status.document_id:
+            return status.document_id
+    raise AssertionError("it ended")
+
+
+def _found(shell: Shell) -> dict[str, dict[str, Any]]:
+    ran = shell.run("orphans", "--json")
+    assert ran.code == 0, ran.err
+    return {each["document_id"]: each for each in json.loads(ran.out)["documents"]}
+
+
+async def test_a_terminated_agreement_leaves_an_orphan(
+    shell: Shell, standing_stack: tuple[Stack, Client]
+) -> None:
+    stack, client = standing_stack
+    names = [f"orphan-{uuid.uuid4().hex[:8]}" for _ in range(4)]
+    left, running, voided, voided_by_hand = [await _sent(client, name) for name in names]
+    await client.get_workflow_handle(workflow_id(names[0])).terminate("by mistake")
+    await void_agreement(names[2], "no longer needed", client=client)
+    await client.get_workflow_handle(workflow_id(names[3])).terminate("by mistake")
+    await stack.sandbox.call("POST", f"/turbosign/documents/{voided_by_hand}/void", {"reason": "done"})
+    found = await asyncio.to_thread(_found, shell)
+    assert found[left]["reference"] == names[0]
+    assert found[left]["status"] == "under_review"
+    assert found[left]["why"] == "the agreement was terminated, or failed"
+    assert not found.keys() & {running, voided, voided_by_hand}
+    lines = (await asyncio.to_thread(shell.run, "orphans")).out
+    line = f"{names[0]}: document {left} is under review; the agreement was terminated, or failed"
+    assert line in lines.splitlines()
+
+
+async def _viewed_too_late(stack: Stack, client: Client) -> tuple[str, str]:
+    """An agreement that was terminated, and whose document its first signer opened then."""
+    reference = f"orphan-{uuid.uuid4().hex[:8]}"
+    document_id = await _sent(client, reference)
+    await client.get_workflow_handle(workflow_id(reference)).terminate("by mistake")
+    first, *_ = await stack.sandbox.recipient_ids(document_id)
+    await stack.sandbox.view(document_id, first)
+    return reference, document_id
+
+
+async def test_what_happened_after_an_end_is_listed_as_using_shows(
+    shell: Shell, standing_stack: tuple[Stack, Client]
+) -> None:
+    stack, client = standing_stack
+    voided = f"orphan-{uuid.uuid4().hex[:8]}"
+    await _sent(client, voided)
+    await void_agreement(voided, "no longer needed", client=client)
+    reference, document_id = await _viewed_too_late(stack, client)
+    ran = await asyncio.to_thread(shell.run, "orphans")
+    told = [line for line in ran.out.splitlines() if line.startswith(reference)]
+    shown = [line.replace("order-1042", reference) for line in _shown_in_using()]
+    assert len(told) == len(shown) == 2, ran.out
+    assert all(matches(*pair) for pair in zip(shown, told, strict=True)), (shown, told)
+    assert voided not in ran.out
+    found = json.loads((await asyncio.to_thread(shell.run, "orphans", "--json")).out)
+    (late,) = [each for each in found["late_events"] if each["reference"] == reference]
+    assert (late["kind"], late["document_id"]) == ("viewed", document_id)
+    assert found["notes"] == []
+
+
+def _shown_in_using() -> list[str]:
+    section = (ROOT / "docs" / "using.md").read_text().partition("## Orphans")[2]
+    return section.split("```text\n")[1].split("```")[0].splitlines()
+
+
+@pytest.mark.heavy
+async def test_without_the_delivery_log_it_says_so_and_looks_where_it_can(
+    shell: Shell, standing_stack: tuple[Stack, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, client = standing_stack
+    _, document_id = await _viewed_too_late(stack, client)
+    monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
+    ran = await asyncio.to_thread(shell.run, "orphans", "--json")
+    assert ran.code == 0, ran.err
+    found = json.loads(ran.out)
+    assert document_id in {each["document_id"] for each in found["documents"]}
+    assert found["late_events"] == []
+    (note,) = found["notes"]
+    assert note.startswith("without the provider's delivery log, which this key may not read (403): only")
+    assert note in (await asyncio.to_thread(shell.run, "orphans")).err
+
+
+def test_says_so_when_there_are_more_deliveries_than_it_reads(
+    shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(our_deliveries, "PAGES", 2)
+    strange = {"id": "d", "payload": {"data": {"title": "theirs"}}}
+    page = {"data": {"results": [strange] * 100, "totalRecords": 5000}}
+    log = {"path": "/api/webhooks/*", "do": "status", "status": 200, "body": page, "times": None}
+    asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [log]}))
+    try:
+        ran = shell("orphans")
+    finally:
+        asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
+    assert ran.err.splitlines() == ["looked at the newest 200 deliveries only; name fewer --days to see all"]
+
+
+def test_an_event_is_late_once_and_only_after_the_end() -> None:
+    about = MarkedDocument("ours", Marker("A", "tag"))
+    before, after = (NOW + timedelta(seconds=each) for each in (-1, 1))
+    events = [MarkedEvent("e2", "viewed", after, about)] * 2 + [MarkedEvent("e1", "sent", before, about)]
+    ended = _agreement(stage="abandoned", ended_at=NOW)
+    assert [each.event_id for each in late_events(events, {"a": ended})] == ["e2"]
+    assert late_events(events, {"a": _agreement()}) == ()
+    assert late_events(events, {}) == ()
+
+
+async def test_an_agreement_terminated_in_the_send_leaves_an_orphan(
+    shell: Shell, standing_stack: tuple[Stack, Client]
+) -> None:
+    stack, client = standing_stack
+    reference = f"orphan-{uuid.uuid4().hex[:8]}"
+    slow = {"path": SEND, "do": "latency", "at": "after", "seconds": 5}
+    await stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [slow]})
+    await start_agreement(an_agreement(reference=reference), client=client)
+    document_id = await eventually(lambda: _document_of(stack, reference), bool)
+    await client.get_workflow_handle(workflow_id(reference)).terminate("by mistake")
+    await stack.sandbox.call("DELETE", "/_sandbox/faults")
+    found = await asyncio.to_thread(_found, shell)
+    assert found[document_id]["reference"] == reference
+    assert found[document_id]["why"] == "the agreement's document is none"
+
+
+async def _document_of(stack: Stack, reference: str) -> str:
+    found = await stack.sandbox.call("GET", f"/_sandbox/documents?title={reference}")
+    return "".join(str(each["id"]) for each in found["documents"])
+
+
+def _agreement(**known: Any) -> ListedAgreement:
+    given = {
+        "reference": "a",
+        "stage": "awaiting_signatures",
+        "waiting_for": None,
+        "needs_attention": False,
+        "stuck": False,
+        "document_id": "ours",
+        "deadline": None,
+        "started_at": NOW,
+        "ended_at": None,
+    }
+    return ListedAgreement.model_validate(given | known)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "why"),
+    [
+        (None, "Temporal knows no such agreement"),
+        (_agreement(), None),
+        (_agreement(document_id=None), None),
+        (_agreement(document_id="other"), "the agreement's document is other"),
+        (_agreement(stage="completed", ended_at=NOW), None),
+        (_agreement(stage="abandoned", ended_at=NOW), "the agreement ended abandoned"),
+        (_agreement(stage="abandoned", ended_at=NOW, document_id=None), "the agreement's document is none"),
+        (_agreement(ended_at=NOW), "the agreement was terminated, or failed"),
+    ],
+)
+def test_why_a_document_is_orphaned(agreement: ListedAgreement | None, why: str | None) -> None:
+    assert why_orphaned("ours", agreement) == why
+
+
+def test_says_what_is_missing(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    del tmp_path
+    monkeypatch.delenv("TURBODOCX_API_KEY")
+    ran = shell.run("orphans")
+    assert ran.code == 2
+    assert "TURBODOCX_API_KEY" in ran.err

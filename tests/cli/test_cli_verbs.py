@@ -1,0 +1,294 @@
+"""`status`, `watch`, `list`, `remind`, `void` and `resolve` on agreements that really run."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from cli.watch import UNTOLD
+from countersign.agreements.reference import workflow_id
+from countersign.agreements.times import format_time
+from countersign.client.agreements import agreement_result
+from countersign.client.errors import ExitCode
+from countersign.client.follow import follow_agreement
+from countersign.connection import connect
+from countersign.free_ports import free_port
+from devstack.stack import Stack
+from tests.cli.shell import Shell, start_waiting
+from tests.polling import poll
+
+
+def _complete(stack: Stack, reference: str, shell: Shell) -> None:
+    document_id = json.loads(shell("status", reference, "--json").out)["document_id"]
+    asyncio.run(stack.sandbox.complete(document_id))
+
+
+def _objects(text: str) -> list[Any]:
+    decoder, objects, rest = json.JSONDecoder(), [], text.strip()
+    while rest:
+        value, end = decoder.raw_decode(rest)
+        objects.append(value)
+        rest = rest[end:].strip()
+    return objects
+
+
+def test_status_tells_people_and_programs(shell: Shell, reference: str) -> None:
+    ran = shell("status", reference)
+    assert ran.code == 0
+    assert ran.out.startswith(f"{reference}\n")
+    assert "awaiting signatures" in ran.out
+    signers = [line.split() for line in ran.out.splitlines()[-3:]]
+    assert [each[:2] for each in signers] == [["signer", "name"], ["1", "A."], ["2", "G."]]
+    status = json.loads(shell("status", reference, "--json").out)
+    assert (status["stage"], status["waiting_for"]) == ("awaiting_signatures", "signatures")
+
+
+def test_an_unknown_agreement_is_told(shell: Shell) -> None:
+    for verb in (["status"], ["watch"], ["remind"], ["void", "--reason", "x"], ["resolve", "--abandon"]):
+        ran = shell(verb[0], "nobody-knows", *verb[1:])
+        assert (ran.code, ran.out) == (3, "")
+        assert ran.err == "nobody-knows: no such agreement; `list` shows those there are\n"
+
+
+def test_watch_follows_to_the_end(shell: Shell, stack: Stack, reference: str) -> None:
+    with shell.process("watch", reference) as watch:
+        assert watch.stdout is not None
+        assert watch.stdout.readline().endswith("document ready to be sent\n")
+        _complete(stack, reference, shell)
+        rest = watch.stdout.read()
+        assert watch.wait(30) == 0
+    assert "signed by A. L. (1 of 2)" in rest
+    assert "signed by G. H. (2 of 2)" in rest
+    assert "archived" in rest
+    assert "SHA-256" in rest
+    _check_watched_later(shell, reference)
+    ended = _objects(shell("watch", reference, "--json").out)
+    assert [each["result"]["outcome"] for each in ended] == ["completed"]
+
+
+def _check_watched_later(shell: Shell, reference: str) -> None:
+    """Whoever looks only now is told when things happened, in the time zone of all outputs."""
+    status = json.loads(shell("status", reference, "--json").out)
+    lines = shell("watch", reference).out.splitlines()
+    shown = {line[25:]: line[:23] for line in lines if line[20:23] == "UTC"}
+    ends = ("ready_at", "sent_at", "ended_at")
+    told = [status[name] for name in ends] + [each["signed_at"] for each in status["signers"]]
+    assert [shown[line] for line in shown if not line.startswith("viewed")] == [
+        format_time(at) for at in (*told[:2], *told[3:], told[2])
+    ]
+    assert len(set(told[:4])) == 4  # the last signer may have signed in the same millisecond
+    assert (status["next_check_at"], status["next_reminder_at"]) == (None, None)
+
+
+def test_watch_makes_up_no_time_that_nobody_told(shell: Shell, stack: Stack, reference: str) -> None:
+    asyncio.run(_tell_of_a_view_without_its_time(stack, reference))
+    assert shell("void", reference, "--reason", "Only a test").code == 0
+    assert f"{UNTOLD}  viewed by A. L.\n" in shell("watch", reference).out
+
+
+async def _tell_of_a_view_without_its_time(stack: Stack, reference: str) -> None:
+    async for status in follow_agreement(reference):
+        document_id = str(status.document_id)
+        break
+    recipient_id = (await stack.sandbox.recipient_ids(document_id))[0]
+    event = {"event_id": uuid.uuid4().hex, "kind": "viewed", "document_id": document_id}
+    handle = (await connect()).get_workflow_handle(workflow_id(reference))
+    await handle.signal("signature_event", event | {"recipient_id": recipient_id})
+
+
+@pytest.mark.heavy
+def test_watch_survives_a_lost_connection(shell: Shell, stack: Stack, reference: str) -> None:
+    with shell.process("watch", reference) as watch:
+        assert watch.stdout is not None
+        assert watch.stdout.readline().endswith("document ready to be sent\n")
+        stack.supervisor.kill("temporal")
+        assert watch.stderr is not None
+        assert watch.stderr.readline().endswith("trying again\n")
+        asyncio.run(stack.supervisor.restart("temporal"))
+        _complete(stack, reference, shell)
+        assert watch.wait(60) == 0
+        assert "archived" in watch.stdout.read()
+
+
+def test_a_voided_agreement_ends_and_says_so(shell: Shell, reference: str) -> None:
+    ran = shell("void", reference, "--reason", "The order was cancelled")
+    assert (ran.code, ran.out) == (0, f"{reference}: will be voided\n")
+    watched = shell("watch", reference)
+    assert watched.code == 6
+    assert asyncio.run(agreement_result(reference)).reason == "The order was cancelled"
+    again = shell("void", reference, "--reason", "Again")
+    assert (again.code, again.err) == (4, f"{reference} has ended already: see `status {reference}`\n")
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 501])
+def test_a_reason_must_be_readable(shell: Shell, reference: str, reason: str) -> None:
+    ran = shell("void", reference, "--reason", reason)
+    assert (ran.code, ran.err) == (2, "reason: 1 to 500 characters, which the signers will read\n")
+
+
+def test_a_reminder_goes_out(shell: Shell, stack: Stack, reference: str) -> None:
+    ran = shell("remind", reference)
+    assert (ran.code, ran.out) == (0, f"{reference}: will be reminded\n")
+    document_id = json.loads(shell("status", reference, "--json").out)["document_id"]
+    path = f"/_sandbox/ledger?kind=reminder_sent&subject={document_id}"
+    assert poll(lambda: asyncio.run(stack.sandbox.call("GET", path))["entries"])
+
+
+def test_an_agreement_that_needs_no_decision_takes_none(shell: Shell, reference: str) -> None:
+    ran = shell("resolve", reference, "--abandon")
+    assert (ran.code, ran.err) == (4, f"{reference}: the agreement needs no decision\n")
+    assert shell("resolve", reference).code == 2
+    assert shell("resolve", reference, "--keep", "--abandon").code == 2
+
+
+def test_many_alike_are_decided_at_once(shell: Shell, reference: str) -> None:
+    others = [reference, f"verb-{uuid.uuid4().hex[:10]}"]
+    asyncio.run(start_waiting(others[1]))
+    for each in others:
+        asyncio.run(_tell_of_a_twin(each))
+        assert "Another document carries" in shell("status", each).out
+    where = "NeedsAttention = true AND AgreementStage = 'awaiting_signatures'"
+    ran = shell("resolve", "--where", where, "--keep", "--yes")
+    assert ran.code == 0
+    for each in others:
+        assert each in ran.out
+        status = json.loads(shell("status", each, "--json").out)
+        assert (status["needs_attention"], status["waiting_for"]) == (None, "signatures")
+
+
+async def _tell_of_a_twin(reference: str) -> None:
+    """Signal what the door would if a second document carried the agreement's marker."""
+    handle = (await connect()).get_workflow_handle(workflow_id(reference))
+    twin = {"event_id": uuid.uuid4().hex, "kind": "sent", "document_id": f"twin-of-{reference}"}
+    await handle.signal("signature_event", twin)
+    async for status in follow_agreement(reference):
+        if status.needs_attention:
+            return
+
+
+def test_what_failed_is_listed_and_shown_as_such(shell: Shell, reference: str) -> None:
+    asyncio.run(_terminate(reference))
+    where = f'WorkflowId = "agreement-{reference}"'
+    assert _listed(shell, reference, "--all", "--where", f"{where} AND ExecutionStatus != 'Running'")
+    assert " failed  nobody " in " ".join(shell("list", "--all", "--where", where).out.split("\n")[1:])
+    (found,) = json.loads(shell("list", "--all", "--where", where, "--json").out)
+    assert (found["failed"], found["stage"]) == (True, "awaiting_signatures")
+    card = shell("status", reference)
+    assert card.code == 0
+    assert "stage     failed while awaiting signatures\nwhy       terminated by " in card.out
+
+
+async def _terminate(reference: str) -> None:
+    await (await connect()).get_workflow_handle(workflow_id(reference)).terminate()
+
+
+def test_list_shows_the_oldest_first_and_filters(shell: Shell, reference: str) -> None:
+    younger = f"{reference}.2"
+    asyncio.run(start_waiting(younger))
+    for stage in ("awaiting_signatures", "awaiting signatures", "Awaiting-Signatures"):
+        listed = _listed(shell, younger, "--stage", stage)
+        assert listed.index(reference) < listed.index(younger)
+    assert reference not in _listed(shell, None, "--stage", "archiving")
+    assert reference not in _listed(shell, None, "--needs-attention")
+    where = f'WorkflowId = "agreement-{reference}"'
+    assert _listed(shell, reference, "--where", where) == [reference]
+    assert reference in shell("list", "--where", where).out
+
+
+def _listed(shell: Shell, awaited: str | None, *filters: str) -> list[str]:
+    """List; wait for one that must be there, since Temporal's index comes a moment later."""
+
+    def listed() -> list[str]:
+        ran = shell("list", "--json", *filters)
+        assert ran.code == 0, ran.err
+        return [each["reference"] for each in json.loads(ran.out)]
+
+    return listed() if awaited is None else poll(lambda: found if awaited in (found := listed()) else None)
+
+
+def test_a_stage_that_there_is_not_is_told_with_those_there_are(shell: Shell) -> None:
+    ran = shell("list", "--stage", "signing")
+    assert (ran.code, ran.out) == (2, "")
+    told = " ".join(ran.err.replace("│", "").split())
+    assert (
+        "'--stage': there is no 'signing': choose one of generating, sending, awaiting-signatures, " in told
+    )
+    assert "Value error" not in told
+
+
+def test_those_at_a_stage_that_is_an_end_have_ended(shell: Shell, stack: Stack, reference: str) -> None:
+    assert reference not in _listed(shell, None, "--stage", "completed")
+    _complete(stack, reference, shell)
+    asyncio.run(agreement_result(reference))
+    assert reference in _listed(shell, reference, "--stage", "completed")
+
+
+def test_what_people_wrote_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "foo:abc:7233")
+    assert "does not answer at foo:abc:7233: start it" in shell("list").err
+    assert shell("start", "[/no] :abc:.yaml").err == "[/no] :abc:.yaml: No such file or directory\n"
+
+
+def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
+    ran = shell("list", "--where", "Colour = 'red'")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("Temporal cannot take that: ")
+    assert ran.err.count("\n") == 1
+    assert shell("list", "--where", "a b c").err == (
+        "Temporal cannot take that: invalid query: malformed SQL query: syntax error near 'b'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["list", "--limit", "x"], "Invalid value for '--limit': write a whole number, at least 1."),
+        (["list", "--limit", "0"], "Invalid value for '--limit': write a whole number, at least 1."),
+        (
+            ["up", "--ui-port", "70000"],
+            "Invalid value for '--ui-port': write a whole number, from 1 to 65535.",
+        ),
+    ],
+)
+def test_a_number_that_is_none_is_told(shell: Shell, words: list[str], says: str) -> None:
+    ran = shell(*words)
+    assert (ran.code, ran.out) == (2, "")
+    assert says in " ".join(ran.err.replace("│", "").split())
+
+
+def test_two_parts_cannot_have_one_port(shell: Shell) -> None:
+    port = str(free_port())
+    ran = shell("up", "--ui-port", port, "--door-port", port)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"port {port} is wanted for ui and for door: name another\n"
+
+
+def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str) -> None:
+    other = f"{reference}.2"
+    asyncio.run(start_waiting(other))
+    where = f'WorkflowId STARTS_WITH "agreement-{reference}"'
+    _listed(shell, other, "--where", where)
+    bulk = ("void", "--where", where, "--reason", "Season's over")
+
+    assert shell(*bulk, answer="").code == ExitCode.NOT_CONFIRMED  # nobody answers
+    refused = shell(*bulk, answer="n\n")
+    assert refused.code == ExitCode.NOT_CONFIRMED
+    assert reference in refused.out
+    assert refused.out.endswith("nothing was done (--yes says yes)\n")
+    assert refused.err.strip() == "void 2 agreement(s)? [y/N]:"
+    assert json.loads(shell("status", reference, "--json").out)["stage"] == "awaiting_signatures"
+
+    voided = shell(*bulk, answer="y\n")
+    assert voided.code == 0
+    assert f"{reference}: will be voided" in voided.out
+    assert f"{other}: will be voided" in voided.out
+    assert [shell("watch", each).code for each in (reference, other)] == [6, 6]
+    assert "no agreements" in shell(*bulk, "--yes").out
+
+
+def test_one_or_many_but_not_both(shell: Shell) -> None:
+    for references in ([], ["some-order", "--where", "x = 1"]):
+        ran = shell("remind", *references)
+        assert (ran.code, ran.err) == (2, "name one reference, or --where CONDITION\n")
