@@ -15,7 +15,7 @@ RUN useradd --system --uid 10001 --home-dir /data countersign \
     && install --directory --owner countersign --mode 700 /data /data/store /data/sandbox /data/secrets
 COPY --from=build /venv /venv
 WORKDIR /app
-COPY starter.py worker.py ./
+COPY receiver.py starter.py worker.py ./
 COPY activities activities
 COPY cli cli
 COPY countersign countersign

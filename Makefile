@@ -31,7 +31,7 @@ worker: $(RUNTIME) ## a worker, set up by .env and the environment
 	@$(RUN) worker.py
 
 webhooks: $(RUNTIME) ## the webhook door, set up by .env and the environment
-	@$(RUN) -m countersign.webhooks
+	@$(RUN) receiver.py
 
 test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes on two free cores
 	@$(RUN) -m pytest -m "not heavy" -n 3 --dist loadfile

@@ -221,7 +221,7 @@ async def bench() -> AsyncIterator[Bench]:
             "TURBODOCX_WEBHOOK_SECRET": SECRET,
         }
         serve = [sys.executable, "-m", "benchmarks.webhooks", "--serve", str(idle)]
-        listen = [sys.executable, "-m", "countersign.webhooks", "--port"]
+        listen = [sys.executable, "-m", "receiver", "--port"]
         async with Supervisor(folder) as supervisor:
             await supervisor.start(Part("temporal", command, says(READY), env, folder))
             await supervisor.start(Part("idle", serve, answers(f"http://127.0.0.1:{idle}/"), env, ROOT))

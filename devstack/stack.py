@@ -114,7 +114,7 @@ class Stack(Site):
         await self._run("sandbox", command, says(self.sandbox.url))
 
     async def _start_door(self) -> None:
-        command = [sys.executable, "-m", "countersign.webhooks"]
+        command = [sys.executable, "-m", "receiver"]
         command += ["--host", LOOPBACK, "--port", str(self._plan.ports.door)]
         secret = await self.sandbox.subscribe(f"{self.door_url}/webhooks/turbodocx")
         ready = answers(f"{self.door_url}/healthz")

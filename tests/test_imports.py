@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-OURS = ("activities", "cli", "countersign", "devstack", "sandbox", "starter", "worker", "workflows")
+OURS = (
+    "activities",
+    "cli",
+    "countersign",
+    "devstack",
+    "receiver",
+    "sandbox",
+    "starter",
+    "worker",
+    "workflows",
+)
 ALLOWED = {
     "countersign": ("countersign",),
     "workflows": ("workflows", "activities", "countersign.agreements"),
@@ -16,6 +26,7 @@ ALLOWED = {
     "cli": ("cli", "countersign", "devstack", "workflows", "activities"),
     "devstack": ("devstack", "countersign"),
     "sandbox": ("sandbox",),
+    "receiver": ("countersign",),
     "starter": ("cli", "countersign"),
     "worker": ("activities", "countersign", "workflows"),
 }

@@ -21,7 +21,17 @@ ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = sorted(set(PROJECT["optional-dependencies"]) - {"dev", "local"})
 """`dev` has its own lock, and `local` is in requirements.lock: it is what `make demo` shows."""
-PARTS = ("activities", "cli", "countersign", "devstack", "sandbox", "workflows", "starter.py", "worker.py")
+PARTS = (
+    "activities",
+    "cli",
+    "countersign",
+    "devstack",
+    "sandbox",
+    "workflows",
+    "receiver.py",
+    "starter.py",
+    "worker.py",
+)
 TOLD = re.compile(r"pip3? install\b.*?(?<![\w./-])countersign(?![\w./-])")
 LOCK = re.compile(r"requirements[\w-]*\.lock")
 

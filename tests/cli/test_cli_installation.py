@@ -11,7 +11,7 @@ import pytest
 from countersign.entry import INTERRUPTED
 from tests.cli.shell import ROOT
 
-_ENTRIES = [["starter.py", "demo"], ["worker.py"], ["-m", "countersign.webhooks"]]
+_ENTRIES = [["starter.py", "demo"], ["worker.py"], ["-m", "receiver"]]
 
 
 @pytest.mark.parametrize("entry", _ENTRIES)

@@ -143,7 +143,7 @@ async def _start_door(stack: Stack) -> None:
     command = [
         sys.executable,
         "-m",
-        "countersign.webhooks",
+        "receiver",
         "--host",
         LOOPBACK,
         "--port",
@@ -290,7 +290,7 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
     assert b"canary-1" in places["command line"]
     assert {span.service for span in house.collector.spans} >= {
         "countersign-worker",
-        "countersign-webhooks",
+        "receiver",
     }
 
 

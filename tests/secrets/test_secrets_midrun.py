@@ -60,7 +60,7 @@ async def rotation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ro
         keys.put(
             "TURBODOCX_WEBHOOK_SECRET", await stack.sandbox.subscribe(f"{stack.door_url}/webhooks/turbodocx")
         )
-        command = [sys.executable, "-m", "countersign.webhooks"]
+        command = [sys.executable, "-m", "receiver"]
         command += ["--host", LOOPBACK, "--port", str(stack.ports.door)]
         ready = answers(f"{stack.door_url}/healthz")
         await stack.supervisor.start(Part("door", command, ready, stack.env, stack.folder))

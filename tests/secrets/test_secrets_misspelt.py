@@ -58,7 +58,7 @@ def test_settings_of_any_process_their_files_and_others_names_are_not_told(
     "command",
     [
         ["worker.py"],
-        ["-m", "countersign.webhooks"],
+        ["-m", "receiver"],
         ["-m", "countersign.codec_server"],
         ["starter.py", "list"],
     ],

@@ -32,7 +32,7 @@ from tests.webhooks.webhook_wire import connected, request, status
 async def run(client: Client, *arguments: str, **changes: str) -> tuple[int | None, str, str]:
     """Run a door that does not start; returns its exit code and output."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "countersign.webhooks", *arguments),
+        *(sys.executable, "-m", "receiver", *arguments),
         env=environment_of(client, **changes),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -38,7 +38,7 @@ def test_without_a_secret_there_is_no_endpoint(
 
 async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "countersign.webhooks", "--port=0"),
+        *(sys.executable, "-m", "receiver", "--port=0"),
         env=environment_of(receiving, TURBODOCX_WEBHOOK_SECRET="", PYTHONPATH=str(Path.cwd())),
         cwd=tmp_path,
         stdout=asyncio.subprocess.PIPE,

@@ -74,7 +74,7 @@ async def town(folder: Path) -> AsyncIterator[Town]:
         await sandbox.call("PATCH", "/_sandbox/behaviour", quick)
         client = await Client.connect(f"127.0.0.1:{port}", data_converter=data_converter())
         secret = await sandbox.subscribe(f"http://127.0.0.1:{door_port}{PATH}")
-        command = [sys.executable, "-m", "countersign.webhooks", f"--port={door_port}"]
+        command = [sys.executable, "-m", "receiver", f"--port={door_port}"]
         env = environment_of(client, TURBODOCX_WEBHOOK_SECRET=secret)
         ready = answers(f"http://127.0.0.1:{door_port}/readyz")
         await supervisor.start(Part("door", command, ready, env, ROOT))

@@ -45,10 +45,10 @@ def environment_of(client: Client, **changes: str) -> dict[str, str]:
 
 
 async def start_door(client: Client, *arguments: str, **changes: str) -> RunningDoor:
-    """Start `python -m countersign.webhooks`; `changes` go to its environment."""
+    """Start `python receiver.py`; `changes` go to its environment."""
     descriptor, log = tempfile.mkstemp(prefix="door-", suffix=".log")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "countersign.webhooks", "--port=0", *arguments),
+        *(sys.executable, "-m", "receiver", "--port=0", *arguments),
         env=environment_of(client, **changes),
         stdout=asyncio.subprocess.PIPE,
         stderr=descriptor,

@@ -1,4 +1,7 @@
-"""Run the door: `python -m countersign.webhooks --host 127.0.0.1 --port 8080`."""
+"""The webhook receiver: settings → adapters → server, and a graceful stop.
+
+python receiver.py --host 127.0.0.1 --port 8080
+"""
 
 if __name__ == "__main__":
     from countersign.installation import require_installed
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m countersign.webhooks",
+        prog="python receiver.py",
         description="Receive providers' webhooks and signal the agreements that they are about.",
         epilog="Settings: TURBODOCX_WEBHOOK_SECRET, COUNTERSIGN_WEBHOOKS_..., TEMPORAL_...",
     )
