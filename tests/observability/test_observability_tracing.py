@@ -96,7 +96,7 @@ async def test_names_and_attributes_hold_nothing_personal(watched: Watched, coll
     assert "Ada Example" not in text
 
 
-@pytest.mark.parametrize("program", ["worker", "starter", "countersign.webhooks.__main__"])
+@pytest.mark.parametrize("program", ["worker", "starter", "receiver"])
 async def test_tracing_that_is_off_is_not_even_imported(watched: Watched, program: str) -> None:
     code = (
         f"import sys, {program}\n"
