@@ -83,7 +83,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     worker, door, another = free_port(), free_port(), free_port()
     env = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "COUNTERSIGN_PACE": "10",
+        "COUNTERSIGN_PACE": "20",  # the circuit probes every 3 s, within the 5 s of the hurried rates
         "COUNTERSIGN_PROVIDER_CIRCUIT_FAILURES": "5",
         "COUNTERSIGN_WORKER_METRICS_PORT": str(worker),
         "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(door),
