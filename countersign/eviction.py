@@ -40,15 +40,11 @@ class EvictingRunner(WorkflowRunner):
 
     Args:
         runner: What runs the workflows.
-
-    Attributes:
-        evicted: How many runs were evicted.
     """
 
     def __init__(self, runner: WorkflowRunner) -> None:
         self._runner = runner
         self._worker: Worker | None = None
-        self.evicted = 0
 
     def evict_from(self, worker: Worker) -> None:
         """Name the worker to evict runs from. Until it is called, nothing is evicted."""
@@ -68,7 +64,6 @@ class EvictingRunner(WorkflowRunner):
 
     def _evict(self, run_id: str) -> None:
         if self._worker is not None:
-            self.evicted += 1
             self._worker._bridge_worker.request_workflow_eviction(run_id)  # noqa: SLF001  # see the module
 
 

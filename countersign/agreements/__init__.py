@@ -1,1 +1,4 @@
-"""The contract: what callers, workflow, receiver and providers say to each other. Imports pydantic only."""
+"""The contract: what callers, workflow, receiver and providers say to each other.
+
+Imports nothing of ours, and besides it only pydantic and `temporalio.common`.
+"""

@@ -11,20 +11,17 @@ from typing import Final
 from structlog.contextvars import bind_contextvars
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements.events import EventKind, SignatureEvent
+from countersign.agreements.names import SIGNATURE_EVENT
+from countersign.agreements.search_attributes import DOCUMENT_ID, STAGE
 from countersign.webhooks.dialect import Reading
 from countersign.webhooks.routing import Routes
 from countersign.webhooks.verdict import Verdict
 
-SIGNAL: Final = "signature_event"
 ACKNOWLEDGE_SECONDS: Final = 4.0
 """Providers are advised to expect an answer within 5 s; the rest of the way takes milliseconds."""
-
-DOCUMENT_ID: Final = SearchAttributeKey.for_keyword("DocumentId")
-STAGE: Final = SearchAttributeKey.for_keyword("AgreementStage")
 
 _ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLINED, EventKind.EXPIRED})
 
@@ -56,7 +53,7 @@ class Delivery:
     async def _signal(self, workflow_id: str, event: SignatureEvent) -> Verdict:
         handle = self._client.get_workflow_handle(workflow_id)
         try:
-            await handle.signal(SIGNAL, event, rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS))
+            await handle.signal(SIGNATURE_EVENT, event, rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS))
         except RPCError as error:
             if _is_gone(error):
                 return await self._after_the_end(workflow_id, event)

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.agreements import reference, search_attributes
+from countersign.agreements import reference
 from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
 from countersign.webhooks import delivery, routing
@@ -187,11 +187,6 @@ async def test_another_document_of_a_closed_agreement_is_a_contradiction(receivi
     )
 
     assert verdict is Verdict.CONTRADICTED
-
-
-def test_search_attributes_are_the_workflows() -> None:
-    assert delivery.DOCUMENT_ID == search_attributes.DOCUMENT_ID
-    assert delivery.STAGE == search_attributes.STAGE
 
 
 def _reading(title: str | None = None, *, kind: str = "viewed", document_id: str | None = None) -> Reading:
