@@ -1,4 +1,4 @@
-# One image for worker, door, sandbox and starter: what runs is the command.
+# One image for worker, receiver, sandbox and starter: what runs is the command.
 
 FROM python:3.13-slim AS build
 WORKDIR /build

@@ -21,7 +21,7 @@ help: ## list what can be made
 demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before your eyes; leaves nothing running
 	@$(RUN) starter.py demo
 
-up: $(RUNTIME) ## Temporal with its UI, the sandbox, the door and a worker, until Ctrl-C
+up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver and a worker, until Ctrl-C
 	@$(RUN) starter.py up
 
 sandbox: $(RUNTIME) ## the TurboDocx sandbox alone
@@ -30,7 +30,7 @@ sandbox: $(RUNTIME) ## the TurboDocx sandbox alone
 worker: $(RUNTIME) ## a worker, set up by .env and the environment
 	@$(RUN) worker.py
 
-webhooks: $(RUNTIME) ## the webhook door, set up by .env and the environment
+webhooks: $(RUNTIME) ## the webhook receiver, set up by .env and the environment
 	@$(RUN) receiver.py
 
 test: $(DEV) ## all tests but the heavy ones, on real parts: under three minutes on two free cores

@@ -21,8 +21,8 @@ from countersign.observability import logging, tracing
 from countersign.observability.monitor import Monitor, serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
-from countersign.settings import CountersignSettings, DoorSettings
-from countersign.webhooks.outage import outages_told
+from countersign.settings import CountersignSettings, ReceiverSettings
+from countersign.webhooks.outage import report_outages
 from countersign.webhooks.wiring import build_server
 
 
@@ -58,8 +58,8 @@ async def serve(host: str, port: int) -> int:
         ConnectionFailedError: Temporal's configuration cannot be read.
         CannotListenError: An address or the certificate cannot be used.
     """
-    ours, settings = load(CountersignSettings, DoorSettings)
-    logging.configure(level=ours.log_level, service="webhooks")
+    general, settings = load(CountersignSettings, ReceiverSettings)
+    logging.configure(level=general.log_level, service="webhooks")
     sdk = SdkMetrics() if settings.metrics_port is not None else None
     client = await connect(
         interceptors=tracing.interceptors("webhooks"),
@@ -67,14 +67,14 @@ async def serve(host: str, port: int) -> int:
         lazy=True,
     )
     readiness = Readiness(client)
-    server = build_server(ours, settings, client, readiness, host=host, port=port, on_start=_announce)
+    server = build_server(general, settings, client, readiness, host=host, port=port, on_start=_announce)
     async with AsyncExitStack() as open_things:
         if sdk is not None and settings.metrics_port is not None:
             monitor = Monitor("webhooks", sdk, readiness)
             await open_things.enter_async_context(
-                serving(monitor.app(), ours.metrics_host, settings.metrics_port)
+                serving(monitor.app(), general.metrics_host, settings.metrics_port)
             )
-        await open_things.enter_async_context(outages_told(client, readiness))
+        await open_things.enter_async_context(report_outages(client, readiness))
         await server.serve()
     return 0
 

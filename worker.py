@@ -35,7 +35,7 @@ from countersign.connection import ConnectionFailedError, connect
 from countersign.eviction import EvictingRunner
 from countersign.listening import CannotListenError
 from countersign.observability import logging, tracing
-from countersign.observability.census import Census, Queue
+from countersign.observability.backlog_metrics import BacklogMetrics, Queue
 from countersign.observability.monitor import serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
@@ -58,7 +58,7 @@ The queue's limit counts steps, so it is the limit on calls divided by this: wha
 under what the settings allow, whatever the steps are."""
 CACHED_WORKFLOWS: Final = 1000
 """Agreements that a worker keeps in memory, as many as the SDK's default; others are replayed when needed."""
-CENSUS_SECONDS: Final = 5.0
+BACKLOG_SECONDS: Final = 5.0
 """How old the numbers of waiting work may get, however many Prometheus servers scrape a worker."""
 STICKY: Final = timedelta(seconds=5)
 """How long an agreement waits for the worker that holds it in memory before any other takes it up: what a
@@ -95,7 +95,7 @@ def workflow_worker(
 ) -> Worker:
     """Build the worker of the workflows and of what touches only the store."""
     keys = StoreKeys(settings.environment, client.namespace)
-    claims = ClaimActivities(store, keys, pace=settings.pace)
+    claims = ClaimActivities(store, keys, time_scale=settings.time_scale)
     runner = EvictingRunner(workflow_runner())
     worker = Worker(
         client,
@@ -150,18 +150,18 @@ def _steps_per_second(calls_per_second: float | None) -> float | None:
     return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
 
-def census(client: Client, task_queue: str) -> Census:
+def backlog_metrics(client: Client, task_queue: str) -> BacklogMetrics:
     """Build what counts the agreements and tasks that wait in Temporal."""
-    return Census(
+    return BacklogMetrics(
         client,
         workflow_type=WORKFLOW_NAME,
-        waiting_for=tuple(each for each in WaitingFor if each is not WaitingFor.NOBODY),
+        waiting_for=tuple(cause for cause in WaitingFor if cause is not WaitingFor.NO_ONE),
         queues=(
             Queue(task_queue, "workflow"),
             Queue(task_queue, "activity"),
             Queue(provider_task_queue(task_queue), "activity"),
         ),
-        seconds=CENSUS_SECONDS,
+        seconds=BACKLOG_SECONDS,
     )
 
 
@@ -174,33 +174,33 @@ async def run() -> int:
         UnusableStoreError: The store cannot be opened.
         CannotListenError: The address of the metrics is taken.
     """
-    ours, options, theirs, watched = load(
+    own, options, theirs, watched = load(
         CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
     )
-    logging.configure(level=ours.log_level, service="worker")
-    store = open_store(ours.store)
+    logging.configure(level=own.log_level, service="worker")
+    store = open_store(own.store)
     sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
     client = await connect(interceptors=tracing.interceptors("worker"), runtime=sdk.runtime if sdk else None)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with AsyncExitStack() as open_things:
         provider = await open_things.enter_async_context(
-            connection.open_provider(Rotating(theirs), options, slots=ours.provider_slots)
+            connection.open_provider(Rotating(theirs), options, slots=own.provider_slots)
         )
-        build = deployment(watched, ours.task_queue)
+        build = deployment(watched, own.task_queue)
         workers = (
-            workflow_worker(client, store, ours, build=build),
-            provider_worker(client, provider, store, ours, sender, build=build),
+            workflow_worker(client, store, own, build=build),
+            provider_worker(client, provider, store, own, sender, build=build),
         )
         if sdk is not None and watched.metrics_port is not None:
             monitor = WorkerMonitor(
                 sdk,
                 workers=workers,
                 readiness=Readiness(client),
-                census=census(client, ours.task_queue),
+                backlog_metrics=backlog_metrics(client, own.task_queue),
                 circuit=provider.circuit,
             )
             await open_things.enter_async_context(
-                serving(monitor.app(), ours.metrics_host, watched.metrics_port)
+                serving(monitor.app(), own.metrics_host, watched.metrics_port)
             )
         for worker in workers:
             await open_things.enter_async_context(worker)

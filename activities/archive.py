@@ -7,9 +7,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors, to_application_error
+from activities.heartbeat import ThrottledHeartbeat
 from activities.observation import observe
 from activities.pdf import NotAPdfError, check_pdf
-from activities.pulse import Pulse
 from activities.requests import ArchiveOutcome, ArchiveRequest
 from activities.timeline import written_out
 from countersign.agreements.events import EventKind
@@ -48,22 +48,24 @@ class ArchiveActivities:
         What was stored by an earlier attempt stays; each attempt asks for a fresh link. A failure after the
         confirmation carries what was seen, so that signed stays signed while the archive fails.
         """
-        pulse = Pulse()
+        heartbeat = ThrottledHeartbeat()
         with provider_errors():
             observation = await observe(self._client, request.document_id)
         if observation.status != EventKind.COMPLETED:
             return ArchiveOutcome(observation=observation)
         try:
-            archive = await self._store_all(request, observation, pulse)
+            archive = await self._store_all(request, observation, heartbeat)
             return ArchiveOutcome(observation=observation, archive=archive)
         except ProviderError as error:
             raise _failed(str(error), observation, like=to_application_error(error)) from None
         except (StorageError, NotAPdfError) as error:
             raise _failed(str(error), observation) from None
 
-    async def _store_all(self, request: ArchiveRequest, observation: Observation, pulse: Pulse) -> Archive:
-        document = await self._document(request, pulse)
-        pulse.beat()
+    async def _store_all(
+        self, request: ArchiveRequest, observation: Observation, heartbeat: ThrottledHeartbeat
+    ) -> Archive:
+        document = await self._document(request, heartbeat)
+        heartbeat.beat()
         audit_trail = await self._evidence(
             self._keys.audit_trail(request.marker.reference), await self._audit(request)
         )
@@ -72,15 +74,17 @@ class ArchiveActivities:
         )
         return Archive(document=_stored(document), audit_trail=audit_trail, timeline=timeline)
 
-    async def _document(self, request: ArchiveRequest, pulse: Pulse) -> StoredFile:
+    async def _document(self, request: ArchiveRequest, heartbeat: ThrottledHeartbeat) -> StoredFile:
         key = self._keys.signed_document(request.marker.reference)
         if stored := await self._store.find(key):
             return stored
-        pulse.beat()
+        heartbeat.beat()
         link = await self._client.download_link(request.document_id)
-        pulse.beat()
+        heartbeat.beat()
         with self._store.draft() as draft:
-            await self._client.download(link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=pulse.beat)
+            await self._client.download(
+                link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=heartbeat.beat
+            )
             draft.flush()
             check_pdf(draft.path)
             stored = await self._store.publish(key, draft)

@@ -23,13 +23,13 @@ class ClaimActivities:
     Args:
         store: Where claims are kept.
         keys: Where in the store.
-        pace: How many times faster than usual new agreements wait.
+        time_scale: How many times faster than usual new agreements wait.
     """
 
-    def __init__(self, store: Store, keys: StoreKeys, *, pace: float = 1) -> None:
+    def __init__(self, store: Store, keys: StoreKeys, *, time_scale: float = 1) -> None:
         self._store = store
         self._keys = keys
-        self._pace = pace
+        self._time_scale = time_scale
 
     @activity.defn
     async def claim(self, request: ClaimRequest) -> Claimed:
@@ -44,7 +44,7 @@ class ClaimActivities:
         tag = reference.tag(
             environment=self._keys.environment, namespace=self._keys.namespace, reference=request.reference
         )
-        return Claimed(tag=tag, pace=self._pace)
+        return Claimed(tag=tag, time_scale=self._time_scale)
 
     @activity.defn
     async def release(self, request: ClaimRequest) -> None:

@@ -29,8 +29,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from countersign.agreements import failures
 from countersign.providers.errors import (
+    BlockedError,
     ContractBrokenError,
-    HeldError,
     KeyReplacedError,
     NotReadyError,
     NotSentError,
@@ -38,7 +38,7 @@ from countersign.providers.errors import (
     ProviderError,
     RejectedError,
     ThrottledError,
-    UnauthorisedError,
+    UnauthorizedError,
     UnavailableError,
 )
 
@@ -49,13 +49,13 @@ SPREAD: Final = 0.1
 _TYPES: Final[tuple[tuple[type[ProviderError], str], ...]] = (
     (ThrottledError, failures.THROTTLED),
     (NotSentError, failures.NOT_SENT),
-    (UnauthorisedError, failures.UNAUTHORISED),
+    (UnauthorizedError, failures.UNAUTHORIZED),
     (RejectedError, failures.REJECTED),
     (UnavailableError, failures.UNAVAILABLE),
     (OutcomeUnknownError, failures.OUTCOME_UNKNOWN),
     (ContractBrokenError, failures.CONTRACT_BROKEN),
 )
-_EXPECTED: Final = (ThrottledError, HeldError, KeyReplacedError, NotReadyError)
+_EXPECTED: Final = (ThrottledError, BlockedError, KeyReplacedError, NotReadyError)
 
 
 @contextmanager

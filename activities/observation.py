@@ -16,7 +16,7 @@ async def observe(client: TurboDocxClient, document_id: str) -> Observation:
     found = await client.document_recipients(document_id)
     return Observation(
         status=found.document.status,
-        recipients=tuple(_progress(each) for each in found.recipients),
+        recipients=tuple(_progress(recipient) for recipient in found.recipients),
         at=datetime.now(UTC),
     )
 

@@ -35,11 +35,11 @@ class Claimed(Message):
 
     Args:
         tag: Marks its document in this environment and namespace.
-        pace: Factor by which every wait is shortened: 1 in production, more in tests.
+        time_scale: Factor by which every wait is shortened: 1 in production, more in tests.
     """
 
     tag: str
-    pace: float = 1
+    time_scale: float = 1
 
 
 class GenerateRequest(Message):

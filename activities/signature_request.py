@@ -43,7 +43,9 @@ async def signature_request(request: SendRequest, *, sender: Sender, store: Stor
     return SignatureRequest(
         document_name=mark_title(request.title, request.marker),
         description=request.description,
-        recipients=tuple(_recipient(number, each) for number, each in enumerate(request.signers, start=1)),
+        recipients=tuple(
+            _recipient(number, signer) for number, signer in enumerate(request.signers, start=1)
+        ),
         cc=request.cc,
         sender_email=who.email,
         sender_name=who.name,
@@ -62,7 +64,7 @@ def _fields(request: SendRequest) -> tuple[Field, ...]:
     if any(signer.role for signer in request.signers):
         return ()
     if request.fields:
-        return tuple(_field(each, request.signers) for each in request.fields)
+        return tuple(_field(field, request.signers) for field in request.fields)
     if len(request.signers) > DEFAULT_FIELDS_LIMIT:
         raise _unusable(f"fields: say where more than {DEFAULT_FIELDS_LIMIT} signers sign")
     return tuple(_default_field(index, signer) for index, signer in enumerate(request.signers))

@@ -27,7 +27,7 @@ from activities.signature_request import signature_request
 from countersign.agreements.failures import NOT_OURS, NOT_SENT
 from countersign.agreements.messages import LinkSource, Observation, Sender, Signer
 from countersign.agreements.reference import find_marker, idempotency_key
-from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorisedError, is_about_key
+from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorizedError, is_about_key
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.evidence import documents_marked
 from countersign.storage import StorageError, Store
@@ -50,7 +50,7 @@ def _explained(source: SendableSource) -> Iterator[None]:
     try:
         yield
     except RejectedError as error:
-        if isinstance(source, LinkSource) and not isinstance(error, UnauthorisedError):
+        if isinstance(source, LinkSource) and not isinstance(error, UnauthorizedError):
             host = urlsplit(source.url).hostname
             raise RejectedError(
                 f"the provider refused the file at {host}, or could not fetch it: {error}",
@@ -157,9 +157,9 @@ def _ids(signers: tuple[Signer, ...], recipients: Iterable[_Person]) -> tuple[st
 
     A template with roles may have saved signers for some of them: those come last.
     """
-    by_email = {each.email.lower(): each.id for each in recipients}
-    ours = [each.email.lower() for each in signers]
-    saved = [email for email in by_email if email not in ours]
-    if not set(ours) <= set(by_email) or (saved and not any(each.role for each in signers)):
+    by_email = {recipient.email.lower(): recipient.id for recipient in recipients}
+    own = [signer.email.lower() for signer in signers]
+    saved = [email for email in by_email if email not in own]
+    if not set(own) <= set(by_email) or (saved and not any(signer.role for signer in signers)):
         return None
-    return tuple(by_email[email] for email in ours + saved)
+    return tuple(by_email[email] for email in own + saved)

@@ -19,11 +19,11 @@ def written_out(timeline: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
     """
     return [
         {
-            **({} if each.at is None else {"at": one_spelling(each.at)}),
-            "by": "provider" if each.event_id else "countersign",
-            **each.model_dump(mode="json", exclude_none=True, exclude={"at"}),
+            **({} if entry.at is None else {"at": one_spelling(entry.at)}),
+            "by": "provider" if entry.event_id else "countersign",
+            **entry.model_dump(mode="json", exclude_none=True, exclude={"at"}),
         }
-        for each in timeline
+        for entry in timeline
     ]
 
 

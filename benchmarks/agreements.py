@@ -3,7 +3,7 @@
     python -m benchmarks.agreements [--agreements 60] [--rounds 5] [--waiting 1000]
 
 Both run on one Temporal server and one sandbox, each with a worker process of its own. The sandbox's webhooks
-come to this process, which signals them on, alike for both: the door's cost is benchmarks/webhooks.py's.
+come to this process, which signals them on, alike for both: the receiver's cost is benchmarks/webhooks.py's.
 Ratios are within a round; the tables show medians of rounds. Billable actions are the server's own count.
 """
 
@@ -213,29 +213,29 @@ async def _receiving(app: Starlette, port: int) -> AsyncIterator[None]:
 
 
 def _median(rounds: Sequence[Round], value: Callable[[Round], float]) -> float:
-    return statistics.median(value(each) for each in rounds)
+    return statistics.median(value(run) for run in rounds)
 
 
 _ROWS: Final[tuple[tuple[str, Callable[[Round], float]], ...]] = (
-    ("agreements per second", lambda each: each.per_second),
-    ("last signature to archived, median ms", lambda each: 1000 * statistics.median(each.latencies)),
-    ("the same, p99 ms", lambda each: 1000 * sorted(each.latencies)[int(len(each.latencies) * 0.99)]),
-    ("worker CPU, ms each", lambda each: each.worker_cpu_ms),
-    ("Temporal server CPU, ms each", lambda each: each.server_cpu_ms),
-    ("billable actions each", lambda each: each.actions),
-    ("history events", lambda each: each.events),
-    ("history bytes", lambda each: each.bytes),
+    ("agreements per second", lambda run: run.per_second),
+    ("last signature to archived, median ms", lambda run: 1000 * statistics.median(run.latencies)),
+    ("the same, p99 ms", lambda run: 1000 * sorted(run.latencies)[int(len(run.latencies) * 0.99)]),
+    ("worker CPU, ms each", lambda run: run.worker_cpu_ms),
+    ("Temporal server CPU, ms each", lambda run: run.server_cpu_ms),
+    ("billable actions each", lambda run: run.actions),
+    ("history events", lambda run: run.events),
+    ("history bytes", lambda run: run.bytes),
 )
 
 
 def _show(out: Console, rounds: dict[str, list[Round]], title: str) -> None:
     table = Table("", "ours", "bare", "ratio", title=title)
     for name, value in _ROWS:
-        ours, bare = (_median(rounds[variant], value) for variant in ("ours", "bare"))
+        own, bare = (_median(rounds[variant], value) for variant in ("ours", "bare"))
         ratio = statistics.median(
             value(one) / value(other) for one, other in zip(rounds["ours"], rounds["bare"], strict=True)
         )
-        table.add_row(name, f"{ours:.1f}", f"{bare:.1f}", f"{ratio:.2f}")
+        table.add_row(name, f"{own:.1f}", f"{bare:.1f}", f"{ratio:.2f}")
     out.print(table)
 
 

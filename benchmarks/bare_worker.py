@@ -59,11 +59,13 @@ class Calls:
     @activity.defn
     async def send(self, order: Order, deliverable_id: str) -> str:
         """Ask for signatures."""
-        recipients = [{**each, "signingOrder": number} for number, each in enumerate(order.signers, start=1)]
+        recipients = [
+            {**signer, "signingOrder": number} for number, signer in enumerate(order.signers, start=1)
+        ]
         fields = [
-            {"type": "signature", "recipientEmail": each["email"], "page": 1, "x": 50, "y": y}
+            {"type": "signature", "recipientEmail": signer["email"], "page": 1, "x": 50, "y": y}
             | {"width": 200, "height": 40}
-            for y, each in zip(range(700, 0, -60), order.signers, strict=False)
+            for y, signer in zip(range(700, 0, -60), order.signers, strict=False)
         ]
         body = {
             "deliverableId": deliverable_id,
@@ -108,7 +110,7 @@ class BareAgreement:
         deliverable = await workflow.execute_activity_method(Calls.generate, order, **options)
         document = await workflow.execute_activity_method(Calls.send, args=[order, deliverable], **options)
         await workflow.wait_condition(
-            lambda: any(each["kind"] == "completed" for each in self._events), timeout=timedelta(days=30)
+            lambda: any(event["kind"] == "completed" for event in self._events), timeout=timedelta(days=30)
         )
         return await workflow.execute_activity_method(
             Calls.archive, args=[order.reference, document], **options

@@ -137,7 +137,7 @@ async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
         tls=tls,
     )
     async with (
-        TurboDocxClient(transport) as ours,
+        TurboDocxClient(transport) as own,
         httpx.AsyncClient(base_url=base_url) as bare,
         api_transport(Limits(), tls, proxy=None) as beneath,
         api_transport(Limits(), tls, proxy=None) as floor,
@@ -148,7 +148,7 @@ async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
             "httpx": lambda: _bare(bare),
             "transport": lambda: _beneath(beneath, base_url + PATH),
             "floor": lambda: _floor(floor, requests),
-            "ours": lambda: ours.document_status(DOCUMENT_ID),
+            "ours": lambda: own.document_status(DOCUMENT_ID),
         }
 
 
@@ -176,7 +176,7 @@ def activities(count: int) -> list[Info]:
     while len(made) < count:
         workflow_id, run_id = f"agreement-so-{secrets.token_hex(6)}", str(uuid.uuid4())
         one = replace(any_one, workflow_id=workflow_id, workflow_run_id=run_id)
-        made += [replace(one, activity_id=str(each)) for each in range(CALLS_OF_ONE)]
+        made += [replace(one, activity_id=str(number)) for number in range(CALLS_OF_ONE)]
     return made[:count]
 
 
@@ -215,8 +215,8 @@ def _print(scheme: str, at_once: int, costs: dict[str, list[Cost]]) -> None:
         return statistics.median(float(a._asdict()[field] / b._asdict()[field]) for a, b in pairs)
 
     for name, all_costs in costs.items():
-        speed = statistics.median(each.per_second for each in all_costs)
-        cpu = statistics.median(each.cpu_ms for each in all_costs)
+        speed = statistics.median(cost.per_second for cost in all_costs)
+        cpu = statistics.median(cost.cpu_ms for cost in all_costs)
         print(
             f"| {scheme:5} | {at_once:2} | {name:9} | {speed:7.0f} | {cpu:5.2f} "
             f"| {ratio(name, 'sdk', 'per_second'):5.2f} | {ratio(name, 'httpx', 'cpu_ms'):5.2f} "

@@ -30,7 +30,7 @@ class Fleet:
     """Agreements on a running stack.
 
     Args:
-        stack: Temporal, door, worker and sandbox.
+        stack: Temporal, receiver, worker and sandbox.
         client: Connected to its Temporal.
         agreements: How many.
     """

@@ -1,10 +1,10 @@
 """The provider is down for three minutes while agreements run: with the circuit, and without.
 
-    python -m benchmarks.outage [--agreements 200] [--pace 6]
+    python -m benchmarks.outage [--agreements 200] [--time-scale 6]
 
-Every wait, the outage and the cooldown are shortened alike by `--pace`. While the provider is down all its
+Every wait, the outage and the cooldown are shortened by `--time-scale`. While the provider is down all its
 calls are answered 503, half of the sends after they were done, which nobody can tell. Everything is real:
-Temporal, door, worker and sandbox are processes, and the sandbox counts what reached it.
+Temporal, receiver, worker and sandbox are processes, and the sandbox counts what reached it.
 Afterwards everybody signs, and whoever is asked to resolve looks the document up at the provider.
 """
 
@@ -54,8 +54,8 @@ class Report:
 class Outage:
     """Takes the provider away from running agreements, gives it back, and sees every agreement through."""
 
-    def __init__(self, fleet: Fleet, *, pace: float) -> None:
-        self._fleet, self._stack, self._pace = fleet, fleet.stack, pace
+    def __init__(self, fleet: Fleet, *, time_scale: float) -> None:
+        self._fleet, self._stack, self._time_scale = fleet, fleet.stack, time_scale
 
     async def run(self) -> Report:
         """Live through it once."""
@@ -63,8 +63,8 @@ class Outage:
         await self._fleet.start()
         await self._fleet.until_sent(len(self._fleet.references) // 4)
         await self._take_away()
-        await asyncio.sleep(OUTAGE / self._pace)
-        report.calls = sum(int(each["hits"]) for each in await self._fleet.faults())
+        await asyncio.sleep(OUTAGE / self._time_scale)
+        report.calls = sum(int(fault["hits"]) for fault in await self._fleet.faults())
         over = time.perf_counter()
         report.waited = await self._fleet.drain()
         report.seconds = time.perf_counter() - over
@@ -74,18 +74,18 @@ class Outage:
                 await asyncio.sleep(0.5)
         report.probes = self._probes()
         report.actions = billable_actions(self._stack.ports.metrics) - actions
-        await self._look_at_ends(report)
+        await self._check_ends(report)
         return report
 
     async def _take_away(self) -> None:
-        down = {"do": "status", "status": 503, "times": None, "for_seconds": OUTAGE / self._pace}
+        down = {"do": "status", "status": 503, "times": None, "for_seconds": OUTAGE / self._time_scale}
         done = down | {"path": SEND, "method": "POST", "at": "after", "probability": 0.5}
         await self._stack.sandbox.call("PUT", "/_sandbox/faults", {"seed": 7, "api": [done, down]})
 
     async def _resolve(self) -> None:
-        documents = {reference_of(each): each["id"] for each in await self._fleet.documents()}
-        async for each in self._fleet.client.list_workflows(WAITING):
-            reference = each.id.removeprefix("agreement-")
+        documents = {reference_of(document): document["id"] for document in await self._fleet.documents()}
+        async for workflow in self._fleet.client.list_workflows(WAITING):
+            reference = workflow.id.removeprefix("agreement-")
             found = documents.get(reference)
             resolution = Resolution(action="adopt" if found else "send_again", document_id=found)
             await resolve_agreement(reference, resolution, client=self._fleet.client)
@@ -94,11 +94,11 @@ class Outage:
         """Count the probes that met the outage; the one that finds its end does not."""
         log = self._stack.supervisor.log("worker").read_text()
         lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-        return sum(each.get("operation") == "probe" and each["outcome"] != "ok" for each in lines)
+        return sum(entry.get("operation") == "probe" and entry["outcome"] != "ok" for entry in lines)
 
-    async def _look_at_ends(self, report: Report) -> None:
-        documents = Counter(reference_of(each) for each in await self._fleet.documents())
-        report.documents = Counter(documents[each] for each in self._fleet.references)
+    async def _check_ends(self, report: Report) -> None:
+        documents = Counter(reference_of(document) for document in await self._fleet.documents())
+        report.documents = Counter(documents[name] for name in self._fleet.references)
         for reference in self._fleet.references:
             handle = self._fleet.client.get_workflow_handle(f"agreement-{reference}")
             history = await handle.fetch_history()
@@ -114,32 +114,34 @@ class Outage:
 async def live(*, circuit: bool, options: argparse.Namespace) -> Report:
     """Run a whole stack through one outage."""
     env = {
-        "COUNTERSIGN_PACE": str(options.pace),
+        "COUNTERSIGN_PACE": str(options.time_scale),
         "COUNTERSIGN_PROVIDER_SLOTS": str(SLOTS),
         "COUNTERSIGN_PROVIDER_CIRCUIT_FAILURES": str(FAILURES if circuit else 0),
     }
     async with fleet(options.agreements, env) as running:
-        return await Outage(running, pace=options.pace).run()
+        return await Outage(running, time_scale=options.time_scale).run()
 
 
 def show(reports: Mapping[str, Report], options: argparse.Namespace, out: Console) -> None:
     """Print both reports side by side."""
     table = Table(
-        "", *reports, title=f"{options.agreements} agreements, down for {OUTAGE:.0f} s / {options.pace:g}"
+        "",
+        *reports,
+        title=f"{options.agreements} agreements, down for {OUTAGE:.0f} s / {options.time_scale:g}",
     )
     for name, value in (
-        ("calls that met the outage", lambda each: each.calls),
-        ("of them probes", lambda each: each.probes),
-        ("attempts burned", lambda each: each.attempts),
-        ("billable actions", lambda each: f"{each.actions:.0f}"),
-        ("sends in flight, outcome unknown", lambda each: each.unknown),
-        ("of them adopted by themselves", lambda each: each.unknown - each.waited),
-        ("of them left to a person", lambda each: each.waited),
-        ("drained after, s", lambda each: f"{each.seconds:.0f}"),
-        ("agreements by end", lambda each: dict(each.outcomes)),
-        ("agreements by number of documents", lambda each: dict(each.documents)),
+        ("calls that met the outage", lambda run: run.calls),
+        ("of them probes", lambda run: run.probes),
+        ("attempts burned", lambda run: run.attempts),
+        ("billable actions", lambda run: f"{run.actions:.0f}"),
+        ("sends in flight, outcome unknown", lambda run: run.unknown),
+        ("of them adopted by themselves", lambda run: run.unknown - run.waited),
+        ("of them left to a person", lambda run: run.waited),
+        ("drained after, s", lambda run: f"{run.seconds:.0f}"),
+        ("agreements by end", lambda run: dict(run.outcomes)),
+        ("agreements by number of documents", lambda run: dict(run.documents)),
     ):
-        table.add_row(name, *(str(value(each)) for each in reports.values()))
+        table.add_row(name, *(str(value(report)) for report in reports.values()))
     out.print(table)
 
 
@@ -156,7 +158,9 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.outage", description=__doc__)
     parser.add_argument("--agreements", type=int, default=200)
-    parser.add_argument("--pace", type=float, default=6, help="how many times faster than real (default 6)")
+    parser.add_argument(
+        "--time-scale", type=float, default=6, help="how many times faster than real (default 6)"
+    )
     options = parser.parse_args()
     out = Console()
     reports = {

@@ -177,7 +177,7 @@ async def measure(count: int, host: str, port: int, pid: int) -> Result:
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     connections = [Connection(host, port) for _ in range(AT_ONCE)]
-    names = [f"signature.document.{each}" for each in EVENTS]
+    names = [f"signature.document.{event}" for event in EVENTS]
     await connections[0].json("POST", "/api/webhooks", {"name": "signature", "urls": [url], "events": names})
     numbers = iter(range(count))
 
@@ -186,17 +186,17 @@ async def measure(count: int, host: str, port: int, pid: int) -> Result:
             await agreement(connection, number)
 
     cpu, started = cpu_seconds(pid), time.perf_counter()
-    await asyncio.gather(*(work(each) for each in connections))
+    await asyncio.gather(*(work(one) for one in connections))
     answered = time.perf_counter() - started
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(receiver.all_there.wait(), 60)
     delivered = time.perf_counter() - started
-    for each in connections:
-        each.close()
+    for one_connection in connections:
+        one_connection.close()
     server.close()
     return Result(
         agreements=count,
-        requests=sum(each.requests for each in connections),
+        requests=sum(one_connection.requests for one_connection in connections),
         lost=count * len(EVENTS) - len(receiver.seen),
         doubled=sum(times > 1 for times in receiver.seen.values()),
         answered=answered,
@@ -208,7 +208,7 @@ async def measure(count: int, host: str, port: int, pid: int) -> Result:
 
 def content_length(head: bytes) -> int:
     """Read the length of a message's body from its head."""
-    line = next(each for each in head.lower().split(b"\r\n") if each.startswith(b"content-length:"))
+    line = next(part for part in head.lower().split(b"\r\n") if part.startswith(b"content-length:"))
     return int(line.partition(b":")[2])
 
 

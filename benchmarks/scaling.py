@@ -2,8 +2,8 @@
 
     python -m benchmarks.scaling [--agreements 100] [--rounds 3] [--workers 2]
 
-Temporal, sandbox, door and workers share the machine's cores, so this shows what a worker adds where cores
-are free, and that it adds nothing where they are not. Ratios are within a round; the table shows medians.
+Temporal, sandbox, receiver and workers share the machine's cores, so this shows what a worker adds where
+cores are free, and that it adds nothing where they are not. Ratios are within a round, medians in the table.
 """
 
 import argparse
@@ -74,12 +74,12 @@ async def run(options: argparse.Namespace) -> None:
         rounds.append((one, await measure(options.workers, options.agreements)))
     table = Table("workers", "agreements per second", "CPU ms each: workers", "CPU ms each: the rest")
     for index, workers in enumerate((1, options.workers)):
-        runs = [each[index] for each in rounds]
+        runs = [measured[index] for measured in rounds]
         table.add_row(
             str(workers),
-            f"{statistics.median(each.per_second for each in runs):.1f}",
-            f"{statistics.median(each.workers_cpu_ms for each in runs):.0f}",
-            f"{statistics.median(each.rest_cpu_ms for each in runs):.0f}",
+            f"{statistics.median(run.per_second for run in runs):.1f}",
+            f"{statistics.median(run.workers_cpu_ms for run in runs):.0f}",
+            f"{statistics.median(run.rest_cpu_ms for run in runs):.0f}",
         )
     ratio = statistics.median(more.per_second / one.per_second for one, more in rounds)
     console = Console()

@@ -74,8 +74,8 @@ async def run(agreements: int, allowed: Allowance) -> Flow:
         assert waiting == 0, f"{waiting} agreements wait for a person"
         assert await running.completed() == agreements, "some have failed"
         rules = await running.faults()
-    windows = [int(each["seen"]) for each in rules if each["seen"]]
-    return Flow(seconds, windows, sum(int(each["hits"]) for each in rules))
+    windows = [int(rule["seen"]) for rule in rules if rule["seen"]]
+    return Flow(seconds, windows, sum(int(rule["hits"]) for rule in rules))
 
 
 def _script(allowed: Allowance) -> list[dict[str, object]]:

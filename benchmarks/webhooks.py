@@ -1,16 +1,16 @@
-"""How fast the webhook door is, beside what it cannot be faster than.
+"""How fast the webhook receiver is, beside what it cannot be faster than.
 
     python -m benchmarks.webhooks [--deliveries 2000] [--rounds 5] [--burst 2000] [--refusals 100000]
 
 In every round, one after the other, 50 at once, on one Temporal server without a worker:
 
-    idle      the door's own server and protocol, answering 200 without work
+    idle      the receiver's own server and protocol, answering 200 without work
     signals   bare `client.get_workflow_handle(...).signal(...)` in a loop
-    door      signed deliveries, each a signal
-    doors     the same, in turn to two doors
+    receiver      signed deliveries, each a signal
+    receivers     the same, in turn to two receivers
 
 Ratios are within a round; the table shows medians of rounds. Then a burst of deliveries all at once, and
-refused requests while the door's memory is watched. Everything is on loopback and bounded.
+refused requests while the receiver's memory is watched. Everything is on loopback and bounded.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def delivery(title: str, *, secret: str = SECRET) -> bytes:
     now = str(int(time.time()))
     signature = hmac.new(secret.encode(), now.encode() + b"." + body, hashlib.sha256).hexdigest()
     return (
-        f"POST /webhooks/turbodocx HTTP/1.1\r\nHost: door\r\nContent-Type: application/json\r\n"
+        f"POST /webhooks/turbodocx HTTP/1.1\r\nHost: receiver\r\nContent-Type: application/json\r\n"
         f"X-TurboDocx-Signature: sha256={signature}\r\nX-TurboDocx-Timestamp: {now}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode() + body
@@ -146,15 +146,17 @@ class Bench:
     Args:
         client: Connected to the Temporal server.
         names: The workflows' references.
-        ports: The door's and the idle server's port.
-        door_pid: The door's process.
+        ports: The receiver's and the idle server's port.
+        receiver_pid: The receiver's process.
     """
 
-    def __init__(self, client: Client, names: Sequence[str], ports: dict[str, int], door_pid: int) -> None:
+    def __init__(
+        self, client: Client, names: Sequence[str], ports: dict[str, int], receiver_pid: int
+    ) -> None:
         self._client = client
         self._names = names
         self.ports = ports
-        self.door_pid = door_pid
+        self.receiver_pid = receiver_pid
 
     def signals(self, count: int) -> list[Step]:
         """Bare signals, each of the same event."""
@@ -203,10 +205,10 @@ def _over(idle: "asyncio.Queue[Caller]", request: bytes) -> Step:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    """Start Temporal on a file, the idle server and the door, each a process."""
+    """Start Temporal on a file, the idle server and the receiver, each a process."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        temporal, door, second, idle = (free_port() for _ in range(4))
+        temporal, receiver, second, idle = (free_port() for _ in range(4))
         command = dev_server_command(
             await find_temporal(folder),
             port=temporal,
@@ -225,15 +227,15 @@ async def bench() -> AsyncIterator[Bench]:
         async with Supervisor(folder) as supervisor:
             await supervisor.start(Part("temporal", command, says(READY), env, folder))
             await supervisor.start(Part("idle", serve, answers(f"http://127.0.0.1:{idle}/"), env, ROOT))
-            for name, port in (("door", door), ("second", second)):
+            for name, port in (("receiver", receiver), ("second", second)):
                 ready = answers(f"http://127.0.0.1:{port}/readyz")
                 await supervisor.start(Part(name, [*listen, str(port)], ready, env, ROOT))
             client = await Client.connect(f"127.0.0.1:{temporal}", data_converter=data_converter())
             names = [reference.new_reference() for _ in range(WORKFLOWS)]
             for name in names:
                 await client.start_workflow("Nobody", id=reference.workflow_id(name), task_queue="nobody")
-            pid = supervisor.pid("door")
-            yield Bench(client, names, {"door": door, "second": second, "idle": idle}, pid)
+            pid = supervisor.pid("receiver")
+            yield Bench(client, names, {"receiver": receiver, "second": second, "idle": idle}, pid)
 
 
 async def serve_idle(port: int) -> None:
@@ -252,8 +254,8 @@ async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
     variants: dict[str, Callable[[int], list[Step]]] = {
         "idle": lambda count: here.requests("idle", count=count),
         "signals": here.signals,
-        "door": lambda count: here.requests("door", count=count),
-        "doors": lambda count: here.requests("door", "second", count=count),
+        "receiver": lambda count: here.requests("receiver", count=count),
+        "receivers": lambda count: here.requests("receiver", "second", count=count),
     }
     for steps in variants.values():
         await measure(steps(deliveries // 4))  # connections, caches
@@ -270,14 +272,14 @@ async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
 
 def _row(these: Sequence[Measured], signals: Sequence[Measured]) -> str:
     ratio = statistics.median(a.per_second / b.per_second for a, b in zip(these, signals, strict=True))
-    quantiles = [statistics.median(each.quantile(share) for each in these) for share in (0.5, 0.99, 0.999)]
-    speed = statistics.median(each.per_second for each in these)
-    return f"{speed:.0f} | {ratio:.2f} | " + " | ".join(f"{each:.0f}" for each in quantiles)
+    quantiles = [statistics.median(run.quantile(share) for run in these) for share in (0.5, 0.99, 0.999)]
+    speed = statistics.median(run.per_second for run in these)
+    return f"{speed:.0f} | {ratio:.2f} | " + " | ".join(f"{quantile:.0f}" for quantile in quantiles)
 
 
 async def burst(here: Bench, count: int) -> None:
     """Deliver so many at once, each on a connection of its own."""
-    done = await measure(here.requests("door", count=count, callers=count), lanes=count)
+    done = await measure(here.requests("receiver", count=count, callers=count), lanes=count)
     print(
         f"\nburst of {count} at once: answered {dict(done.statuses)}, "
         f"p50 {done.quantile(0.5):.0f} ms, p99 {done.quantile(0.99):.0f} ms, last {done.quantile(1):.0f} ms"
@@ -285,19 +287,19 @@ async def burst(here: Bench, count: int) -> None:
 
 
 async def refuse(here: Bench, count: int) -> None:
-    """Send forgeries and print how the door's memory grows."""
-    print("\n| refused | door's memory, MB | refused per second |\n| --- | --- | --- |")
+    """Send forgeries and print how the receiver's memory grows."""
+    print("\n| refused | receiver's memory, MB | refused per second |\n| --- | --- | --- |")
     batch = count // 10
     for number in range(11):
         speed = "" if number == 0 else f"{await _refuse(here, batch):.0f}"
-        print(f"| {number * batch} | {_memory(here.door_pid):.1f} | {speed} |")
+        print(f"| {number * batch} | {_memory(here.receiver_pid):.1f} | {speed} |")
 
 
 async def _refuse(here: Bench, count: int) -> float:
     forged = delivery("Somebody else's", secret="another")  # noqa: S106  # that is the point
     idle = asyncio.Queue[Caller]()
     for _ in range(AT_ONCE):
-        idle.put_nowait(Caller(here.ports["door"]))
+        idle.put_nowait(Caller(here.ports["receiver"]))
     done = await measure([_over(idle, forged)] * count)
     assert set(done.statuses) == {401}
     while not idle.empty():

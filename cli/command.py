@@ -83,7 +83,7 @@ async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:
 
 
 @contextmanager
-def told_if_slow(line: str) -> Iterator[None]:
+def notice_if_slow(line: str) -> Iterator[None]:
     """Say what one waits for, if it takes long."""
     timer = asyncio.get_running_loop().call_later(_SLOW, say, line)
     try:

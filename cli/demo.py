@@ -47,7 +47,7 @@ async def demo(*, free_ports: FreePorts = False) -> int:
     clock = Clock()
     joins = is_running()
     if not joins:
-        clock.say("starting Temporal, the sandbox, the webhook door and a worker")
+        clock.say("starting Temporal, the sandbox, the webhook receiver and a worker")
     return await on_local_stack(
         lambda site: _show(clock, site, joins=joins), ports=Ports.pick() if free_ports else None
     )
@@ -60,7 +60,7 @@ async def _show(clock: Clock, site: Site, *, joins: bool) -> int:
     )
     clock.say(f"agreement {started.reference} started")
     await asyncio.gather(
-        _tell(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
+        _narrate(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
     )
     result = await agreement_result(started.reference, client=client)
     _summarise(site, started, result, stays=joins)
@@ -89,12 +89,12 @@ def example_agreement() -> AgreementInput:
     )
 
 
-async def _tell(clock: Clock, reference: str, client: Client) -> None:
+async def _narrate(clock: Clock, reference: str, client: Client) -> None:
     """Tell what happens, as it happens."""
     news = News()
     async for status in follow_agreement(reference, client=client, on_trouble=clock.say):
-        for each in news.of(status):
-            clock.say(each.line)
+        for event in news.of(status):
+            clock.say(event.line)
 
 
 async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from rich.table import Table
 from rich.text import Text
 
-from cli.checks.configured import look_at_secrets, look_at_settings
+from cli.checks.configured import check_secrets, check_settings
 from cli.checks.finding import Finding, State
-from cli.checks.provider import look_at_provider
-from cli.checks.store import look_at_store, look_at_versions
-from cli.checks.temporal import Consent, look_at_temporal
+from cli.checks.provider import check_provider
+from cli.checks.store import check_store, check_versions
+from cli.checks.temporal import Consent, check_temporal
 from cli.command import Json, out, print_json, verb
 from cli.prompts import can_ask, confirm
 from countersign.client.errors import ExitCode
@@ -61,7 +61,7 @@ async def doctor(
     consent = _consent(register=register, may_ask=not json and can_ask())
     findings = [finding async for finding in examine(register=consent, test_event=test_event)]
     report = Report(
-        healthy=all(each.state is not State.FAILED for each in findings), findings=tuple(findings)
+        healthy=all(entry.state is not State.FAILED for entry in findings), findings=tuple(findings)
     )
     if json:
         print_json(report)
@@ -86,13 +86,13 @@ async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Findi
         register: Tells whether to register search attributes that are missing.
         test_event: Have the provider deliver a test event.
     """
-    yield look_at_versions()
-    for finding in (*look_at_settings(), *look_at_secrets()):
+    yield check_versions()
+    for finding in (*check_settings(), *check_secrets()):
         yield finding
     for part in (
-        look_at_temporal(register=register),
-        look_at_provider(send_test_event=test_event),
-        look_at_store(),
+        check_temporal(register=register),
+        check_provider(send_test_event=test_event),
+        check_store(),
     ):
         async for finding in part:
             yield finding
@@ -104,10 +104,10 @@ def _table(report: Report) -> Table:
     table.add_column("", width=_SIGN_WIDTH)
     table.add_column("check", width=_CHECK_WIDTH)
     table.add_column("found, and what to do", max_width=_room(), overflow="fold")
-    for each in report.findings:
-        sign, style = _SIGNS[each.state]
-        found = f"{each.found}\n→ {each.advice}" if each.advice else each.found
-        table.add_row(Text(sign, style=style), Text(each.check), Text(found))
+    for finding in report.findings:
+        sign, style = _SIGNS[finding.state]
+        found = f"{finding.found}\n→ {finding.advice}" if finding.advice else finding.found
+        table.add_row(Text(sign, style=style), Text(finding.check), Text(found))
     return table
 
 

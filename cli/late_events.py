@@ -56,7 +56,7 @@ def late_events(
                 ended=how_ended(agreement),
                 ended_at=agreement.ended_at,
             )
-    return tuple(sorted(found.values(), key=lambda each: (each.at, each.event_id)))
+    return tuple(sorted(found.values(), key=lambda event: (event.at, event.event_id)))
 
 
 def how_ended(agreement: ListedAgreement) -> str:

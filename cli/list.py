@@ -41,7 +41,7 @@ async def list_(
         stage=stage, needs_attention=needs_attention, stuck=stuck, where=where, ended=ended, limit=limit
     )
     if json:
-        typer.echo(f"[{', '.join(each.model_dump_json() for each in found)}]")
+        typer.echo(f"[{', '.join(item.model_dump_json() for item in found)}]")
     else:
         out.print(agreement_table(found) if found else "no agreements")
 
@@ -51,13 +51,13 @@ def agreement_table(agreements: list[ListedAgreement]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("reference", "stage", "waits for", "started (UTC)", "attention"):
         table.add_column(heading)
-    for each in agreements:
-        stage = "failed" if each.failed else (each.stage or "starting").replace("_", " ")
+    for agreement in agreements:
+        stage = "failed" if agreement.failed else (agreement.stage or "starting").replace("_", " ")
         table.add_row(
-            Text(each.reference),
+            Text(agreement.reference),
             stage,
-            "nobody" if each.failed else each.waiting_for or "-",
-            f"{each.started_at.astimezone(UTC):%Y-%m-%d %H:%M}",
-            "stuck" if each.stuck else "needed" if each.needs_attention else "",
+            "nobody" if agreement.failed else agreement.waiting_for or "-",
+            f"{agreement.started_at.astimezone(UTC):%Y-%m-%d %H:%M}",
+            "stuck" if agreement.stuck else "needed" if agreement.needs_attention else "",
         )
     return table

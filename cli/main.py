@@ -61,8 +61,8 @@ def main() -> None:
 
 def configure_logs() -> None:
     """Log warnings only, unless the settings ask for more: people read what the commands print."""
-    reading = read(CountersignSettings)
-    told = reading.value(CountersignSettings.variable("log_level"))
-    logging.configure(level=told if told in _LEVELS else "WARNING", service="starter")
-    if told not in _LEVELS:
+    lookup = read(CountersignSettings)
+    reported = lookup.value(CountersignSettings.variable("log_level"))
+    logging.configure(level=reported if reported in _LEVELS else "WARNING", service="starter")
+    if reported not in _LEVELS:
         getLogger(CORE).setLevel("ERROR")  # of a lost connection the commands tell in their own words

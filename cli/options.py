@@ -18,7 +18,7 @@ def one_of(kind: type[ChoiceT]) -> Callable[[str], ChoiceT]:
 
     The parser raises `typer.BadParameter`, which names all choices, when the value is none of them.
     """
-    by_words = {_words(each): each for each in kind}
+    by_words = {_words(member): member for member in kind}
 
     def parse(text: str) -> ChoiceT:
         if (found := by_words.get(_words(text))) is None:
@@ -47,7 +47,7 @@ def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
 
 def listed(kind: type[StrEnum]) -> str:
     """List the choices, as one writes them in a shell without quotes."""
-    return ", ".join(_words(each).replace(" ", "-") for each in kind)
+    return ", ".join(_words(member).replace(" ", "-") for member in kind)
 
 
 def _words(text: str) -> str:

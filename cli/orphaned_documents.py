@@ -74,9 +74,9 @@ async def find_orphans(*, since: datetime, client: Client | None = None) -> Orph
         BadInputError: A setting is missing, or the key is refused.
         UnreachableError: Temporal or the provider does not answer.
     """
-    ours, theirs = load_settings(CountersignSettings), load_settings(TurboDocxSettings)
+    own, theirs = load_settings(CountersignSettings), load_settings(TurboDocxSettings)
     client = client or await shared_client()
-    keys, store = StoreKeys(ours.environment, client.namespace), open_store(ours.store)
+    keys, store = StoreKeys(own.environment, client.namespace), open_store(own.store)
     async with connect(Rotating(theirs)) as provider, explained_by_provider():
         deliveries = await our_deliveries(provider.webhooks, keys, since)
         agreements = await _agreements(client)
@@ -84,7 +84,7 @@ async def find_orphans(*, since: datetime, client: Client | None = None) -> Orph
         if candidates is None:
             candidates = _known_to_temporal(agreements)
         orphans = []
-        for document in sorted(candidates, key=lambda each: (each.marker.reference, each.document_id)):
+        for document in sorted(candidates, key=lambda found: (found.marker.reference, found.document_id)):
             agreement = agreements.get(document.marker.reference.lower())
             why = why_orphaned(document.document_id, agreement)
             if why is None or (agreement is None and await _is_archived(document, store, keys)):
@@ -126,16 +126,16 @@ def why_orphaned(document_id: str, agreement: ListedAgreement | None) -> str | N
 def _known_to_temporal(agreements: dict[str, ListedAgreement]) -> frozenset[MarkedDocument]:
     """List the documents of agreements that have ended; their tags are not known, and not needed."""
     return frozenset(
-        MarkedDocument(each.document_id, Marker(each.reference, ""))
-        for each in agreements.values()
-        if each.document_id is not None and each.ended_at is not None
+        MarkedDocument(agreement.document_id, Marker(agreement.reference, ""))
+        for agreement in agreements.values()
+        if agreement.document_id is not None and agreement.ended_at is not None
     )
 
 
 async def _agreements(client: Client) -> dict[str, ListedAgreement]:
     """Index all agreements that Temporal remembers; of several runs the last one counts."""
     found = await list_agreements(ended=True, limit=_AGREEMENTS, client=client)
-    return {each.reference: each for each in found}
+    return {item.reference: item for item in found}
 
 
 async def _is_archived(document: MarkedDocument, store: Store, keys: StoreKeys) -> bool:

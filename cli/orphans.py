@@ -33,16 +33,16 @@ async def orphans(
         return
     for note in found.notes:
         err.print(note, style="yellow")
-    for each in found.documents:
-        status = each.status.replace("_", " ")
-        out.print(f"{each.reference}: document {each.document_id} is {status}; {each.why}")
+    for document in found.documents:
+        status = document.status.replace("_", " ")
+        out.print(f"{document.reference}: document {document.document_id} is {status}; {document.why}")
     for late in found.late_events:
-        out.print(_told(late))
+        out.print(_reported(late))
     if not found.documents:
         out.print("no orphans")
 
 
-def _told(late: LateEvent) -> str:
+def _reported(late: LateEvent) -> str:
     kind = late.kind.replace("_", " ")
     return (
         f"{late.reference}: {kind} at {format_time(late.at)}, after the agreement {late.ended} at "

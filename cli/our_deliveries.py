@@ -48,9 +48,9 @@ async def our_deliveries(log: Subscription, keys: StoreKeys, since: datetime) ->
     try:
         async for page in pages(log, since=since, at_most=PAGES, event_type=None):
             read, is_all = read + len(page), is_last(page, since)
-            documents |= {each for each in marked(page) if _is_ours(each, keys)}
+            documents |= {document for document in marked(page) if _is_ours(document, keys)}
             events += [
-                each for each in marked_events(page) if _is_ours(each.about, keys) and each.at >= since
+                event for event in marked_events(page) if _is_ours(event.about, keys) and event.at >= since
             ]
     except RejectedError as error:
         if is_about_key(error):

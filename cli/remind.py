@@ -1,13 +1,13 @@
 """`remind`: ask those who have not signed once more."""
 
 from cli.command import OneReference, Where, Yes, verb
-from cli.selection import for_each
+from cli.selection import for_all
 from countersign.client.agreements import remind_agreement
 
 
 @verb
 async def remind(reference: OneReference = None, *, where: Where = None, yes: Yes = False) -> int:
     """Remind whoever has not signed an agreement, or all that --where holds for."""
-    return await for_each(
+    return await for_all(
         reference, where, remind_agreement, verb="remind", done="will be reminded", confirmed=yes
     )

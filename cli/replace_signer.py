@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Json, Reference, out, print_json, say, told_if_slow, verb
+from cli.command import Json, Reference, notice_if_slow, out, print_json, say, verb
 from cli.options import at_least
 from countersign.client.drafts import read_signer
 from countersign.client.supersede import replace_signer as replace
@@ -36,7 +36,7 @@ async def replace_signer(
 
     The provider cannot change a document that is out. The new one is sent only once the old one is void.
     """
-    with told_if_slow(f"{reference}: waiting until it is void"):
+    with notice_if_slow(f"{reference}: waiting until it is void"):
         started = await replace(
             reference, signer, read_signer("--by", by), new_reference=new_reference, on_wait=say
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.command import OneReference, Where, Yes, verb
-from cli.selection import for_each
+from cli.selection import for_all
 from countersign.agreements.messages import Resolution
 from countersign.client.agreements import resolve_agreement
 from countersign.client.errors import BadInputError
@@ -41,10 +41,10 @@ async def resolve(
     if adopt and where:
         raise BadInputError("--adopt: a document belongs to one agreement; name its reference")
     resolution = Resolution.model_validate({"action": chosen[0], "document_id": adopt})
-    return await for_each(
+    return await for_all(
         reference,
         where,
-        lambda each: resolve_agreement(each, resolution),
+        lambda reference: resolve_agreement(reference, resolution),
         verb="resolve",
         done=chosen[0].replace("_", " "),
         confirmed=yes,

@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from cli.command import err, out, told_if_slow
+from cli.command import err, notice_if_slow, out
 from cli.list import agreement_table
 from cli.prompts import confirm
 from countersign.client.errors import BadInputError, CommandError, ExitCode, NoWorkerError
 from countersign.client.listing import list_agreements
 
 
-async def for_each(
+async def for_all(
     reference: str | None,
     where: str | None,
     act: Callable[[str], Awaitable[None]],
@@ -38,21 +38,23 @@ async def for_each(
     if (reference is None) == (where is None):
         raise BadInputError("name one reference, or --where CONDITION")
     if reference:
-        return await _each([reference], act, done)
+        return await _act_on_all([reference], act, done)
     found = await list_agreements(where=where)
     out.print(agreement_table(found) if found else "no agreements")
     if found and not confirmed and not confirm(f"{verb} {len(found)} agreement(s)?"):
         out.print("nothing was done (--yes says yes)")
         return ExitCode.NOT_CONFIRMED
-    return await _each([each.reference for each in found], act, done)
+    return await _act_on_all([item.reference for item in found], act, done)
 
 
-async def _each(references: Sequence[str], act: Callable[[str], Awaitable[None]], done: str) -> ExitCode:
+async def _act_on_all(
+    references: Sequence[str], act: Callable[[str], Awaitable[None]], done: str
+) -> ExitCode:
     code = ExitCode.DONE
-    for place, each in enumerate(references, 1):
+    for place, reference in enumerate(references, 1):
         try:
-            with told_if_slow(f"{each}: waiting for its worker"):
-                await act(each)
+            with notice_if_slow(f"{reference}: waiting for its worker"):
+                await act(reference)
         except NoWorkerError as error:
             err.print(str(error), style="red")
             if rest := len(references) - place:
@@ -62,5 +64,5 @@ async def _each(references: Sequence[str], act: Callable[[str], Awaitable[None]]
             err.print(str(error), style="red")
             code = code or error.exit_code
         else:
-            out.print(f"{each}: {done}")
+            out.print(f"{reference}: {done}")
     return code

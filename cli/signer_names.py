@@ -17,7 +17,7 @@ def is_for_eyes() -> bool:
 
 def without_people(status: AgreementStatus) -> AgreementStatus:
     """Shorten signers' names to initials and leave out the reason, which somebody wrote for them to read."""
-    signers = tuple(each.model_copy(update={"name": initials(each.name)}) for each in status.signers)
+    signers = tuple(signer.model_copy(update={"name": initials(signer.name)}) for signer in status.signers)
     result = status.result
     if result is not None and result.reason is not None:
         result = result.model_copy(update={"reason": "(shown on a terminal)"})

@@ -19,7 +19,7 @@ from devstack.temporal import TemporalNotFoundError
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(".countersign/local")
-USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "door": 8080}
+USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "receiver": 8080}
 
 FreePorts = Annotated[
     bool,

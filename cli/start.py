@@ -121,10 +121,10 @@ async def start(
     if json:
         print_json(started)
         return
-    out.print(f"{started.reference}: {_told(started)}")
+    out.print(f"{started.reference}: {_reported(started)}")
 
 
-def _told(started: StartedAgreement) -> str:
+def _reported(started: StartedAgreement) -> str:
     if started.already_ended:
         return f"started before, and ended: see `status {started.reference}`; nothing was started twice"
     if started.already_running:
@@ -157,7 +157,7 @@ def _source(
     if variables and not template:
         raise BadInputError("--var: only a --template has variables")
     if template:
-        sources[0]["variables"] = dict(_variable(each) for each in variables or [])
+        sources[0]["variables"] = dict(_variable(variable) for variable in variables or [])
     return sources[0] if sources else None
 
 

@@ -1,17 +1,17 @@
 """`status`: where an agreement is."""
 
-from cli.command import Json, Reference, out, print_json, told_if_slow, verb
+from cli.command import Json, Reference, notice_if_slow, out, print_json, verb
 from cli.signer_names import discreet
-from cli.views import status_card
+from cli.views import status_view
 from countersign.client.agreements import agreement_status
 
 
 @verb
 async def status(reference: Reference, *, json: Json = False) -> None:
     """Show where an agreement is, who has signed, and what it waits for."""
-    with told_if_slow(f"{reference}: waiting for its worker"):
+    with notice_if_slow(f"{reference}: waiting for its worker"):
         found = discreet(await agreement_status(reference))
     if json:
         print_json(found)
     else:
-        out.print(status_card(found))
+        out.print(status_view(found))

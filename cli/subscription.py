@@ -1,4 +1,4 @@
-"""The provider's webhook subscription: have it deliver to our door, and see whether it does."""
+"""The provider's webhook subscription: have it deliver to our receiver, and see whether it does."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,11 +13,11 @@ from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers.errors import RejectedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.models import Webhook, WebhookDelivery
-from countersign.providers.turbodocx.webhook import KINDS, TurboDocxDialect
+from countersign.providers.turbodocx.webhook import KINDS, TurboDocxWebhookAdapter
 from countersign.secrets.keeping import NowhereToKeepError, Place, place_for
 from countersign.settings import WebhookSettings
 
-PATH: Final = f"/webhooks/{TurboDocxDialect.name}"
+PATH: Final = f"/webhooks/{TurboDocxWebhookAdapter.name}"
 OVERLAP: Final = timedelta(hours=1)
 """How long a replaced secret is still accepted: deliveries may have been signed with it before."""
 URL_LIMIT: Final = 10
@@ -33,7 +33,7 @@ _TEST_DATA: Final = {
     "title": "Countersign webhook test",
     "recipient_id": "00000000-0000-4000-8000-000000000000",
 }
-"""Belongs to no agreement, so the door verifies it and lets it go."""
+"""Belongs to no agreement, so the receiver verifies it and lets it go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Setup:
 
 
 def check_url(url: str, *, sandbox: bool) -> str:
-    """Return the address of a door's endpoint.
+    """Return the address of a receiver's endpoint.
 
     Args:
         url: What somebody typed.
@@ -68,7 +68,7 @@ def check_url(url: str, *, sandbox: bool) -> str:
     if not parts.hostname or parts.username or (parts.scheme != "https" and not local):
         raise BadInputError("--url: use https://host" + PATH)
     if parts.path != PATH or parts.query or parts.fragment:
-        raise BadInputError(f"--url: must end in {PATH}, where the door takes this provider's deliveries")
+        raise BadInputError(f"--url: must end in {PATH}, where the receiver takes this provider's deliveries")
     return url
 
 
@@ -77,7 +77,7 @@ async def set_up(client: TurboDocxClient, url: str, *, new_secret: bool) -> Setu
 
     Args:
         client: With an administrator's key.
-        url: The door's endpoint.
+        url: The receiver's endpoint.
         new_secret: Make a new secret also where there is one.
 
     Raises:
@@ -117,20 +117,20 @@ async def try_out(client: TurboDocxClient) -> tuple[WebhookDelivery, ...]:
 
 
 def explain(status: int | None) -> str:
-    """Say what an answer of the door means."""
+    """Say what an answer of the receiver means."""
     if status is None:
-        return "nobody answered: is the door up, and can the provider reach it?"
+        return "nobody answered: is the receiver up, and can the provider reach it?"
     if 200 <= status < 300:  # noqa: PLR2004 (HTTP's classes)
         return VERIFIED
-    return _MEANINGS.get(status, "something else than the door answered")
+    return _MEANINGS.get(status, "something else than the receiver answered")
 
 
 _MEANINGS: Final = {
-    401: f"arrived, and its signature did not fit: the door's {_SECRET} is not the subscription's, "
+    401: f"arrived, and its signature did not fit: the receiver's {_SECRET} is not the subscription's, "
     "or a clock is off by more than 5 minutes",
     403: "arrived, and was not let in: see COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS",
-    404: f"something answered that is no door: the address must end in {PATH}",
-    503: "arrived, and the door could not reach Temporal",
+    404: f"something answered that is no receiver: the address must end in {PATH}",
+    503: "arrived, and the receiver could not reach Temporal",
 }
 
 

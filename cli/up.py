@@ -24,11 +24,11 @@ async def up(
     temporal_port: Port = None,
     ui_port: Port = None,
     sandbox_port: Port = None,
-    door_port: Port = None,
+    receiver_port: Port = None,
     free_ports: FreePorts = False,
 ) -> int:
-    """Run Temporal with its UI, the sandbox, the webhook door and a worker, until Ctrl-C."""
-    wanted = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "door": door_port}
+    """Run Temporal with its UI, the sandbox, the webhook receiver and a worker, until Ctrl-C."""
+    wanted = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "receiver": receiver_port}
     try:
         ports = Ports.prefer(
             {} if free_ports else USUAL_PORTS, **{name: port for name, port in wanted.items() if port}
@@ -41,7 +41,7 @@ async def up(
 async def _stay(site: Site) -> int:
     out.print(f"Temporal UI    {site.ui_url}")
     out.print(f"sandbox        {site.sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)")
-    out.print(f"webhook door   {site.door_url}")
+    out.print(f"webhook receiver   {site.receiver_url}")
     out.print(f"Temporal       {site.temporal_address}")
     out.print(f"signed PDFs    {site.store}")
     out.print(f"logs           {site.folder / 'logs'}")

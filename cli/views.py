@@ -28,16 +28,16 @@ class News:
     """Tells each thing that happened to an agreement once."""
 
     def __init__(self) -> None:
-        self._told: set[Happening] = set()
+        self._reported: set[Happening] = set()
 
     def of(self, status: AgreementStatus) -> list[Happening]:
         """What this status adds."""
-        fresh = [each for each in _happenings(status) if each not in self._told]
-        self._told.update(fresh)
+        fresh = [happening for happening in _happenings(status) if happening not in self._reported]
+        self._reported.update(fresh)
         return fresh
 
 
-def status_card(status: AgreementStatus) -> RenderableType:
+def status_view(status: AgreementStatus) -> RenderableType:
     """Show a status: where the agreement is, who has signed, what is asked of a person."""
     facts = _facts(status)
     width = max(len(name) for name, _ in facts)
@@ -78,10 +78,14 @@ def _happenings(status: AgreementStatus) -> list[Happening]:
 
 def _deeds(status: AgreementStatus) -> list[Happening]:
     """What signers did, in the order in which they did it."""
-    viewed = [(each.viewed_at, "viewed", each.name) for each in status.signers if each.viewed_at is not None]
-    signed = [(each.signed_at, "signed", each.name) for each in status.signers if each.signed_at is not None]
+    viewed = [
+        (signer.viewed_at, "viewed", signer.name) for signer in status.signers if signer.viewed_at is not None
+    ]
+    signed = [
+        (signer.signed_at, "signed", signer.name) for signer in status.signers if signer.signed_at is not None
+    ]
     deeds, count = [], 0
-    for at, deed, name in sorted(viewed + signed, key=lambda each: each[0]):
+    for at, deed, name in sorted(viewed + signed, key=lambda happened: happened[0]):
         count += deed == "signed"
         place = f" ({count} of {len(status.signers)})" if deed == "signed" else ""
         deeds.append(Happening(f"{deed} by {name}{place}", at))

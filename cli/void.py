@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.command import OneReference, Where, Yes, verb
-from cli.selection import for_each
+from cli.selection import for_all
 from countersign.client.agreements import void_agreement
 
 
@@ -18,10 +18,10 @@ async def void(
     yes: Yes = False,
 ) -> int:
     """Void an agreement, or all that --where holds for: nobody can sign any more, and it ends `voided`."""
-    return await for_each(
+    return await for_all(
         reference,
         where,
-        lambda each: void_agreement(each, reason),
+        lambda reference: void_agreement(reference, reason),
         verb="void",
         done="will be voided",
         confirmed=yes,

@@ -4,7 +4,7 @@ from typing import Final
 
 from cli.command import Json, Reference, out, print_json, say, verb
 from cli.signer_names import discreet
-from cli.views import News, status_card
+from cli.views import News, status_view
 from countersign.agreements.messages import AgreementStatus, Outcome
 from countersign.agreements.times import format_time
 from countersign.client.errors import ExitCode
@@ -27,10 +27,10 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
         if json:
             print_json(status)
             continue
-        for each in news.of(status):
-            out.print(f"{format_time(each.at or None) or UNTOLD}  {each.line}")
+        for event in news.of(status):
+            out.print(f"{format_time(event.at or None) or UNTOLD}  {event.line}")
     if status and not json:
-        out.print(status_card(status))
+        out.print(status_view(status))
     completed = status and status.result and status.result.outcome == Outcome.COMPLETED
     return ExitCode.DONE if completed else ExitCode.NOT_COMPLETED
 

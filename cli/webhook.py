@@ -1,4 +1,4 @@
-"""`webhook setup` and `webhook test`: the provider's deliveries to our door."""
+"""`webhook setup` and `webhook test`: the provider's deliveries to our receiver."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -26,7 +26,7 @@ app = typer.Typer(
 async def setup(
     *,
     url: Annotated[
-        str, typer.Option(help="The door's address, https://host/webhooks/turbodocx.", show_default=False)
+        str, typer.Option(help="The receiver's address, https://host/webhooks/turbodocx.", show_default=False)
     ],
     new_secret: Annotated[
         bool,
@@ -35,14 +35,14 @@ async def setup(
         ),
     ] = False,
 ) -> None:
-    """Have the provider deliver to the door, beside the addresses there are; keep the secret."""
+    """Have the provider deliver to the receiver, beside the addresses there are; keep the secret."""
     settings = load_settings(TurboDocxSettings)
     checked = subscription.check_url(url, sandbox=LIVE_HOST not in settings.base_url)
     async with connect(Rotating(settings)) as client, explained_by_provider():
         made = await subscription.set_up(client, checked, new_secret=new_secret)
     out.print(f"subscribed to {made.events} events at {', '.join(made.urls)}")
     if made.kept_in:
-        out.print(f"the new secret {made.secret} is in {made.kept_in}; running doors find it there")
+        out.print(f"the new secret {made.secret} is in {made.kept_in}; running receivers find it there")
 
 
 @app.command()
@@ -62,10 +62,11 @@ def report(deliveries: Sequence[WebhookDelivery]) -> None:
         UnreachableError: Some did not take it.
     """
     failed = 0
-    for each in deliveries:
-        fine = each.http_status is not None and 200 <= each.http_status < 300  # noqa: PLR2004 (HTTP's classes)
+    for delivery in deliveries:
+        fine = delivery.http_status is not None and 200 <= delivery.http_status < 300  # noqa: PLR2004 (HTTP's classes)
         failed += not fine
-        line = f"{each.url}: {each.http_status or 'no answer'}: {subscription.explain(each.http_status)}"
+        status = delivery.http_status or "no answer"
+        line = f"{delivery.url}: {status}: {subscription.explain(delivery.http_status)}"
         (out if fine else err).print(line)
     if failed or not deliveries:
         raise UnreachableError(f"{failed} of {len(deliveries)} addresses did not take the test event")

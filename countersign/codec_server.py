@@ -100,8 +100,8 @@ async def serve(host: str, port: int, ui: Sequence[str]) -> int:
         SettingsError: A setting cannot work, there are no keys, or it would listen to others without a token.
         CannotListenError: The address cannot be used.
     """
-    ours, settings = load(CountersignSettings, CodecServerSettings)
-    logging.configure(level=ours.log_level, service="codec")
+    general, settings = load(CountersignSettings, CodecServerSettings)
+    logging.configure(level=general.log_level, service="codec")
     codec = encryption_codec()
     if codec is None:
         raise SettingsError("COUNTERSIGN_ENCRYPTION_KEYS is not set: there is nothing to decrypt")

@@ -19,10 +19,10 @@ from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from countersign.misspelt import warn_of_misspelt
 from countersign.observability.redaction import protect
 from countersign.secrets.local import PLACES, Origin, Problems, env_file, local_origins
 from countersign.secrets.managers import manager_origin
+from countersign.unknown_settings import warn_of_unknown_settings
 
 _PLACEHOLDER = re.compile(
     r"(tdx-|whsec_)?(change[-_ ]?me|todo|x{3,}|secret|placeholder|example|your[-_ ].{0,40}|<.{0,80}>|\.{3})",
@@ -71,13 +71,13 @@ class Settings(BaseSettings):
     @classmethod
     def variable(cls, name: str) -> str:
         """Name the variable of one field, for example `api_key` → `TURBODOCX_API_KEY`."""
-        named = (each.name for each in cls.model_fields[name].metadata if isinstance(each, Variable))
+        named = (mark.name for mark in cls.model_fields[name].metadata if isinstance(mark, Variable))
         return next(named, cls.prefix + name.upper())
 
     def model_post_init(self, _context: Any) -> None:
         """Have every secret masked in logs from now on."""
         values = (getattr(self, name) for name in type(self).model_fields)
-        protect(*(each.get_secret_value() for each in values if isinstance(each, SecretStr)))
+        protect(*(value.get_secret_value() for value in values if isinstance(value, SecretStr)))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("settings hold secrets, so they are not pickled")
@@ -103,7 +103,7 @@ FourthT = TypeVar("FourthT", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class SettingsLookup:
     """What was found for some variables.
 
     Args:
@@ -116,28 +116,28 @@ class Reading:
 
     def where(self, variable: str) -> str | None:
         """Tell where a variable's value comes from; None if nobody has it."""
-        return next((each.label for each in self.origins if variable in each.values), None)
+        return next((origin.label for origin in self.origins if variable in origin.values), None)
 
     def value(self, variable: str) -> str | None:
         """Return a variable's value; None if nobody has it."""
-        return next((each.values[variable] for each in self.origins if variable in each.values), None)
+        return next((origin.values[variable] for origin in self.origins if variable in origin.values), None)
 
 
-_found: ContextVar[Reading | None] = ContextVar("found", default=None)
+_found: ContextVar[SettingsLookup | None] = ContextVar("found", default=None)
 
 
 class _Found(PydanticBaseSettingsSource):
     """What was found for a group's variables, wherever that was."""
 
-    def __init__(self, settings_cls: type[BaseSettings], reading: Reading) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], lookup: SettingsLookup) -> None:
         super().__init__(settings_cls)
-        self._reading = reading
+        self._refresh = lookup
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         del field
         kind = self.settings_cls
         variable = kind.variable(field_name) if issubclass(kind, Settings) else field_name
-        return self._reading.value(variable), field_name, False
+        return self._refresh.value(variable), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         fields = self.settings_cls.model_fields.items()
@@ -150,7 +150,7 @@ def is_secret(about: FieldInfo) -> bool:
     return "SecretStr" in str(about.annotation)
 
 
-def read(*kinds: type[Settings], given: Iterable[str] = ()) -> Reading:
+def read(*kinds: type[Settings], given: Iterable[str] = ()) -> SettingsLookup:
     """Look for every variable of these kinds. Of a secret manager, ask only what nobody else has.
 
     Args:
@@ -160,7 +160,7 @@ def read(*kinds: type[Settings], given: Iterable[str] = ()) -> Reading:
     fields = [(kind, name) for kind in kinds for name in kind.model_fields if name not in set(given)]
     wanted = dict.fromkeys(kind.variable(name) for kind, name in fields)
     problems: Problems = {}
-    local = Reading(tuple(local_origins(wanted, problems)), problems)
+    local = SettingsLookup(tuple(local_origins(wanted, problems)), problems)
     needed = dict.fromkeys(
         kind.variable(name)
         for kind, name in fields
@@ -168,7 +168,7 @@ def read(*kinds: type[Settings], given: Iterable[str] = ()) -> Reading:
     )
     missing = [name for name in needed if local.where(name) is None and name not in problems]
     manager = manager_origin(local.origins, missing, problems)
-    return Reading((*local.origins, manager) if manager else local.origins, problems)
+    return SettingsLookup((*local.origins, manager) if manager else local.origins, problems)
 
 
 @overload
@@ -204,24 +204,25 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
         SettingsError: Something is missing or cannot work; the message lists every such setting by name.
     """
     groups = {*Settings.__subclasses__(), *kinds}
-    warn_of_misspelt(
-        (*os.environ, *env_file({})), {each.variable(name) for each in groups for name in each.model_fields}
+    warn_of_unknown_settings(
+        (*os.environ, *env_file({})),
+        {group.variable(name) for group in groups for name in group.model_fields},
     )
-    reading = read(*kinds, given=overrides)
+    lookup = read(*kinds, given=overrides)
     loaded: list[Settings] = []
-    problems: list[str] = list(reading.problems.values())
+    problems: list[str] = list(lookup.problems.values())
     for kind in kinds:
         try:
-            loaded.append(_build(kind, reading, overrides))
+            loaded.append(_build(kind, lookup, overrides))
         except ValidationError as error:
-            problems += _problems(kind, error, known=reading.problems)
+            problems += _problems(kind, error, known=lookup.problems)
     if problems:
         raise SettingsError.listing(problems)
     return tuple(loaded)
 
 
-def _build(kind: type[SettingsT], reading: Reading, overrides: Mapping[str, Any]) -> SettingsT:
-    token = _found.set(reading)
+def _build(kind: type[SettingsT], lookup: SettingsLookup, overrides: Mapping[str, Any]) -> SettingsT:
+    token = _found.set(lookup)
     try:
         return kind(**{name: value for name, value in overrides.items() if name in kind.model_fields})
     finally:
@@ -233,13 +234,13 @@ def _problems(kind: type[Settings], error: ValidationError, *, known: Problems) 
 
     When a place could not be read, what it may hold is not called missing.
     """
-    told = []
-    for each in error.errors(include_input=False, include_url=False, include_context=False):
-        name = kind.variable(str(each["loc"][0])) if each["loc"] else ""
-        if each["type"] == "missing":
+    reported = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        name = kind.variable(str(problem["loc"][0])) if problem["loc"] else ""
+        if problem["type"] == "missing":
             if name not in known and known.keys().isdisjoint(PLACES):
-                told.append(f"{name} is not set")
+                reported.append(f"{name} is not set")
         else:
-            message = each["msg"].removeprefix("Value error, ")
-            told.append(f"{name}: {message}" if name else message)
-    return told
+            message = problem["msg"].removeprefix("Value error, ")
+            reported.append(f"{name}: {message}" if name else message)
+    return reported

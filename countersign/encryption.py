@@ -42,7 +42,7 @@ class EncryptionCodec(PayloadCodec):
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Encrypt payloads whole, their own metadata included."""
-        return [self._encrypt(each) for each in payloads]
+        return [self._encrypt(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt payloads; those that are not encrypted pass as they are.
@@ -51,7 +51,8 @@ class EncryptionCodec(PayloadCodec):
             UndecryptableError: A payload's key is unknown, or it is not what was once encrypted.
         """
         return [
-            self._decrypt(each) if each.metadata.get("encoding") == ENCODING else each for each in payloads
+            self._decrypt(payload) if payload.metadata.get("encoding") == ENCODING else payload
+            for payload in payloads
         ]
 
     def _encrypt(self, payload: Payload) -> Payload:

@@ -50,14 +50,14 @@ A setting is a variable. It is looked for in this order, and the first that has 
 
 Temporal's own settings, [`TEMPORAL_ADDRESS` and the others](https://docs.temporal.io/references/client-environment-configuration),
 are looked for in the environment, then in `.env`, then in Temporal's configuration file with its profiles
-(`TEMPORAL_CONFIG_FILE`, `TEMPORAL_PROFILE`). Worker, door, codec server and `starter.py` read `.env` alike;
+(`TEMPORAL_CONFIG_FILE`, `TEMPORAL_PROFILE`). Worker, receiver, codec server and starter read `.env` alike;
 OpenTelemetry's `OTEL_...` are for the environment alone.
 
 An empty variable is one that is not set. Everything that cannot work is told at start, at once, by name and
 never by value. `python starter.py doctor` shows which settings are present and where they come from.
 
 A variable of the environment or `.env` that begins with `COUNTERSIGN_` or `TURBODOCX_` and is no setting is
-most likely misspelt: every process says so at start, in a warning that names the nearest setting. It is not
+most likely unknown: every process says so at start, in a warning that names the nearest setting. It is not
 refused, since it may be another tool's, or a newer release's after a roll-back.
 """
 
@@ -76,8 +76,8 @@ def groups() -> Iterator[tuple[str, list[Entry]]]:
     seen: set[str] = set()
     for kind in GROUPS:
         entries = [_entry(kind, name, about) for name, about in kind.model_fields.items()]
-        yield (kind.__doc__ or "").splitlines()[0], [each for each in entries if each.variable not in seen]
-        seen |= {each.variable for each in entries}
+        yield (kind.__doc__ or "").splitlines()[0], [entry for entry in entries if entry.variable not in seen]
+        seen |= {entry.variable for entry in entries}
 
 
 def _entry(kind: type[Settings], name: str, about: FieldInfo) -> Entry:
@@ -96,9 +96,9 @@ def env_example() -> str:
     parts = [_ENV_HEAD]
     for title, entries in groups():
         parts.append(f"\n# --- {title.rstrip('.')} ---\n")
-        for each in entries:
-            comment = textwrap.fill(each.description, 108, initial_indent="# ", subsequent_indent="# ")
-            line = f"{each.variable}=" if each.default is None else f"# {each.variable}={each.default}"
+        for entry in entries:
+            comment = textwrap.fill(entry.description, 108, initial_indent="# ", subsequent_indent="# ")
+            line = f"{entry.variable}=" if entry.default is None else f"# {entry.variable}={entry.default}"
             parts.append(f"\n{comment}\n{line}\n")
     return "".join(parts) + _ENV_TAIL
 
@@ -110,10 +110,12 @@ def docs() -> str:
         parts.append(
             f"\n## {title.rstrip('.')}\n\n| variable | default | what it is |\n| --- | --- | --- |\n"
         )
-        for each in entries:
-            default = "must be set" if each.default is None else f"`{each.default}`" if each.default else ""
-            secret = " Secret." if each.secret else ""
-            parts.append(f"| `{each.variable}` | {default} | {each.description}{secret} |\n")
+        for entry in entries:
+            default = (
+                "must be set" if entry.default is None else f"`{entry.default}`" if entry.default else ""
+            )
+            secret = " Secret." if entry.secret else ""
+            parts.append(f"| `{entry.variable}` | {default} | {entry.description}{secret} |\n")
     return "".join(parts)
 
 

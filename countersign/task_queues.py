@@ -48,4 +48,4 @@ async def describe_task_queue(
 def is_polled(queue: DescribeTaskQueueResponse) -> bool:
     """Tell whether a worker takes tasks now; Temporal names pollers for minutes after their last poll."""
     since = datetime.now(UTC) - _A_POLL
-    return any(each.last_access_time.ToDatetime(tzinfo=UTC) >= since for each in queue.pollers)
+    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) >= since for poller in queue.pollers)

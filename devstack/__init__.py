@@ -1,1 +1,1 @@
-"""Everything an agreement needs, on this machine: Temporal, the sandbox, the door and a worker."""
+"""Everything an agreement needs, on this machine: Temporal, the sandbox, the receiver and a worker."""

@@ -20,7 +20,7 @@ class Ports:
     ui: int
     metrics: int
     sandbox: int
-    door: int
+    receiver: int
 
     @classmethod
     def pick(cls, **wanted: int) -> Self:

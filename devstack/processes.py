@@ -224,11 +224,11 @@ class _Process:
 
     def _last_words(self) -> str:
         lines = [line.strip() for line in self._output().splitlines() if line.strip()]
-        told = _telling(lines[-1]) if lines else "it printed nothing"
-        return f": {told} ({self._log})" if told else f"; see {self._log}"
+        reported = _explanation(lines[-1]) if lines else "it printed nothing"
+        return f": {reported} ({self._log})" if reported else f"; see {self._log}"
 
 
-def _telling(line: str) -> str | None:
+def _explanation(line: str) -> str | None:
     """Return what a line says: an error's event, or the line if it is no record; None for other records."""
     try:
         record = json.loads(line)

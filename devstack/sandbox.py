@@ -1,4 +1,4 @@
-"""Talk to the local sandbox: subscribe the door to its webhooks, act as its signers, read its ledger."""
+"""Talk to the local sandbox: subscribe the receiver to its webhooks, act as its signers, read its ledger."""
 
 import asyncio
 import http.client
@@ -69,7 +69,7 @@ class Sandbox:
     async def recipient_ids(self, document_id: str) -> list[str]:
         """The recipients of a document, in signing order."""
         answer = await self.call("GET", f"/turbosign/documents/{document_id}/recipients")
-        return [str(each["id"]) for each in answer["data"]["recipients"]]
+        return [str(recipient["id"]) for recipient in answer["data"]["recipients"]]
 
     async def view(self, document_id: str, recipient_id: str) -> None:
         """Open the document as this recipient would."""

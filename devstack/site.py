@@ -46,7 +46,7 @@ class Site:
         self.sandbox = Sandbox(f"http://{LOOPBACK}:{ports.sandbox}")
         self.temporal_address = f"{LOOPBACK}:{ports.temporal}"
         self.ui_url = f"http://{LOOPBACK}:{ports.ui}"
-        self.door_url = f"http://{LOOPBACK}:{ports.door}"
+        self.receiver_url = f"http://{LOOPBACK}:{ports.receiver}"
         self.store = self.folder / "store"
 
     @classmethod
@@ -63,7 +63,7 @@ class Site:
         (self.folder / "env").write_text("".join(lines))
 
     def settings(self) -> dict[str, str]:
-        """What a worker, a door or a starter of this stack needs in its environment."""
+        """What a worker, a receiver or a starter of this stack needs in its environment."""
         return {
             "PYTHONPATH": str(Path(countersign.__file__).parents[1]),
             "PYTHONUNBUFFERED": "1",

@@ -1,4 +1,4 @@
-"""The whole of Countersign on this machine: Temporal, the sandbox, the webhook door and a worker.
+"""The whole of Countersign on this machine: Temporal, the sandbox, the webhook receiver and a worker.
 
 Every part is a real process. Its state lies in one folder, so that a stack started again on that folder goes
 on where the last one stopped.
@@ -19,8 +19,8 @@ from devstack.processes import Part, Ready, Supervisor, answers, says
 from devstack.site import Lock, Site, surroundings
 from devstack.temporal import READY, dev_server_command, find_temporal
 
-_ORDER: Final = (("temporal", "sandbox"), ("door", "worker"))
-"""The door subscribes to the sandbox's webhooks and, as the worker does, connects to Temporal."""
+_ORDER: Final = (("temporal", "sandbox"), ("receiver", "worker"))
+"""The receiver subscribes to the sandbox's webhooks and, as the worker does, connects to Temporal."""
 PARTS: Final = tuple(name for together in _ORDER for name in together)
 
 
@@ -90,7 +90,7 @@ class Stack(Site):
         start = {
             "temporal": self._start_temporal,
             "sandbox": self._start_sandbox,
-            "door": self._start_door,
+            "receiver": self._start_receiver,
             "worker": self._start_worker,
         }
         await start[name]()
@@ -113,12 +113,12 @@ class Stack(Site):
         command += ["--data-dir", str(self.folder / "sandbox")]
         await self._run("sandbox", command, says(self.sandbox.url))
 
-    async def _start_door(self) -> None:
+    async def _start_receiver(self) -> None:
         command = [sys.executable, "-m", "receiver"]
-        command += ["--host", LOOPBACK, "--port", str(self._plan.ports.door)]
-        secret = await self.sandbox.subscribe(f"{self.door_url}/webhooks/turbodocx")
-        ready = answers(f"{self.door_url}/healthz")
-        await self._run("door", command, ready, TURBODOCX_WEBHOOK_SECRET=secret)
+        command += ["--host", LOOPBACK, "--port", str(self._plan.ports.receiver)]
+        secret = await self.sandbox.subscribe(f"{self.receiver_url}/webhooks/turbodocx")
+        ready = answers(f"{self.receiver_url}/healthz")
+        await self._run("receiver", command, ready, TURBODOCX_WEBHOOK_SECRET=secret)
 
     async def _start_worker(self) -> None:
         await self._run("worker", self._plan.worker, self._plan.worker_ready)

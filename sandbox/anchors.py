@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from sandbox.pdf import Box, reading
+from sandbox.pdf import Box, open_reader
 
 _WIDTH: Final = 0.5
 """A letter's width as a part of its size, roughly: good enough to place a field in a line."""
@@ -18,7 +18,7 @@ class PageTexts:
 
     def __init__(self, content: bytes) -> None:
         self._texts: list[tuple[int, float, float, float, str]] = []
-        with reading(content) as reader:
+        with open_reader(content) as reader:
             for number, page in enumerate(reader.pages, start=1):
                 self._read(number, page)
 

@@ -45,9 +45,9 @@ def recipient(sandbox: Sandbox, row: Row, person: Row) -> dict[str, Any]:
 def summary(row: Row, people: list[Row], shown: list[dict[str, Any]]) -> dict[str, Any]:
     """Count recipients by status, and name those waited for."""
     counts = {
-        name: sum(each["effectiveStatus"] == name for each in shown)
+        name: sum(entry["effectiveStatus"] == name for entry in shown)
         for name in ("pending", "viewed", "completed", "voided", "expired")
     }
     is_open = row["status"] == documents.OPEN and not counts["expired"]
-    waiting = [each["name"] for each in documents.waiting(people)] if is_open else []
+    waiting = [person["name"] for person in documents.waiting(people)] if is_open else []
     return {"total": len(shown), **counts, "waitingOn": waiting}

@@ -35,9 +35,9 @@ def recipients(sandbox: Sandbox, document_id: str) -> list[Row]:
 
 def waiting(people: list[Row]) -> list[Row]:
     """Whose turn it is: those of the lowest order that have not signed."""
-    unsigned = [each for each in people if each["status"] != "completed"]
-    first = min((each["signing_order"] for each in unsigned), default=0)
-    return [each for each in unsigned if each["signing_order"] == first]
+    unsigned = [person for person in people if person["status"] != "completed"]
+    first = min((person["signing_order"] for person in unsigned), default=0)
+    return [person for person in unsigned if person["signing_order"] == first]
 
 
 def is_past(document: Row, now: datetime) -> bool:

@@ -49,7 +49,9 @@ def read_paragraphs(content: bytes) -> tuple[str, list[Paragraph]]:
                 return "docx", _word(_parse(archive, "word/document.xml"))
             slides = sorted((int(m[1]), m[0]) for m in map(_SLIDE.fullmatch, names) if m)
             if slides:
-                return "pptx", [each for _, name in slides for each in _slide(_parse(archive, name))]
+                return "pptx", [
+                    paragraph for _, name in slides for paragraph in _slide(_parse(archive, name))
+                ]
     except (zipfile.BadZipFile, ET.ParseError, NotImplementedError, RuntimeError, OSError, EOFError):
         raise UnreadableOfficeFileError("damaged") from None
     except (ValueError, KeyError, RecursionError) as error:
@@ -90,7 +92,7 @@ def _parse(archive: zipfile.ZipFile, name: str) -> ET.Element:
 def _word(root: ET.Element) -> list[Paragraph]:
     paragraphs = []
     for element in root.iter(f"{_W}p"):
-        text = "".join(each.text or "" for each in element.iter(f"{_W}t"))
+        text = "".join(run.text or "" for run in element.iter(f"{_W}t"))
         style = element.find(f"{_W}pPr/{_W}pStyle")
         if text.strip():
             paragraphs.append((_style("" if style is None else style.get(f"{_W}val", "")), text))
@@ -98,7 +100,7 @@ def _word(root: ET.Element) -> list[Paragraph]:
 
 
 def _slide(root: ET.Element) -> list[Paragraph]:
-    texts = ("".join(each.text or "" for each in p.iter(f"{_A}t")) for p in root.iter(f"{_A}p"))
+    texts = ("".join(run.text or "" for run in p.iter(f"{_A}t")) for p in root.iter(f"{_A}p"))
     return [("text", text) for text in texts if text.strip()]
 
 

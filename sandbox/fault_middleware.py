@@ -69,7 +69,7 @@ class FaultMiddleware:
         messages = await answers_of(self._app, scope, body)
         start = messages[0]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
-        content = b"".join(each.get("body", b"") for each in messages[1:])
+        content = b"".join(message.get("body", b"") for message in messages[1:])
         return Answer(start["status"], headers, content), messages
 
     async def _do_late(self, seconds: float, scope: Scope, body: bytes) -> None:

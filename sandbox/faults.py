@@ -50,7 +50,7 @@ class Faults:
 
     def set(self, script: Script) -> None:
         """Replace the script; its clock starts now. A seed that was chosen is printed."""
-        needs_dice = script.random or any(each.probability < 1 for each in (*script.api, *script.webhooks))
+        needs_dice = script.random or any(rule.probability < 1 for rule in (*script.api, *script.webhooks))
         if script.seed is None:
             script = script.model_copy(update={"seed": random.SystemRandom().randrange(2**32)})
         if needs_dice:
@@ -60,27 +60,27 @@ class Faults:
 
     def for_call(self, method: str, path: str) -> ApiFault | None:
         """Choose the fault of an API call, and count it."""
-        fault = self._first([each for each in self._script.api if each.matches(method, path)])
+        fault = self._first([rule for rule in self._script.api if rule.matches(method, path)])
         if fault is None and self._script.random and self._dice.random() < self._script.random.api:
             fault = ApiFault.model_validate(self._dice.choice(_RANDOM_API))
         return fault
 
     def for_delivery(self, event_type: str) -> WebhookFault | None:
         """Choose the fault of a delivery attempt, and count it."""
-        rules = [each for each in self._script.webhooks if each.do != "before_reply"]
-        fault = self._first([each for each in rules if each.matches(event_type)])
+        rules = [webhook for webhook in self._script.webhooks if webhook.do != "before_reply"]
+        fault = self._first([rule for rule in rules if rule.matches(event_type)])
         if fault is None and self._script.random and self._dice.random() < self._script.random.webhooks:
             fault = WebhookFault.model_validate(self._dice.choice(_RANDOM_WEBHOOKS))
         return fault
 
     def before_reply(self, event_type: str) -> bool:
         """Tell whether an event goes out before the call that caused it is answered."""
-        rules = [each for each in self._script.webhooks if each.do == "before_reply"]
-        return self._first([each for each in rules if each.matches(event_type)]) is not None
+        rules = [webhook for webhook in self._script.webhooks if webhook.do == "before_reply"]
+        return self._first([rule for rule in rules if rule.matches(event_type)]) is not None
 
     def _first(self, rules: list[RuleT]) -> RuleT | None:
         elapsed = time.monotonic() - self._since
-        fired = next((each for each in rules if each.fires(elapsed, self._dice)), None)
+        fired = next((rule for rule in rules if rule.fires(elapsed, self._dice)), None)
         if rules:
             self._keep()
         return fired

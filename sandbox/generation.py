@@ -39,7 +39,11 @@ def fill(paragraphs: Sequence[Sequence[str]], variables: Sequence[dict[str, Any]
 
     Variables without a place follow at the end, so that the document holds every one of them.
     """
-    values = {each["placeholder"]: value_of(each) for each in variables if not each.get("isDisabled")}
+    values = {
+        variable["placeholder"]: value_of(variable)
+        for variable in variables
+        if not variable.get("isDisabled")
+    }
     placed: set[str] = set()
     filled: list[Paragraph] = []
     for style, text in paragraphs:

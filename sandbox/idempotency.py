@@ -46,7 +46,7 @@ class IdempotencyMiddleware:
         status = messages[0]["status"]
         if status >= _SERVER_ERROR:
             return
-        content = b"".join(each.get("body", b"") for each in messages[1:])
+        content = b"".join(message.get("body", b"") for message in messages[1:])
         with self._sandbox.store.transaction():
             self._sandbox.store.insert("answers", {"id": key, "digest": digest, "status": status})
             self._sandbox.store.keep_file(f"answer-{key}", content)

@@ -29,7 +29,7 @@ def style() -> str:
 
 def inbox(emails: list[dict[str, Any]], address: str | None) -> str:
     """Show e-mails."""
-    mails = "\n".join(_mail(each) for each in emails)
+    mails = "\n".join(_mail(email) for email in emails)
     empty = '<li class="card soft">Nothing yet. Send a document for signature, and it shows up here.</li>'
     filtered = f" to {escape(address)}" if address else ""
     return _page("Inbox", "inbox.html", mails=mails or empty, filtered=filtered)

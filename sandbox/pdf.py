@@ -98,7 +98,7 @@ def page_sizes(content: bytes) -> list[tuple[float, float]]:
     Raises:
         UnreadablePdfError: The bytes are no PDF.
     """
-    with reading(content) as reader:
+    with open_reader(content) as reader:
         return [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
 
 
@@ -108,12 +108,12 @@ def text_of(content: bytes) -> str:
     Raises:
         UnreadablePdfError: The bytes are no PDF.
     """
-    with reading(content) as reader:
+    with open_reader(content) as reader:
         return "\n\n".join(page.extract_text() for page in reader.pages)
 
 
 @contextmanager
-def reading(content: bytes) -> Iterator[PdfReader]:
+def open_reader(content: bytes) -> Iterator[PdfReader]:
     """Open a PDF; whatever its bytes make the library raise, inside too, is one error.
 
     Raises:
@@ -135,7 +135,7 @@ def stamp(content: bytes, marks: Sequence[Mark], footer: str) -> bytes:
     Raises:
         UnreadablePdfError: The bytes are no PDF.
     """
-    with reading(content) as reader:
+    with open_reader(content) as reader:
         sizes = [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
         overlay = PdfReader(io.BytesIO(_overlay(sizes, marks, footer)))
         writer = PdfWriter(clone_from=reader)

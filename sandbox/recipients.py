@@ -40,12 +40,12 @@ def read(raw: list[Any]) -> list[Recipient]:
     except ValidationError as error:
         message = "; ".join(message for _, message in problems_of(error))
         raise errors.single_step(message, "InvalidRecipient") from None
-    for each in found:
-        if not isinstance(each.name, str) or not each.name.strip():
+    for item in found:
+        if not isinstance(item.name, str) or not item.name.strip():
             raise errors.single_step("Recipient name is required", "RecipientNameRequired")
-        if len(each.name) > 255 or not isinstance(each.email, str) or not is_email(each.email):  # noqa: PLR2004 - the provider's limit
+        if len(item.name) > 255 or not isinstance(item.email, str) or not is_email(item.email):  # noqa: PLR2004 - the provider's limit
             raise errors.single_step("Recipient needs a valid name and email", "InvalidRecipient")
-        if each.role is not None and each.signing_order is not None:
+        if item.role is not None and item.signing_order is not None:
             raise errors.single_step("signingOrder cannot be used with role", "InvalidRecipient")
     return found
 
@@ -59,10 +59,14 @@ def check(sandbox: Sandbox, people: list[Recipient]) -> list[dict[str, Any]]:
     Raises:
         ApiError: 400, 402 or 403 with one of the documented codes.
     """
-    _unique([each.email.lower() for each in people], "Recipient emails must be unique", "InvalidRecipient")
-    external = [each.external_id.strip() for each in people if each.external_id and each.external_id.strip()]
+    _unique(
+        [person.email.lower() for person in people], "Recipient emails must be unique", "InvalidRecipient"
+    )
+    external = [
+        person.external_id.strip() for person in people if person.external_id and person.external_id.strip()
+    ]
     _unique(external, "externalId must be unique in the document", "DuplicateExternalId")
-    return [_columns(sandbox, each, place) for place, each in enumerate(people, start=1)]
+    return [_columns(sandbox, person, place) for place, person in enumerate(people, start=1)]
 
 
 def _columns(sandbox: Sandbox, person: Recipient, place: int) -> dict[str, Any]:

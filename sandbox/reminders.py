@@ -25,7 +25,7 @@ def resend(sandbox: Sandbox, document: Row, recipient_ids: list[str]) -> int:
         raise errors.recipients_refused(
             "Some recipients are not eligible for email resend at this time", refused
         )
-    reachable = _reachable([each for each in turn if each["id"] in recipient_ids])
+    reachable = _reachable([signer for signer in turn if signer["id"] in recipient_ids])
     with sandbox.store.transaction():
         for person in reachable:
             mail.to_signer(sandbox, document, person, "signature_request")
@@ -49,7 +49,7 @@ def remind(sandbox: Sandbox, document: Row, recipient_ids: list[str] | None) -> 
     if recipient_ids is not None:
         if refused := _not_among(recipient_ids, turn):
             raise errors.recipients_refused("Some recipients are not eligible for a reminder", refused)
-        people = [each for each in people if each["id"] in recipient_ids]
+        people = [candidate for candidate in people if candidate["id"] in recipient_ids]
         _reachable(people)
     with sandbox.store.transaction():
         return [_remind_one(sandbox, document, person, turn) for person in people]
@@ -74,7 +74,7 @@ def _remind_one(sandbox: Sandbox, document: Row, person: Row, turn: list[Row]) -
 
 
 def _reachable(people: list[Row]) -> list[Row]:
-    reachable = [each for each in people if not mail.needs_single_use_link(each)]
+    reachable = [person for person in people if not mail.needs_single_use_link(person)]
     if people and not reachable:
         raise errors.identity(
             409, "Recipients sign only through a single-use URL", "RecipientRequiresSingleUseUrl"
@@ -83,8 +83,8 @@ def _reachable(people: list[Row]) -> list[Row]:
 
 
 def _not_among(recipient_ids: list[str], turn: list[Row]) -> list[str]:
-    eligible = {each["id"] for each in turn}
-    return [each for each in recipient_ids if each not in eligible]
+    eligible = {person["id"] for person in turn}
+    return [id_ for id_ in recipient_ids if id_ not in eligible]
 
 
 def sweep(sandbox: Sandbox) -> None:

@@ -21,7 +21,7 @@ def fill(source: Source, people: list[Recipient]) -> tuple[list[Recipient], list
         raise errors.single_step("role can only be used with templateId", "RoleRequiresTemplate")
     if source.template["file_type"] != "pdf":
         raise errors.single_step("Template roles need a PDF template", "TemplateRolesNeedPdfTemplate")
-    roles = sorted(source.template["roles"], key=lambda each: each["order"])
+    roles = sorted(source.template["roles"], key=lambda role: role["order"])
     if not roles:
         raise errors.single_step("Template has no signer roles", "TemplateHasNoSignerRoles")
     for key in given:

@@ -49,7 +49,7 @@ class Sender:
     async def deliver_now(self, delivery_ids: list[str]) -> None:
         """Make the first attempt of some deliveries, at once, and wait for it."""
         self._start_due()
-        waiting = [self._running[each] for each in delivery_ids if each in self._running]
+        waiting = [self._running[id_] for id_ in delivery_ids if id_ in self._running]
         await asyncio.gather(*waiting, return_exceptions=True)
 
     async def settle(self, lane: str) -> None:

@@ -59,7 +59,7 @@ def prepare(sandbox: Sandbox, body: dict[str, Any], source: Source, *, for_revie
         raise errors.single_step("Fields are required", "FieldsRequired")
     wanted = placed + (body.get("fields") or [])
     columns = recipients.check(sandbox, people)
-    placed_fields = fields.check(wanted, [each["email"] for each in columns], content=source.content)
+    placed_fields = fields.check(wanted, [column["email"] for column in columns], content=source.content)
     return Prepared(
         texts=texts.model_copy(update={"sender_name": sender_name}),
         source=source,
@@ -86,7 +86,7 @@ def commit(sandbox: Sandbox, prepared: Prepared, *, for_review: bool) -> tuple[R
             document["id"],
             title=document["name"],
             status=document["status"],
-            recipients=[each["email"] for each in people],
+            recipients=[recipient["email"] for recipient in people],
         )
         if for_review:
             audit.record(sandbox, document["id"], "prepared_for_review")
@@ -139,6 +139,6 @@ def _sender_name(sandbox: Sandbox, texts: Texts) -> str:
 
 def _cc(value: list[Any] | None) -> list[str]:
     addresses = value or []
-    if not all(isinstance(each, str) and is_email(each) for each in addresses):
+    if not all(isinstance(address, str) and is_email(address) for address in addresses):
         raise errors.invalid([("ccEmails", '"ccEmails" must hold valid emails')])
     return addresses

@@ -16,7 +16,7 @@ from sandbox.sandbox import Sandbox
 
 
 class CannotListenError(Exception):
-    """The address is taken or not ours; the message says which, in the webhook door's words."""
+    """The address is taken or not ours; the message says which, in the webhook receiver's words."""
 
 
 class _Connection(H11Protocol):
@@ -36,8 +36,8 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, self._stop)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

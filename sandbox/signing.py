@@ -120,7 +120,7 @@ def void(sandbox: Sandbox, document_id: str, reason: str) -> Row:
 def _actor(sandbox: Sandbox, document_id: str, recipient_id: str) -> tuple[Row, Row]:
     """Find who acts on what, if it is their turn or they have had it."""
     document, people = documents.find(sandbox, document_id), documents.recipients(sandbox, document_id)
-    person = next((each for each in people if each["id"] == recipient_id), None)
+    person = next((candidate for candidate in people if candidate["id"] == recipient_id), None)
     if person is None:
         raise errors.identity(404, "Recipient not found", "RecipientNotFound")
     if person["status"] == "completed":
@@ -141,7 +141,7 @@ def _require_open(sandbox: Sandbox, document: Row) -> None:
 def _advance(sandbox: Sandbox, document: Row, person: Row) -> None:
     """Fire `recipient_signed`, then exactly one of `signed`, `completed` and `finalization_failed`."""
     people = documents.recipients(sandbox, document["id"])
-    remaining = sum(each["status"] != "completed" for each in people)
+    remaining = sum(signer["status"] != "completed" for signer in people)
     events.recipient_signed(sandbox, document, person, remaining)
     if remaining:
         events.signed(sandbox, document, person, remaining)
@@ -163,8 +163,8 @@ def _fail(sandbox: Sandbox, document: Row) -> None:
 def _invite_next(sandbox: Sandbox, document: Row, person: Row, people: list[Row]) -> None:
     turn = documents.waiting(people)
     if document["send_email"] and turn[0]["signing_order"] > person["signing_order"]:
-        for each in turn:
-            mail.to_signer(sandbox, document, each, "signature_request")
+        for signer in turn:
+            mail.to_signer(sandbox, document, signer, "signature_request")
 
 
 def _finalize(sandbox: Sandbox, document: Row, people: list[Row], *, announce: bool) -> None:

@@ -31,6 +31,6 @@ def texts(text: str, name: str) -> list[str]:
     if not isinstance(value, list):
         raise errors.invalid([(name, f'"{name}" must be an array')])
     named = (
-        each.get("placeholder") or each.get("name") if isinstance(each, dict) else each for each in value
+        item.get("placeholder") or item.get("name") if isinstance(item, dict) else item for item in value
     )
-    return [each for each in named if isinstance(each, str) and each]
+    return [placeholder for placeholder in named if isinstance(placeholder, str) and placeholder]

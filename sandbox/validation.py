@@ -74,7 +74,7 @@ def is_email(text: str) -> bool:
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """Say what is wrong as the provider would, one (path, message) per problem."""
-    return [_problem(dict(each)) for each in error.errors(include_input=False, include_url=False)]
+    return [_problem(dict(problem)) for problem in error.errors(include_input=False, include_url=False)]
 
 
 def check(model: type[ModelT], data: Any, refuse: Callable[[list[Problem]], errors.ApiError]) -> ModelT:

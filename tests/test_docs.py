@@ -26,14 +26,14 @@ MADE_IN_EXAMPLES = {"activities/announcements.py"}
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = LINK.findall(page.read_text())
-    assert [each for each in targets if not (page.parent / each).exists()] == []
+    assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_exist(page: Path) -> None:
     named = set(FILE.findall(page.read_text())) - MADE_IN_EXAMPLES
     known = {path.name for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
-    missing = [each for each in named if not (ROOT / each).exists() and each not in known]
+    missing = [name for name in named if not (ROOT / name).exists() and name not in known]
     assert missing == []
 
 
@@ -54,7 +54,7 @@ def test_commands_that_are_named_exist(page: Path) -> None:
             continue
         verb = verb_of(words)
         assert verb.name in words, f"starter.py{arguments}"
-        options = {option for each in verb.params for option in (*each.opts, *each.secondary_opts)}
+        options = {option for param in verb.params for option in (*param.opts, *param.secondary_opts)}
         unknown = {word for word in words if word.startswith("--")} - options - {"--help"}
         assert unknown == set(), f"starter.py{arguments}"
 
@@ -69,7 +69,7 @@ def test_tests_that_are_named_exist() -> None:
 def test_settings_that_are_named_exist(page: Path) -> None:
     known = {kind.variable(name) for kind in GROUPS for name in kind.model_fields}
     known |= {f"{name}_FILE" for name in known}
-    assert {each for each in VARIABLE.findall(page.read_text()) if each not in known} == set()
+    assert {item for item in VARIABLE.findall(page.read_text()) if item not in known} == set()
 
 
 def test_scripts_that_start_agreements_end_safely() -> None:

@@ -55,7 +55,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def is_within(name: str, packages: tuple[str, ...]) -> bool:
-    return any(name == each or name.startswith(f"{each}.") for each in packages)
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 IMPORTS = {name: sorted(set(imported(tree))) for name, tree in modules()}
@@ -64,24 +64,24 @@ IMPORTS = {name: sorted(set(imported(tree))) for name, tree in modules()}
 @pytest.mark.parametrize("name", IMPORTS)
 def test_imports_go_one_way(name: str) -> None:
     allowed = ALLOWED[name.split(".", maxsplit=1)[0]]
-    wrong = [each for each in IMPORTS[name] if is_within(each, OURS) and not is_within(each, allowed)]
+    wrong = [module for module in IMPORTS[name] if is_within(module, OURS) and not is_within(module, allowed)]
     assert wrong == []
 
 
 @pytest.mark.parametrize("library", ONLY_IN)
 def test_a_library_has_one_home(library: str) -> None:
-    homes = [name for name, each in IMPORTS.items() if any(is_within(one, (library,)) for one in each)]
+    homes = [name for name, used in IMPORTS.items() if any(is_within(one, (library,)) for one in used)]
     assert [name for name in homes if not is_within(name, ONLY_IN[library])] == []
 
 
 def test_workflows_know_no_transport_and_no_settings() -> None:
     banned = ("httpx", "pydantic_settings", "countersign.settings", "countersign.configuration")
     found = {
-        name: [each for each in imports if is_within(each, banned)]
+        name: [module for module in imports if is_within(module, banned)]
         for name, imports in IMPORTS.items()
         if is_within(name, ("workflows",))
     }
-    assert {name: each for name, each in found.items() if each} == {}
+    assert {name: item for name, item in found.items() if item} == {}
 
 
 def test_workflows_use_nothing_that_differs_when_they_are_replayed() -> None:
@@ -91,9 +91,9 @@ def test_workflows_use_nothing_that_differs_when_they_are_replayed() -> None:
     for name, tree in modules():
         if not is_within(name, ("workflows",)):
             continue
-        assert [each for each in IMPORTS[name] if is_within(each, chance)] == [], name
+        assert [module for module in IMPORTS[name] if is_within(module, chance)] == [], name
         attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
-        read = [ast.unparse(each) for each in attributes if each.attr in clocks]
+        read = [ast.unparse(attribute) for attribute in attributes if attribute.attr in clocks]
         assert set(read) <= {"workflow.now", "workflow.time"}, name
 
 
@@ -101,22 +101,22 @@ def test_workflows_import_activities_only_past_the_sandbox() -> None:
     for name, tree in modules():
         if is_within(name, ("workflows",)):
             plain = ast.Module([node for node in tree.body if not isinstance(node, ast.With)], [])
-            found = [each for each in imported(plain) if is_within(each, ("activities",))]
-            assert [each for each in found if not is_within(each, ("activities.requests",))] == [], name
+            found = [module for module in imported(plain) if is_within(module, ("activities",))]
+            assert [item for item in found if not is_within(item, ("activities.requests",))] == [], name
 
 
 def test_the_sandbox_shares_no_code_with_what_it_tests() -> None:
     for name, imports in IMPORTS.items():
-        ours = [each for each in imports if is_within(each, OURS)]
+        own = [module for module in imports if is_within(module, OURS)]
         if is_within(name, ("sandbox",)):
-            assert [each for each in ours if not is_within(each, ("sandbox",))] == [], name
+            assert [our for our in own if not is_within(our, ("sandbox",))] == [], name
         else:
-            assert [each for each in ours if is_within(each, ("sandbox",))] == [], name
+            assert [our for our in own if is_within(our, ("sandbox",))] == [], name
 
 
 def test_no_module_imports_itself_by_detours() -> None:
     graph = {
-        name: {known for each in imports if (known := _module(each)) and known != name}
+        name: {known for module in imports if (known := _module(module)) and known != name}
         for name, imports in IMPORTS.items()
     }
     assert list(TopologicalSorter(graph).static_order())

@@ -32,50 +32,50 @@ PARTS = (
     "starter.py",
     "worker.py",
 )
-TOLD = re.compile(r"pip3? install\b.*?(?<![\w./-])countersign(?![\w./-])")
+PROMPT = re.compile(r"pip3? install\b.*?(?<![\w./-])countersign(?![\w./-])")
 LOCK = re.compile(r"requirements[\w-]*\.lock")
 
 
-def test_a_package_of_that_name_that_is_not_ours_is_told() -> None:
-    told = ["pip install countersign", "pip install --user 'countersign[aws]'"]
-    ours = ["pip install -e ../countersign", "pip install ./countersign", "pip install -r countersign/a.lock"]
-    assert [bool(TOLD.search(each)) for each in told + ours] == [True, True, False, False, False]
+def test_a_package_of_that_name_that_is_not_ours_is_reported() -> None:
+    reported = ["pip install countersign", "pip install --user 'countersign[aws]'"]
+    own = ["pip install -e ../countersign", "pip install ./countersign", "pip install -r countersign/a.lock"]
+    assert [bool(PROMPT.search(line)) for line in reported + own] == [True, True, False, False, False]
 
 
 def _files() -> list[Path]:
     git = [tool("git"), "ls-files"]
     listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [ROOT / each for each in listed.stdout.splitlines() if Path(each).suffix not in {".png", ".lock"}]
+    return [ROOT / line for line in listed.stdout.splitlines() if Path(line).suffix not in {".png", ".lock"}]
 
 
-def test_nobody_is_told_to_install_a_package_of_that_name_that_is_not_ours() -> None:
+def test_no_one_is_reported_to_install_a_package_of_that_name_that_is_not_ours() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in _files() if path != Path(__file__)}
-    assert [path for path, text in texts.items() if TOLD.search(text)] == []
+    assert [path for path, text in texts.items() if PROMPT.search(text)] == []
 
 
 def test_every_lock_that_is_named_exists() -> None:
-    named = {each for path in _files() if path.suffix == ".md" for each in LOCK.findall(path.read_text())}
+    named = {item for path in _files() if path.suffix == ".md" for item in LOCK.findall(path.read_text())}
     assert named >= {f"requirements-{extra}.lock" for extra in EXTRAS}
-    assert [each for each in named if not (ROOT / each).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_what_a_missing_extra_is_told_to_install_is_the_extra(extra: str) -> None:
+def test_what_a_missing_extra_is_reported_to_install_is_the_extra(extra: str) -> None:
     (name,) = LOCK.findall(needs_extra(extra))
-    base, lock, development = (_locked(each) for each in ("requirements.lock", name, "requirements-dev.lock"))
+    base, lock, development = (_locked(item) for item in ("requirements.lock", name, "requirements-dev.lock"))
     assert set(lock.items()) <= set(development.items())
     assert not set(lock) & set(base)
-    needed = _needed([Requirement(each) for each in PROJECT["optional-dependencies"][extra]])
+    needed = _needed([Requirement(text) for text in PROJECT["optional-dependencies"][extra]])
     assert needed <= {*base, *lock}
 
 
 def test_the_lock_holds_what_the_project_needs() -> None:
-    needed = _needed([Requirement(each) for each in PROJECT["dependencies"]])
+    needed = _needed([Requirement(dependency) for dependency in PROJECT["dependencies"]])
     assert needed <= set(_locked("requirements.lock"))
 
 
 def _locked(name: str) -> dict[str, str]:
-    """Read a lock: each package with its version, its marker and its hashes."""
+    """Read a lock: requirement package with its version, its marker and its hashes."""
     entry = r"^([a-z0-9-]+)==(.*(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)$"
     return dict(re.findall(entry, (ROOT / name).read_text(), re.MULTILINE))
 
@@ -84,10 +84,11 @@ def _needed(wanted: list[Requirement]) -> set[str]:
     """Name what requirements need, and what that needs in turn, as far as it is installed here."""
     found: set[str] = set()
     while wanted:
-        each = wanted.pop()
-        name = re.sub(r"[-_.]+", "-", each.name).lower()
-        extras = each.extras or {""}
-        if name in found or (each.marker and not any(each.marker.evaluate({"extra": one}) for one in extras)):
+        requirement = wanted.pop()
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        extras = requirement.extras or {""}
+        marker = requirement.marker
+        if name in found or (marker and not any(marker.evaluate({"extra": one}) for one in extras)):
             continue
         found.add(name)
         for text in distribution(name).requires or []:

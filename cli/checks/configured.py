@@ -8,20 +8,20 @@ from countersign.settings import (
     PRODUCTION,
     CodecServerSettings,
     CountersignSettings,
-    DoorSettings,
     EncryptionSettings,
     ProviderSettings,
+    ReceiverSettings,
     TurboDocxSettings,
     WebhookSettings,
     WorkerSettings,
 )
 
-_NEEDED = (CountersignSettings, TurboDocxSettings, ProviderSettings, WorkerSettings, DoorSettings)
+_NEEDED = (CountersignSettings, TurboDocxSettings, ProviderSettings, WorkerSettings, ReceiverSettings)
 _SET_AT_WILL = (EncryptionSettings, CodecServerSettings)
 _SETTINGS, _SECRETS = "settings", "secret"
 
 
-def look_at_settings() -> Iterator[Finding]:
+def check_settings() -> Iterator[Finding]:
     """Say what cannot work, each on a line; else how many are set."""
     kinds = (*_NEEDED, *_SET_AT_WILL)
     try:
@@ -30,18 +30,18 @@ def look_at_settings() -> Iterator[Finding]:
         for sentence in str(error).splitlines()[1:]:
             yield failed(_SETTINGS, sentence.strip(), "see docs/settings.md")
         return
-    reading = read(*kinds)
+    lookup = read(*kinds)
     variables = dict.fromkeys(kind.variable(name) for kind in kinds for name in kind.model_fields)
-    given = sum(reading.where(variable) is not None for variable in variables)
+    given = sum(lookup.where(variable) is not None for variable in variables)
     yield ok(_SETTINGS, f"{given} set, {len(variables) - given} at their defaults")
 
 
-def look_at_secrets() -> Iterator[Finding]:
+def check_secrets() -> Iterator[Finding]:
     """Say of each secret where it comes from, never what it is."""
     for kind in (TurboDocxSettings, WebhookSettings, *_SET_AT_WILL):
-        reading = read(kind)
-        for name in (each for each, about in kind.model_fields.items() if is_secret(about)):
-            place = reading.where(kind.variable(name))
+        lookup = read(kind)
+        for name in (field for field, about in kind.model_fields.items() if is_secret(about)):
+            place = lookup.where(kind.variable(name))
             if place is not None:
                 yield ok(_SECRETS, f"{kind.variable(name)} from {place}")
     yield from _missing_webhook_secret()
@@ -53,7 +53,9 @@ def _missing_webhook_secret() -> Iterator[Finding]:
         load(WebhookSettings)
     except SettingsError as error:
         for sentence in str(error).splitlines()[1:]:
-            yield warning(_SECRETS, f"{sentence.strip()} here", "the webhook door needs it, on its machine")
+            yield warning(
+                _SECRETS, f"{sentence.strip()} here", "the webhook receiver needs it, on its machine"
+            )
 
 
 def _missing_encryption() -> Iterator[Finding]:
@@ -62,7 +64,7 @@ def _missing_encryption() -> Iterator[Finding]:
         yield warning(
             _SECRETS,
             f"{variable} is not set: Temporal keeps names, addresses and titles in plain text",
-            "set it on every worker, door and starter; see docs/security.md",
+            "set it on every worker, receiver and starter; see docs/security.md",
         )
 
 

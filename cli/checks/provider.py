@@ -1,4 +1,4 @@
-"""The provider: does it answer, is our key good and for what, do its webhooks reach the door?"""
+"""The provider: does it answer, is our key good and for what, do its webhooks reach the receiver?"""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from cli.checks.finding import Finding, failed, ok, skipped, warning
 from countersign.client.errors import CommandError
 from countersign.client.provider import explained_by_provider
 from countersign.configuration import load
-from countersign.providers.errors import ProviderError, UnauthorisedError
+from countersign.providers.errors import ProviderError, UnauthorizedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
 from countersign.providers.turbodocx.models import Webhook
@@ -24,7 +24,7 @@ from countersign.settings import ProviderSettings, TurboDocxSettings
 
 _KEY, _ROLE, _CLOCK = "provider's key", "key's role", "clock"
 _SUBSCRIPTION, _TEST = "webhook subscription", "test event"
-_SETUP: Final = "python starter.py webhook setup --url https://<door>/webhooks/turbodocx"
+_SETUP: Final = "python starter.py webhook setup --url https://<receiver>/webhooks/turbodocx"
 _PATIENCE: Final = 10
 _SKEW_SECONDS: Final = 60
 """Deliveries older than 300 s are refused; beyond a minute somebody should look at the clock."""
@@ -32,7 +32,7 @@ _SKEW_SECONDS: Final = 60
 _now = time.time
 
 
-async def look_at_provider(*, send_test_event: bool) -> AsyncIterator[Finding]:
+async def check_provider(*, send_test_event: bool) -> AsyncIterator[Finding]:
     """Look at the key, its role, the clock and the webhooks.
 
     Args:
@@ -58,7 +58,7 @@ async def look_at_provider(*, send_test_event: bool) -> AsyncIterator[Finding]:
 async def _webhooks(client: TurboDocxClient, *, send_test_event: bool) -> AsyncIterator[Finding]:
     try:
         found = await subscription.find(client)
-    except UnauthorisedError:
+    except UnauthorizedError:
         yield warning(
             _ROLE,
             "contributor: enough for agreements",
@@ -92,10 +92,14 @@ async def _test_event(client: TurboDocxClient) -> Finding:
             deliveries = await subscription.try_out(client)
     except CommandError as error:
         return failed(_TEST, str(error), "try again")
-    bad = [each for each in deliveries if subscription.explain(each.http_status) != subscription.VERIFIED]
+    bad = [
+        delivery
+        for delivery in deliveries
+        if subscription.explain(delivery.http_status) != subscription.VERIFIED
+    ]
     if bad or not deliveries:
-        told = "; ".join(f"{each.url}: {subscription.explain(each.http_status)}" for each in bad)
-        return failed(_TEST, told or "the provider delivered it nowhere", "see the door's log")
+        reported = "; ".join(f"{item.url}: {subscription.explain(item.http_status)}" for item in bad)
+        return failed(_TEST, reported or "the provider delivered it nowhere", "see the receiver's log")
     where = "its address" if len(deliveries) == 1 else f"all {len(deliveries)} addresses"
     return ok(_TEST, f"arrived and verified at {where}")
 

@@ -17,7 +17,7 @@ _KEY: Final = "doctor/create-only.txt"
 _FIRST: Final = b"Written by `starter.py doctor` to see whether files here can be replaced. They must not.\n"
 
 
-async def look_at_store() -> AsyncIterator[Finding]:
+async def check_store() -> AsyncIterator[Finding]:
     """Put a file, then another under its key: the first must stay. It is the same one every time."""
     if not loaded(CountersignSettings):
         yield skipped(_STORE, "the settings cannot work")
@@ -37,7 +37,7 @@ async def look_at_store() -> AsyncIterator[Finding]:
         yield failed(_STORE, "a file could be replaced", "use a store with conditional writes")
 
 
-def look_at_versions() -> Finding:
+def check_versions() -> Finding:
     """Name what is installed."""
-    ours, sdk = countersign.__version__, version("temporalio")
-    return ok("versions", f"countersign {ours}, Python {python_version()}, temporalio {sdk}")
+    general, sdk = countersign.__version__, version("temporalio")
+    return ok("versions", f"countersign {general}, Python {python_version()}, temporalio {sdk}")

@@ -37,7 +37,7 @@ Consent = Callable[[Sequence[str]], bool]
 """Given what would be changed, tells whether it may be."""
 
 
-async def look_at_temporal(*, register: Consent) -> AsyncIterator[Finding]:
+async def check_temporal(*, register: Consent) -> AsyncIterator[Finding]:
     """Look at server, namespace, search attributes, workers, and agreements that are stuck, if any.
 
     Args:

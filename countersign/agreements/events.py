@@ -48,7 +48,7 @@ class SignatureEvent(BaseModel):
         recipient_id: The provider's id of the recipient, where the event is about one.
         occurred_at: ISO 8601, as the provider wrote it.
         document_hash: The provider's content hash, recorded, never relied upon.
-        received_at: ISO 8601, when the door accepted it.
+        received_at: ISO 8601, when the receiver accepted it.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)

@@ -14,7 +14,7 @@ THROTTLED: Final = "Throttled"
 """The provider refused to look at it: too many requests."""
 REJECTED: Final = "Rejected"
 """The provider understood and said no."""
-UNAUTHORISED: Final = "Unauthorised"
+UNAUTHORIZED: Final = "Unauthorised"
 """The key is wrong, lacks a role, or its plan is exhausted."""
 UNAVAILABLE: Final = "Unavailable"
 """A read could not be answered."""
@@ -34,4 +34,4 @@ ARCHIVE_FAILED: Final = "ArchiveFailed"
 """The document is completed, but could not be downloaded, checked or stored; details[0] is what we saw."""
 
 DID_NOT_SEND: Final = frozenset({NOT_SENT, THROTTLED})
-REFUSED: Final = frozenset({REJECTED, UNAUTHORISED, SOURCE_UNUSABLE})
+REFUSED: Final = frozenset({REJECTED, UNAUTHORIZED, SOURCE_UNUSABLE})

@@ -37,7 +37,7 @@ class WaitingFor(StrEnum):
     PROVIDER = "provider"
     SIGNATURES = "signatures"
     OPERATOR = "operator"
-    NOBODY = "nobody"
+    NO_ONE = "nobody"
 
 
 class Outcome(StrEnum):

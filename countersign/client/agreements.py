@@ -20,7 +20,7 @@ from countersign.agreements.messages import (
     WaitingFor,
 )
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
-from countersign.client.answers import ask_status, tell
+from countersign.client.answers import ask_status, send_update
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, FailedAgreementError
 from countersign.client.recorded import recorded_input
@@ -153,7 +153,7 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
 def _failed(status: AgreementStatus, why: str, ended_at: datetime | None) -> AgreementStatus:
     """Tell of an end that the workflow itself did not see."""
     never = {"next_check_at": None, "next_reminder_at": None}
-    known = {"failure": why, "waiting_for": WaitingFor.NOBODY, "ended_at": ended_at}
+    known = {"failure": why, "waiting_for": WaitingFor.NO_ONE, "ended_at": ended_at}
     return status.model_copy(update=known | never)
 
 
@@ -168,4 +168,4 @@ async def _failure(handle: WorkflowHandle[Any, AgreementResult], reference: str)
 
 
 async def _update(reference: str, name: str, argument: BaseModel | None, client: Client | None) -> None:
-    await tell(await _handle(reference, client), reference, name, argument)
+    await send_update(await _handle(reference, client), reference, name, argument)

@@ -74,7 +74,7 @@ async def ask_status(
         raise NoWorkerError(f"{reference}: {_NO_WORKER}")
 
 
-async def tell(
+async def send_update(
     handle: WorkflowHandle[Any, Any], reference: str, update: str, argument: BaseModel | None
 ) -> None:
     """Have an agreement's worker take in an update.
@@ -101,7 +101,7 @@ async def tell(
         async with explained(reference), asyncio.timeout(_DEED.total_seconds()):
             await handle.execute_update(update, args=[] if argument is None else [argument])
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        if (ours := asyncio.current_task()) and ours.cancelling():  # the client takes Ctrl-C for its limit
+        if (own := asyncio.current_task()) and own.cancelling():  # the client takes Ctrl-C for its limit
             raise asyncio.CancelledError from None
         raise UnreachableError(
             f"{reference}: `{update}` may still be carried out, for it was not answered in time: its worker "

@@ -80,16 +80,16 @@ def mistakes(error: ValidationError) -> list[str]:
     """Say all that is wrong, each where it is."""
     found = error.errors(include_input=False, include_url=False)
     return [
-        _sentence(each["loc"], each["type"], each.get("ctx", {}), each["msg"])
-        for each in found
-        if _counts(each, found)
+        _sentence(item["loc"], item["type"], item.get("ctx", {}), item["msg"])
+        for item in found
+        if _counts(item, found)
     ]
 
 
 def _counts(error: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> bool:
     """A list is called too short also since items of it are wrong: then they alone are told."""
     loc = error["loc"]
-    within = any(each["loc"][: len(loc)] == loc != each["loc"] for each in found)
+    within = any(item["loc"][: len(loc)] == loc != item["loc"] for item in found)
     return not (error["type"] == "too_short" and within)
 
 
@@ -107,30 +107,30 @@ def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], 
             near = did_you_mean(str(limits["tag"]), _KINDS)
             return f"source.kind: there is no such kind{near or ': write ' + ', '.join(_KINDS)}"
         case "extra_forbidden" | "invalid_key":
-            told = f"there is no such field{did_you_mean(str(loc[-1]), names)}"
+            reported = f"there is no such field{did_you_mean(str(loc[-1]), names)}"
         case "too_short":
-            told = "name at least one"
+            reported = "name at least one"
         case "too_long":
-            told = f"at most {limits['max_length']}"
+            reported = f"at most {limits['max_length']}"
         case _:
-            told = _instead(loc, kind, limits) or words
-    return f"{place}: {told}"
+            reported = _instead(loc, kind, limits) or words
+    return f"{place}: {reported}"
 
 
 def _instead(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any]) -> str | None:
     """Say what to write instead, if we have words for it."""
-    if told := _OF_PLACE.get(".".join("*" if isinstance(each, int) else str(each) for each in loc)):
-        return told
+    if reported := _OF_PLACE.get(".".join("*" if isinstance(part, int) else str(part) for part in loc)):
+        return reported
     return next((text.format(**limits) for name, text in _OF_KIND.items() if kind.startswith(name)), None)
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
     """Name a place as people count: `signer 1: email`, `source.url`."""
     if len(loc) > 1 and isinstance(loc[1], int):
-        rest = ".".join(str(each) for each in loc[2:])
+        rest = ".".join(str(part) for part in loc[2:])
         item = f"{_ONE_OF.get(str(loc[0]), loc[0])} {loc[1] + 1}"
         return f"{item}: {rest}" if rest else item
-    return ".".join(str(each) for each in loc)
+    return ".".join(str(part) for part in loc)
 
 
 def _names_at(loc: tuple[int | str, ...]) -> Iterable[str]:

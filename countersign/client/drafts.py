@@ -55,7 +55,7 @@ async def _plain(
     plain = {"reference": new_reference(), **draft}
     plain["reference"] = _reference(_text(plain["reference"]), wrong)
     if isinstance(signers := draft.get("signers"), list | tuple):
-        plain["signers"] = [_person(each) for each in signers]
+        plain["signers"] = [_person(signer) for signer in signers]
     if "sender" in draft:
         plain["sender"] = _person(draft["sender"])
     if isinstance(deadline := draft.get("deadline"), str | int | float):
@@ -139,7 +139,7 @@ def _validated(plain: Mapping[str, Any], wrong: list[str]) -> AgreementInput:
         return AgreementInput.model_validate(plain, extra="forbid")
     except ValidationError as error:
         wrong += mistakes(error)
-        faulty = {each["loc"][0] for each in error.errors(include_input=False)}
+        faulty = {problem["loc"][0] for problem in error.errors(include_input=False)}
     if faulty & {"signers", "source"}:  # what is said of each depends on the other
         faulty |= {"signers", "source", "fields"}
     sound = {name: value for name, value in plain.items() if name not in faulty}

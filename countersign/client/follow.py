@@ -11,7 +11,7 @@ from countersign.agreements.reference import workflow_id
 from countersign.client.agreements import agreement_status
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import UnreachableError
-from countersign.client.progress import Tell, tell_nobody
+from countersign.client.progress import Report, ignore
 from countersign.client.waits import provider_wait
 
 _PATIENCE: Final = (1, 2, 5, 10, 30)
@@ -22,7 +22,7 @@ _GLANCE: Final = 5.0
 
 
 async def follow_agreement(
-    reference: str, *, client: Client | None = None, on_trouble: Tell = tell_nobody
+    reference: str, *, client: Client | None = None, on_trouble: Report = ignore
 ) -> AsyncIterator[AgreementStatus]:
     """Yield an agreement's status now and whenever something happens to it, until it has ended.
 

@@ -18,7 +18,7 @@ _RUNNING: Final = 'ExecutionStatus = "Running"'
 STUCK: Final = f"{_AGREEMENTS} and {_RUNNING} and {search_attributes.REPORTED_PROBLEMS.name} IS NOT NULL"
 """Finds stuck agreements. One that was terminated while it was stuck keeps the search attribute."""
 
-_ENDS: Final = frozenset(Stage(each) for each in Outcome)
+_ENDS: Final = frozenset(Stage(outcome) for outcome in Outcome)
 
 
 class ListedAgreement(BaseModel):
@@ -85,8 +85,8 @@ async def list_agreements(
     query = _query(stage, where, needs_attention=needs_attention, stuck=stuck, ended=ended)
     client = client or await shared_client()
     async with explained("list"):
-        found = [_listed(each) async for each in client.list_workflows(query, limit=limit)]
-    return sorted(found, key=lambda each: each.started_at)
+        found = [_listed(workflow) async for workflow in client.list_workflows(query, limit=limit)]
+    return sorted(found, key=lambda agreement: agreement.started_at)
 
 
 def _query(stage: Stage | None, where: str | None, *, needs_attention: bool, stuck: bool, ended: bool) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 """Is told a sentence."""
 
 
-def tell_nobody(_sentence: str) -> None:
+def ignore(_sentence: str) -> None:
     """Let a sentence go unheard."""

@@ -14,7 +14,7 @@ from countersign.agreements.messages import AgreementInput, RolesSource, Signer,
 from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.settings import load_settings
 from countersign.configuration import read
-from countersign.providers.errors import ProviderError, RejectedError, UnauthorisedError
+from countersign.providers.errors import ProviderError, RejectedError, UnauthorizedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
 from countersign.providers.turbodocx.templates import did_you_mean, misfits, placeholders
@@ -29,8 +29,8 @@ _FEW: Final = 5
 
 def has_key() -> bool:
     """Tell whether this process has the provider's key, or is meant to and cannot read it."""
-    reading = read(TurboDocxSettings)
-    return reading.where(KEY) is not None or KEY in reading.problems
+    lookup = read(TurboDocxSettings)
+    return lookup.where(KEY) is not None or KEY in lookup.problems
 
 
 async def check_at_provider(agreement: AgreementInput) -> None:
@@ -57,13 +57,13 @@ async def explained_by_provider() -> AsyncIterator[None]:
     """Turn what the provider's client raises into a `CommandError`."""
     try:
         yield
-    except UnauthorisedError as error:
+    except UnauthorizedError as error:
         raise BadInputError(_refusal(error)) from None
     except ProviderError as error:
         raise UnreachableError(f"the provider cannot be asked: {error}; trying again is safe") from None
 
 
-def _refusal(error: UnauthorisedError) -> str:
+def _refusal(error: UnauthorizedError) -> str:
     if error.status == HTTPStatus.UNAUTHORIZED:
         return "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID"
     if error.status == HTTPStatus.PAYMENT_REQUIRED:
@@ -101,12 +101,12 @@ async def _unknown_template(
     client: TurboDocxClient, template_id: str, error: RejectedError
 ) -> ProviderError | BadInputError:
     """Name the templates that are nearest to one that does not exist, by name or by id."""
-    if isinstance(error, UnauthorisedError):
+    if isinstance(error, UnauthorizedError):
         return error
-    known = {each.id: each.name for each in await client.list_templates() if each.type == "template"}
+    known = {listed.id: listed.name for listed in await client.list_templates() if listed.type == "template"}
     names = {name.lower(): name for name in known.values()}
-    near = [names[each] for each in get_close_matches(template_id.lower(), names, _NEAREST)]
-    near += [known[each] for each in get_close_matches(template_id, known, _NEAREST, 0.8)]
+    near = [names[match] for match in get_close_matches(template_id.lower(), names, _NEAREST)]
+    near += [known[match] for match in get_close_matches(template_id, known, _NEAREST, 0.8)]
     ids = {name: template for template, name in known.items()}
     return BadInputError(f"template {template_id}: there is none with this id; {_instead(near, ids)}")
 

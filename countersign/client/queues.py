@@ -15,7 +15,7 @@ _PATIENCE: Final = timedelta(seconds=5)
 _SET: Final = frozenset({RateLimitSource.RATE_LIMIT_SOURCE_API, RateLimitSource.RATE_LIMIT_SOURCE_WORKER})
 
 
-async def why_nobody_takes(client: Client, task_queue: str) -> str:
+async def why_not_taken(client: Client, task_queue: str) -> str:
     """Say why a step waits in the provider's queue, as far as Temporal knows.
 
     A worker whose circuit is open polls for workflows and not for the provider's steps.
@@ -27,12 +27,12 @@ async def why_nobody_takes(client: Client, task_queue: str) -> str:
     name = provider_task_queue(task_queue)
     try:
         provider = await describe_task_queue(client, name, "activity", patience=_PATIENCE)
-        ours = await describe_task_queue(client, task_queue, "workflow", patience=_PATIENCE)
+        own = await describe_task_queue(client, task_queue, "workflow", patience=_PATIENCE)
     except RPCError:
         return "the circuit is open, the rate limit is reached, or no worker runs"
     if is_polled(provider):
         return _slow(provider, name)
-    if is_polled(ours):
+    if is_polled(own):
         return (
             "its workers take no steps while the provider fails or refuses the key (their circuit is open), "
             "or all their slots are busy, and go on by themselves (to look: `python starter.py doctor`)"

@@ -20,7 +20,7 @@ from countersign.client.connections import explained, shared_client
 from countersign.client.drafts import check_draft
 from countersign.client.errors import UnknownAgreementError
 from countersign.client.files import LocalFile, store_file
-from countersign.client.progress import Tell, tell_nobody
+from countersign.client.progress import Report, ignore
 from countersign.client.references import StartedAgreement, failed_before_sending, find_former
 from countersign.client.settings import load_settings
 from countersign.observability.correlation import request_id
@@ -38,7 +38,7 @@ async def check_agreement(
     *,
     ask_provider: bool = True,
     client: Client | None = None,
-    on_omission: Tell = tell_nobody,
+    on_omission: Report = ignore,
 ) -> AgreementInput:
     """Check everything that can be checked without starting or sending anything.
 
@@ -68,7 +68,7 @@ async def start_agreement(
     ask_provider: bool = True,
     task_queue: str | None = None,
     client: Client | None = None,
-    on_omission: Tell = tell_nobody,
+    on_omission: Report = ignore,
 ) -> StartedAgreement:
     """Start an agreement. Repeating this with the same content is harmless: it stays one agreement.
 
@@ -94,8 +94,8 @@ async def start_agreement(
     with _about(checked):
         started = await _start_once(client, checked, task_queue)
         repeated = started.already_running or started.already_ended
-        told = "agreement had been started before" if repeated else "agreement started"
-        _log.info(told, extra={"run_id": started.run_id})
+        reported = "agreement had been started before" if repeated else "agreement started"
+        _log.info(reported, extra={"run_id": started.run_id})
     return started
 
 
@@ -135,7 +135,7 @@ def _task_queue() -> str:
 
 
 async def _checked(
-    agreement: AgreementInput | Mapping[str, Any], on_omission: Tell, *, ask_provider: bool
+    agreement: AgreementInput | Mapping[str, Any], on_omission: Report, *, ask_provider: bool
 ) -> tuple[AgreementInput, LocalFile | None]:
     checked, file = await check_draft(agreement)
     if not ask_provider:
@@ -152,8 +152,8 @@ async def _checked(
 
 def _about(agreement: AgreementInput) -> AbstractContextManager[None]:
     """Have log lines say which agreement they are about; its run is not known before it is started."""
-    told = {"workflow_id": workflow_id(agreement.reference), "request_id": request_id()}
-    return bound_contextvars(**told, **_initiator(agreement))
+    reported = {"workflow_id": workflow_id(agreement.reference), "request_id": request_id()}
+    return bound_contextvars(**reported, **_initiator(agreement))
 
 
 def _initiator(agreement: AgreementInput) -> dict[str, str]:

@@ -6,7 +6,7 @@ from countersign.agreements.messages import AgreementInput, AgreementStatus, Out
 from countersign.client.agreements import agreement_input, agreement_status, void_agreement
 from countersign.client.errors import BadInputError, RefusedError
 from countersign.client.follow import follow_agreement
-from countersign.client.progress import Tell, tell_nobody
+from countersign.client.progress import Report, ignore
 from countersign.client.references import StartedAgreement, next_reference
 from countersign.client.start import check_agreement, start_agreement
 
@@ -18,7 +18,7 @@ async def replace_signer(
     *,
     new_reference: str | None = None,
     client: Client | None = None,
-    on_wait: Tell = tell_nobody,
+    on_wait: Report = ignore,
 ) -> StartedAgreement:
     """Have somebody else sign, or the same person at another address: void, and start anew.
 
@@ -59,7 +59,7 @@ async def supersede(
     new: AgreementInput,
     *,
     client: Client | None = None,
-    on_wait: Tell = tell_nobody,
+    on_wait: Report = ignore,
 ) -> StartedAgreement:
     """Void an agreement and, once that is confirmed, start another that is linked to it."""
     draft = new.model_dump(exclude={"continued"}) | {"supersedes": old.reference}
@@ -76,15 +76,15 @@ async def supersede(
     return await start_agreement(new, client=client)
 
 
-async def _outcome(reference: str, client: Client | None, on_wait: Tell) -> Outcome | None:
+async def _outcome(reference: str, client: Client | None, on_wait: Report) -> Outcome | None:
     """Wait until an agreement has ended, and tell meanwhile why that takes long."""
-    told, outcome = None, None
+    reported, outcome = None, None
     async for status in follow_agreement(reference, client=client, on_trouble=on_wait):
         outcome = status.result.outcome if status.result else None
         wait = (status.provider_wait or "").partition("; ")[0]
-        if wait not in {"", told}:
+        if wait not in {"", reported}:
             on_wait(f"{reference}: not void yet: {wait}")
-        told = wait
+        reported = wait
     return outcome
 
 

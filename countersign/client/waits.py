@@ -10,7 +10,7 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import FailureError
 
-from countersign.client.queues import why_nobody_takes
+from countersign.client.queues import why_not_taken
 
 _PROMPT: Final = timedelta(seconds=5)
 """A step that waits for less has not been held back: a worker is just about to take it."""
@@ -44,7 +44,7 @@ async def held_up(client: Client, described: WorkflowExecutionDescription) -> st
             waiting = now - _time(step.scheduled_time)
             if waiting < _PROMPT:
                 return None
-            why = await why_nobody_takes(client, described.task_queue)
+            why = await why_not_taken(client, described.task_queue)
             return f"{step.activity_type.name} is held back: {why}; for {_words(waiting)}"
     return None
 

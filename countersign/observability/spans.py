@@ -78,7 +78,7 @@ class _Exporter(OTLPSpanExporter):
     """Redacts as logs are redacted: a span that fails takes its exception along, message and stack."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return super().export([_redacted(each) for each in spans])
+        return super().export([_redacted(span) for span in spans])
 
 
 def _redacted(span: ReadableSpan) -> ReadableSpan:
@@ -88,7 +88,7 @@ def _redacted(span: ReadableSpan) -> ReadableSpan:
         parent=span.parent,
         resource=span.resource,
         attributes=redact(span.attributes),
-        events=[Event(each.name, redact(each.attributes), each.timestamp) for each in span.events],
+        events=[Event(event.name, redact(event.attributes), event.timestamp) for event in span.events],
         links=span.links,
         kind=span.kind,
         status=Status(span.status.status_code, redact(span.status.description)),

@@ -39,7 +39,7 @@ class WebhookSpans(Interceptor):
         self._header = header
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002  # the SDK's name
-        """Stand between the door and its client."""
+        """Stand between the receiver and its client."""
         return _Signals(next, self._tracer, self._header)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio.worker import Worker
 
-from countersign.observability.census import Census
+from countersign.observability.backlog_metrics import BacklogMetrics
 from countersign.observability.monitor import Monitor
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
@@ -23,7 +23,7 @@ class WorkerMonitor(Monitor):
         sdk: The Temporal SDK's metrics.
         workers: The workers of this process.
         readiness: Whether Temporal answers.
-        census: What waits in Temporal.
+        backlog metrics: What waits in Temporal.
         circuit: The provider's circuit.
     """
 
@@ -33,17 +33,17 @@ class WorkerMonitor(Monitor):
         *,
         workers: Sequence[Worker],
         readiness: Readiness,
-        census: Census,
+        backlog_metrics: BacklogMetrics,
         circuit: Circuit,
     ) -> None:
         super().__init__("worker", sdk, readiness)
         self._workers = workers
-        self._census = census
+        self._backlog_metrics = backlog_metrics
         self._circuit = circuit
 
     async def refresh(self) -> None:
         """Count what waits in Temporal."""
-        await self._census.refresh()
+        await self._backlog_metrics.refresh()
 
     async def is_ready(self) -> bool:
         """Tell whether work would be taken now."""
@@ -54,5 +54,5 @@ class WorkerMonitor(Monitor):
         return {
             **await super().describe(),
             "circuit": asdict(self._circuit.snapshot()),
-            "queues": [asdict(queue) for queue in self._census.queues],
+            "queues": [asdict(queue) for queue in self._backlog_metrics.queues],
         }

@@ -38,14 +38,14 @@ class Limits:
     keep_alive: float = 4
     retry_after: float = 300
 
-    def at(self, pace: float) -> "Limits":
-        """Return limits that are `pace` times shorter for whole calls and for Retry-After."""
+    def at(self, time_scale: float) -> "Limits":
+        """Return limits that are `time_scale` times shorter for whole calls and for Retry-After."""
         return replace(
             self,
-            read_total=self.read_total / pace,
-            write_total=self.write_total / pace,
-            download_total=self.download_total / pace,
-            retry_after=self.retry_after / pace,
+            read_total=self.read_total / time_scale,
+            write_total=self.write_total / time_scale,
+            download_total=self.download_total / time_scale,
+            retry_after=self.retry_after / time_scale,
         )
 
 

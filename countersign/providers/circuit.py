@@ -19,8 +19,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Final
 
-from countersign.providers.errors import HeldError, KeyReplacedError
-from countersign.providers.verdicts import HOLDS, Verdict, judge
+from countersign.providers.call_health import BLOCKING, CallHealth, call_health
+from countersign.providers.errors import BlockedError, KeyReplacedError
 
 _BUSY_SECONDS: Final = 1.0
 """What a call waits that comes while as many as may be are under way again."""
@@ -32,7 +32,7 @@ class State(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     RECOVERING = "recovering"
-    HELD = "held"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +42,20 @@ class CircuitRules:
     Args:
         failures: So many in a row open it; 0 switches the circuit off.
         cooldown: Seconds from opening to the probe, and between probes.
-        held_probe: Seconds between probes while the key, the plan or the certificate is refused.
+        blocked_probe: Seconds between probes while the key, the plan or the certificate is refused.
         slots: Calls at once when all is well.
     """
 
     failures: int = 10
     cooldown: float = 60
-    held_probe: float = 30
+    blocked_probe: float = 30
     slots: int = 20
 
-    def at(self, pace: float) -> "CircuitRules":
-        """Return rules that probe `pace` times as often."""
-        return replace(self, cooldown=self.cooldown / pace, held_probe=self.held_probe / pace)
+    def at(self, time_scale: float) -> "CircuitRules":
+        """Return rules that probe `time_scale` times as often."""
+        return replace(
+            self, cooldown=self.cooldown / time_scale, blocked_probe=self.blocked_probe / time_scale
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +94,17 @@ class Circuit:
     def snapshot(self) -> Snapshot:
         """Tell where the circuit is."""
         with self._lock:
-            halted = self._state in {State.OPEN, State.HELD}
+            halted = self._state in {State.OPEN, State.BLOCKED}
             wait = max(self._probe_at - self._clock(), 0.0) if halted else None
             return Snapshot(self._state, self._reason, 0 if halted else self._allowed, wait)
 
-    def passage(self, operation: str) -> "Passage":
+    def guard(self, operation: str) -> "Guard":
         """Let one call pass, as a context manager; what it raises is judged.
 
         Raises:
             HeldError: On entering: nothing may go out now.
         """
-        return Passage(self, operation)
+        return Guard(self, operation)
 
     def enter(self, operation: str) -> int:
         """Begin a call; see `passage`. Returns what `leave` wants."""
@@ -118,14 +120,14 @@ class Circuit:
             if epoch != self._epoch:
                 return
             self._flying -= 1
-            self._learn(judge(error))
+            self._learn(call_health(error))
 
     def _hold_back(self, operation: str) -> None:
         now = self.snapshot()
         if now.probe_in is None and self._flying < self._allowed:
             return
         wait = max(now.probe_in or 0, _BUSY_SECONDS)
-        raise HeldError(f"{operation}: held back: {now.reason}", operation=operation, retry_after=wait)
+        raise BlockedError(f"{operation}: held back: {now.reason}", operation=operation, retry_after=wait)
 
     def begin_probe(self) -> None:
         """Note that a probe goes out now, so that no second one does."""
@@ -135,26 +137,26 @@ class Circuit:
 
     def end_probe(self, error: BaseException | None) -> None:
         """Learn what the probe ended in."""
-        verdict = judge(error)
+        health = call_health(error)
         with self._lock:
             if isinstance(error, KeyReplacedError):
                 self._probe_at = self._clock()
-            elif verdict is Verdict.GOOD:
+            elif health is CallHealth.GOOD:
                 self._vouched_at = self._clock()
                 self._change(State.RECOVERING, "recovering", allowed=1)
-            elif verdict is not Verdict.NEUTRAL:
-                self._halt(verdict)
+            elif health is not CallHealth.NEUTRAL:
+                self._halt(health)
 
-    def _learn(self, verdict: Verdict) -> None:
-        if verdict is Verdict.PERMISSION and self._clock() - self._vouched_at < self.rules.held_probe:
-            verdict = Verdict.GOOD  # the probe has just shown that it is not the key
-        if verdict in HOLDS:
-            self._halt(verdict)
-        elif verdict is Verdict.BAD:
+    def _learn(self, health: CallHealth) -> None:
+        if health is CallHealth.PERMISSION and self._clock() - self._vouched_at < self.rules.blocked_probe:
+            health = CallHealth.GOOD  # the probe has just shown that it is not the key
+        if health in BLOCKING:
+            self._halt(health)
+        elif health is CallHealth.BAD:
             self._failures += 1
             if self._state is State.RECOVERING or self._failures == self.rules.failures:
-                self._halt(verdict)
-        elif verdict is Verdict.GOOD:
+                self._halt(health)
+        elif health is CallHealth.GOOD:
             self._failures = 0
             if self._state is State.RECOVERING:
                 self._recover()
@@ -167,36 +169,36 @@ class Circuit:
             self._change(State.CLOSED, "", allowed=self.rules.slots)
         else:
             self._good, self._allowed = 0, self._allowed * 2
-            self._tell()
+            self._notify()
 
-    def _halt(self, verdict: Verdict) -> None:
+    def _halt(self, health: CallHealth) -> None:
         if self.rules.failures == 0:
             return
-        held = verdict in HOLDS
-        state, reason = (State.HELD, verdict.value) if held else (State.OPEN, "the provider is failing")
+        held = health in BLOCKING
+        state, reason = (State.BLOCKED, health.value) if held else (State.OPEN, "the provider is failing")
         self._change(state, reason, allowed=0)
         now = self._clock()
         if held:  # a key may have been replaced already: look at once, but not again and again
-            self._probe_at = max(now, self._probed_at + self.rules.held_probe)
+            self._probe_at = max(now, self._probed_at + self.rules.blocked_probe)
         else:
             self._probe_at = now + self.rules.cooldown
 
     def _pause(self) -> float:
-        return self.rules.held_probe if self._state is State.HELD else self.rules.cooldown
+        return self.rules.blocked_probe if self._state is State.BLOCKED else self.rules.cooldown
 
     def _change(self, state: State, reason: str, *, allowed: int) -> None:
         self._state, self._reason, self._allowed = state, reason, allowed
         self._epoch += 1
         self._failures = self._good = self._flying = 0
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         snapshot = self.snapshot()
         for listener in self._listeners:
             listener(snapshot)
 
 
-class Passage:
+class Guard:
     """One call's way through the circuit."""
 
     __slots__ = ("_circuit", "_epoch", "_operation")

@@ -93,7 +93,9 @@ def _check(url: str, transport: Transport, rules: DownloadRules) -> None:
 
 def _is_allowed(url: SplitResult, rules: DownloadRules) -> bool:
     host = (url.hostname or "").lower()
-    known = any(host == each or (each.startswith(".") and host.endswith(each)) for each in rules.hosts)
+    known = any(
+        host == allowed or (allowed.startswith(".") and host.endswith(allowed)) for allowed in rules.hosts
+    )
     return known and url.scheme == "https" and url.port in {None, 443} and url.username is None
 
 

@@ -48,7 +48,7 @@ class ThrottledError(NotSentError):
     """429: too many requests."""
 
 
-class HeldError(NotSentError):
+class BlockedError(NotSentError):
     """The circuit is open or holds the queue, so the request was not even tried."""
 
 
@@ -76,7 +76,7 @@ class RejectedError(ProviderError):
         self.code = code
 
 
-class UnauthorisedError(RejectedError):
+class UnauthorizedError(RejectedError):
     """401, 402 or 403: the key is wrong, lacks a role, or its plan is exhausted.
 
     Args:
@@ -97,7 +97,7 @@ class UnauthorisedError(RejectedError):
 
 def is_about_key(error: RejectedError) -> bool:
     """Tell whether it is the key that was refused, and not this operation to a key that lacks a role."""
-    return isinstance(error, UnauthorisedError) and error.about_key
+    return isinstance(error, UnauthorizedError) and error.about_key
 
 
 class UnavailableError(ProviderError):

@@ -29,14 +29,14 @@ from countersign.providers.errors import (
     ProviderError,
     RejectedError,
     ThrottledError,
-    UnauthorisedError,
+    UnauthorizedError,
     UnavailableError,
     UntrustedCertificateError,
 )
 
 _CLIENT_CLOSED_REQUEST = 499
 _AMBIGUOUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, _CLIENT_CLOSED_REQUEST})
-_UNAUTHORISED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
+_UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
 
 _FAILURES = {
     "AnswerTooLargeError": "answered with too much",
@@ -138,9 +138,9 @@ def error_of_failure(
 def _rejected(status: int, *, operation: str, needs_role: bool, refusal: Refusal) -> RejectedError:
     why = ": ".join(part for part in (refusal.code, refusal.message) if part)
     message = f"{operation}: refused (HTTP {status})" + (f": {why}" if why else "")
-    if status in _UNAUTHORISED and not refusal.about_request:
+    if status in _UNAUTHORIZED and not refusal.about_request:
         about_key = not (needs_role and status == HTTPStatus.FORBIDDEN)
-        return UnauthorisedError(
+        return UnauthorizedError(
             message, operation=operation, status=status, code=refusal.code, about_key=about_key
         )
     return RejectedError(message, operation=operation, status=status, code=refusal.code)

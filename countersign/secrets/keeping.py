@@ -56,7 +56,7 @@ def place_for(variable: str) -> Place:
         NowhereToKeepError: Nowhere, or not by a program.
     """
     local = list(local_origins([variable, f"{variable}_FILE", *_PLACES], {}))
-    found = {name: value for each in reversed(local) for name, value in each.values.items()}
+    found = {name: value for source in reversed(local) for name, value in source.values.items()}
     if file := found.get(f"{variable}_FILE"):
         return _file(Path(file), variable)
     if os.environ.get(variable):

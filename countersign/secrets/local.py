@@ -119,7 +119,7 @@ def _read_env_file(path: Path, problems: Problems) -> Mapping[str, str | None]:
 def _read_folder(folder: Path, names: Iterable[str], problems: Problems) -> dict[str, str]:
     """Read a folder of files named like variables, in either case, as Docker and Kubernetes mount them."""
     try:
-        files = {each.name.upper(): each for each in folder.iterdir() if each.is_file()}
+        files = {path.name.upper(): path for path in folder.iterdir() if path.is_file()}
     except OSError as error:
         problems["COUNTERSIGN_SECRETS_DIR"] = (
             f"COUNTERSIGN_SECRETS_DIR names a folder that cannot be read ({error.strerror})"

@@ -51,7 +51,9 @@ def manager_origin(local: Iterable[Origin], missing: Sequence[str], problems: Pr
         missing: Names of variables to ask for.
         problems: Gets a sentence if the manager is misnamed, refuses, or does not answer in time.
     """
-    named = (each.values["COUNTERSIGN_SECRETS"] for each in local if "COUNTERSIGN_SECRETS" in each.values)
+    named = (
+        source.values["COUNTERSIGN_SECRETS"] for source in local if "COUNTERSIGN_SECRETS" in source.values
+    )
     address = next(named, None)
     if address is None or not missing:
         return None

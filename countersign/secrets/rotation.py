@@ -28,7 +28,7 @@ class Rotating(Generic[SettingsT]):
     """Settings whose secrets may be rotated without a restart.
 
     The provider's transport asks `get()` before a call and, when the provider answers 401, `renew(used)`.
-    The webhook door asks `get()` for each delivery and `renew(used)` when no secret fits its signature.
+    The webhook receiver asks `get()` for each delivery and `renew(used)` when no secret fits its signature.
 
     Args:
         first: Settings read at start, known to be good.
@@ -51,7 +51,7 @@ class Rotating(Generic[SettingsT]):
         self._read = read or (lambda: load(type(first))[0])
         self._ttl, self._pause, self._clock = ttl_seconds, renew_seconds, clock
         self._good_at, self._tried_at = clock(), -math.inf
-        self._reading: asyncio.Task[None] | None = None
+        self._refresh: asyncio.Task[None] | None = None
 
     @property
     def current(self) -> SettingsT:
@@ -61,7 +61,7 @@ class Rotating(Generic[SettingsT]):
     async def get(self) -> SettingsT:
         """Return the settings at once; if they are too old, have them read again meanwhile."""
         if self._clock() - self._good_at >= self._ttl and self._may_read():
-            self._start_reading()
+            self._start_refresh()
         return self._value
 
     async def renew(self, refused: SettingsT) -> bool:
@@ -73,16 +73,16 @@ class Rotating(Generic[SettingsT]):
         """
         if self._value == refused:
             if self._may_read():
-                self._start_reading()
-            if self._reading is not None:
-                await asyncio.shield(self._reading)
+                self._start_refresh()
+            if self._refresh is not None:
+                await asyncio.shield(self._refresh)
         return self._value != refused
 
     def _may_read(self) -> bool:
-        return self._reading is None and self._clock() - self._tried_at >= self._pause
+        return self._refresh is None and self._clock() - self._tried_at >= self._pause
 
-    def _start_reading(self) -> None:
-        self._reading = asyncio.create_task(self._read_again(), name="read-secrets-again")
+    def _start_refresh(self) -> None:
+        self._refresh = asyncio.create_task(self._read_again(), name="read-secrets-again")
 
     async def _read_again(self) -> None:
         try:
@@ -96,4 +96,4 @@ class Rotating(Generic[SettingsT]):
                 _log.info("secrets have changed; %s holds the new ones", type(found).__name__)
         finally:
             self._tried_at = self._clock()
-            self._reading = None
+            self._refresh = None

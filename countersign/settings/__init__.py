@@ -12,7 +12,7 @@ from countersign.settings.environment import PRODUCTION
 from countersign.settings.general import CountersignSettings
 from countersign.settings.provider import ProviderSettings
 from countersign.settings.turbodocx import LIVE_HOST, TurboDocxSettings
-from countersign.settings.webhooks import DoorSettings, WebhookSettings
+from countersign.settings.webhooks import ReceiverSettings, WebhookSettings
 from countersign.settings.worker import WorkerSettings
 
 GROUPS: Final[tuple[type[Settings], ...]] = (
@@ -23,7 +23,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     WebhookSettings,
     EncryptionSettings,
     CodecServerSettings,
-    DoorSettings,
+    ReceiverSettings,
 )
 """All groups, in the order that the documentation lists them."""
 
@@ -33,9 +33,9 @@ __all__ = [
     "PRODUCTION",
     "CodecServerSettings",
     "CountersignSettings",
-    "DoorSettings",
     "EncryptionSettings",
     "ProviderSettings",
+    "ReceiverSettings",
     "Settings",
     "SettingsError",
     "TurboDocxSettings",

@@ -51,7 +51,7 @@ def _named_keys(value: SecretStr) -> list[tuple[str, str]]:
     Raises:
         ValueError: It has another form; the message does not repeat it.
     """
-    named = [each.strip().partition(":") for each in value.get_secret_value().split(",")]
+    named = [part.strip().partition(":") for part in value.get_secret_value().split(",")]
     for key_id, _, text in named:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", key_id) or not _is_key(text):
             raise ValueError("must be <id>:<32 bytes in base64>, several separated by commas")

@@ -14,4 +14,4 @@ Environment = Annotated[
 GracefulStop = Annotated[
     float, Variable("COUNTERSIGN_GRACEFUL_STOP_SECONDS"), Field(gt=0, le=3600, allow_inf_nan=False)
 ]
-Pace = Annotated[float, Variable("COUNTERSIGN_PACE"), Field(ge=1, le=1000, allow_inf_nan=False)]
+TimeScale = Annotated[float, Variable("COUNTERSIGN_PACE"), Field(ge=1, le=1000, allow_inf_nan=False)]

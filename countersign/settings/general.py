@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from countersign.configuration import Settings
-from countersign.settings.environment import PRODUCTION, Environment, GracefulStop, Pace
+from countersign.settings.environment import PRODUCTION, Environment, GracefulStop, TimeScale
 
 
 class CountersignSettings(Settings):
@@ -32,7 +32,7 @@ class CountersignSettings(Settings):
         default=150,
         description="How long a stopping worker lets calls finish; more than the longest write.",
     )
-    pace: Pace = Field(
+    time_scale: TimeScale = Field(
         default=1,
         description="For tests: agreements started from now on wait so many times less than usual, for an "
         "answer, for evidence of a send, for the next poll. A worker's time limits of provider calls and its "
@@ -50,10 +50,10 @@ class CountersignSettings(Settings):
         default=None, description="Folders of files named like variables, separated by `:`."
     )
     metrics_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Where a worker and a door offer their metrics."
+        default="127.0.0.1", min_length=1, description="Where a worker and a receiver offer their metrics."
     )
 
-    @field_validator("pace")
+    @field_validator("time_scale")
     @classmethod
     def _no_hurry_in_production(cls, value: float, info: ValidationInfo) -> float:
         if value != 1 and info.data.get("environment") == PRODUCTION:

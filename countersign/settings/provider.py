@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from countersign.configuration import Settings
 from countersign.providers.calls import Limits
 from countersign.proxy import named_proxy
-from countersign.settings.environment import GracefulStop, Pace
+from countersign.settings.environment import GracefulStop, TimeScale
 
 
 class ProviderSettings(Settings):
@@ -39,7 +39,7 @@ class ProviderSettings(Settings):
         description="Whether HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE apply to calls of the provider.",
     )
     graceful_stop_seconds: GracefulStop = Field(default=150, description="See above.")
-    pace: Pace = Field(default=1, description="See above.")
+    time_scale: TimeScale = Field(default=1, description="See above.")
 
     @field_validator("trust_env")
     @classmethod
@@ -51,7 +51,7 @@ class ProviderSettings(Settings):
 
     @model_validator(mode="after")
     def _stop_outlasts_writes(self) -> Self:
-        write = Limits().at(self.pace).write_total
+        write = Limits().at(self.time_scale).write_total
         if self.graceful_stop_seconds <= write:
             raise ValueError(
                 f"COUNTERSIGN_GRACEFUL_STOP_SECONDS must exceed the {write:g} s that a write may take, "

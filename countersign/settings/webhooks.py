@@ -1,4 +1,4 @@
-"""The secrets that deliveries are signed with, and how the webhook door listens."""
+"""The secrets that deliveries are signed with, and how the webhook receiver listens."""
 
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -11,7 +11,7 @@ from countersign.configuration import Settings
 
 
 class WebhookSettings(Settings):
-    """The webhook door's settings."""
+    """The webhook receiver's settings."""
 
     prefix: ClassVar[str] = "TURBODOCX_"
 
@@ -49,7 +49,7 @@ def _networks(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return tuple(ip_network(each.strip()) for each in value.split(",") if each.strip())
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
     except ValueError:
         raise ValueError(
             "must be addresses or networks such as 203.0.113.7 or 203.0.113.0/24, separated by commas"
@@ -59,8 +59,8 @@ def _networks(value: object) -> object:
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 
 
-class DoorSettings(Settings):
-    """How the webhook door listens, `COUNTERSIGN_WEBHOOKS_...`."""
+class ReceiverSettings(Settings):
+    """How the webhook receiver listens, `COUNTERSIGN_WEBHOOKS_...`."""
 
     prefix: ClassVar[str] = "COUNTERSIGN_WEBHOOKS_"
 

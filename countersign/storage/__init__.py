@@ -33,7 +33,7 @@ def open_store(url: str) -> Store:
     if not separator:
         return FolderStore(Path(url))
     if scheme not in BUCKETS:
-        raise UnusableStoreError(f"use a folder, or one of {', '.join(f'{each}://' for each in BUCKETS)}")
+        raise UnusableStoreError(f"use a folder, or one of {', '.join(f'{bucket}://' for bucket in BUCKETS)}")
     try:
         from countersign.storage.objects import ObjectStore  # noqa: PLC0415 (an extra that few need)
     except ImportError:

@@ -1,1 +1,1 @@
-"""The webhook door: the one part that strangers can reach."""
+"""The webhook receiver: the one part that strangers can reach."""

@@ -2,8 +2,8 @@
 
 from starlette.requests import ClientDisconnect, Request
 
+from countersign.webhooks.outcome import DeliveryOutcome
 from countersign.webhooks.refusal import RefusedError
-from countersign.webhooks.verdict import Verdict
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -22,9 +22,9 @@ async def read_body(request: Request, limit: int) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > limit:
-                raise RefusedError(Verdict.TOO_LARGE)
+                raise RefusedError(DeliveryOutcome.TOO_LARGE)
     except ClientDisconnect:
-        raise RefusedError(Verdict.GONE) from None
+        raise RefusedError(DeliveryOutcome.GONE) from None
     return bytes(body)
 
 
@@ -32,8 +32,8 @@ def _check_headers(request: Request, limit: int) -> None:
     headers = request.headers
     length = headers.get("content-length")
     if length is not None and "transfer-encoding" in headers:
-        raise RefusedError(Verdict.AMBIGUOUS)  # a proxy before us may have believed the other one
+        raise RefusedError(DeliveryOutcome.AMBIGUOUS)  # a proxy before us may have believed the other one
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise RefusedError(Verdict.ENCODED)
+        raise RefusedError(DeliveryOutcome.ENCODED)
     if length is not None and int(length) > limit:  # digits, or the protocol has refused it
-        raise RefusedError(Verdict.TOO_LARGE)
+        raise RefusedError(DeliveryOutcome.TOO_LARGE)

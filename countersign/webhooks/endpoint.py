@@ -11,11 +11,11 @@ from typing import Final
 from countersign.configuration import SettingsError, load
 from countersign.secrets.rotation import Rotating
 from countersign.settings import WebhookSettings
-from countersign.webhooks.dialect import Dialect, Reading, UnreadableError
+from countersign.webhooks.adapter import ParsedDelivery, UnreadableError, WebhookAdapter
+from countersign.webhooks.outcome import DeliveryOutcome
 from countersign.webhooks.parsing import NotJsonError, parse_object
 from countersign.webhooks.refusal import RefusedError
-from countersign.webhooks.verdict import Verdict
-from countersign.webhooks.verification import Headers, Judgement, Key, judge
+from countersign.webhooks.verification import Headers, Key, Verification, verify_signatures
 
 RENEW_SECONDS: Final = 30
 """Mismatches make us read the secrets again this often at most: strangers can cause mismatches at will."""
@@ -26,7 +26,7 @@ RENEW_TIMEOUT_SECONDS: Final = 2.0
 class Endpoint:
     """`POST /webhooks/<dialect.name>`."""
 
-    dialect: Dialect
+    adapter: WebhookAdapter
     secrets: Rotating[WebhookSettings]
 
     async def verify(self, headers: Headers, body: bytes) -> None:
@@ -35,35 +35,35 @@ class Endpoint:
         Raises:
             RefusedError: It is not the provider's.
         """
-        claim = self.dialect.claim(headers, body)
+        signed_message = self.adapter.signed_message(headers, body)
         now = time.time()
         settings = await self.secrets.get()
-        judgement = judge(claim, self._keys(settings, now), now=now)
-        if judgement is Judgement.MISMATCH and await self._renew(settings):
-            judgement = judge(claim, self._keys(self.secrets.current, now), now=now)
-        if judgement is not Judgement.VERIFIED:
-            raise RefusedError(Verdict(judgement))
+        checked = verify_signatures(signed_message, self._keys(settings, now), now=now)
+        if checked is Verification.MISMATCH and await self._renew(settings):
+            checked = verify_signatures(signed_message, self._keys(self.secrets.current, now), now=now)
+        if checked is not Verification.VERIFIED:
+            raise RefusedError(DeliveryOutcome(checked))
 
-    def read(self, headers: Headers, body: bytes) -> Reading | None:
+    def read(self, headers: Headers, body: bytes) -> ParsedDelivery | None:
         """Translate a verified body; None if it is nothing that could concern an agreement.
 
         Raises:
             RefusedError: It is not JSON, or a broken event.
         """
         try:
-            reading = self.dialect.read(headers, parse_object(body))
+            parsed = self.adapter.read(headers, parse_object(body))
         except NotJsonError:
-            raise RefusedError(Verdict.INVALID) from None
+            raise RefusedError(DeliveryOutcome.INVALID) from None
         except UnreadableError:
-            raise RefusedError(Verdict.UNREADABLE) from None
-        if reading is None:
+            raise RefusedError(DeliveryOutcome.UNREADABLE) from None
+        if parsed is None:
             return None
         received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return Reading(reading.event.model_copy(update={"received_at": received_at}), reading.title)
+        return ParsedDelivery(parsed.event.model_copy(update={"received_at": received_at}), parsed.title)
 
     def _keys(self, settings: WebhookSettings, now: float) -> list[Key]:
         accepted = settings.accepted(datetime.fromtimestamp(now, UTC))
-        return [self.dialect.key(secret.get_secret_value()) for secret in accepted]
+        return [self.adapter.key(secret.get_secret_value()) for secret in accepted]
 
     async def _renew(self, refused: WebhookSettings) -> bool:
         with suppress(TimeoutError):
@@ -71,26 +71,26 @@ class Endpoint:
         return False
 
 
-def open_endpoint(dialect: Dialect, kind: type[WebhookSettings]) -> Endpoint:
+def open_endpoint(adapter: WebhookAdapter, kind: type[WebhookSettings]) -> Endpoint:
     """Read a provider's secrets and make its endpoint.
 
     Args:
-        dialect: How the provider signs.
+        adapter: How the provider signs.
         kind: Where its secrets are.
 
     Raises:
         SettingsError: A secret is missing, empty, or none of this dialect.
     """
-    read = _reader(dialect, kind)
-    return Endpoint(dialect, Rotating(read(), read, renew_seconds=RENEW_SECONDS))
+    read = _reader(adapter, kind)
+    return Endpoint(adapter, Rotating(read(), read, renew_seconds=RENEW_SECONDS))
 
 
-def _reader(dialect: Dialect, kind: type[WebhookSettings]) -> Callable[[], WebhookSettings]:
+def _reader(adapter: WebhookAdapter, kind: type[WebhookSettings]) -> Callable[[], WebhookSettings]:
     def read() -> WebhookSettings:
         (settings,) = load(kind)
         for secret in filter(None, (settings.webhook_secret, settings.webhook_secret_previous)):
             try:
-                dialect.key(secret.get_secret_value())
+                adapter.key(secret.get_secret_value())
             except ValueError as error:
                 raise SettingsError(f"{kind.variable('webhook_secret')}: {error}") from None
         return settings

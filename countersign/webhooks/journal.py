@@ -8,16 +8,16 @@ from typing import Final
 
 from countersign.agreements.events import SignatureEvent
 from countersign.observability.metrics import WEBHOOK_DELAY, WEBHOOKS
-from countersign.webhooks.dialect import Reading
-from countersign.webhooks.verdict import Verdict
+from countersign.webhooks.adapter import ParsedDelivery
+from countersign.webhooks.outcome import DeliveryOutcome
 
 _log = logging.getLogger(__name__)
 
 _LEVELS: Final = {
-    Verdict.CONTRADICTED: logging.ERROR,
-    Verdict.FORGOTTEN: logging.WARNING,
-    Verdict.BUSY: logging.WARNING,
-    Verdict.UNAVAILABLE: logging.WARNING,
+    DeliveryOutcome.CONTRADICTED: logging.ERROR,
+    DeliveryOutcome.FORGOTTEN: logging.WARNING,
+    DeliveryOutcome.BUSY: logging.WARNING,
+    DeliveryOutcome.UNAVAILABLE: logging.WARNING,
 }
 
 
@@ -25,53 +25,55 @@ class Journal:
     """Counts and logs verdicts; refusals, which strangers can cause at will, are logged once a second."""
 
     def __init__(self) -> None:
-        self._unlogged: Counter[tuple[str, Verdict]] = Counter()
-        self._next_line: dict[tuple[str, Verdict], float] = {}
+        self._unlogged: Counter[tuple[str, DeliveryOutcome]] = Counter()
+        self._next_line: dict[tuple[str, DeliveryOutcome], float] = {}
 
-    def accepted(self, dialect: str, verdict: Verdict, reading: Reading | None, *, seconds: float) -> None:
+    def accepted(
+        self, adapter: str, outcome: DeliveryOutcome, parsed: ParsedDelivery | None, *, seconds: float
+    ) -> None:
         """Note what became of a verified delivery.
 
         Args:
-            dialect: The endpoint's name.
-            verdict: What became of it.
-            reading: What it said; None if it could not concern an agreement.
+            adapter: The endpoint's name.
+            outcome: What became of it.
+            parsed: What it said; None if it could not concern an agreement.
             seconds: How long the answer took.
         """
-        count(dialect, verdict)
+        count(adapter, outcome)
         extra: dict[str, object] = {
-            "dialect": dialect,
-            "verdict": verdict.value,
+            "dialect": adapter,
+            "verdict": outcome.value,
             "milliseconds": round(seconds * 1000, 1),
         }
-        if reading is not None:
-            event = reading.event
+        if parsed is not None:
+            event = parsed.event
             extra |= {"event_id": event.event_id, "kind": event.kind, "document_id": event.document_id}
-            if verdict is Verdict.SIGNALLED and (delay := _delay(event)) is not None:
-                WEBHOOK_DELAY.labels(dialect=dialect).observe(delay)
-        _log.log(_LEVELS.get(verdict, logging.INFO), "webhook %s", verdict.value, extra=extra)
+            if outcome is DeliveryOutcome.SIGNALLED and (delay := _delay(event)) is not None:
+                WEBHOOK_DELAY.labels(dialect=adapter).observe(delay)
+        _log.log(_LEVELS.get(outcome, logging.INFO), "webhook %s", outcome.value, extra=extra)
 
-    def refused(self, dialect: str, verdict: Verdict, *, caller: str | None = None) -> None:
+    def refused(self, adapter: str, outcome: DeliveryOutcome, *, caller: str | None = None) -> None:
         """Note a refusal.
 
         Args:
-            dialect: The endpoint's name.
-            verdict: Why.
+            adapter: The endpoint's name.
+            outcome: Why.
             caller: Who sent it, where that is the reason.
         """
-        count(dialect, verdict)
-        key = dialect, verdict
+        count(adapter, outcome)
+        key = adapter, outcome
         self._unlogged[key] += 1
         if (now := time.monotonic()) < self._next_line.get(key, 0):
             return
         self._next_line[key] = now + 1
-        extra = {"dialect": dialect, "verdict": verdict.value, "count": self._unlogged.pop(key)}
+        extra = {"dialect": adapter, "verdict": outcome.value, "count": self._unlogged.pop(key)}
         if caller is not None:
             extra["caller"] = caller
-        _log.warning("webhook refused: %s", verdict.value, extra=extra)
+        _log.warning("webhook refused: %s", outcome.value, extra=extra)
 
-    def failed(self, dialect: str, error: Exception) -> None:
+    def failed(self, adapter: str, error: Exception) -> None:
         """Note a defect of ours. Its message may quote the delivery, so the log gets its type and place."""
-        count(dialect, Verdict.FAILED)
+        count(adapter, DeliveryOutcome.FAILED)
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
             place = place.tb_next
@@ -79,15 +81,15 @@ class Journal:
         _log.error("webhook failed: %s at %s", type(error).__name__, where)
 
 
-def expect(dialect: str) -> None:
+def expect(adapter: str) -> None:
     """Count an endpoint's verdicts from zero on: Prometheus sees no increase in what has just appeared."""
-    for verdict in Verdict:
-        WEBHOOKS.labels(dialect=dialect, verdict=verdict.value)
+    for outcome in DeliveryOutcome:
+        WEBHOOKS.labels(dialect=adapter, verdict=outcome.value)
 
 
-def count(dialect: str, verdict: Verdict) -> None:
-    """Count a verdict; `dialect` is `none` where the request did not get as far as an endpoint."""
-    WEBHOOKS.labels(dialect=dialect, verdict=verdict.value).inc()
+def count(adapter: str, outcome: DeliveryOutcome) -> None:
+    """Count a verdict; `adapter` is `none` where the request did not get as far as an endpoint."""
+    WEBHOOKS.labels(dialect=adapter, verdict=outcome.value).inc()
 
 
 def _delay(event: SignatureEvent) -> float | None:

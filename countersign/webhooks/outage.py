@@ -12,11 +12,11 @@ from countersign.observability.readiness import Readiness
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 3
+CHECK_SECONDS: Final = 3
 
 
 @asynccontextmanager
-async def outages_told(client: Client, readiness: Readiness) -> AsyncIterator[None]:
+async def report_outages(client: Client, readiness: Readiness) -> AsyncIterator[None]:
     """Log that Temporal cannot be reached, at once if that is so at start, and that it can be again.
 
     Args:
@@ -46,4 +46,4 @@ async def _watch(readiness: Readiness, address: str, namespace: str) -> None:
         if is_reached and not was_reached:
             logger.warning("Temporal at %s, namespace %s, is reached again", address, namespace)
         was_reached = is_reached
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(CHECK_SECONDS)

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from countersign.webhooks.journal import count
-from countersign.webhooks.verdict import RETRY_AFTER_SECONDS, Verdict
+from countersign.webhooks.outcome import RETRY_AFTER_SECONDS, DeliveryOutcome
 
 RECEIVE_SECONDS: Final = 10
 """From a request's first byte (or the connection) to its last."""
@@ -26,7 +26,7 @@ _CROWDED: Final = _REFUSED % (b"503 Service Unavailable", b"retry-after: %d\r\n"
 _RECEIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
 
 
-class DoorProtocol(H11Protocol):
+class ReceiverProtocol(H11Protocol):
     """One connection.
 
     Args:
@@ -47,7 +47,7 @@ class DoorProtocol(H11Protocol):
         """Start the first request's time, or turn the caller away."""
         super().connection_made(transport)
         if len(self.connections) > self._connection_limit:
-            self._turn_away(_CROWDED, Verdict.CROWDED)
+            self._turn_away(_CROWDED, DeliveryOutcome.CROWDED)
         else:
             self._start_deadline()
 
@@ -78,13 +78,13 @@ class DoorProtocol(H11Protocol):
         if cycle is not None:
             cycle.disconnected = True
             cycle.message_event.set()
-        self._turn_away(b"" if is_answering else _NOT_HTTP, Verdict.NOT_HTTP)
+        self._turn_away(b"" if is_answering else _NOT_HTTP, DeliveryOutcome.NOT_HTTP)
 
     def _should_upgrade(self) -> bool:
         return False
 
-    def _turn_away(self, answer: bytes, verdict: Verdict) -> None:
-        count("none", verdict)
+    def _turn_away(self, answer: bytes, outcome: DeliveryOutcome) -> None:
+        count("none", outcome)
         self.transport.write(answer)
         self.transport.close()
 
@@ -98,5 +98,5 @@ class DoorProtocol(H11Protocol):
             self._deadline = None
 
     def _end(self) -> None:
-        count("none", Verdict.SLOW)
+        count("none", DeliveryOutcome.SLOW)
         self.transport.abort()

@@ -1,15 +1,15 @@
 """Which providers deliver here: TurboDocx, and those that a file describes."""
 
 from countersign.configuration import SettingsError, read
-from countersign.providers.standard_webhooks.webhook import StandardWebhooksDialect
+from countersign.providers.standard_webhooks.webhook import StandardWebhooksAdapter
 from countersign.providers.standard_webhooks.wording import read_wordings
-from countersign.providers.turbodocx.webhook import TurboDocxDialect
-from countersign.settings import DoorSettings, WebhookSettings
-from countersign.webhooks.dialect import Dialect
+from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
+from countersign.settings import ReceiverSettings, WebhookSettings
+from countersign.webhooks.adapter import WebhookAdapter
 from countersign.webhooks.endpoint import Endpoint, open_endpoint
 
 
-def open_endpoints(settings: DoorSettings) -> list[Endpoint]:
+def open_endpoints(settings: ReceiverSettings) -> list[Endpoint]:
     """Read every provider's secrets. TurboDocx is left out if its secret is not set and others are there.
 
     Args:
@@ -19,11 +19,11 @@ def open_endpoints(settings: DoorSettings) -> list[Endpoint]:
         SettingsError: Something is missing or cannot work; the message names all of it.
     """
     wordings = read_wordings(settings.providers) if settings.providers else {}
-    wanted: list[tuple[Dialect, type[WebhookSettings]]] = [
-        (StandardWebhooksDialect(name, wording), secrets_of(name)) for name, wording in wordings.items()
+    wanted: list[tuple[WebhookAdapter, type[WebhookSettings]]] = [
+        (StandardWebhooksAdapter(name, wording), secrets_of(name)) for name, wording in wordings.items()
     ]
     if not wanted or read(WebhookSettings).where(WebhookSettings.variable("webhook_secret")):
-        wanted.append((TurboDocxDialect(), WebhookSettings))
+        wanted.append((TurboDocxWebhookAdapter(), WebhookSettings))
     return _open_all(wanted)
 
 
@@ -37,12 +37,12 @@ def secrets_of(name: str) -> type[WebhookSettings]:
     return Secrets
 
 
-def _open_all(wanted: list[tuple[Dialect, type[WebhookSettings]]]) -> list[Endpoint]:
+def _open_all(wanted: list[tuple[WebhookAdapter, type[WebhookSettings]]]) -> list[Endpoint]:
     opened: list[Endpoint] = []
     problems: list[str] = []
-    for dialect, kind in wanted:
+    for adapter, kind in wanted:
         try:
-            opened.append(open_endpoint(dialect, kind))
+            opened.append(open_endpoint(adapter, kind))
         except SettingsError as error:
             problems.append(str(error))
     if problems:

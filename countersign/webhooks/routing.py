@@ -9,7 +9,7 @@ from typing import Final
 from temporalio.client import Client
 
 from countersign.agreements import reference
-from countersign.webhooks.dialect import Reading
+from countersign.webhooks.adapter import ParsedDelivery
 
 MISS_SECONDS: Final = 10
 MISS_LIMIT: Final = 10_000
@@ -84,12 +84,12 @@ class Routes:
         self._markers = markers
         self._documents = documents
 
-    async def find(self, reading: Reading) -> str | None:
+    async def find(self, parsed: ParsedDelivery) -> str | None:
         """Return the id of the workflow that an event is for; None if it is not ours.
 
         Raises:
             RPCError: A document's id had to be looked up and Temporal could not tell.
         """
-        if reference.find_marker(reading.title or "") is not None or self._documents is None:
-            return self._markers.find(reading.title)
-        return await self._documents.find(reading.event.document_id)
+        if reference.find_marker(parsed.title or "") is not None or self._documents is None:
+            return self._markers.find(parsed.title)
+        return await self._documents.find(parsed.event.document_id)

@@ -1,4 +1,4 @@
-"""The door as a server: our protocol under uvicorn, TLS if asked for, and a graceful stop."""
+"""The receiver as a server: our protocol under uvicorn, TLS if asked for, and a graceful stop."""
 
 import asyncio
 import signal
@@ -14,16 +14,16 @@ import uvicorn
 from starlette.applications import Starlette
 
 from countersign.listening import CannotListenError, listening_on
-from countersign.webhooks.protocol import DoorProtocol
+from countersign.webhooks.protocol import ReceiverProtocol
 
 STOP_SECONDS: Final = 10
-"""How long a stopping door lets requests finish; each ends within its own limits anyway."""
+"""How long a stopping receiver lets requests finish; each ends within its own limits anyway."""
 HANDSHAKE_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """TLS by files, for a door without a proxy: the chain and its private key, both PEM."""
+    """TLS by files, for a receiver without a proxy: the chain and its private key, both PEM."""
 
     chain: Path
     key: Path
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
         port: The port; 0 picks a free one.
         connection_limit: Connections at once.
         certificate: Speak TLS with it.
-        on_start: Called with the door's own URL once it answers.
+        on_start: Called with the receiver's own URL once it answers.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Server(uvicorn.Server):
                 app,
                 host=host,
                 port=port,
-                http=DoorProtocol,
+                http=ReceiverProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -115,8 +115,8 @@ class Server(uvicorn.Server):
         shown = f"[{host}]" if ":" in host else host
         self._on_start(f"{scheme}://{shown}:{server.sockets[0].getsockname()[1]}")
 
-    def _protocol(self) -> DoorProtocol:
-        return DoorProtocol(
+    def _protocol(self) -> ReceiverProtocol:
+        return ReceiverProtocol(
             self.config,
             self.server_state,
             self.lifespan.state,
@@ -128,10 +128,10 @@ class Server(uvicorn.Server):
         """Stop on a signal without raising it again at the end, as uvicorn would: a stop is a success."""
         loop = asyncio.get_running_loop()
         signals = signal.SIGINT, signal.SIGTERM
-        for each in signals:
-            loop.add_signal_handler(each, self.handle_exit, each, None)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
         try:
             yield
         finally:
-            for each in signals:
-                loop.remove_signal_handler(each)
+            for number in signals:
+                loop.remove_signal_handler(number)

@@ -21,7 +21,7 @@ TOLERANCE_SECONDS: Final = 300
 _SECONDS = re.compile(rb"[0-9]{1,11}")
 
 
-class Judgement(StrEnum):
+class Verification(StrEnum):
     """What became of the check."""
 
     VERIFIED = "verified"
@@ -73,7 +73,7 @@ class Signature:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SignedMessage:
     """What a delivery says of itself.
 
     Args:
@@ -87,30 +87,32 @@ class Claim:
     signatures: tuple[Signature, ...]
 
 
-def judge(claim: Claim | None, keys: Iterable[Key], *, now: float) -> Judgement:
+def verify_signatures(
+    signed_message: SignedMessage | None, keys: Iterable[Key], *, now: float
+) -> Verification:
     """Check a claim against every key.
 
     Args:
-        claim: What the dialect could read; None if there was nothing to read.
+        signed_message: What the dialect could read; None if there was nothing to read.
         keys: The secrets that are valid now.
         now: Our clock, in seconds since 1970.
     """
-    if claim is None:
-        return Judgement.UNSIGNED
-    if abs(int(now) - claim.timestamp) > TOLERANCE_SECONDS:
-        return Judgement.STALE
+    if signed_message is None:
+        return Verification.UNSIGNED
+    if abs(int(now) - signed_message.timestamp) > TOLERANCE_SECONDS:
+        return Verification.STALE
     matches = [
-        key.matches(claim.message, signature.value)
+        key.matches(signed_message.message, signature.value)
         for key in keys
-        for signature in claim.signatures
+        for signature in signed_message.signatures
         if signature.version == key.version
     ]
-    return Judgement.VERIFIED if any(matches) else Judgement.MISMATCH
+    return Verification.VERIFIED if any(matches) else Verification.MISMATCH
 
 
 def only(headers: Headers, name: bytes) -> bytes | None:
     """Return a header's value if it was sent exactly once: of two, one check would read the other."""
-    values = [value for each, value in headers if each == name]
+    values = [value for header, value in headers if header == name]
     return values[0] if len(values) == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""From settings to a server: what the door is made of."""
+"""From settings to a server: what the receiver is made of."""
 
 from collections.abc import Callable
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from temporalio.client import Client
 
 from countersign.observability.readiness import Readiness
-from countersign.settings import CountersignSettings, DoorSettings
-from countersign.webhooks.app import Door, create_app
+from countersign.settings import CountersignSettings, ReceiverSettings
+from countersign.webhooks.app import Receiver, create_app
 from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.journal import Journal
@@ -21,8 +21,8 @@ strangers can take."""
 
 
 def build_server(
-    ours: CountersignSettings,
-    settings: DoorSettings,
+    own: CountersignSettings,
+    settings: ReceiverSettings,
     client: Client,
     readiness: Readiness,
     *,
@@ -30,30 +30,30 @@ def build_server(
     port: int,
     on_start: Callable[[str], None],
 ) -> Server:
-    """Put a door together.
+    """Put a receiver together.
 
     Args:
-        ours: The environment.
-        settings: The door's own.
+        own: The environment.
+        settings: The receiver's own.
         client: The connection to the agreements' namespace.
         readiness: Whether it answers.
         host: The address to listen on.
         port: The port; 0 picks a free one.
-        on_start: Called with the door's own URL once it answers.
+        on_start: Called with the receiver's own URL once it answers.
 
     Raises:
         SettingsError: A secret or the providers' file is missing or cannot work.
         CannotListenError: The certificate cannot be used.
     """
     endpoints = open_endpoints(settings)
-    markers = Markers(environment=ours.environment, namespace=client.namespace)
-    door = Door(
+    markers = Markers(environment=own.environment, namespace=client.namespace)
+    receiver = Receiver(
         Delivery(client, Routes(markers, Documents(client) if settings.find_unmarked else None)),
         Journal(),
         Callers(settings.allowed_callers, settings.trusted_proxies),
     )
     return Server(
-        create_app(door, endpoints, is_ready=readiness),
+        create_app(receiver, endpoints, is_ready=readiness),
         host=host,
         port=port,
         connection_limit=CONNECTION_LIMIT,
@@ -62,7 +62,7 @@ def build_server(
     )
 
 
-def _certificate(settings: DoorSettings) -> Certificate | None:
+def _certificate(settings: ReceiverSettings) -> Certificate | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     return Certificate(settings.tls_certificate, settings.tls_key)

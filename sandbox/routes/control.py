@@ -181,8 +181,8 @@ async def put_template(request: Request) -> Response:
         file_type=asked.file_type,
         content=pdf.render(asked.name, paragraphs) if is_pdf else docx.write(paragraphs),
         paragraphs=paragraphs,
-        roles=[each.model_dump(by_alias=True, exclude_none=True) for each in asked.roles or []],
-        fields=[each.model_dump(by_alias=True) for each in asked.fields or []],
+        roles=[role.model_dump(by_alias=True, exclude_none=True) for role in asked.roles or []],
+        fields=[field.model_dump(by_alias=True) for field in asked.fields or []],
     )
     return reply({"id": row["id"], "variables": row["variables"]})
 

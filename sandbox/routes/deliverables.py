@@ -143,7 +143,7 @@ def _row(sandbox: Sandbox, asked: NewDeliverable, template: Row, variables: list
 
 def _content(sandbox: Sandbox, row: Row, template: Row) -> bytes:
     paragraphs = fill(template["paragraphs"], row["variables"])
-    values = "; ".join(f"{each['placeholder']}={value_of(each)}" for each in row["variables"])
+    values = "; ".join(f"{variable['placeholder']}={value_of(variable)}" for variable in row["variables"])
     return pdf.render(row["name"], paragraphs, made_at=sandbox.clock.now(), keywords=values)
 
 

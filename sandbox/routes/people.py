@@ -146,7 +146,7 @@ def _thanks(request: Request, sandbox: Sandbox, person: Row) -> Response:
         message = f"Everybody has signed “{document['name']}”."
         return HTMLResponse(pages.outcome("All signed", message, link=link))
     people = documents.recipients(sandbox, document["id"])
-    others = sum(each["status"] != "completed" for each in people)
+    others = sum(other["status"] != "completed" for other in people)
     rest = f"Still to sign: {others}." if others else "The signed document is being made."
     link = "Back to the inbox", "/_sandbox/inbox"
     return HTMLResponse(pages.outcome("You have signed", f"Thank you. {rest}", link=link))

@@ -52,13 +52,13 @@ def _answer(request: Request, document: Row, people: list[Row], message: str) ->
         "status": document["status"].upper() if upper else document["status"],
         "recipients": [
             {
-                "id": each["id"],
-                "name": each["name"],
-                "email": each["email"],
-                "signingOrder": each["signing_order"],
-                "metadata": each["metadata"],
+                "id": person["id"],
+                "name": person["name"],
+                "email": person["email"],
+                "signingOrder": person["signing_order"],
+                "metadata": person["metadata"],
             }
-            for each in people
+            for person in people
         ],
         "message": message,
     }

@@ -101,10 +101,10 @@ def _shown(sandbox: Sandbox, document: Row) -> dict[str, Any]:
     return {key: document[key] for key in _SHOWN} | {
         "recipients": [
             {
-                key: each[key]
+                key: person[key]
                 for key in ("id", "name", "email", "status", "signing_order", "viewed_on", "signed_on")
             }
-            for each in people
+            for person in people
         ]
     }
 

@@ -123,7 +123,7 @@ async def signature_setup(request: Request) -> Response:
     row = sandboxes.of(request).store.find("templates", template_id)
     if row is None or not row["is_active"] or not row["roles"]:
         raise errors.typed(404, "Signature setup not found", "SignatureSetupNotFound")
-    roles = [_role(role, row["fields"]) for role in sorted(row["roles"], key=lambda each: each["order"])]
+    roles = [_role(role, row["fields"]) for role in sorted(row["roles"], key=lambda entry: entry["order"])]
     return reply({"data": {"templateId": row["id"], "roles": roles}})
 
 

@@ -95,7 +95,7 @@ async def deliveries(request: Request) -> Response:
     sandbox, row = sandboxes.of(request), _find(request)
     asked = check(delivery_log.Listing, dict(request.query_params), refuse)
     rows, total = delivery_log.listing(sandbox, row["id"], asked)
-    shown = [delivery_log.shown(each) for each in rows]
+    shown = [delivery_log.shown(listed) for listed in rows]
     page = {"results": shown, "totalRecords": total, "limit": asked.limit, "offset": asked.offset}
     return reply({"data": page})
 
@@ -139,7 +139,7 @@ async def _notify(request: Request, message: str) -> Response:
             for url in row["urls"]
         ]
     await request.app.state.sender.deliver_now(ids)
-    rows = [each for each in (sandbox.store.find("deliveries", each) for each in ids) if each]
+    rows = [id_ for id_ in (sandbox.store.find("deliveries", id_) for id_ in ids) if id_]
     return reply({"data": {"deliveries": _outcomes(rows), "summary": _summary(rows)}, "message": message})
 
 

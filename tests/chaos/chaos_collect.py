@@ -18,7 +18,7 @@ from countersign.connection import data_converter
 from devstack.sandbox import Sandbox
 from devstack.stack import Stack
 from tests.chaos.chaos_evidence import Case, Document, Evidence
-from tests.chaos.chaos_histories import Told
+from tests.chaos.chaos_histories import HistoryFacts
 from tests.chaos.chaos_people import documents, reference_of
 from tests.chaos.chaos_schedule import Schedule
 from worker import workflow_runner
@@ -33,7 +33,7 @@ _QUERY: Final = timedelta(seconds=20)
 
 async def references(client: Client, query: str) -> set[str]:
     """Find agreements by their search attributes, as an operator does."""
-    return {each.id.removeprefix(WORKFLOW_ID_PREFIX) async for each in client.list_workflows(query)}
+    return {workflow.id.removeprefix(WORKFLOW_ID_PREFIX) async for workflow in client.list_workflows(query)}
 
 
 async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict[str, int]) -> Evidence:
@@ -45,30 +45,32 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
         schedule: What was to happen.
         waited: The agreements that needed a person, and how many documents the ledger showed of each.
     """
-    told = await _histories(client)
+    reported = await _histories(client)
     held = await _documents(stack.sandbox)
-    log = [each async for each in _deliveries(stack.sandbox)]
-    accepted = _accepted(log, told)
+    log = [delivery async for delivery in _deliveries(stack.sandbox)]
+    accepted = _accepted(log, reported)
     cases = [
         Case(
             reference=order.reference,
             wish=order.wish,
-            ended=told[order.reference].ended,
+            ended=reported[order.reference].ended,
             waited=order.reference in waited,
             overlooked=waited.get(order.reference, 0),
             documents=tuple(held[order.reference]),
-            unknown_sends=told[order.reference].unknown_sends,
-            reminds=told[order.reference].reminds,
+            unknown_sends=reported[order.reference].unknown_sends,
+            reminds=reported[order.reference].reminds,
             files=dict(_files(stack.store, order.reference)),
-            archivings=told[order.reference].archivings,
+            archivings=reported[order.reference].archivings,
             accepted=tuple(accepted[order.reference]),
-            signalled=tuple(told[order.reference].signalled),
+            signalled=tuple(reported[order.reference].signalled),
             recorded=await _recorded(client, order.reference),
-            unreplayable=told[order.reference].unreplayable,
+            unreplayable=reported[order.reference].unreplayable,
         )
         for order in schedule.orders
     ]
-    return Evidence(tuple(cases), undelivered=sum(each["status"] in {"pending", "retrying"} for each in log))
+    return Evidence(
+        tuple(cases), undelivered=sum(entry["status"] in {"pending", "retrying"} for entry in log)
+    )
 
 
 # The provider
@@ -92,13 +94,13 @@ async def _documents(sandbox: Sandbox) -> defaultdict[str, list[Document]]:
         if entry["kind"] == "email_sent" and entry["details"]["email"] == "signature_request":
             invited[entry["details"]["document_id"]].append(entry["details"]["to"])
     reminded = Counter(entry["subject"] for entry in entries if entry["kind"] == "reminder_sent")
-    known = {each["id"]: each for each in await documents(sandbox)}
+    known = {document["id"]: document for document in await documents(sandbox)}
     found: defaultdict[str, list[Document]] = defaultdict(list)
-    for each in created:
-        status = known[each]["status"]
-        signed = await _signed_sha256(sandbox, each) if status == "completed" else None
-        found[reference_of(known[each])].append(
-            Document(each, status, tuple(invited[each]), signed, reminded[each])
+    for one_entry in created:
+        status = known[one_entry]["status"]
+        signed = await _signed_sha256(sandbox, one_entry) if status == "completed" else None
+        found[reference_of(known[one_entry])].append(
+            Document(one_entry, status, tuple(invited[one_entry]), signed, reminded[one_entry])
         )
     return found
 
@@ -118,23 +120,25 @@ async def _deliveries(sandbox: Sandbox) -> AsyncIterator[dict[str, Any]]:
     while True:
         path = f"/api/webhooks/signature/deliveries?limit={_PAGE}&offset={offset}"
         page = (await sandbox.call("GET", path))["data"]["results"]
-        for each in page:
-            yield each
+        for entry in page:
+            yield entry
         if len(page) < _PAGE:
             return
         offset += _PAGE
 
 
-def _accepted(log: list[dict[str, Any]], told: defaultdict[str, Told]) -> defaultdict[str, list[str]]:
-    """Find what the door accepted; what came after an agreement's end is the door's to record."""
+def _accepted(
+    log: list[dict[str, Any]], reported: defaultdict[str, HistoryFacts]
+) -> defaultdict[str, list[str]]:
+    """Find what the receiver accepted; what came after an agreement's end is the receiver's to record."""
     accepted: defaultdict[str, list[str]] = defaultdict(list)
-    for each in log:
-        reference = reference_of({"name": each["payload"]["data"]["title"]})
-        closed_at = told[reference].closed_at
-        if each["isDelivered"]:
-            delivered_at = datetime.fromisoformat(each["deliveredAt"])
+    for entry in log:
+        reference = reference_of({"name": entry["payload"]["data"]["title"]})
+        closed_at = reported[reference].closed_at
+        if entry["isDelivered"]:
+            delivered_at = datetime.fromisoformat(entry["deliveredAt"])
             if closed_at is None or delivered_at < closed_at:
-                accepted[reference].append(each["payload"]["event_id"])
+                accepted[reference].append(entry["payload"]["event_id"])
     return accepted
 
 
@@ -150,19 +154,19 @@ def _files(store: Path, reference: str) -> Iterator[tuple[str, str]]:
 # Temporal
 
 
-async def _histories(client: Client) -> defaultdict[str, Told]:
+async def _histories(client: Client) -> defaultdict[str, HistoryFacts]:
     replayer = Replayer(
         workflows=[AgreementWorkflow], workflow_runner=workflow_runner(), data_converter=data_converter()
     )
-    found: defaultdict[str, Told] = defaultdict(Told)
+    found: defaultdict[str, HistoryFacts] = defaultdict(HistoryFacts)
     async for execution in client.list_workflows("WorkflowType = 'AgreementWorkflow'"):
-        told = found[execution.id.removeprefix(WORKFLOW_ID_PREFIX)]
+        reported = found[execution.id.removeprefix(WORKFLOW_ID_PREFIX)]
         handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
         history = await handle.fetch_history()
-        told.read(history.events)
+        reported.read(history.events)
         replayed = await replayer.replay_workflow(history, raise_on_replay_failure=False)
         if replayed.replay_failure is not None:
-            told.unreplayable = str(replayed.replay_failure)
+            reported.unreplayable = str(replayed.replay_failure)
     return found
 
 

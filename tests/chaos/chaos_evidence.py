@@ -47,7 +47,7 @@ class Case:
         reminds: How many steps reminded, or tried to, by its history.
         files: What the archive holds for it: SHA-256 by file name.
         archivings: How many steps stored the archive, by its history.
-        accepted: Ids of events that the door accepted while it ran, by the provider's delivery log.
+        accepted: Ids of events that the receiver accepted while it ran, by the provider's delivery log.
         signalled: Ids of events in its history, as often as they came.
         recorded: Ids of events on its timeline, applied or ignored; None if it does not answer.
         unreplayable: Why its history does not replay.

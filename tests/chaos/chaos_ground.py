@@ -15,10 +15,10 @@ from devstack.processes import Part, PartFailedError, Supervisor, says
 from devstack.stack import PARTS, Stack
 from tests.chaos.chaos_schedule import Blow
 
-PACE: Final = 30
+TIME_SCALE: Final = 30
 
 HURRY: Final = {
-    "COUNTERSIGN_PACE": str(PACE),
+    "COUNTERSIGN_PACE": str(TIME_SCALE),
     "COUNTERSIGN_GRACEFUL_STOP_SECONDS": "5",
     "SANDBOX_RETRY_DELAYS": "1,3",
 }

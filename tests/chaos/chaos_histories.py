@@ -13,7 +13,7 @@ from countersign.agreements.failures import DID_NOT_SEND, REFUSED
 
 
 @dataclass
-class Told:
+class HistoryFacts:
     """What the histories of one agreement's runs tell.
 
     Args:

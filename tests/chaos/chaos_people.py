@@ -151,13 +151,17 @@ class People:
 async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
     """List the addresses that were e-mailed a link to sign a document, in a request or in a reminder."""
     found = await sandbox.call("GET", f"/_sandbox/emails?document={document_id}")
-    return {each["address"] for each in found["emails"] if each["kind"] in {"signature_request", "reminder"}}
+    return {
+        email["address"] for email in found["emails"] if email["kind"] in {"signature_request", "reminder"}
+    }
 
 
 async def documents(sandbox: Sandbox, reference: str = "") -> list[dict[str, Any]]:
     """List the provider's documents, or those of one agreement."""
     found = await sandbox.call("GET", "/_sandbox/documents")
-    return [each for each in found["documents"] if not reference or reference_of(each) == reference]
+    return [
+        document for document in found["documents"] if not reference or reference_of(document) == reference
+    ]
 
 
 def reference_of(document: dict[str, Any]) -> str:

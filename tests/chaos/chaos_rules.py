@@ -20,13 +20,13 @@ def sent_once(evidence: Evidence) -> Iterator[str]:
     Nor two reminders of one step.
     """
     for case in evidence.cases:
-        live = [each.document_id for each in case.documents if each.is_live]
+        live = [document.document_id for document in case.documents if document.is_live]
         if len(live) > 1:
             yield f"{case.reference}: {len(live)} live documents: {', '.join(live)}"
-        invited = Counter(address for each in case.documents for address in each.invited)
+        invited = Counter(address for document in case.documents for address in document.invited)
         if twice := sorted(address for address, count in invited.items() if count > 1):
             yield f"{case.reference}: asked more than once to sign: {', '.join(twice)}"
-        reminded = sum(each.reminded for each in case.documents)
+        reminded = sum(document.reminded for document in case.documents)
         if reminded > case.reminds:
             yield f"{case.reference}: {reminded} reminders of {case.reminds} steps"
 
@@ -63,14 +63,14 @@ def archived_when_completed(evidence: Evidence) -> Iterator[str]:
 
 def _archive_is_broken(case: Case) -> str | None:
     files = set(case.files) - {CLAIM}
-    signed = [each for each in case.documents if each.status == "completed"]
+    signed = [document for document in case.documents if document.status == "completed"]
     if case.ended != "completed":
         if files:
             return f"ended {case.ended}, and has {', '.join(sorted(files))}"
         return f"signed by everybody, and ended {case.ended}" if signed else None
     if files != ARCHIVE:
         return f"completed, and has {', '.join(sorted(files)) or 'no archive'}"
-    if [each.signed_sha256 for each in signed] != [case.files[SIGNED]]:
+    if [file.signed_sha256 for file in signed] != [case.files[SIGNED]]:
         return "the archive holds other bytes than the provider"
     return None if case.archivings == 1 else f"archived {case.archivings} times"
 
@@ -84,7 +84,7 @@ def events_count_once(evidence: Evidence) -> Iterator[str]:
             yield f"{case.reference}: does not answer a query"
             continue
         recorded = Counter(case.recorded)
-        if wrong := sorted(each for each in set(case.signalled) if recorded[each] != 1):
+        if wrong := sorted(event_id for event_id in set(case.signalled) if recorded[event_id] != 1):
             yield f"{case.reference}: signalled, and not recorded once: {', '.join(wrong)}"
 
 
@@ -100,7 +100,7 @@ def drains(evidence: Evidence) -> Iterator[str]:
     for case in evidence.cases:
         if case.ended is None:
             yield f"{case.reference}: still runs"
-        elif case.ended != "completed" and any(each.is_live for each in case.documents):
+        elif case.ended != "completed" and any(document.is_live for document in case.documents):
             yield f"{case.reference}: ended {case.ended}, and its document is still open"
     if evidence.undelivered:
         yield f"{evidence.undelivered} webhooks are still tried"

@@ -84,7 +84,7 @@ async def run(
         people = People(client, stack.sandbox, schedule)
         async with asyncio.TaskGroup() as background:
             signers = background.create_task(people.sign_all())
-            reporter = background.create_task(_tell(people, parts, client, say))
+            reporter = background.create_task(_report(people, parts, client, say))
             askers = background.create_task(people.ask_all(queries))
             script = await _break_everything(schedule, stack, client, parts, people)
             say("quiet")
@@ -159,7 +159,7 @@ async def _until_over(client: Client) -> None:
     await asyncio.sleep(5 * _GLANCE)
 
 
-async def _tell(people: People, parts: Parts, client: Client, say: Callable[[str], None]) -> None:
+async def _report(people: People, parts: Parts, client: Client, say: Callable[[str], None]) -> None:
     started = time.monotonic()
     while True:
         await asyncio.sleep(_REPORT_SECONDS)

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from tests.chaos.chaos_evidence import Wish
 
-PARTS: Final = {"worker": 3, "worker-2": 3, "door": 2, "sandbox": 2, "temporal": 1}
+PARTS: Final = {"worker": 3, "worker-2": 3, "receiver": 2, "sandbox": 2, "temporal": 1}
 """What is killed and frozen, and how often in proportion."""
 
 SEND: Final = ("POST", "/turbosign/single/prepare-for-signing")
@@ -162,11 +162,11 @@ def _faults(dice: random.Random, seed: int, agreements: int) -> dict[str, Any]:
     A short run makes too few calls to meet them all.
     """
     rules: list[dict[str, Any]] = []
-    for call, times_each in CALLS.items():
+    for call, repetitions in CALLS.items():
         chosen = dice.sample(faults_of(call), len(faults_of(call)))
         limit = int(agreements * LOST_SENDS) if call == SEND else agreements // 2
         times = max(1, limit // len(chosen)) if call == SEND else 1
-        skips = max(1, int(agreements * times_each * 0.7))
+        skips = max(1, int(agreements * repetitions * 0.7))
         rules += [_rule(call, fault, times, dice.randrange(skips)) for fault in chosen[:limit]]
     webhooks = [{"probability": 0.03, "times": None, **fault} for fault in WEBHOOK_FAULTS]
     return {"seed": seed, "api": rules, "webhooks": webhooks}

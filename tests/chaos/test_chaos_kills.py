@@ -22,7 +22,7 @@ async def test_a_worker_killed_before_the_send_generates_and_sends_once(scene: S
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, case.unknown_sends) == (Outcome.COMPLETED, 0)
     ledger = await scene.office.sandbox.call("GET", "/_sandbox/ledger?kind=deliverable_created")
-    assert len([each for each in ledger["entries"] if agreement.reference in str(each)]) == 1
+    assert len([entry for entry in ledger["entries"] if agreement.reference in str(entry)]) == 1
 
 
 async def test_a_worker_killed_in_the_send_adopts_what_the_provider_did_later(scene: Scene) -> None:
@@ -76,7 +76,7 @@ async def test_a_worker_killed_between_commit_and_report_adopts_the_same_documen
     await scene.strike(await scene.holder(handle))
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, case.unknown_sends) == (Outcome.COMPLETED, 1)
-    assert [each.document_id for each in case.documents] == [result.document_id]
+    assert [document.document_id for document in case.documents] == [result.document_id]
 
 
 async def test_a_worker_killed_in_the_download_archives_once(scene: Scene) -> None:

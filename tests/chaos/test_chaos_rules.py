@@ -61,7 +61,7 @@ def test_a_run_without_a_fault_breaks_no_rule() -> None:
         ("drains", replace(ASKED, ended=None)),
     ],
 )
-def test_each_rule_finds_what_breaks_it(rule: str, case: Case) -> None:
+def test_every_rule_finds_what_breaks_it(rule: str, case: Case) -> None:
     assert broken(case) == [rule]
 
 

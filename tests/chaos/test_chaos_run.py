@@ -21,7 +21,7 @@ async def test_nothing_is_sent_twice_and_nothing_is_lost(tmp_path: Path) -> None
     assert len(report.evidence.cases) == 24
 
 
-async def test_the_harness_can_tell_a_worker_that_repeats_sends(tmp_path: Path) -> None:
+async def test_the_harness_can_report_a_worker_that_repeats_sends(tmp_path: Path) -> None:
     lost = {"method": SEND[0], "path": SEND[1], "do": "drop", "at": "after", "times": 3}
     quiet = draw(2, agreements=6, kills=0, freezes=0, seconds=2)
     schedule = replace(quiet, faults={"api": [lost], "webhooks": []})

@@ -24,7 +24,7 @@ from countersign.free_ports import free_port
 from countersign.observability import tracing
 from devstack.sandbox import MEMBER_KEY
 from devstack.stack import Stack
-from tests.cli.shell import NOT_LOOKED, Shell
+from tests.cli.shell import NOT_CHECKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 
 _ADA = {"name": "Ada Lovelace", "email": "ada@example.com"}
@@ -169,10 +169,10 @@ MISTAKES = {
     "a field nowhere": Mistake(
         "field 1: give it an anchor, or a page with x and y", {"fields": [{"signer": 1}]}
     ),
-    "a misspelt name": Mistake(
+    "a mistyped name": Mistake(
         "signrs: there is no such field (did you mean signers?)", {"signrs": [], "title": "T"}
     ),
-    "a misspelt name of a signer's": Mistake(
+    "a mistyped name of a signer's": Mistake(
         "signer 1: email is missing; signer 1: mail: there is no such field (did you mean email?)\n",
         _signers({"name": "Ada Lovelace", "mail": "ada@example.com"}),
     ),
@@ -187,7 +187,7 @@ MISTAKES = {
     "a source without its kind": Mistake(
         "source.kind is missing: write template, file, link, deliverable, roles", {"source": {"url": "x"}}
     ),
-    "a misspelt kind": Mistake(
+    "a mistyped kind": Mistake(
         "source.kind: there is no such kind (did you mean template?)", {"source": {"kind": "templat"}}
     ),
     "a file without its path": Mistake("source.path is missing", {"source": {"kind": "file"}}),
@@ -325,7 +325,7 @@ def test_a_mistake_is_one_sentence_and_nothing_is_done(
     assert _ledger(stack) == before
 
 
-def test_no_permission_is_told_apart(shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_permission_is_reported_apart(shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
     before = _ledger(stack)
     path = shell.folder / "draft.json"
@@ -341,11 +341,11 @@ def test_no_permission_is_told_apart(shell: Shell, stack: Stack, monkeypatch: py
     try:
         with pytest.raises(CommandError) as raised:
             asyncio.run(check_agreement(_draft(Mistake(""))))
-        told = shell("start", str(path))
+        reported = shell("start", str(path))
     finally:
         asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
     assert (str(raised.value), raised.value.exit_code) == (_REFUSED, ExitCode.BAD_INPUT)
-    assert (told.err, told.code) == (f"{_REFUSED}\n", ExitCode.BAD_INPUT)
+    assert (reported.err, reported.code) == (f"{_REFUSED}\n", ExitCode.BAD_INPUT)
     assert _ledger(stack) == before
 
 
@@ -362,13 +362,13 @@ def test_an_agreement_starts_without_the_providers_key(
     assert (checked.code, checked.out, checked.err) == (
         0,
         f"{draft['reference']}: can be started\n",
-        NOT_LOOKED,
+        NOT_CHECKED,
     )
     started = shell("start", str(path))
-    assert (started.code, started.out, started.err) == (0, f"{draft['reference']}: started\n", NOT_LOOKED)
+    assert (started.code, started.out, started.err) == (0, f"{draft['reference']}: started\n", NOT_CHECKED)
 
 
-def test_traces_without_their_libraries_are_told_in_a_sentence(
+def test_traces_without_their_libraries_are_reported_in_a_sentence(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
@@ -381,7 +381,9 @@ def test_traces_without_their_libraries_are_told_in_a_sentence(
         assert ran.err.count("\n") == 1
 
 
-def test_a_setting_that_cannot_work_is_told_wherever_it_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_setting_that_cannot_work_is_reported_wherever_it_is_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     @verb
     async def broken() -> None:
         raise SettingsError("SOME_SETTING is not set")

@@ -73,13 +73,13 @@ def _check_signed_pdf(out: str) -> None:
 
 
 @pytest.mark.heavy
-def test_up_serves_each_address_and_ctrl_c_stops_everything(fresh: Shell) -> None:
+def test_up_serves_every_address_and_ctrl_c_stops_everything(fresh: Shell) -> None:
     process = fresh.process("up", "--free-ports")
     try:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(8)]
-        ui, sandbox, door = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
-        for url in (ui, f"{sandbox}/_sandbox/inbox", f"{door}/healthz"):
+        ui, sandbox, receiver = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
+        for url in (ui, f"{sandbox}/_sandbox/inbox", f"{receiver}/healthz"):
             assert answers(url)("")
         demo = fresh.run("demo")
         assert demo.code == 0, demo.out + demo.err

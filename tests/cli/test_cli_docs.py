@@ -69,9 +69,9 @@ def _check_session(shell: Shell, words: list[str], shown: list[str]) -> None:
     assert words[0] == "starter"
     ran = shell(*words[1:])
     lines = [line for line in (ran.out + ran.err).splitlines() if line.strip()]
-    told = iter(lines)
+    reported = iter(lines)
     if words[1] == "watch":  # which steps are news depends on when it is started
-        missing = [each for each in shown if not any(matches(each, line) for line in told)]
+        missing = [entry for entry in shown if not any(matches(entry, line) for line in reported)]
         assert missing == [], lines
     else:
         assert len(lines) == len(shown), lines
@@ -90,7 +90,7 @@ async def _start(reference: str) -> str:
 
 
 async def _find_a_twin(reference: str) -> None:
-    """Signal what the door would if a second document carried the agreement's marker."""
+    """Signal what the receiver would if a second document carried the agreement's marker."""
     await _start(reference)
     handle = (await connect()).get_workflow_handle(workflow_id(reference))
     event = {"event_id": f"twin-{reference}", "kind": "sent", "document_id": f"twin-of-{reference}"}
@@ -191,8 +191,8 @@ COMMANDS = dict(_commands(typer.main.get_command(app)))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_using_knows_every_verb_and_every_option(name: str) -> None:
     assert re.search(rf"{name}\b", USING)
-    options = [each for parameter in COMMANDS[name].params for each in parameter.opts if each[:2] == "--"]
-    assert [each for each in options if not re.search(rf"{each}\b(?!-)", USING)] == []
+    options = [opt for parameter in COMMANDS[name].params for opt in parameter.opts if opt[:2] == "--"]
+    assert [option for option in options if not re.search(rf"{option}\b(?!-)", USING)] == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -215,7 +215,7 @@ def test_help_fills_its_lines_and_breaks_no_example(
             continue
         assert len(line) + 1 + len(following.split()[0]) > width - 2, (line, following)
     examples = [line for line in str(COMMANDS[name].help).splitlines() if line.startswith(" ")]
-    assert [each for each in examples if each not in prose] == []
+    assert [example for example in examples if example not in prose] == []
 
 
 @pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.__name__)
@@ -225,7 +225,7 @@ def test_the_published_schema_is_that_of_the_code(model: Any) -> None:
     Draft202012Validator.check_schema(json.loads(published))
 
 
-def test_schemas_that_cannot_be_written_are_told(shell: Shell) -> None:
+def test_schemas_that_cannot_be_written_are_reported(shell: Shell) -> None:
     (shell.folder / "file").touch()
     ran = shell("schemas", "file/schemas")
     assert (ran.code, ran.err) == (2, "file/schemas: Not a directory\n")

@@ -22,7 +22,7 @@ from temporalio.service import RPCError
 
 from cli.checks import provider, store
 from cli.checks.finding import Finding, State
-from cli.checks.store import look_at_store
+from cli.checks.store import check_store
 from countersign.agreements import search_attributes
 from countersign.connection import connect
 from countersign.free_ports import free_port
@@ -65,26 +65,26 @@ class Doctor:
         ran = self.shell("doctor", "--json", *arguments)
         self.code = ran.code
         assert not any(
-            each in ran.out + ran.err for each in (API_KEY, MEMBER_KEY, SECRET, "contracts@example")
+            item in ran.out + ran.err for item in (API_KEY, MEMBER_KEY, SECRET, "contracts@example")
         )
         report: dict[str, Any] = json.loads(ran.out)
-        findings = [Finding.model_validate(each) for each in report["findings"]]
+        findings = [Finding.model_validate(finding) for finding in report["findings"]]
         assert report["healthy"] == (self.code == 0)
-        assert all(each.advice for each in findings if each.state is State.FAILED)
+        assert all(finding.advice for finding in findings if finding.state is State.FAILED)
         return findings
 
     def of(self, check: str, *arguments: str) -> Finding:
         """Run it and return the one line about a check."""
-        (finding,) = [each for each in self(*arguments) if each.check == check]
+        (finding,) = [finding for finding in self(*arguments) if finding.check == check]
         return finding
 
 
 def test_a_healthy_stack_is_healthy(doctor: Doctor) -> None:
     findings = doctor()
     assert doctor.code == 0
-    assert [each.check for each in findings if each.check != "secret"] == CHECKS
-    assert {each.state for each in findings} == {State.OK}
-    secrets = [each.found for each in findings if each.check == "secret"]
+    assert [finding.check for finding in findings if finding.check != "secret"] == CHECKS
+    assert {finding.state for finding in findings} == {State.OK}
+    secrets = [finding.found for finding in findings if finding.check == "secret"]
     assert secrets == [
         "TURBODOCX_API_KEY from environment",
         "TURBODOCX_WEBHOOK_SECRET from environment",
@@ -108,7 +108,7 @@ def test_its_table_is_not_folded_in_a_pipe(doctor: Doctor, monkeypatch: pytest.M
     lines = [line.rstrip() for line in ran.out.splitlines()]
     assert f"ok       store                 {far} is writable, and what is there stays" in lines
     place = lines.index("mind     secret                TURBODOCX_WEBHOOK_SECRET is not set here")
-    assert lines[place + 1].strip() == "→ the webhook door needs it, on its machine"
+    assert lines[place + 1].strip() == "→ the webhook receiver needs it, on its machine"
 
 
 @pytest.mark.usefixtures("doctor")
@@ -117,7 +117,7 @@ def test_a_narrow_terminal_cuts_no_address_that_fits_a_line(shell: Shell, stack:
     assert code == 0, shown
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.decode().splitlines()]
     assert max(map(len, lines)) <= 80
-    assert any(line.endswith(f"{stack.door_url}/webhooks/turbodocx") for line in lines)
+    assert any(line.endswith(f"{stack.receiver_url}/webhooks/turbodocx") for line in lines)
 
 
 def test_settings_that_cannot_work_are_lines_of_their_own(
@@ -126,14 +126,14 @@ def test_settings_that_cannot_work_are_lines_of_their_own(
     monkeypatch.setenv("TURBODOCX_API_KEY", "TDX-live-canary")
     monkeypatch.setenv("COUNTERSIGN_PROVIDER_SLOTS", "many")
     findings = doctor("--no-test-event")
-    bad = [each.found for each in findings if each.state is State.FAILED]
+    bad = [finding.found for finding in findings if finding.state is State.FAILED]
     assert len(bad) == 2
     assert bad[0].startswith("COUNTERSIGN_PROVIDER_SLOTS: ")
     assert bad[1].startswith(
         "TURBODOCX_API_KEY: does not start with TDX-test-, as keys outside production must"
     )
     assert doctor.code == 8
-    unseen = [each.check for each in findings if each.state is State.SKIPPED]
+    unseen = [finding.check for finding in findings if finding.state is State.SKIPPED]
     assert unseen == ["workers", "provider's key", "store"]
 
 
@@ -141,7 +141,7 @@ def test_a_missing_webhook_secret_is_something_to_mind(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TURBODOCX_WEBHOOK_SECRET")
-    (line,) = [each for each in doctor("--no-test-event") if each.state is State.WARNING]
+    (line,) = [finding for finding in doctor("--no-test-event") if finding.state is State.WARNING]
     assert line.found == "TURBODOCX_WEBHOOK_SECRET is not set here"
     assert doctor.code == 0
 
@@ -150,8 +150,8 @@ def test_production_without_encryption_is_something_to_mind(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "production")
-    told = [each.found for each in doctor("--no-test-event") if each.state is State.WARNING]
-    assert any(each.startswith("COUNTERSIGN_ENCRYPTION_KEYS is not set") for each in told)
+    reported = [finding.found for finding in doctor("--no-test-event") if finding.state is State.WARNING]
+    assert any(line.startswith("COUNTERSIGN_ENCRYPTION_KEYS is not set") for line in reported)
 
 
 def test_a_refused_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,7 +171,7 @@ def test_a_contributors_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_provider_that_is_not_there(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("TURBODOCX_BASE_URL", f"{address}/some/path")
-    findings = {each.check: each for each in doctor()}
+    findings = {finding.check: finding for finding in doctor()}
     assert findings["provider's key"].found == (
         f"the provider cannot be asked: probe: not sent: {address} cannot be reached (ConnectError); "
         "trying again is safe"
@@ -215,16 +215,16 @@ def test_a_subscription_that_brings_too_little(
     assert "webhook setup" in line.advice
 
 
-def test_a_test_event_that_nobody_takes(doctor: Doctor, stack: Stack) -> None:
+def test_a_test_event_that_no_one_takes(doctor: Doctor, stack: Stack) -> None:
     urls = ask(stack, "GET", "/api/webhooks/signature")["data"]["urls"]
-    nobody = f"http://127.0.0.1:{free_port()}/webhooks/turbodocx"
+    unused = f"http://127.0.0.1:{free_port()}/webhooks/turbodocx"
     try:
-        ask(stack, "PATCH", "/api/webhooks/signature", {"urls": [*urls, nobody]})
+        ask(stack, "PATCH", "/api/webhooks/signature", {"urls": [*urls, unused]})
         line = doctor.of("test event")
     finally:
         ask(stack, "PATCH", "/api/webhooks/signature", {"urls": urls})
     assert line.state is State.FAILED
-    assert line.found == f"{nobody}: nobody answered: is the door up, and can the provider reach it?"
+    assert line.found == f"{unused}: nobody answered: is the receiver up, and can the provider reach it?"
 
 
 class TestTemporal:
@@ -249,7 +249,7 @@ class TestTemporal:
         assert line.advice.startswith("`temporal operator namespace create -n nowhere`")
 
     @pytest.mark.usefixtures("fresh_namespace")
-    def test_search_attributes_are_registered_when_told(self, doctor: Doctor) -> None:
+    def test_search_attributes_are_registered_when_reported(self, doctor: Doctor) -> None:
         line = doctor.of("search attributes", "--no-test-event")
         assert (line.state, line.found) == (
             State.FAILED,
@@ -258,7 +258,7 @@ class TestTemporal:
         assert "doctor --register" in line.advice
         line = doctor.of("search attributes", "--no-test-event", "--register")
         assert (line.state, line.found) == (State.OK, f"registered now: {', '.join(search_attributes.TYPES)}")
-        findings = {each.check: each for each in doctor("--no-test-event")}
+        findings = {finding.check: finding for finding in doctor("--no-test-event")}
         assert findings["search attributes"].found == f"all {len(search_attributes.TYPES)} registered"
         assert findings["workers"].state is State.WARNING
         assert findings["workers"].found == "nobody polls countersign, countersign-turbodocx"
@@ -270,19 +270,19 @@ class TestTemporal:
     )
     @pytest.mark.usefixtures("doctor", "fresh_namespace")
     def test_it_offers_to_register_them_at_a_terminal(
-        self, shell: Shell, answer: bytes | None, code: int, told: bytes
+        self, shell: Shell, answer: bytes | None, code: int, reported: bytes
     ) -> None:
         shown, ended = at_a_terminal(shell, "doctor", "--no-test-event", answer=answer)
         assert ended == code, shown
         assert b"Temporal lacks the search attributes AgreementStage, " in shown
-        assert told in shown.partition(b"[y/N]")[2]
+        assert reported in shown.partition(b"[y/N]")[2]
 
 
 def at_a_terminal(
     shell: Shell, *arguments: str, answer: bytes | None = None, columns: int = 400
 ) -> tuple[bytes, int]:
     """Run the command line at a terminal; answer its question if it asks, or press Ctrl-C."""
-    ours, theirs = pty.openpty()
+    own, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "starter.py"), *arguments],
         cwd=shell.folder,
@@ -295,11 +295,11 @@ def at_a_terminal(
     shown = b""
     with suppress(OSError):  # the terminal is gone when the process is
         while b"[y/N]" not in shown:
-            shown += os.read(ours, 65536)
-        _press_ctrl_c(process) if answer is None else os.write(ours, answer)
-        while more := os.read(ours, 65536):
+            shown += os.read(own, 65536)
+        _press_ctrl_c(process) if answer is None else os.write(own, answer)
+        while more := os.read(own, 65536):
             shown += more
-    os.close(ours)
+    os.close(own)
     return shown, process.wait(timeout=30)
 
 
@@ -354,7 +354,7 @@ class TestStore:
 
         monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path))
         monkeypatch.setattr(store, "open_store", lambda _url: Careless(tmp_path))
-        (line,) = [finding async for finding in look_at_store()]
+        (line,) = [finding async for finding in check_store()]
         assert (line.state, line.found) == (State.FAILED, "a file could be replaced")
 
 
@@ -363,7 +363,7 @@ def test_a_secret_managers_trouble_is_one_line(doctor: Doctor, monkeypatch: pyte
     monkeypatch.setenv("COUNTERSIGN_SECRETS", "vault:secret/app")
     monkeypatch.setenv("VAULT_ADDR", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("VAULT_TOKEN", "hvs.canary")
-    bad = [each for each in doctor("--no-test-event") if each.state is State.FAILED]
-    assert [each.found.split(" (")[0] for each in bad if each.check == "settings"] == [
+    bad = [finding for finding in doctor("--no-test-event") if finding.state is State.FAILED]
+    assert [item.found.split(" (")[0] for item in bad if item.check == "settings"] == [
         "HashiCorp Vault could not be reached"
     ]

@@ -15,7 +15,7 @@ _ENTRIES = [["starter.py", "demo"], ["worker.py"], ["-m", "receiver"]]
 
 
 @pytest.mark.parametrize("entry", _ENTRIES)
-def test_a_python_without_the_libraries_is_told_what_to_use(entry: list[str]) -> None:
+def test_a_python_without_the_libraries_is_reported_what_to_use(entry: list[str]) -> None:
     bare = [sys.executable, "-S", *entry]  # without site-packages
     ran = subprocess.run(bare, cwd=ROOT, env={}, capture_output=True, text=True, check=False, timeout=60)
     assert (ran.returncode, ran.stdout) == (2, "")

@@ -21,7 +21,7 @@ from devstack.stack import Stack
 from tests.cli.shell import Ran, Shell, start_waiting
 from tests.polling import poll
 
-_NOBODY = "no worker answers: start one with `python worker.py`, or see why yours stands still; "
+_NO_ONE = "no worker answers: start one with `python worker.py`, or see why yours stands still; "
 
 
 @pytest.fixture
@@ -59,17 +59,17 @@ def test_what_no_worker_was_asked_is_not_done_later(shell: Shell, stack: Stack, 
         "resolve": ["--abandon"],
     }
     with frozen(stack):
-        told = {verb: shell(verb, reference, *rest) for verb, rest in verbs.items()}
+        reported = {verb: shell(verb, reference, *rest) for verb, rest in verbs.items()}
         many = shell("void", "--where", where, "--reason", "Only a test", "--yes")
         shown = shell("status", reference)
         replaced = shell("replace-signer", reference, "--signer", "1", "--by", "Joan <joan@example.com>")
-    for verb, ran in told.items():
-        sentence = f"{reference}: {_NOBODY}nothing is lost meanwhile; `{verb}` was not asked for\n"
+    for verb, ran in reported.items():
+        sentence = f"{reference}: {_NO_ONE}nothing is lost meanwhile; `{verb}` was not asked for\n"
         assert (ran.code, ran.out, _said(ran)) == (ExitCode.UNREACHABLE, "", sentence)
-    assert (many.code, _said(many)) == (ExitCode.UNREACHABLE, _said(told["void"]))
+    assert (many.code, _said(many)) == (ExitCode.UNREACHABLE, _said(reported["void"]))
     for ran in (shown, replaced):
         assert (ran.code, ran.out) == (ExitCode.UNREACHABLE, "")
-        assert _said(ran) == f"{reference}: {_NOBODY}nothing is lost meanwhile\n"
+        assert _said(ran) == f"{reference}: {_NO_ONE}nothing is lost meanwhile\n"
     assert _status(shell, reference)["stage"] == "awaiting_signatures"
     assert not asyncio.run(_updates(reference))
 
@@ -83,8 +83,8 @@ async def _updates(reference: str) -> list[str]:
     """What the agreement was told, as its history has it."""
     history = await (await connect()).get_workflow_handle(workflow_id(reference)).fetch_history()
     accepted = [
-        each.workflow_execution_update_accepted_event_attributes.accepted_request.input.name
-        for each in history.events
+        event.workflow_execution_update_accepted_event_attributes.accepted_request.input.name
+        for event in history.events
     ]
     return [name for name in accepted if name]
 
@@ -121,7 +121,7 @@ def test_a_server_that_stands_still_is_not_taken_for_a_worker(
     assert _status(shell, reference)["stage"] == "awaiting_signatures"
 
 
-def test_whoever_waits_is_told_for_what_and_may_stop(shell: Shell, stack: Stack, reference: str) -> None:
+def test_anyone_waits_is_reported_for_what_and_may_stop(shell: Shell, stack: Stack, reference: str) -> None:
     with frozen(stack), shell.process("void", reference, "--reason", "Only a test") as void:
         assert void.stderr is not None
         assert void.stderr.readline() == f"{reference}: waiting for its worker\n"
@@ -143,8 +143,8 @@ async def test_ctrl_c_while_an_update_is_under_way_is_no_answer(
     handle = (await connect()).get_workflow_handle(workflow_id(reference))
     monkeypatch.setattr(answering, "ask_status", answered)
     with frozen(stack):
-        telling = asyncio.create_task(answering.tell(handle, reference, "remind", None))
+        sending = asyncio.create_task(answering.send_update(handle, reference, "remind", None))
         await asked.wait()
-        telling.cancel()
+        sending.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await telling
+            await sending

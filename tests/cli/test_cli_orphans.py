@@ -38,7 +38,7 @@ async def _sent(client: Client, reference: str) -> str:
 def _found(shell: Shell) -> dict[str, dict[str, Any]]:
     ran = shell.run("orphans", "--json")
     assert ran.code == 0, ran.err
-    return {each["document_id"]: each for each in json.loads(ran.out)["documents"]}
+    return {document["document_id"]: document for document in json.loads(ran.out)["documents"]}
 
 
 async def test_a_terminated_agreement_leaves_an_orphan(
@@ -80,13 +80,13 @@ async def test_what_happened_after_an_end_is_listed_as_using_shows(
     await void_agreement(voided, "no longer needed", client=client)
     reference, document_id = await _viewed_too_late(stack, client)
     ran = await asyncio.to_thread(shell.run, "orphans")
-    told = [line for line in ran.out.splitlines() if line.startswith(reference)]
+    reported = [line for line in ran.out.splitlines() if line.startswith(reference)]
     shown = [line.replace("order-1042", reference) for line in _shown_in_using()]
-    assert len(told) == len(shown) == 2, ran.out
-    assert all(matches(*pair) for pair in zip(shown, told, strict=True)), (shown, told)
+    assert len(reported) == len(shown) == 2, ran.out
+    assert all(matches(*pair) for pair in zip(shown, reported, strict=True)), (shown, reported)
     assert voided not in ran.out
     found = json.loads((await asyncio.to_thread(shell.run, "orphans", "--json")).out)
-    (late,) = [each for each in found["late_events"] if each["reference"] == reference]
+    (late,) = [event for event in found["late_events"] if event["reference"] == reference]
     assert (late["kind"], late["document_id"]) == ("viewed", document_id)
     assert found["notes"] == []
 
@@ -106,7 +106,7 @@ async def test_without_the_delivery_log_it_says_so_and_looks_where_it_can(
     ran = await asyncio.to_thread(shell.run, "orphans", "--json")
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)
-    assert document_id in {each["document_id"] for each in found["documents"]}
+    assert document_id in {document["document_id"] for document in found["documents"]}
     assert found["late_events"] == []
     (note,) = found["notes"]
     assert note.startswith("without the provider's delivery log, which this key may not read (403): only")
@@ -130,10 +130,10 @@ def test_says_so_when_there_are_more_deliveries_than_it_reads(
 
 def test_an_event_is_late_once_and_only_after_the_end() -> None:
     about = MarkedDocument("ours", Marker("A", "tag"))
-    before, after = (NOW + timedelta(seconds=each) for each in (-1, 1))
+    before, after = (NOW + timedelta(seconds=item) for item in (-1, 1))
     events = [MarkedEvent("e2", "viewed", after, about)] * 2 + [MarkedEvent("e1", "sent", before, about)]
     ended = _agreement(stage="abandoned", ended_at=NOW)
-    assert [each.event_id for each in late_events(events, {"a": ended})] == ["e2"]
+    assert [event.event_id for event in late_events(events, {"a": ended})] == ["e2"]
     assert late_events(events, {"a": _agreement()}) == ()
     assert late_events(events, {}) == ()
 
@@ -156,7 +156,7 @@ async def test_an_agreement_terminated_in_the_send_leaves_an_orphan(
 
 async def _document_of(stack: Stack, reference: str) -> str:
     found = await stack.sandbox.call("GET", f"/_sandbox/documents?title={reference}")
-    return "".join(str(each["id"]) for each in found["documents"])
+    return "".join(str(document["id"]) for document in found["documents"])
 
 
 def _agreement(**known: Any) -> ListedAgreement:

@@ -17,7 +17,7 @@ from countersign.client.follow import follow_agreement
 from countersign.client.start import start_agreement
 from countersign.connection import connect
 from devstack.stack import Stack
-from tests.cli.shell import NOT_LOOKED, Shell
+from tests.cli.shell import NOT_CHECKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 
 _KEY = "k1:" + "A" * 43 + "="
@@ -108,7 +108,7 @@ def test_other_content_is_refused(
         "replace-signer exchanges a signer"
     )
     assert _ledger(stack, document_id) == before
-    assert [each["id"] for each in _documents(stack, reference)] == [document_id]
+    assert [document["id"] for document in _documents(stack, reference)] == [document_id]
 
 
 def test_what_has_ended_is_not_started_again(shell: Shell, stack: Stack, draft: dict[str, Any]) -> None:
@@ -152,7 +152,7 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
     shell: Shell, stack: Stack, draft: dict[str, Any], source: dict[str, Any], why: str
 ) -> None:
     reference = draft["reference"]
-    begun = (0, f"{reference}: started\n", NOT_LOOKED)
+    begun = (0, f"{reference}: started\n", NOT_CHECKED)
     assert _start(shell, draft | {"source": draft["source"] | source}) == begun
     watched = shell("watch", reference)
     assert watched.code == ExitCode.NOT_COMPLETED
@@ -166,7 +166,7 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
 
     assert _start(shell, draft) == begun
     document_id = asyncio.run(_sent(reference))
-    assert [each["id"] for each in _documents(stack, reference)] == [document_id]
+    assert [document["id"] for document in _documents(stack, reference)] == [document_id]
 
 
 @pytest.mark.usefixtures("shell")

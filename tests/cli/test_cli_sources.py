@@ -110,7 +110,10 @@ async def _document_id(reference: str) -> str:
 
 
 def _recipients(document: dict[str, Any]) -> list[tuple[str, str, int]]:
-    return [(each["name"], each["email"], each["signing_order"]) for each in document["recipients"]]
+    return [
+        (recipient["name"], recipient["email"], recipient["signing_order"])
+        for recipient in document["recipients"]
+    ]
 
 
 def _place(field: dict[str, Any]) -> tuple[float, ...]:
@@ -176,11 +179,11 @@ def test_a_plain_pdf_for_two_needs_nothing_else(shell: Shell, stack: Stack, refe
     document = _sent(stack, reference)
     assert _recipients(document) == _BOTH
     assert (document["source"], document["file_name"]) == ("file", "contract.pdf")
-    assert [(each["type"], each["recipientEmail"], each["page"]) for each in document["fields"]] == [
+    assert [(field["type"], field["recipientEmail"], field["page"]) for field in document["fields"]] == [
         ("signature", "ada@example.com", 1),
         ("signature", "grace@example.com", 1),
     ]
-    (left, right) = (_place(each) for each in document["fields"])
+    (left, right) = (_place(field) for field in document["fields"])
     assert left[1] + left[3] <= right[1], "the two must not lie on each other"
     asyncio.run(stack.sandbox.complete(document["id"]))
     assert shell("watch", reference).code == 0
@@ -189,8 +192,8 @@ def test_a_plain_pdf_for_two_needs_nothing_else(shell: Shell, stack: Stack, refe
 def test_a_reference_that_was_made_looks_the_same_everywhere(shell: Shell, stack: Stack) -> None:
     (shell.folder / "contract.pdf").write_bytes(_pdf())
     ran = shell("start", "--title", "Order", "--file", "contract.pdf", "--signer", _ADA)
-    reference, _, told = ran.out.partition(":")
-    assert told == " started\n", ran.err
+    reference, _, reported = ran.out.partition(":")
+    assert reported == " started\n", ran.err
     assert f" [{reference}~" in _sent(stack, reference)["name"]
     status = json.loads(shell("status", reference, "--json").out)
     assert (status["reference"], workflow_id(reference)) == (reference, f"agreement-{reference}")
@@ -211,7 +214,7 @@ def test_a_local_file_goes_through_the_store(
     document = _sent(stack, reference)
     assert _recipients(document) == [("Ada Lovelace", "ada@example.com", 1)]
     assert (document["source"], document["file_name"]) == ("file", name)
-    assert content in [each.read_bytes() for each in (stack.store / "files").iterdir()]
+    assert content in [path.read_bytes() for path in (stack.store / "files").iterdir()]
 
 
 def test_a_template_with_roles_fills_in_its_saved_signers(shell: Shell, stack: Stack, reference: str) -> None:
@@ -223,7 +226,7 @@ def test_a_template_with_roles_fills_in_its_saved_signers(shell: Shell, stack: S
     assert document["source"] == "template"
     emails = [email for _, email, _ in _recipients(document)]
     assert emails == ["ada@example.com", "countersigner@example.com"]
-    assert {each["recipientEmail"] for each in document["fields"]} == set(emails)
+    assert {field["recipientEmail"] for field in document["fields"]} == set(emails)
 
 
 def test_a_document_that_was_generated_before(shell: Shell, stack: Stack, reference: str) -> None:

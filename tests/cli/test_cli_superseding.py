@@ -36,10 +36,10 @@ def test_a_signer_is_replaced_by_a_new_agreement(shell: Shell, stack: Stack, ref
     new = asyncio.run(agreement_status(f"{reference}.2"))
     assert new.supersedes == reference
     assert [signer.name for signer in new.signers] == ["Ada Lovelace", "Joan Clarke"]
-    assert [each["status"] for each in _documents(stack, f"{reference}~")] == ["voided"]
+    assert [document["status"] for document in _documents(stack, f"{reference}~")] == ["voided"]
 
 
-def test_what_keeps_it_waiting_is_told(
+def test_what_keeps_it_waiting_is_reported(
     shell: Shell, stack: Stack, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_GLANCE", 0.1)
@@ -100,7 +100,7 @@ def test_a_reference_of_another_agreement_leaves_the_first_as_it_is(shell: Shell
 
 
 def test_references_are_numbered_on() -> None:
-    assert [next_reference(each) for each in ("order-1", "order-1.2", "order-1.9")] == [
+    assert [next_reference(item) for item in ("order-1", "order-1.2", "order-1.9")] == [
         "order-1.2",
         "order-1.3",
         "order-1.10",

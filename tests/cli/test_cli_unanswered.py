@@ -21,7 +21,7 @@ from tests.workflows.reordered import ReorderedWorkflow
 from worker import workflow_runner
 
 
-async def test_code_that_does_not_fit_is_told_in_one_sentence(
+async def test_code_that_does_not_fit_is_reported_in_one_sentence(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     agreement = an_agreement()

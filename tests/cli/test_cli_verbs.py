@@ -40,12 +40,12 @@ def test_status_tells_people_and_programs(shell: Shell, reference: str) -> None:
     assert ran.out.startswith(f"{reference}\n")
     assert "awaiting signatures" in ran.out
     signers = [line.split() for line in ran.out.splitlines()[-3:]]
-    assert [each[:2] for each in signers] == [["signer", "name"], ["1", "A."], ["2", "G."]]
+    assert [signer[:2] for signer in signers] == [["signer", "name"], ["1", "A."], ["2", "G."]]
     status = json.loads(shell("status", reference, "--json").out)
     assert (status["stage"], status["waiting_for"]) == ("awaiting_signatures", "signatures")
 
 
-def test_an_unknown_agreement_is_told(shell: Shell) -> None:
+def test_an_unknown_agreement_is_reported(shell: Shell) -> None:
     for verb in (["status"], ["watch"], ["remind"], ["void", "--reason", "x"], ["resolve", "--abandon"]):
         ran = shell(verb[0], "nobody-knows", *verb[1:])
         assert (ran.code, ran.out) == (3, "")
@@ -65,7 +65,7 @@ def test_watch_follows_to_the_end(shell: Shell, stack: Stack, reference: str) ->
     assert "SHA-256" in rest
     _check_watched_later(shell, reference)
     ended = _objects(shell("watch", reference, "--json").out)
-    assert [each["result"]["outcome"] for each in ended] == ["completed"]
+    assert [agreement["result"]["outcome"] for agreement in ended] == ["completed"]
 
 
 def _check_watched_later(shell: Shell, reference: str) -> None:
@@ -74,21 +74,21 @@ def _check_watched_later(shell: Shell, reference: str) -> None:
     lines = shell("watch", reference).out.splitlines()
     shown = {line[25:]: line[:23] for line in lines if line[20:23] == "UTC"}
     ends = ("ready_at", "sent_at", "ended_at")
-    told = [status[name] for name in ends] + [each["signed_at"] for each in status["signers"]]
+    reported = [status[name] for name in ends] + [signer["signed_at"] for signer in status["signers"]]
     assert [shown[line] for line in shown if not line.startswith("viewed")] == [
-        format_time(at) for at in (*told[:2], *told[3:], told[2])
+        format_time(at) for at in (*reported[:2], *reported[3:], reported[2])
     ]
-    assert len(set(told[:4])) == 4  # the last signer may have signed in the same millisecond
+    assert len(set(reported[:4])) == 4  # the last signer may have signed in the same millisecond
     assert (status["next_check_at"], status["next_reminder_at"]) == (None, None)
 
 
-def test_watch_makes_up_no_time_that_nobody_told(shell: Shell, stack: Stack, reference: str) -> None:
-    asyncio.run(_tell_of_a_view_without_its_time(stack, reference))
+def test_watch_makes_up_no_time_that_no_one_reported(shell: Shell, stack: Stack, reference: str) -> None:
+    asyncio.run(_report_a_view_without_its_time(stack, reference))
     assert shell("void", reference, "--reason", "Only a test").code == 0
     assert f"{UNTOLD}  viewed by A. L.\n" in shell("watch", reference).out
 
 
-async def _tell_of_a_view_without_its_time(stack: Stack, reference: str) -> None:
+async def _report_a_view_without_its_time(stack: Stack, reference: str) -> None:
     async for status in follow_agreement(reference):
         document_id = str(status.document_id)
         break
@@ -146,20 +146,20 @@ def test_an_agreement_that_needs_no_decision_takes_none(shell: Shell, reference:
 def test_many_alike_are_decided_at_once(shell: Shell, reference: str) -> None:
     others = [reference, f"verb-{uuid.uuid4().hex[:10]}"]
     asyncio.run(start_waiting(others[1]))
-    for each in others:
-        asyncio.run(_tell_of_a_twin(each))
-        assert "Another document carries" in shell("status", each).out
+    for other in others:
+        asyncio.run(_report_a_twin(other))
+        assert "Another document carries" in shell("status", other).out
     where = "NeedsAttention = true AND AgreementStage = 'awaiting_signatures'"
     ran = shell("resolve", "--where", where, "--keep", "--yes")
     assert ran.code == 0
-    for each in others:
-        assert each in ran.out
-        status = json.loads(shell("status", each, "--json").out)
+    for other in others:
+        assert other in ran.out
+        status = json.loads(shell("status", other, "--json").out)
         assert (status["needs_attention"], status["waiting_for"]) == (None, "signatures")
 
 
-async def _tell_of_a_twin(reference: str) -> None:
-    """Signal what the door would if a second document carried the agreement's marker."""
+async def _report_a_twin(reference: str) -> None:
+    """Signal what the receiver would if a second document carried the agreement's marker."""
     handle = (await connect()).get_workflow_handle(workflow_id(reference))
     twin = {"event_id": uuid.uuid4().hex, "kind": "sent", "document_id": f"twin-of-{reference}"}
     await handle.signal("signature_event", twin)
@@ -175,9 +175,9 @@ def test_what_failed_is_listed_and_shown_as_such(shell: Shell, reference: str) -
     assert " failed  nobody " in " ".join(shell("list", "--all", "--where", where).out.split("\n")[1:])
     (found,) = json.loads(shell("list", "--all", "--where", where, "--json").out)
     assert (found["failed"], found["stage"]) == (True, "awaiting_signatures")
-    card = shell("status", reference)
-    assert card.code == 0
-    assert "stage     failed while awaiting signatures\nwhy       terminated by " in card.out
+    view = shell("status", reference)
+    assert view.code == 0
+    assert "stage     failed while awaiting signatures\nwhy       terminated by " in view.out
 
 
 async def _terminate(reference: str) -> None:
@@ -203,19 +203,20 @@ def _listed(shell: Shell, awaited: str | None, *filters: str) -> list[str]:
     def listed() -> list[str]:
         ran = shell("list", "--json", *filters)
         assert ran.code == 0, ran.err
-        return [each["reference"] for each in json.loads(ran.out)]
+        return [load["reference"] for load in json.loads(ran.out)]
 
     return listed() if awaited is None else poll(lambda: found if awaited in (found := listed()) else None)
 
 
-def test_a_stage_that_there_is_not_is_told_with_those_there_are(shell: Shell) -> None:
+def test_a_stage_that_there_is_not_is_reported_with_those_there_are(shell: Shell) -> None:
     ran = shell("list", "--stage", "signing")
     assert (ran.code, ran.out) == (2, "")
-    told = " ".join(ran.err.replace("│", "").split())
+    reported = " ".join(ran.err.replace("│", "").split())
     assert (
-        "'--stage': there is no 'signing': choose one of generating, sending, awaiting-signatures, " in told
+        "'--stage': there is no 'signing': choose one of generating, sending, awaiting-signatures, "
+        in reported
     )
-    assert "Value error" not in told
+    assert "Value error" not in reported
 
 
 def test_those_at_a_stage_that_is_an_end_have_ended(shell: Shell, stack: Stack, reference: str) -> None:
@@ -231,7 +232,7 @@ def test_what_people_wrote_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.M
     assert shell("start", "[/no] :abc:.yaml").err == "[/no] :abc:.yaml: No such file or directory\n"
 
 
-def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
+def test_a_filter_that_cannot_be_read_is_reported(shell: Shell) -> None:
     ran = shell("list", "--where", "Colour = 'red'")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith("Temporal cannot take that: ")
@@ -252,7 +253,7 @@ def test_a_filter_that_cannot_be_read_is_told(shell: Shell) -> None:
         ),
     ],
 )
-def test_a_number_that_is_none_is_told(shell: Shell, words: list[str], says: str) -> None:
+def test_a_number_that_is_none_is_reported(shell: Shell, words: list[str], says: str) -> None:
     ran = shell(*words)
     assert (ran.code, ran.out) == (2, "")
     assert says in " ".join(ran.err.replace("│", "").split())
@@ -260,9 +261,9 @@ def test_a_number_that_is_none_is_told(shell: Shell, words: list[str], says: str
 
 def test_two_parts_cannot_have_one_port(shell: Shell) -> None:
     port = str(free_port())
-    ran = shell("up", "--ui-port", port, "--door-port", port)
+    ran = shell("up", "--ui-port", port, "--receiver-port", port)
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err == f"port {port} is wanted for ui and for door: name another\n"
+    assert ran.err == f"port {port} is wanted for ui and for receiver: name another\n"
 
 
 def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str) -> None:
@@ -284,7 +285,7 @@ def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str)
     assert voided.code == 0
     assert f"{reference}: will be voided" in voided.out
     assert f"{other}: will be voided" in voided.out
-    assert [shell("watch", each).code for each in (reference, other)] == [6, 6]
+    assert [shell("watch", item).code for item in (reference, other)] == [6, 6]
     assert "no agreements" in shell(*bulk, "--yes").out
 
 

@@ -74,8 +74,8 @@ class Machine:
 
     def mount(self, service: str) -> None:
         """Lay the checkout's files where a service mounts them, written as this machine's."""
-        for each in SERVICES[service]["volumes"]:
-            source, target = each.split(":")[:2]
+        for volume in SERVICES[service]["volumes"]:
+            source, target = volume.split(":")[:2]
             if source.startswith("./"):
                 for path in (ROOT / source).rglob("*") if (ROOT / source).is_dir() else [ROOT / source]:
                     laid = self.folder / target[1:] / path.relative_to(ROOT / source)

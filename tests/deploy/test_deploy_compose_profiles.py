@@ -59,7 +59,7 @@ def test_a_service_waits_for_others_only_where_they_are(name: str) -> None:
 
 
 @pytest.mark.parametrize("page", ["docker-compose.yml", "docs/operating.md", "README.md"])
-def test_what_people_are_told_to_type_names_what_there_is(page: str) -> None:
+def test_what_people_are_reported_to_type_names_what_there_is(page: str) -> None:
     for command in re.findall(r"docker compose .*", (ROOT / page).read_text()):
         profiles = set(re.findall(r"--profile (\w+)", command))
         assert profiles <= {"durable", "observability"}
@@ -103,15 +103,15 @@ def postgresql(durable: Machine) -> Iterator[Part]:
     with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
         password = Path(folder) / "password"
         shutil.copy(given["POSTGRES_PASSWORD_FILE"], password)
-        nobody: list[str] = []
+        stranger: list[str] = []
         if os.geteuid() == 0:
-            nobody = [tool("setpriv"), "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            stranger = [tool("setpriv"), "--reuid=postgres", "--regid=postgres", "--clear-groups"]
             shutil.chown(folder, "postgres")
             shutil.chown(password, "postgres")
         data = f"--pgdata={folder}/data"
         init = [f"{bins}/initdb", data, f"--username={given['POSTGRES_USER']}", f"--pwfile={password}"]
         subprocess.run(
-            [*nobody, *init, "--auth-host=scram-sha-256", "--no-sync"],
+            [*stranger, *init, "--auth-host=scram-sha-256", "--no-sync"],
             check=True,
             capture_output=True,
             cwd="/",
@@ -119,7 +119,7 @@ def postgresql(durable: Machine) -> Iterator[Part]:
         port = durable.ports["5432"]
         serve = [f"{bins}/postgres", "-D", f"{folder}/data", "-p", port, "-k", folder, "-F"]
         yield Part(
-            "postgresql", [*nobody, *serve], lambda _: durable.is_healthy("postgresql"), given, Path("/")
+            "postgresql", [*stranger, *serve], lambda _: durable.is_healthy("postgresql"), given, Path("/")
         )
 
 
@@ -137,7 +137,7 @@ async def serve(machine: Machine, supervisor: Supervisor) -> None:
     await supervisor.start(replace(server, env={**server.env, "PORT": machine.ports["7233"]}))
     schemas = f"{machine.folder}/etc/temporal/schema/postgresql/v12"
     seen = (machine.app / "seen").read_text().split()
-    assert seen == [f"{schemas}/{each}/versioned" for each in ("temporal", "visibility")]
+    assert seen == [f"{schemas}/{item}/versioned" for item in ("temporal", "visibility")]
     beside = machine.run("temporal-server")
     assert (beside.returncode, beside.stderr) == (1, "The dev server runs as well: use --scale temporal=0.\n")
 

@@ -128,9 +128,9 @@ def test_every_filter_is_tested() -> None:
 async def test_a_filter_finds_what_it_is_for(agreements: tuple[Client, str], name: str) -> None:
     client, prefix = agreements
     query = saved_filters()[name].replace("StartTime < '2026", "StartTime < '2100")
-    wanted = {f"{prefix}-{each}" for each in FOUND[name]}
+    wanted = {f"{prefix}-{item}" for item in FOUND[name]}
     async with asyncio.timeout(20):
-        while {each for each in await listed(client, query) if each.startswith(prefix)} != wanted:  # noqa: ASYNC110  # it is the server's state
+        while {found_id for found_id in await listed(client, query) if found_id.startswith(prefix)} != wanted:  # noqa: ASYNC110  # it is the server's state
             await asyncio.sleep(0.1)
     counted = await temporal(client, "count", query)
     assert int(re.findall(r"Total: (\d+)", counted)[0]) >= len(wanted)
@@ -138,8 +138,8 @@ async def test_a_filter_finds_what_it_is_for(agreements: tuple[Client, str], nam
 
 async def listed(client: Client, query: str) -> list[str]:
     """Workflow ids, as `temporal workflow list` tells them."""
-    told = await temporal(client, "list", query, "--output", "json")
-    return [each["execution"]["workflowId"] for each in json.loads(told)]
+    reported = await temporal(client, "list", query, "--output", "json")
+    return [load["execution"]["workflowId"] for load in json.loads(reported)]
 
 
 async def temporal(client: Client, verb: str, query: str, *more: str) -> str:

@@ -40,11 +40,11 @@ def worker(stack: Stack, name: str, folder: Path) -> Part:
 async def watched(tmp_path: Path) -> AsyncIterator[Watched]:
     """A stack with two workers."""
     env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    planned = replace(plan(tmp_path, Ports.pick()), parts=("temporal", "sandbox", "door"), extra_env=env)
+    planned = replace(plan(tmp_path, Ports.pick()), parts=("temporal", "sandbox", "receiver"), extra_env=env)
     async with Stack(planned) as stack:
         for name in WORKERS:
             await stack.supervisor.start(worker(stack, name, tmp_path))
-        yield Watched(stack, await connect(environment=stack.env), worker="", door="")
+        yield Watched(stack, await connect(environment=stack.env), worker="", receiver="")
 
 
 async def replace_workers(watched: Watched, folder: Path, done: list[AgreementResult]) -> None:

@@ -34,10 +34,10 @@ def test_every_alert_is_tested_to_fire_and_not_to() -> None:
 
 
 def test_rules_and_dashboard_name_metrics_that_exist() -> None:
-    told = set(re.findall(r"`(countersign_\w+)`", METRICS.read_text()))
+    reported = set(re.findall(r"`(countersign_\w+)`", METRICS.read_text()))
     text = RULES.read_text() + (DEPLOY / "grafana" / "countersign.json").read_text()
     named = {name.removesuffix("_bucket") for name in re.findall(r"countersign_\w+", text)}
-    assert named <= told
+    assert named <= reported
 
 
 def test_hurried_rules_are_the_same_but_for_their_durations() -> None:

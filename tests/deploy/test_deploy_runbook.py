@@ -36,10 +36,10 @@ def test_panels_and_filters_that_it_names_exist() -> None:
 def test_commands_and_options_that_it_names_exist() -> None:
     commands = vars(typer.main.get_command(app))["commands"]
     assert set(re.findall(r"python starter\.py (\w+)", RUNBOOK)) <= set(commands)
-    told = re.findall(rf"(?:starter\.py |`)({'|'.join(commands)})\b([^`\n]*)", RUNBOOK)
-    assert len(told) > 10
-    for verb, words in told:
-        known = {option for each in commands[verb].params for option in each.opts} | {"--help"}
+    reported = re.findall(rf"(?:starter\.py |`)({'|'.join(commands)})\b([^`\n]*)", RUNBOOK)
+    assert len(reported) > 10
+    for verb, words in reported:
+        known = {option for param in commands[verb].params for option in param.opts} | {"--help"}
         assert set(re.findall(r"--[a-z-]+", words)) <= known, verb
 
 
@@ -57,7 +57,7 @@ def test_commands_and_options_that_it_names_exist() -> None:
 def test_commands_of_temporal_that_it_names_exist(command: str) -> None:
     assert f"temporal {command}" in RUNBOOK
     line = [str(temporal_executable()), *command.split(), "--help"]
-    told = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    reported = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     used = re.findall(rf"temporal {command}((?:\\\n|[^`\n])*)", RUNBOOK)
     for option in set(re.findall(r"--[a-z-]+", " ".join(used))):
-        assert option in told
+        assert option in reported

@@ -19,7 +19,7 @@ def taken() -> Iterator[int]:
 
 def test_picked_ports_differ() -> None:
     ports = Ports.pick()
-    assert len({ports.temporal, ports.ui, ports.metrics, ports.sandbox, ports.door}) == 5
+    assert len({ports.temporal, ports.ui, ports.metrics, ports.sandbox, ports.receiver}) == 5
 
 
 def test_a_wanted_port_is_taken_at_its_word() -> None:
@@ -28,22 +28,22 @@ def test_a_wanted_port_is_taken_at_its_word() -> None:
 
 
 def test_a_wanted_port_that_is_taken_is_refused_by_name(taken: int) -> None:
-    with pytest.raises(PortTakenError, match=f"port {taken}, wanted for door, is taken"):
-        Ports.pick(door=taken)
+    with pytest.raises(PortTakenError, match=f"port {taken}, wanted for receiver, is taken"):
+        Ports.pick(receiver=taken)
 
 
 def test_a_preferred_port_that_is_taken_is_replaced(taken: int) -> None:
-    assert Ports.prefer({"door": taken}).door != taken
+    assert Ports.prefer({"receiver": taken}).receiver != taken
 
 
 def test_two_parts_cannot_have_one_port() -> None:
     port = free_port()
-    with pytest.raises(PortTakenError, match=f"port {port} is wanted for ui and for door: name another"):
-        Ports.pick(ui=port, door=port)
+    with pytest.raises(PortTakenError, match=f"port {port} is wanted for ui and for receiver: name another"):
+        Ports.pick(ui=port, receiver=port)
 
 
 def test_a_usual_port_gives_way_to_a_wanted_one() -> None:
     port = free_port()
-    ports = Ports.prefer({"door": port}, temporal=port)
+    ports = Ports.prefer({"receiver": port}, temporal=port)
     assert ports.temporal == port
-    assert ports.door != port
+    assert ports.receiver != port

@@ -90,10 +90,10 @@ async def test_a_part_that_fails_to_start_is_quoted(supervisor: Supervisor, tmp_
 
 
 async def test_a_part_that_is_never_ready_is_named_and_killed(supervisor: Supervisor, tmp_path: Path) -> None:
-    part = Part("door", ["sleep", "600"], says("ready"), dict(os.environ), tmp_path, start_seconds=0.2)
-    with pytest.raises(PartFailedError, match=r"door was not ready after 0\.2 s: it printed nothing"):
+    part = Part("receiver", ["sleep", "600"], says("ready"), dict(os.environ), tmp_path, start_seconds=0.2)
+    with pytest.raises(PartFailedError, match=r"receiver was not ready after 0\.2 s: it printed nothing"):
         await supervisor.start(part)
-    assert not supervisor.is_running("door")
+    assert not supervisor.is_running("receiver")
 
 
 async def test_a_missing_command_is_named(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -120,11 +120,11 @@ async def test_a_part_that_ends_by_itself_is_noticed(supervisor: Supervisor, tmp
     ids=["an error", "an ordinary record", "no record"],
 )
 async def test_the_last_line_is_quoted_only_if_it_tells_why(
-    supervisor: Supervisor, tmp_path: Path, line: str, told: str
+    supervisor: Supervisor, tmp_path: Path, line: str, reported: str
 ) -> None:
     with pytest.raises(PartFailedError) as caught:
         await supervisor.start(_part("worker", f"print({line!r}); exit(3)", tmp_path))
-    assert str(caught.value) == f"worker stopped (exit code 3){told.format(log=supervisor.log('worker'))}"
+    assert str(caught.value) == f"worker stopped (exit code 3){reported.format(log=supervisor.log('worker'))}"
 
 
 async def test_one_part_can_be_killed_frozen_and_restarted(supervisor: Supervisor, tmp_path: Path) -> None:

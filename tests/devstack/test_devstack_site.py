@@ -16,9 +16,9 @@ def test_a_shell_takes_in_the_settings_and_not_those_around_it(tmp_path: Path) -
     around = {**os.environ, "COUNTERSIGN_TASK_QUEUE": "elsewhere", "TEMPORAL_ADDRESS": "elsewhere:7233"}
     script = '. "$1" && env -0'
     shell = ["sh", "-eu", "-c", script, "sh", str(folder / "env")]
-    told = subprocess.run(shell, env=around, capture_output=True, text=True, check=True)
-    assert told.stderr == ""
-    seen = dict(line.split("=", 1) for line in told.stdout.split("\0") if line)
+    reported = subprocess.run(shell, env=around, capture_output=True, text=True, check=True)
+    assert reported.stderr == ""
+    seen = dict(line.split("=", 1) for line in reported.stdout.split("\0") if line)
     assert {name: seen.get(name) for name in site.settings()} == site.settings()
     assert seen["COUNTERSIGN_TASK_QUEUE"] == "countersign"
     assert seen["PATH"].endswith(f":{os.environ['PATH']}")

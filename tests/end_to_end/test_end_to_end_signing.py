@@ -1,4 +1,4 @@
-"""The whole way over real HTTP: starter, workflow, provider, webhooks, door, archive."""
+"""The whole way over real HTTP: starter, workflow, provider, webhooks, receiver, archive."""
 
 from typing import Any
 
@@ -46,14 +46,14 @@ async def test_tomorrows_event_is_recorded_by_todays_worker(office: Office) -> N
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
-async def test_a_door_that_was_down_gets_what_it_missed(stack: Stack, office: Office) -> None:
+async def test_a_receiver_that_was_down_gets_what_it_missed(stack: Stack, office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"retry_delays": [600, 600]})
-    stack.supervisor.kill("door")
+    stack.supervisor.kill("receiver")
     await office.sandbox.complete(document_id)
     await office.eventually(lambda: retried(office, document_id), bool)
-    await stack.supervisor.restart("door")
+    await stack.supervisor.restart("receiver")
     await office.sandbox.call("POST", "/_sandbox/clock", {"seconds": 601})
     result = await office.result(handle)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
@@ -64,7 +64,7 @@ async def retried(office: Office, document_id: str) -> bool:
     """Whether the provider has failed to deliver that a document is completed, and will try again."""
     path = "/api/webhooks/signature/deliveries?eventType=signature.document.completed"
     log = (await office.sandbox.call("GET", path))["data"]["results"]
-    return any(document_id in str(each) and each["status"] == "retrying" for each in log)
+    return any(document_id in str(entry) and entry["status"] == "retrying" for entry in log)
 
 
 async def came_before_the_answer(handle: Handle) -> bool:
@@ -86,7 +86,7 @@ def signed(status: AgreementStatus) -> list[bool]:
 
 async def invited(office: Office, document_id: str) -> list[str]:
     emails = await office.sandbox.call("GET", f"/_sandbox/emails?document={document_id}")
-    return [each["address"] for each in reversed(emails["emails"]) if each["kind"] == "signature_request"]
+    return [email["address"] for email in reversed(emails["emails"]) if email["kind"] == "signature_request"]
 
 
 async def announce(office: Office, document_id: str, event: str) -> None:

@@ -34,22 +34,24 @@ class Collector:
     def take(self, body: bytes) -> None:
         self.received += body
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            about = {each.key: each.value.string_value for each in resource.resource.attributes}
+            about = {
+                attribute.key: attribute.value.string_value for attribute in resource.resource.attributes
+            }
             for scope in resource.scope_spans:
-                self.spans += [_span(about["service.name"], each) for each in scope.spans]
+                self.spans += [_span(about["service.name"], span) for span in scope.spans]
 
 
-def _span(service: str, each: ProtoSpan) -> Span:
+def _span(service: str, span: ProtoSpan) -> Span:
     return Span(
         service=service,
-        name=each.name,
-        trace_id=each.trace_id.hex(),
-        span_id=each.span_id.hex(),
-        parent_id=each.parent_span_id.hex(),
-        links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in each.links),
+        name=span.name,
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
         attributes={
             attribute.key: attribute.value.string_value or attribute.value.int_value
-            for attribute in each.attributes
+            for attribute in span.attributes
         },
     )
 

@@ -26,15 +26,15 @@ def collector() -> Iterator[Collector]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def watched(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> AsyncIterator[Watched]:
-    """The whole local stack, its worker and door offering metrics and traces, one agreement completed."""
-    worker_port, door_port = free_port(), free_port()
+    """The whole local stack, its worker and receiver offering metrics and traces, one agreement completed."""
+    worker_port, receiver_port = free_port(), free_port()
     folder = tmp_path_factory.mktemp("watched")
     planned = replace(
         plan(folder, Ports.pick()),
         extra_env={
             "PATH": f"{VENV_BIN}:{os.environ['PATH']}",
             "COUNTERSIGN_WORKER_METRICS_PORT": str(worker_port),
-            "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(door_port),
+            "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(receiver_port),
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
         },
@@ -44,7 +44,7 @@ async def watched(tmp_path_factory: pytest.TempPathFactory, collector: Collector
             stack,
             await connect(environment=stack.env),
             worker=f"http://127.0.0.1:{worker_port}",
-            door=f"http://127.0.0.1:{door_port}",
+            receiver=f"http://127.0.0.1:{receiver_port}",
         )
         await watched.complete_one()
         yield watched

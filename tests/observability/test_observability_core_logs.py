@@ -33,7 +33,7 @@ async def test_the_core_says_through_logging_that_its_server_died(
         with caplog.at_level(logging.WARNING):
             async with asyncio.timeout(60):
                 calling = asyncio.create_task(client.get_workflow_handle("anybody").describe())
-                while not any(each.name.startswith("temporalio.core") for each in caplog.records):  # noqa: ASYNC110  # the log is all there is
+                while not any(record.name.startswith("temporalio.core") for record in caplog.records):  # noqa: ASYNC110  # the log is all there is
                     await asyncio.sleep(0.05)
                 calling.cancel()
                 await asyncio.gather(calling, return_exceptions=True)

@@ -168,7 +168,7 @@ def test_a_wrong_format_loses_no_line_and_leaks_nothing(log: Log, capsys: pytest
     assert CANARY not in log.text + capsys.readouterr().err
 
 
-def test_nobody_forges_a_line(log: Log) -> None:
+def test_no_one_forges_a_line(log: Log) -> None:
     logging.getLogger("x").info("title %s", 'a\n{"event": "forged"}\r\x1b[2J\u2028', extra={"note": "b\nc"})
     assert len(log.text.splitlines()) == 1
     assert "\x1b" not in log.text
@@ -192,7 +192,7 @@ async def test_http_clients_and_servers_are_tamed(log: Log) -> None:
 
 
 def test_the_console_is_readable_and_redacted(log: Log) -> None:
-    our_logging.configure(style="console", service="door", stream=log.stream)
+    our_logging.configure(style="console", service="receiver", stream=log.stream)
     logging.getLogger("x").warning("refused", extra={"verdict": "stale", "email": "jane"})
     assert "refused" in log.text
     assert "verdict=stale" in log.text
@@ -215,7 +215,7 @@ thread = threading.Thread(target=work); thread.start(); thread.join()
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
-    (line,) = [json.loads(each) for each in done.stderr.splitlines()]
+    (line,) = [json.loads(one_line) for one_line in done.stderr.splitlines()]
     assert line["event"] == "uncaught ValueError"
     assert f"ValueError: for {MASK}" in line["exception"]
 
@@ -262,8 +262,8 @@ async def test_every_line_of_a_workflow_says_which_agreement(log: Log, client: C
         await handle.query("__stack_trace")  # so that the signal finds it started
         await handle.signal("signature_event")
         await handle.result()
-    ours = "in the transport", "in the activity", "in the workflow", "in the signal"
-    for event in (*ours, "Completing activity as failed"):
+    own = "in the transport", "in the activity", "in the workflow", "in the signal"
+    for event in (*own, "Completing activity as failed"):
         lines = [line for line in log.lines if line["event"] == event]
         assert lines, event
         for line in lines:
@@ -272,7 +272,7 @@ async def test_every_line_of_a_workflow_says_which_agreement(log: Log, client: C
             assert line["run_id"] == handle.result_run_id
             assert line["request_id"].startswith(f"{handle.id}."), event
             assert not {"temporal_activity", "temporal_workflow"} & line.keys(), "said once, in our words"
-    assert {line["activity_type"] for line in log.lines if line["event"] in ours[:2]} == {"log_in_activity"}
+    assert {line["activity_type"] for line in log.lines if line["event"] in own[:2]} == {"log_in_activity"}
     attempts = [line["attempt"] for line in log.lines if line["event"] == "in the transport"]
     assert attempts == [1, 2]
     failed = [line for line in log.lines if "exception" in line]

@@ -40,7 +40,7 @@ async def scrape(url: str) -> dict[str, Any]:
     return families
 
 
-def ours(families: dict[str, Any]) -> dict[str, Any]:
+def own(families: dict[str, Any]) -> dict[str, Any]:
     return {name: family for name, family in families.items() if name.startswith("countersign_")}
 
 
@@ -58,11 +58,11 @@ def value(families: dict[str, Any], name: str, **labels: str) -> float:
 
 
 async def test_the_documented_metrics_are_the_exported_ones(watched: Watched) -> None:
-    worker, door = ours(await scrape(watched.worker)), ours(await scrape(watched.door))
-    told = documented()
-    assert set(told) == set(worker) | set(door)
-    for name, metric in told.items():
-        families = [each[name] for each in (worker, door) if name in each]
+    worker, receiver = own(await scrape(watched.worker)), own(await scrape(watched.receiver))
+    reported = documented()
+    assert set(reported) == set(worker) | set(receiver)
+    for name, metric in reported.items():
+        families = [item[name] for item in (worker, receiver) if name in item]
         assert {family.type for family in families} == {metric.kind}, name
         labels = frozenset().union(*map(labels_of, families))
         if labels:
@@ -71,18 +71,20 @@ async def test_the_documented_metrics_are_the_exported_ones(watched: Watched) ->
 
 
 async def test_an_agreement_is_counted_where_it_happens(watched: Watched) -> None:
-    worker, door = await scrape(watched.worker), await scrape(watched.door)
+    worker, receiver = await scrape(watched.worker), await scrape(watched.receiver)
     ended = value(worker, "countersign_agreements_total", outcome="completed", resolved_by="webhook")
     await watched.complete_one()
-    worker, door = await scrape(watched.worker), await scrape(watched.door)
+    worker, receiver = await scrape(watched.worker), await scrape(watched.receiver)
     assert (
         value(worker, "countersign_agreements_total", outcome="completed", resolved_by="webhook") == ended + 1
     )
     for stage in ("generating", "sending", "awaiting_signatures", "archiving"):
         assert value(worker, "countersign_agreement_stage_seconds_count", stage=stage) == ended + 1
     assert value(worker, "countersign_archive_bytes_total") > 0
-    assert value(door, "countersign_webhooks_total", dialect="turbodocx", verdict="signalled") >= ended + 1
-    assert value(door, "countersign_webhook_delay_seconds_count") >= ended + 1
+    assert (
+        value(receiver, "countersign_webhooks_total", dialect="turbodocx", verdict="signalled") >= ended + 1
+    )
+    assert value(receiver, "countersign_webhook_delay_seconds_count") >= ended + 1
 
 
 async def test_the_sdk_tells_what_official_dashboards_ask_for(watched: Watched) -> None:
@@ -92,14 +94,14 @@ async def test_the_sdk_tells_what_official_dashboards_ask_for(watched: Watched) 
     assert value(worker, "temporal_activity_execution_latency_seconds_count", activity_type="send") >= 1
 
 
-async def test_the_census_counts_what_waits(watched: Watched) -> None:
+async def test_the_backlog_counts_what_waits(watched: Watched) -> None:
     await watched.sent(await watched.start())
 
     async def waiting() -> bool:
         counts = await scrape(watched.worker)
         return value(counts, "countersign_agreements_running", waiting_for="signatures") >= 1
 
-    assert await eventually(waiting, bool)  # the census counts every few seconds
+    assert await eventually(waiting, bool)  # the backlog metrics counts every few seconds
     worker = await scrape(watched.worker)
     assert value(worker, "countersign_agreements_need_attention") == 0
     queues = {sample.labels["task_queue"] for sample in worker["countersign_task_queue_backlog"].samples}

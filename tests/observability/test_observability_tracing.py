@@ -131,8 +131,8 @@ async def test_a_trace_that_began_long_ago_is_linked_to(
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("test")
     temporal = TracingInterceptor(tracer)
-    door = WebhookSpans(tracer, header=temporal.header_key)
-    traced = Client(client.service_client, interceptors=[door, temporal])
+    receiver = WebhookSpans(tracer, header=temporal.header_key)
+    traced = Client(client.service_client, interceptors=[receiver, temporal])
     name = uuid.uuid4().hex
     handle = await traced.start_workflow("AgreementWorkflow", id=name, task_queue=name)
     if is_long_gone:
@@ -175,7 +175,7 @@ def test_what_a_failed_span_takes_along_is_redacted(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.heavy
-async def test_a_collector_that_is_away_delays_nobody(watched: Watched) -> None:
+async def test_a_collector_that_is_away_delays_no_one(watched: Watched) -> None:
     ended = await watched.complete_one()
     nowhere = "http://127.0.0.1:1"
     done = await run(watched, "starter.py", "status", ended.reference, OTEL_EXPORTER_OTLP_ENDPOINT=nowhere)

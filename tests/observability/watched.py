@@ -22,12 +22,12 @@ PATIENCE = 30.0
 
 @dataclass
 class Watched:
-    """The stack, and where its worker and its door tell about themselves."""
+    """The stack, and where its worker and its receiver tell about themselves."""
 
     stack: Stack
     client: Client
     worker: str
-    door: str
+    receiver: str
 
     async def start(self, **changes: Any) -> StartedAgreement:
         return await start_agreement(example_agreement().model_copy(update=changes), client=self.client)

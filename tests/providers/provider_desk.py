@@ -61,7 +61,8 @@ class Desk:
         """How many documents of this title were really created."""
         entries = (await self.sandbox.ledger())["entries"]
         return sum(
-            each["kind"] == "document_created" and each["details"]["title"] == self.title for each in entries
+            entry["kind"] == "document_created" and entry["details"]["title"] == self.title
+            for entry in entries
         )
 
     def request(self) -> SignatureRequest:

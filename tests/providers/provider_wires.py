@@ -15,8 +15,8 @@ async def tls_before(port: int, tls: ssl.SSLContext) -> AsyncIterator[int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _join(reader, writer, port)
 
-    async with _listening(serve, tls) as ours:
-        yield ours
+    async with _listening(serve, tls) as own:
+        yield own
 
 
 @asynccontextmanager
@@ -36,8 +36,8 @@ async def proxy_to(port: int, asked: list[str], refusal: bytes = b"") -> AsyncIt
         if not refusal:
             await _join(reader, writer, port)
 
-    async with _listening(serve) as ours:
-        yield ours
+    async with _listening(serve) as own:
+        yield own
 
 
 async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
@@ -45,8 +45,8 @@ async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port
     try:
         ends = {asyncio.create_task(_pass_on(reader, back)), asyncio.create_task(_pass_on(there, writer))}
         _, left = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for each in left:
-            each.cancel()
+        for connection in left:
+            connection.cancel()
     finally:
         back.close()
 

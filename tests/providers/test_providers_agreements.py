@@ -21,7 +21,7 @@ from devstack.sandbox import Sandbox
 from tests.conftest import sandbox_part
 from tests.workflows.office import Handle, Office, an_agreement, open_office
 
-RULES = CircuitRules(failures=3, cooldown=0.3, held_probe=0.3)
+RULES = CircuitRules(failures=3, cooldown=0.3, blocked_probe=0.3)
 REFUSALS = [401, 402, 403]
 
 
@@ -54,14 +54,14 @@ async def test_a_key_refused_before_the_send_fails_the_start_clearly(office: Off
 
 
 @pytest.mark.parametrize(
-    "status", [REFUSALS[0], *(pytest.param(each, marks=pytest.mark.heavy) for each in REFUSALS[1:])]
+    "status", [REFUSALS[0], *(pytest.param(refusal, marks=pytest.mark.heavy) for refusal in REFUSALS[1:])]
 )
 async def test_a_key_refused_after_the_send_fails_nothing(office: Office, status: int) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.sign_all(document_id)
     await office.break_call("*", "status", status=status, times=None)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     await office.eventually(lambda: refused(office), lambda hits: hits >= 3)
     await office.mend()
     assert (await handle.result()).outcome is Outcome.COMPLETED
@@ -70,13 +70,13 @@ async def test_a_key_refused_after_the_send_fails_nothing(office: Office, status
 async def test_a_403_about_one_document_holds_up_no_other(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    slow_to_probe = CircuitRules(held_probe=3600)
+    slow_to_probe = CircuitRules(blocked_probe=3600)
     async with open_office(client, time_skipper, sandbox, tmp_path, rules=slow_to_probe) as office:
         forbidden, other = await office.start(), await office.start()
         document_id = await office.sent(forbidden)
         await office.sign_all(document_id)
         await office.break_call(f"/turbosign/documents/{document_id}/*", "status", status=403, times=None)
-        await office.tell(forbidden, "completed", document_id)
+        await office.deliver_event(forbidden, "completed", document_id)
         await office.eventually(lambda: refused(office), lambda hits: hits >= 2)
         await finish(office, other)
         wait = await office.eventually(partial(provider_wait, client, forbidden), bool)
@@ -89,7 +89,7 @@ async def test_a_403_about_one_document_holds_up_no_other(
 async def finish(office: Office, handle: Handle) -> None:
     document_id = await office.sent(handle)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
@@ -114,12 +114,12 @@ async def test_an_outage_fails_nothing_and_nothing_goes_out_twice(
 
 
 async def check_sent_once(office: Office, handles: list[Handle]) -> None:
-    documents = [await office.sent(each) for each in handles]
+    documents = [await office.sent(one_handle) for one_handle in handles]
     made = [
-        each["subject"]
-        for each in (await office.sandbox.ledger())["entries"]
-        if each["kind"] == "document_created"
-        and any(handle.id.removeprefix("agreement-") in str(each) for handle in handles)
+        entry["subject"]
+        for entry in (await office.sandbox.ledger())["entries"]
+        if entry["kind"] == "document_created"
+        and any(handle.id.removeprefix("agreement-") in str(entry) for handle in handles)
     ]
     assert sorted(made) == sorted(documents)
 
@@ -131,7 +131,7 @@ async def test_a_storm_of_429_is_waited_out_and_opens_no_circuit(
     opened = CIRCUIT_CHANGES.labels("turbodocx", State.OPEN)
     before, seconds, agreements = opened._value.get(), 2.5, 8
     hasty = 50  # our own backoff is 20 ms then, and would meet the storm seven times
-    async with open_office(client, time_skipper, sandbox, tmp_path, rules=RULES, pace=hasty) as office:
+    async with open_office(client, time_skipper, sandbox, tmp_path, rules=RULES, time_scale=hasty) as office:
         await office.break_call("*", "rate_limit", retry_after=1, times=None, for_seconds=seconds)
         handles = [await office.start() for _ in range(agreements)]
         await check_sent_once(office, handles)

@@ -10,20 +10,20 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from countersign.providers.circuit import Circuit, CircuitRules, State
 from countersign.providers.errors import (
+    BlockedError,
     ContractBrokenError,
-    HeldError,
     KeyReplacedError,
     NotSentError,
     OutcomeUnknownError,
     ProviderError,
     RejectedError,
     ThrottledError,
-    UnauthorisedError,
+    UnauthorizedError,
     UnavailableError,
     UntrustedCertificateError,
 )
 
-RULES = CircuitRules(failures=10, cooldown=60, held_probe=30, slots=20)
+RULES = CircuitRules(failures=10, cooldown=60, blocked_probe=30, slots=20)
 
 
 class Clock:
@@ -48,37 +48,37 @@ def end(circuit: Circuit, error: BaseException | None = None) -> None:
     circuit.leave(circuit.enter("look"), error)
 
 
-def ill() -> ProviderError:
+def unhealthy() -> ProviderError:
     return UnavailableError("look: HTTP 503", operation="look")
 
 
-def unauthorised(status: int, *, about_key: bool = True) -> ProviderError:
-    return UnauthorisedError("refused", operation="look", status=status, about_key=about_key)
+def unauthorized(status: int, *, about_key: bool = True) -> ProviderError:
+    return UnauthorizedError("refused", operation="look", status=status, about_key=about_key)
 
 
 def opened(circuit: Circuit) -> None:
     for _ in range(RULES.failures):
-        end(circuit, ill())
+        end(circuit, unhealthy())
 
 
 class TestOpening:
     def test_ten_failures_in_a_row_open_it(self, circuit: Circuit) -> None:
         for _ in range(9):
-            end(circuit, ill())
+            end(circuit, unhealthy())
         assert circuit.snapshot().state is State.CLOSED
-        end(circuit, ill())
+        end(circuit, unhealthy())
         assert circuit.snapshot().state is State.OPEN
         assert circuit.snapshot().allowed == 0
 
     @pytest.mark.parametrize(
         "answer",
-        [None, RejectedError("no", operation="look", status=404), unauthorised(403, about_key=False)],
+        [None, RejectedError("no", operation="look", status=404), unauthorized(403, about_key=False)],
         ids=["success", "404", "403 of a role"],
     )
     def test_an_answer_starts_the_count_anew(self, circuit: Circuit, answer: ProviderError | None) -> None:
         for _ in range(5):
             for _ in range(9):
-                end(circuit, ill())
+                end(circuit, unhealthy())
             end(circuit, answer)
         assert circuit.snapshot().state is State.CLOSED
 
@@ -87,17 +87,17 @@ class TestOpening:
         [
             ThrottledError("429", operation="look"),
             KeyReplacedError("401", operation="look"),
-            HeldError("held back by another", operation="look"),
+            BlockedError("held back by another", operation="look"),
             KeyError("a fault of our own"),
         ],
         ids=lambda error: type(error).__name__,
     )
     def test_the_neutral_neither_counts_nor_clears(self, circuit: Circuit, neutral: BaseException) -> None:
         for _ in range(9):
-            end(circuit, ill())
+            end(circuit, unhealthy())
             end(circuit, neutral)
         assert circuit.snapshot().state is State.CLOSED
-        end(circuit, ill())
+        end(circuit, unhealthy())
         assert circuit.snapshot().state is State.OPEN
 
     @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ class TestOpening:
     def test_switched_off_it_never_opens(self, clock: Clock) -> None:
         circuit = Circuit(CircuitRules(failures=0), clock)
         for _ in range(100):
-            end(circuit, ill())
-            end(circuit, unauthorised(401))
+            end(circuit, unhealthy())
+            end(circuit, unauthorized(401))
         assert circuit.snapshot().state is State.CLOSED
 
 
@@ -120,7 +120,7 @@ class TestOpen:
     def test_a_call_is_held_for_what_is_left_of_the_cooldown(self, circuit: Circuit, clock: Clock) -> None:
         opened(circuit)
         clock.now += 45
-        with pytest.raises(HeldError) as held:
+        with pytest.raises(BlockedError) as held:
             circuit.enter("prepare_for_signing")
         assert held.value.retry_after == 15
         assert str(held.value) == "prepare_for_signing: held back: the provider is failing"
@@ -138,7 +138,7 @@ class TestOpen:
         clock.now += 60
         circuit.begin_probe()
         clock.now += 5
-        circuit.end_probe(ill())
+        circuit.end_probe(unhealthy())
         assert circuit.snapshot().state is State.OPEN
         assert circuit.snapshot().probe_in == 60
 
@@ -152,13 +152,13 @@ class TestOpen:
 
     def test_calls_that_began_before_are_not_judged(self, circuit: Circuit, clock: Clock) -> None:
         hung = [circuit.enter("look") for _ in range(15)]
-        for each in hung[:10]:
-            circuit.leave(each, ill())
+        for call in hung[:10]:
+            circuit.leave(call, unhealthy())
         clock.now += 60
         circuit.begin_probe()
         circuit.end_probe(None)
-        for each in hung[10:]:
-            circuit.leave(each, ill())
+        for call in hung[10:]:
+            circuit.leave(call, unhealthy())
         assert circuit.snapshot().state is State.RECOVERING
 
 
@@ -181,7 +181,7 @@ class TestRecovering:
         assert recovering.snapshot().allowed == 20
         assert recovering.snapshot().state is State.CLOSED
 
-    def test_each_step_takes_as_many_good_calls_as_it_has_slots(self, recovering: Circuit) -> None:
+    def test_every_step_takes_as_many_good_calls_as_it_has_slots(self, recovering: Circuit) -> None:
         goods = 0
         while recovering.snapshot().state is State.RECOVERING:
             end(recovering)
@@ -190,13 +190,13 @@ class TestRecovering:
 
     def test_no_more_than_allowed_are_under_way(self, recovering: Circuit) -> None:
         recovering.enter("look")
-        with pytest.raises(HeldError) as held:
+        with pytest.raises(BlockedError) as held:
             recovering.enter("look")
         assert held.value.retry_after == 1
 
     def test_one_failure_opens_it_at_once(self, recovering: Circuit) -> None:
         end(recovering)
-        end(recovering, ill())
+        end(recovering, unhealthy())
         assert recovering.snapshot().state is State.OPEN
         assert recovering.snapshot().probe_in == 60
 
@@ -205,9 +205,9 @@ class TestHeld:
     @pytest.mark.parametrize(
         ("error", "reason"),
         [
-            (unauthorised(401), "credentials refused"),
-            (unauthorised(403), "permission refused"),
-            (unauthorised(402), "plan exhausted"),
+            (unauthorized(401), "credentials refused"),
+            (unauthorized(403), "permission refused"),
+            (unauthorized(402), "plan exhausted"),
             (UntrustedCertificateError("tls", operation="look"), "certificate not trusted"),
         ],
     )
@@ -216,20 +216,20 @@ class TestHeld:
     ) -> None:
         end(circuit, error)
         snapshot = circuit.snapshot()
-        assert (snapshot.state, snapshot.reason, snapshot.allowed) == (State.HELD, reason, 0)
+        assert (snapshot.state, snapshot.reason, snapshot.allowed) == (State.BLOCKED, reason, 0)
         assert snapshot.probe_in == 0, "the key may have been replaced: look at once"
 
     def test_then_it_is_probed_every_thirty_seconds(self, circuit: Circuit, clock: Clock) -> None:
-        end(circuit, unauthorised(401))
+        end(circuit, unauthorized(401))
         for _ in range(3):
             circuit.begin_probe()
-            circuit.end_probe(unauthorised(401))
+            circuit.end_probe(unauthorized(401))
             assert circuit.snapshot().probe_in == 30
             clock.now += 30
             assert circuit.snapshot().probe_in == 0
 
     def test_a_key_that_was_replaced_is_tried_at_once(self, circuit: Circuit) -> None:
-        end(circuit, unauthorised(401))
+        end(circuit, unauthorized(401))
         circuit.begin_probe()
         circuit.end_probe(KeyReplacedError("401", operation="probe"))
         assert circuit.snapshot().probe_in == 0
@@ -240,52 +240,52 @@ class TestHeld:
     def test_a_single_refused_request_cannot_make_it_probe_without_pause(
         self, circuit: Circuit, clock: Clock
     ) -> None:
-        end(circuit, unauthorised(401))
+        end(circuit, unauthorized(401))
         circuit.begin_probe()
         circuit.end_probe(None)
         clock.now += 1
-        end(circuit, unauthorised(401))
+        end(circuit, unauthorized(401))
         assert circuit.snapshot().probe_in == 29
 
     def test_a_403_that_is_not_about_the_key_holds_nothing_once_that_is_known(
         self, circuit: Circuit, clock: Clock
     ) -> None:
-        end(circuit, unauthorised(403))
-        assert circuit.snapshot().state is State.HELD
+        end(circuit, unauthorized(403))
+        assert circuit.snapshot().state is State.BLOCKED
         circuit.begin_probe()
         circuit.end_probe(None)
         for _ in range(1 + 2 + 4 + 8 + 16):
             clock.now += 0.9
-            end(circuit, unauthorised(403))
+            end(circuit, unauthorized(403))
         assert circuit.snapshot().state is State.CLOSED
         clock.now += 3
-        end(circuit, unauthorised(403))
-        assert circuit.snapshot().state is State.HELD, "a key may lose its permission meanwhile"
+        end(circuit, unauthorized(403))
+        assert circuit.snapshot().state is State.BLOCKED, "a key may lose its permission meanwhile"
         assert circuit.snapshot().probe_in == 0, "so it is looked at again, and at once"
 
     def test_a_403_of_the_probe_is_about_the_key(self, circuit: Circuit) -> None:
-        end(circuit, unauthorised(403))
+        end(circuit, unauthorized(403))
         circuit.begin_probe()
-        circuit.end_probe(unauthorised(403))
-        assert circuit.snapshot().state is State.HELD
+        circuit.end_probe(unauthorized(403))
+        assert circuit.snapshot().state is State.BLOCKED
         assert circuit.snapshot().probe_in == 30
 
     def test_a_provider_that_falls_ill_meanwhile_is_probed_as_ill(self, circuit: Circuit) -> None:
-        end(circuit, unauthorised(401))
+        end(circuit, unauthorized(401))
         circuit.begin_probe()
-        circuit.end_probe(ill())
+        circuit.end_probe(unhealthy())
         assert circuit.snapshot().state is State.OPEN
         assert circuit.snapshot().probe_in == 60
 
 
 ENDS: list[Callable[[], BaseException | None]] = [
     lambda: None,
-    ill,
+    unhealthy,
     lambda: ThrottledError("429", operation="look"),
     lambda: RejectedError("no", operation="look", status=400),
-    lambda: unauthorised(401),
-    lambda: unauthorised(402),
-    lambda: unauthorised(403),
+    lambda: unauthorized(401),
+    lambda: unauthorized(402),
+    lambda: unauthorized(403),
     lambda: KeyReplacedError("401", operation="look"),
     lambda: RuntimeError("cancelled, or ours"),
 ]
@@ -297,7 +297,7 @@ class Walk(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.numbers = CircuitRules(failures=3, cooldown=60, held_probe=30, slots=5)
+        self.numbers = CircuitRules(failures=3, cooldown=60, blocked_probe=30, slots=5)
         self.circuit = Circuit(self.numbers, self.clock)
         self.open_calls: list[int] = []
         self.probes: list[float] = []
@@ -307,10 +307,10 @@ class Walk(RuleBasedStateMachine):
     @rule()
     def call(self) -> None:
         before = self.circuit.snapshot()
-        held: HeldError | None = None
+        held: BlockedError | None = None
         try:
             self.open_calls.append(self.circuit.enter("look"))
-        except HeldError as error:
+        except BlockedError as error:
             held = error
         if held is None:
             assert before.state in {State.CLOSED, State.RECOVERING}
@@ -326,7 +326,7 @@ class Walk(RuleBasedStateMachine):
         error = end()
         self.circuit.leave(self.open_calls.pop(which % len(self.open_calls)), error)
         after = self.circuit.snapshot().state
-        if before in {State.OPEN, State.HELD}:
+        if before in {State.OPEN, State.BLOCKED}:
             assert after is before, "only a probe ends a halt"
         if error is None:
             assert after in {before, State.CLOSED}
@@ -354,7 +354,7 @@ class Walk(RuleBasedStateMachine):
     @invariant()
     def is_sound(self) -> None:
         now = self.circuit.snapshot()
-        halted = now.state in {State.OPEN, State.HELD}
+        halted = now.state in {State.OPEN, State.BLOCKED}
         assert (now.allowed == 0) is halted
         assert (now.probe_in is not None) is halted
         assert now.allowed <= self.numbers.slots
@@ -373,7 +373,7 @@ def test_threads_lose_no_failure_and_open_it_once() -> None:
 
     def fail() -> None:
         for _ in range(250):
-            end(circuit, ill())
+            end(circuit, unhealthy())
 
     threads = [threading.Thread(target=fail) for _ in range(4)]
     for thread in threads:

@@ -53,9 +53,9 @@ async def test_one_line_tells_of_a_file_without_its_address(caplog: pytest.LogCa
     with caplog.at_level("DEBUG"):
         async with edge(pdf()) as server, client(server.base_url) as provider:
             await provider.download(f"{server.base_url}/p?X-Amz-Signature=1", io.BytesIO(), max_bytes=LIMIT)
-    (line,) = (vars(each) for each in caplog.records if each.name == "countersign.providers")
+    (line,) = (vars(record) for record in caplog.records if record.name == "countersign.providers")
     assert (line["operation"], line["status"], line["outcome"]) == ("download", 200, "ok")
-    assert "X-Amz-Signature" not in str([vars(each) for each in caplog.records])
+    assert "X-Amz-Signature" not in str([vars(record) for record in caplog.records])
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_proxy_is_asked_for_a_file_by_the_files_own_host(
         async with client("https://countersign.invalid", trust_env=True) as provider:
             error = await failure("https://countersign-test.invalid.amazonaws.com/x", provider)
     assert type(error) is UnavailableError
-    targets = [each.target for each in proxy.received]
+    targets = [request.target for request in proxy.received]
     assert targets == ["countersign-test.invalid.amazonaws.com:443"] * asked
 
 

@@ -23,7 +23,7 @@ OPERATIONS = [pytest.param(read, id="read"), pytest.param(write, id="write")]
 def expected(status: int, *, writes: bool) -> type[errors.ProviderError] | None:
     """Read off the table of faults: an independent statement of `outcomes.py`."""
     if status in {401, 402, 403}:
-        return errors.UnauthorisedError
+        return errors.UnauthorizedError
     if status == 429:
         return errors.ThrottledError
     if status in {101, 408, 499} or status >= 500:

@@ -22,7 +22,7 @@ QUEUE = "countersign-turbodocx"
 
 def documented_commands() -> list[str]:
     block = next(
-        each for each in re.findall(r"```sh\n(.*?)```", DOCS.read_text(), re.DOTALL) if QUEUE in each
+        item for item in re.findall(r"```sh\n(.*?)```", DOCS.read_text(), re.DOTALL) if QUEUE in item
     )
     commands: str = block.replace("\\\n", " ").strip()
     return commands.splitlines()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from countersign.observability.patterns import MASK
 from countersign.providers.calls import Call
-from countersign.providers.errors import RejectedError, UnauthorisedError
+from countersign.providers.errors import RejectedError, UnauthorizedError
 from countersign.providers.turbodocx.refusals import explain
 from tests.providers.provider_calls import error_of, request, write
 from tests.providers.provider_edge import client, edge, response
@@ -106,7 +106,7 @@ def test_private_texts_never_pass(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 410, 422, 423])
-async def test_a_refusal_names_code_and_reason_but_nobody(status: int) -> None:
+async def test_a_refusal_names_code_and_reason_but_no_one(status: int) -> None:
     body = {"error": "Jane Canary <jane@canary.example> has no fields", "code": "SignerHasNoFields"}
     async with edge(response(status, body)) as server, client(server.base_url) as provider:
         error = await error_of(write, provider)
@@ -142,7 +142,7 @@ async def test_a_feature_that_is_refused_says_nothing_of_the_key(status: int, co
 async def test_a_role_that_is_missing_says_nothing_of_the_key() -> None:
     async with edge(response(403)) as server, client(server.base_url) as provider:
         error = await error_of(lambda client: client.webhooks.get(), provider)
-    assert isinstance(error, UnauthorisedError)
+    assert isinstance(error, UnauthorizedError)
     assert not error.about_key
 
 
@@ -150,10 +150,10 @@ async def test_a_role_that_is_missing_says_nothing_of_the_key() -> None:
 async def test_where_a_role_may_be_missing_other_refusals_are_of_the_key(status: int) -> None:
     async with edge(response(status)) as server, client(server.base_url) as provider:
         error = await error_of(lambda client: client.webhooks.get(), provider)
-    assert isinstance(error, UnauthorisedError)
+    assert isinstance(error, UnauthorizedError)
     assert error.about_key
 
 
-def test_a_request_shows_nobody() -> None:
+def test_a_request_shows_no_one() -> None:
     assert "canary" not in repr(request()).lower()
     assert "canary" in json.dumps(request().wire()).lower(), "or the test shows nothing"

@@ -48,7 +48,7 @@ def test_the_header_is_read(case: str) -> None:
     assert seconds_to_wait(header, now=NOW, limit=LIMIT) == seconds
 
 
-def test_the_wait_that_nobody_asked_for_is_within_the_limit_too() -> None:
+def test_the_wait_that_no_one_asked_for_is_within_the_limit_too() -> None:
     assert seconds_to_wait(None, now=NOW, limit=7) == 7
 
 
@@ -89,7 +89,7 @@ async def test_a_429_becomes_the_next_attempts_delay(
         assert least <= failure.next_retry_delay <= least * (1 + SPREAD)
 
 
-async def test_a_read_that_is_told_to_wait_by_a_503_waits() -> None:
+async def test_a_read_that_is_reported_to_wait_by_a_503_waits() -> None:
     async with (
         edge(response(503, headers={"Retry-After": "20"})) as server,
         client(server.base_url) as provider,
@@ -100,7 +100,7 @@ async def test_a_read_that_is_told_to_wait_by_a_503_waits() -> None:
     assert failure.next_retry_delay >= timedelta(seconds=20)
 
 
-async def test_a_read_that_nobody_told_to_wait_is_tried_again_at_the_steps_own_pace() -> None:
+async def test_a_read_that_no_one_reported_to_wait_is_tried_again_at_the_steps_own_pace() -> None:
     async with edge(response(503)) as server, client(server.base_url) as provider:
         failure = to_application_error(await error_of(read, provider))
     assert failure.next_retry_delay is None

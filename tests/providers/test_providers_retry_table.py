@@ -24,7 +24,7 @@ from workflows.agreement import policies
 
 def every_error() -> list[errors.ProviderError]:
     made: list[errors.ProviderError] = []
-    kinds = [each for each in vars(errors).values() if isinstance(each, type)]
+    kinds = [var for var in vars(errors).values() if isinstance(var, type)]
     for kind in kinds:
         if not issubclass(kind, errors.ProviderError) or kind is errors.ProviderError:
             continue
@@ -39,12 +39,12 @@ EXPECTED = ApplicationErrorCategory.BENIGN
 UNEXPECTED = ApplicationErrorCategory.UNSPECIFIED
 ROWS = {
     errors.NotSentError: ("NotSent", False, UNEXPECTED),
-    errors.HeldError: ("NotSent", False, EXPECTED),
+    errors.BlockedError: ("NotSent", False, EXPECTED),
     errors.KeyReplacedError: ("NotSent", False, EXPECTED),
     errors.UntrustedCertificateError: ("NotSent", False, UNEXPECTED),
     errors.ThrottledError: ("Throttled", False, EXPECTED),
     errors.RejectedError: ("Rejected", True, UNEXPECTED),
-    errors.UnauthorisedError: ("Unauthorised", False, UNEXPECTED),
+    errors.UnauthorizedError: ("Unauthorised", False, UNEXPECTED),
     errors.UnavailableError: ("Unavailable", False, UNEXPECTED),
     errors.NotReadyError: ("Unavailable", False, EXPECTED),
     errors.OutcomeUnknownError: ("OutcomeUnknown", False, UNEXPECTED),
@@ -62,14 +62,14 @@ def test_every_error_has_one_row(error: errors.ProviderError) -> None:
     assert failure.next_retry_delay is None, "nobody has asked to wait"
 
 
-@pytest.mark.parametrize("kind", [errors.ThrottledError, errors.HeldError, errors.UnavailableError])
+@pytest.mark.parametrize("kind", [errors.ThrottledError, errors.BlockedError, errors.UnavailableError])
 def test_a_delay_is_spread_so_that_a_fleet_does_not_come_back_at_once(
-    kind: type[errors.ThrottledError | errors.HeldError | errors.UnavailableError],
+    kind: type[errors.ThrottledError | errors.BlockedError | errors.UnavailableError],
 ) -> None:
     error = kind("later", operation="look", retry_after=100)
     delays = {to_application_error(error).next_retry_delay for _ in range(50)}
     assert len(delays) > 1
-    assert all(each and timedelta(seconds=100) <= each <= timedelta(seconds=110) for each in delays)
+    assert all(delay and timedelta(seconds=100) <= delay <= timedelta(seconds=110) for delay in delays)
 
 
 def test_an_activity_fails_with_the_row_and_without_the_cause() -> None:
@@ -85,9 +85,9 @@ def test_other_errors_pass() -> None:
 
 
 class TestPolicies:
-    def test_each_try_comes_later_up_to_a_cap(self) -> None:
+    def test_every_try_comes_later_up_to_a_cap(self) -> None:
         """As the docstring says: 1 s, doubled, at most 5 min; a failing archive hourly."""
-        found = {name: each for name, each in vars(policies).items() if isinstance(each, policies.Policy)}
+        found = {name: var for name, var in vars(policies).items() if isinstance(var, policies.Policy)}
         for name, policy in found.items():
             cap = timedelta(hours=1) if name == "ARCHIVE" else timedelta(minutes=5)
             retry = policy.retry
@@ -95,7 +95,7 @@ class TestPolicies:
             assert retry.backoff_coefficient == 2, name
             assert retry.maximum_interval == cap, name
 
-    def test_a_send_that_never_left_is_tried_later_each_time_up_to_a_cap(self) -> None:
+    def test_a_send_that_never_left_is_tried_later_every_time_up_to_a_cap(self) -> None:
         delays = [policies.not_sent_delay(sends).total_seconds() for sends in range(1, 10)]
         assert delays == [5, 10, 20, 40, 80, 160, 300, 300, 300]
         assert policies.not_sent_delay(10_000) == timedelta(minutes=5)
@@ -105,7 +105,7 @@ class TestPolicies:
         assert policies.REMIND.retry.maximum_attempts == 1
 
     def test_held_work_has_a_week_at_least(self) -> None:
-        provider_steps = [each for each in vars(policies).values() if isinstance(each, policies.Policy)]
+        provider_steps = [var for var in vars(policies).values() if isinstance(var, policies.Policy)]
         provider_steps.remove(policies.CLAIM)
         assert provider_steps
         assert all(step.total.days >= 7 for step in provider_steps)
@@ -114,7 +114,7 @@ class TestPolicies:
         """The client's own limit ends a call first: it knows whether the request had left."""
         limits = Limits()
         totals = (limits.read_total, limits.write_total, limits.download_total)
-        read, write, download = (timedelta(seconds=each) for each in totals)
+        read, write, download = (timedelta(seconds=total) for total in totals)
         assert policies.SEND.attempt > write
         assert policies.VOID.attempt > write
         assert policies.REMIND.attempt > write
@@ -130,11 +130,11 @@ class TestPolicies:
             assert archive.heartbeat > read
 
 
-@pytest.mark.parametrize(("pace", "graceful", "enough"), [("1", "120", "120.5"), ("30", "4", "4.1")])
+@pytest.mark.parametrize(("time_scale", "graceful", "enough"), [("1", "120", "120.5"), ("30", "4", "4.1")])
 def test_a_worker_that_would_not_let_a_write_finish_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, pace: str, graceful: str, enough: str
+    monkeypatch: pytest.MonkeyPatch, time_scale: str, graceful: str, enough: str
 ) -> None:
-    monkeypatch.setenv("COUNTERSIGN_PACE", pace)
+    monkeypatch.setenv("COUNTERSIGN_PACE", time_scale)
     monkeypatch.setenv("COUNTERSIGN_GRACEFUL_STOP_SECONDS", graceful)
     with pytest.raises(SettingsError, match=f"GRACEFUL_STOP_SECONDS must exceed the {graceful} s"):
         load(ProviderSettings)
@@ -147,11 +147,11 @@ async def test_the_providers_steps_are_never_eager_and_priced_by_their_calls(
     client: Client, desk: Desk, tmp_path: Path, *, calls_per_second: float | None, steps: float | None
 ) -> None:
     """An eager step passes the queue by, and with it the rate limit and the circuit's slots."""
-    ours = CountersignSettings(store=str(tmp_path), task_queue=f"priced-{calls_per_second}")
+    own = CountersignSettings(store=str(tmp_path), task_queue=f"priced-{calls_per_second}")
     options, theirs = ProviderSettings(calls_per_second=calls_per_second), settings_of(desk.sandbox)
     sender, store = Sender(name=theirs.sender_name, email=theirs.sender_email), FolderStore(tmp_path)
     async with connection.open_provider(Rotating(theirs), options, slots=2) as opened:
-        config = provider_worker(client, opened, store, ours, sender).config()
+        config = provider_worker(client, opened, store, own, sender).config()
     assert config["disable_eager_activity_execution"]
     assert config["max_task_queue_activities_per_second"] == steps
-    assert config["graceful_shutdown_timeout"] == timedelta(seconds=ours.graceful_stop_seconds)
+    assert config["graceful_shutdown_timeout"] == timedelta(seconds=own.graceful_stop_seconds)

@@ -36,7 +36,7 @@ async def test_without_a_fault_everything_is_read(desk: Desk) -> None:
     document_id = (await client.prepare_for_signing(desk.request(), idempotency_key="k")).document_id
     assert (await client.document_status(document_id)).status == "under_review"
     found = await client.document_recipients(document_id)
-    assert [each.email for each in found.recipients] == ["ann@example.com"]
+    assert [recipient.email for recipient in found.recipients] == ["ann@example.com"]
     assert found.document.name == desk.title
     assert (await client.send_reminder(document_id, idempotency_key="r"))[0].status
     assert (await client.audit_trail(document_id)).entries >= 1
@@ -48,8 +48,8 @@ async def test_without_a_fault_everything_is_read(desk: Desk) -> None:
         await client.resend_email(document_id, recipient_ids=ids, idempotency_key="e")
     ).recipient_count == 1
     assert (await client.get_template(TEMPLATE_ID)).variables
-    assert TEMPLATE_ID in {each.id for each in await client.list_templates()}
-    assert desk.deliverable_id in {each.id for each in await client.find_deliverables("NDA")}
+    assert TEMPLATE_ID in {template.id for template in await client.list_templates()}
+    assert desk.deliverable_id in {deliverable.id for deliverable in await client.find_deliverables("NDA")}
     await client.probe()
     assert (await client.void_document(document_id, "no", idempotency_key="v")).status == "voided"
     assert await desk.sent() == 1
@@ -114,9 +114,9 @@ SEND_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError], int]] = {
     ),
     "P13 stand-in": ({"do": "status", "status": 200, "body": {}}, errors.OutcomeUnknownError, 0),
     "P14 redirect": ({"do": "redirect", "at": "after"}, errors.OutcomeUnknownError, 1),
-    "P15 401": ({"do": "status", "status": 401}, errors.UnauthorisedError, 0),
-    "P15 402": ({"do": "status", "status": 402}, errors.UnauthorisedError, 0),
-    "P15 403": ({"do": "status", "status": 403}, errors.UnauthorisedError, 0),
+    "P15 401": ({"do": "status", "status": 401}, errors.UnauthorizedError, 0),
+    "P15 402": ({"do": "status", "status": 402}, errors.UnauthorizedError, 0),
+    "P15 403": ({"do": "status", "status": 403}, errors.UnauthorizedError, 0),
     "P16 422": ({"do": "status", "status": 422}, errors.RejectedError, 0),
     "P21 drip": ({"do": "drip", "at": "after", "seconds": 0.2}, errors.OutcomeUnknownError, 1),
 }
@@ -192,11 +192,11 @@ async def test_retry_after_as_a_date_is_measured_from_now(desk: Desk) -> None:
 class TestKeys:
     """P15."""
 
-    async def test_a_wrong_key_is_told_from_a_wrong_document(self, desk: Desk) -> None:
+    async def test_a_wrong_key_is_reported_from_a_wrong_document(self, desk: Desk) -> None:
         async with connection.connect(Rotating(settings_of(desk.sandbox, "TDX-test-wrong"))) as client:
             wrong_key = await error_of(desk.send, client)
         wrong_document = await error_of(lambda client: client.document_status(str(uuid.uuid4())), desk.client)
-        assert type(wrong_key) is errors.UnauthorisedError
+        assert type(wrong_key) is errors.UnauthorizedError
         assert type(wrong_document) is errors.RejectedError
         assert wrong_document.status == 404
         assert await desk.sent() == 0
@@ -204,7 +204,7 @@ class TestKeys:
     async def test_a_key_without_the_role_may_do_everything_else(self, desk: Desk) -> None:
         async with connection.connect(Rotating(settings_of(desk.sandbox, MEMBER_KEY))) as client:
             error = await error_of(lambda client: client.webhooks.deliveries(), client)
-            assert isinstance(error, errors.UnauthorisedError)
+            assert isinstance(error, errors.UnauthorizedError)
             assert not error.about_key
             await desk.send(client)
 
@@ -249,16 +249,16 @@ class TestRefusedKeys:
 
     async def test_a_refused_key_is_read_again_at_once_and_then_seldom(self, desk: Desk) -> None:
         wrong = settings_of(desk.sandbox, "TDX-test-wrong")
-        secret, rules = Secret(wrong), CircuitRules(held_probe=3600)
+        secret, rules = Secret(wrong), CircuitRules(blocked_probe=3600)
         await desk.watch_calls()
         async with opened_with(Rotating(wrong, secret.read), rules) as opened:
-            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorisedError
+            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorizedError
             assert secret.readings == 1
             while await desk.calls() < 2:  # noqa: ASYNC110  # the probe, which comes at once
                 await asyncio.sleep(0.02)
             for _ in range(5):
                 held = await error_of(desk.send, opened.client)
-                assert isinstance(held, errors.HeldError)
+                assert isinstance(held, errors.BlockedError)
                 assert str(held) == "prepare_for_signing: held back: credentials refused"
                 assert held.retry_after is not None
                 assert held.retry_after > 3000
@@ -267,24 +267,24 @@ class TestRefusedKeys:
 
     async def test_a_key_that_comes_late_is_found_by_a_probe(self, desk: Desk) -> None:
         wrong = settings_of(desk.sandbox, "TDX-test-wrong")
-        secret, rules = Secret(wrong), CircuitRules(held_probe=0.2)
+        secret, rules = Secret(wrong), CircuitRules(blocked_probe=0.2)
         keys = Rotating(wrong, secret.read, renew_seconds=0)
         async with opened_with(keys, rules) as opened:
-            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorisedError
+            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorizedError
             while secret.readings < 4:  # with every probe
-                assert type(await error_of(desk.send, opened.client)) is errors.HeldError
+                assert type(await error_of(desk.send, opened.client)) is errors.BlockedError
                 await asyncio.sleep(0.02)
             secret.found = settings_of(desk.sandbox)
-            while opened.circuit.snapshot().state is State.HELD:  # noqa: ASYNC110  # as above
+            while opened.circuit.snapshot().state is State.BLOCKED:  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.02)
             assert await desk.send(opened.client)
         assert await desk.sent() == 1
 
 
 async def test_the_circuit_is_as_the_settings_say(desk: Desk) -> None:
-    options = ProviderSettings(circuit_failures=3, pace=10)
+    options = ProviderSettings(circuit_failures=3, time_scale=10)
     async with connection.open_provider(Rotating(settings_of(desk.sandbox)), options, slots=2) as opened:
-        assert opened.circuit.rules == CircuitRules(failures=3, cooldown=6, held_probe=3, slots=2)
+        assert opened.circuit.rules == CircuitRules(failures=3, cooldown=6, blocked_probe=3, slots=2)
         await desk.break_calls(SEND, "POST", do="status", status=503)
         for _ in range(3):
             assert opened.circuit.snapshot().state is State.CLOSED

@@ -15,11 +15,11 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.errors import provider_errors
 from countersign.observability.metrics import CIRCUIT_CHANGES, CIRCUIT_STATE
 from countersign.providers.circuit import Circuit, CircuitRules, Snapshot, State
-from countersign.providers.errors import UnauthorisedError, UnavailableError
+from countersign.providers.errors import UnauthorizedError, UnavailableError
 from countersign.providers.probe import probing
 from countersign.providers.slots import CircuitSlots, tuner
 
-RULES = CircuitRules(failures=3, cooldown=0.3, held_probe=0.3, slots=4)
+RULES = CircuitRules(failures=3, cooldown=0.3, blocked_probe=0.3, slots=4)
 
 
 class Provider:
@@ -35,7 +35,7 @@ class Provider:
 
     @activity.defn
     async def look(self) -> int:
-        with provider_errors(), self.circuit.passage("look"):
+        with provider_errors(), self.circuit.guard("look"):
             self.calls += 1
             self.at_once += 1
             self.most_at_once = max(self.at_once, self.most_at_once)
@@ -116,7 +116,7 @@ def trip(circuit: Circuit) -> None:
 async def test_a_healthy_provider_is_called_up_to_its_slots(client: Client) -> None:
     async with working(client, Circuit(RULES)) as (provider, queue):
         provider.crowd = RULES.slots
-        attempts = [await each.result() for each in await start(client, queue, 12)]
+        attempts = [await handle.result() for handle in await start(client, queue, 12)]
     assert attempts == [1] * 12
     assert provider.most_at_once == RULES.slots
 
@@ -130,10 +130,10 @@ async def test_an_outage_holds_work_and_a_probe_lets_it_drain(client: Client) ->
         await provider.probed_thrice.wait()
         assert provider.calls == 0, "nothing but probes goes out"
         provider.down = False
-        attempts = [await each.result() for each in handles]
+        attempts = [await handle.result() for handle in handles]
         await until(circuit, State.CLOSED)
     assert provider.calls == 12
-    held_at_a_parked_poll = [each for each in attempts if each > 1]
+    held_at_a_parked_poll = [attempt for attempt in attempts if attempt > 1]
     assert len(held_at_a_parked_poll) <= RULES.slots, "all others never left Temporal"
     assert CIRCUIT_STATE.labels("test", "closed")._value.get() == 1
     assert CIRCUIT_CHANGES.labels("test", "open")._value.get() >= 1
@@ -148,7 +148,7 @@ async def test_slots_come_back_as_the_circuit_allows(client: Client) -> None:
         handles = await start(client, queue, 12)
         await provider.probed_thrice.wait()
         provider.down = False
-        attempts = [await each.result() for each in handles]
+        attempts = [await handle.result() for handle in handles]
         await until(circuit, State.CLOSED)
     assert attempts == [1] * 12, "a slot too many, and its step was refused"
 
@@ -158,8 +158,8 @@ async def test_a_worker_with_an_open_circuit_stops(client: Client) -> None:
     async with working(client, circuit) as (provider, queue):
         trip(circuit)
         handles = await start(client, queue, 3)
-    for each in handles:
-        await each.terminate()
+    for handle in handles:
+        await handle.terminate()
     assert provider.calls == 0
 
 
@@ -178,14 +178,14 @@ async def test_a_probe_with_a_fault_of_its_own_is_made_again() -> None:
 
 
 async def test_while_a_probe_is_under_way_no_other_is_due() -> None:
-    circuit = Circuit(CircuitRules(held_probe=3600))
+    circuit = Circuit(CircuitRules(blocked_probe=3600))
     due: list[float | None] = []
 
     async def probe() -> None:
         due.append(circuit.snapshot().probe_in)
 
     async with probing(circuit, "test", probe):
-        circuit.leave(circuit.enter("look"), UnauthorisedError("no", operation="look", status=401))
+        circuit.leave(circuit.enter("look"), UnauthorizedError("no", operation="look", status=401))
         await until(circuit, State.RECOVERING)
     (wait,) = due
     assert wait is not None
@@ -198,22 +198,22 @@ async def test_a_change_is_logged_with_its_reason_and_counted(caplog: pytest.Log
     async def probe() -> None:
         """Find the provider well."""
 
-    counts = {each: CIRCUIT_CHANGES.labels("logged", each) for each in State}
+    counts = {state: CIRCUIT_CHANGES.labels("logged", state) for state in State}
     async with probing(circuit, "logged", probe):
         trip(circuit)
         await until(circuit, State.RECOVERING)
-        circuit.leave(circuit.enter("look"), UnauthorisedError("no", operation="look", status=401))
-    told = [
-        (each.getMessage(), vars(each)["because"])
-        for each in caplog.records
-        if vars(each).get("provider") == "logged"
+        circuit.leave(circuit.enter("look"), UnauthorizedError("no", operation="look", status=401))
+    reported = [
+        (record.getMessage(), vars(record)["because"])
+        for record in caplog.records
+        if vars(record).get("provider") == "logged"
     ]
-    assert told == [
+    assert reported == [
         ("circuit open", "the provider is failing"),
         ("circuit recovering", "recovering"),
-        ("circuit held", "credentials refused"),
+        ("circuit blocked", "credentials refused"),
     ]
-    assert [counts[each]._value.get() for each in (State.OPEN, State.RECOVERING, State.HELD)] == [1, 1, 1]
+    assert [counts[item]._value.get() for item in (State.OPEN, State.RECOVERING, State.BLOCKED)] == [1, 1, 1]
 
 
 async def test_a_drained_worker_leaves_nothing_that_was_handed_to_it(client: Client) -> None:

@@ -40,16 +40,18 @@ ANN = Signer(name="Ann Signer", email="ann@example.com")
 
 def steps() -> dict[str, Callable[..., Any]]:
     """Every step at the provider, by its name."""
-    methods = [each for kind in KINDS for _, each in inspect.getmembers(kind, inspect.isfunction)]
-    return {each.__name__: each for each in methods if hasattr(each, "__temporal_activity_definition")}
+    methods = [getmember for kind in KINDS for _, getmember in inspect.getmembers(kind, inspect.isfunction)]
+    return {
+        method.__name__: method for method in methods if hasattr(method, "__temporal_activity_definition")
+    }
 
 
 def documented(step: str) -> int:
     """The most calls that a step's docstring tells of, downloads included."""
-    told = (inspect.getdoc(steps()[step]) or "").lower()
-    counts = re.findall(r"\b(one|two|three|ten) (?:calls?|when|download)\b", told)
+    reported = (inspect.getdoc(steps()[step]) or "").lower()
+    counts = re.findall(r"\b(one|two|three|ten) (?:calls?|when|download)\b", reported)
     assert counts, f"{step} does not tell how often it calls the provider"
-    numbers = [NUMBERS[each] for each in counts]
+    numbers = [NUMBERS[count] for count in counts]
     return sum(numbers) if step == "archive" else max(numbers)
 
 

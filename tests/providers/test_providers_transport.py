@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
 from countersign.providers.calls import Call, Limits
-from countersign.providers.errors import KeyReplacedError, NotSentError, UnauthorisedError
+from countersign.providers.errors import KeyReplacedError, NotSentError, UnauthorizedError
 from countersign.providers.transport import Transport
 from countersign.providers.transport.request import RequestBuilder
 from countersign.providers.turbodocx.client import TurboDocxClient
@@ -47,14 +47,14 @@ class TestIds:
         async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
             await read(provider)
             await read(provider)
-        assert len({each.headers["x-request-id"] for each in server.received}) == 2
+        assert len({request.headers["x-request-id"] for request in server.received}) == 2
 
     async def test_a_read_has_no_idempotency_key(self) -> None:
         async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
             await read(provider)
         assert "idempotency-key" not in server.received[0].headers
 
-    async def test_a_write_that_nobody_named_is_named_by_its_request(self) -> None:
+    async def test_a_write_that_no_one_named_is_named_by_its_request(self) -> None:
         reply = response(200, {"data": {"secret": "whsec_x"}})
         async with edge(reply) as server, client(server.base_url) as provider:
             await provider.webhooks.create(urls=["https://x.example"], events=["signature.document.sent"])
@@ -65,8 +65,8 @@ class TestIds:
         async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
             await read(provider)
         names = ("host", "user-agent", "accept", "accept-encoding")
-        told = [server.received[0].headers[name] for name in names]
-        assert told == [f"127.0.0.1:{server.port}", "countersign", "application/json", "gzip"]
+        reported = [server.received[0].headers[name] for name in names]
+        assert reported == [f"127.0.0.1:{server.port}", "countersign", "application/json", "gzip"]
 
     async def test_ids_in_paths_are_quoted(self) -> None:
         async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
@@ -98,18 +98,18 @@ class TestIds:
     ) -> None:
         call = Call(operation="x", path="/p/{id}", ids={"id": "a/ä"}, query={"q": "1 2"})
         direct, proxied = (
-            RequestBuilder(base_url.rstrip("/"), Limits(), proxied=each).call(call, "id", {})
-            for each in (False, True)
+            RequestBuilder(base_url.rstrip("/"), Limits(), proxied=item).call(call, "id", {})
+            for item in (False, True)
         )
         assert direct.headers["Host"] == proxied.headers["Host"] == host
         assert direct.extensions["target"] == proxied.url.raw_path == target
         assert "target" not in proxied.extensions
 
-    def test_each_phase_has_a_limit_of_its_own_unless_the_whole_ends_first(self) -> None:
+    def test_every_phase_has_a_limit_of_its_own_unless_the_whole_ends_first(self) -> None:
         limits = Limits(connect=1, read=90, write=30, pool=2, read_total=60, write_total=120)
         requests = RequestBuilder("https://api.example", limits, proxied=False)
         reading, writing = (Call(operation="x", method=method, path="/p") for method in ("GET", "POST"))
-        phases = [requests.call(each, "id", {}).extensions["timeout"] for each in (reading, writing)]
+        phases = [requests.call(item, "id", {}).extensions["timeout"] for item in (reading, writing)]
         phases.append(requests.file("https://files.example/x").extensions["timeout"])
         whole = {"connect": 1, "read": 90, "write": 30, "pool": 2}
         assert phases == [whole | {"read": None}, whole, whole]
@@ -131,7 +131,7 @@ class TestRefusedKeys:
         async with edge(response(401)) as server:
             transport = Transport(server.base_url, provider="x", credentials=key, explain=explain)
             async with TurboDocxClient(transport) as provider:
-                assert type(await error_of(write, provider)) is UnauthorisedError
+                assert type(await error_of(write, provider)) is UnauthorizedError
             assert len(server.received) == key.renewals == 1
 
     @pytest.mark.parametrize("status", [402, 403])
@@ -140,7 +140,7 @@ class TestRefusedKeys:
         async with edge(response(status)) as server:
             transport = Transport(server.base_url, provider="x", credentials=key, explain=explain)
             async with TurboDocxClient(transport) as provider:
-                assert type(await error_of(write, provider)) is UnauthorisedError
+                assert type(await error_of(write, provider)) is UnauthorizedError
         assert key.renewals == 0
 
     async def test_a_401_with_a_replaced_key_was_not_sent(self) -> None:
@@ -171,7 +171,7 @@ class TestLogs:
         caplog.set_level(logging.DEBUG)
         async with edge(response(200, PREPARED)) as server, client(server.base_url) as provider:
             await write(provider)
-        lines = [each for each in caplog.records if each.name == "countersign.providers"]
+        lines = [record for record in caplog.records if record.name == "countersign.providers"]
         assert len(lines) == 1
         line = vars(lines[0])
         expected = {
@@ -184,11 +184,11 @@ class TestLogs:
         }
         assert expected.items() <= line.items()
         assert line["request_id"] == server.received[0].headers["x-request-id"]
-        everything = json.dumps([vars(each) for each in caplog.records], default=repr)
+        everything = json.dumps([vars(record) for record in caplog.records], default=repr)
         assert "prepare_for_signing" in everything, "or the search below finds nothing in nothing"
         assert KEY not in everything
         assert "canary.example" not in everything
-        assert {each.name for each in caplog.records} & {"httpx", "httpcore"} == set()
+        assert {record.name for record in caplog.records} & {"httpx", "httpcore"} == set()
 
     async def test_ids_of_documents_stay_out_of_the_path(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
@@ -208,7 +208,7 @@ class TestLogs:
         assert counter._value.get() == before + 1
         assert taken.get() > took
 
-    async def test_whoever_makes_records_is_told_their_logger_and_place(
+    async def test_anyone_makes_records_is_reported_their_logger_and_place(
         self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Record factories and filters of others rely on both."""
@@ -223,7 +223,9 @@ class TestLogs:
         monkeypatch.setattr(logging, "_logRecordFactory", note)
         async with edge(response(200, STATUS)) as server, client(server.base_url) as provider:
             await read(provider)
-        (record,) = (each for each in caplog.records if each.name == "countersign.providers")
+        (record,) = (
+            one_record for one_record in caplog.records if one_record.name == "countersign.providers"
+        )
         assert ("countersign.providers", logging.INFO) in made
         assert (record.module, record.funcName) == ("report", "call")
 
@@ -299,5 +301,5 @@ class TestSafety:
             async with client("https://countersign.invalid", trust_env=trust_env) as provider:
                 for operation in (read, write):
                     assert type(await error_of(operation, provider)) is NotSentError
-            assert [each.method for each in proxy.received] == ["CONNECT"] * asked * 2
+            assert [request.method for request in proxy.received] == ["CONNECT"] * asked * 2
             assert KEY not in str(proxy.received)

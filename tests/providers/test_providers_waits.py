@@ -73,7 +73,7 @@ async def held(
         await handle.terminate()
 
 
-async def told(client: Client, beginning: str, *handles: WorkflowHandle[Any, Any]) -> str:
+async def reported(client: Client, beginning: str, *handles: WorkflowHandle[Any, Any]) -> str:
     """Ask until what one of the agreements waits for is told, and begins like this."""
     async with asyncio.timeout(30):
         while True:
@@ -98,7 +98,7 @@ def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_throttled_step_says_so_and_when_it_is_tried_again(client: Client) -> None:
     async with held(client, "look", circuit=Circuit(CircuitRules())) as handle:
-        wait = await told(client, "look: throttled (429); attempt 2 in 5", handle)
+        wait = await reported(client, "look: throttled (429); attempt 2 in 5", handle)
     assert wait.endswith(" min")
 
 
@@ -108,15 +108,15 @@ class TestHeldBack:
 
     async def test_by_an_open_circuit(self, client: Client) -> None:
         async with held(client, "look", circuit=opened()) as handle:
-            wait = await told(client, "look is held back: its workers take no steps", handle)
+            wait = await reported(client, "look is held back: its workers take no steps", handle)
         assert "while the provider fails or refuses the key (their circuit is open), or all" in wait
         assert "`python starter.py doctor`); for " in wait
 
-    async def test_by_nobody_at_all(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_by_no_one_at_all(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         async with held(client, "look") as handle:
-            await told(client, "look is held back: its workers take no steps", handle)
+            await reported(client, "look is held back: its workers take no steps", handle)
             monkeypatch.setattr(task_queues, "_A_POLL", timedelta())  # as if all that polled were long dead
-            wait = await told(client, "look is held back: no worker polls ", handle)
+            wait = await reported(client, "look is held back: no worker polls ", handle)
         assert "-turbodocx: start one, python worker.py; for " in wait
 
     async def test_by_a_rate_limit(self, client: Client) -> None:
@@ -126,8 +126,8 @@ class TestHeldBack:
                 await client.start_workflow(Held.run, "look", id=uuid.uuid4().hex, task_queue=queue)
                 for _ in range(_PARTITIONS)
             ]
-            wait = await told(client, "look is held back: the rate limit of ", handle, *others)
-            await asyncio.gather(*(each.terminate() for each in others))
+            wait = await reported(client, "look is held back: the rate limit of ", handle, *others)
+            await asyncio.gather(*(other.terminate() for other in others))
         assert "-turbodocx is 0.0001 steps a second, or its workers are busy" in wait
 
     async def test_by_an_operator(self, client: Client) -> None:
@@ -135,10 +135,10 @@ class TestHeldBack:
         set_it = documented_commands()[0].replace("--queue-rps-limit 2", "--queue-rps-limit 0")
         await run(set_it, client, provider_task_queue(queue))
         async with held(client, "look", circuit=Circuit(CircuitRules()), queue=queue) as handle:
-            wait = await told(client, "look is held back: ", handle)
+            wait = await reported(client, "look is held back: ", handle)
         assert "-turbodocx is 0 steps a second (the provider asked us to slow down); for " in wait
 
-    async def test_where_temporal_does_not_tell(
+    async def test_where_temporal_does_not_report(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def refuse(*_: object, **__: object) -> None:
@@ -146,7 +146,7 @@ class TestHeldBack:
 
         monkeypatch.setattr(queueing, "describe_task_queue", refuse)
         async with held(client, "look") as handle:
-            wait = await told(client, "look is held back: ", handle)
+            wait = await reported(client, "look is held back: ", handle)
         assert "the circuit is open, the rate limit is reached, or no worker runs" in wait
 
     async def test_the_store_is_not_the_provider(self, client: Client) -> None:
@@ -165,5 +165,5 @@ def test_a_watcher_tells_it_once_however_the_time_counts_down() -> None:
             waiting_for=WaitingFor.PROVIDER,
             provider_wait=f"generate: HTTP 503; attempt 7 in {minutes} min",
         )
-        lines += [each.line for each in news.of(status)]
+        lines += [event.line for event in news.of(status)]
     assert lines == ["waiting for the provider: generate: HTTP 503"]

@@ -34,12 +34,12 @@ _SENDER: dict[str, Any] = {"sender_email": "sender@example.com", "sender_name": 
 class Pair:
     """One operation, ours and theirs, and an answer that both can read."""
 
-    ours: Callable[[TurboDocxClient], Awaitable[object]]
+    own: Callable[[TurboDocxClient], Awaitable[object]]
     theirs: Callable[[], Awaitable[object]]
     answer: Any
 
 
-def ours(**source: Any) -> SignatureRequest:
+def own(**source: Any) -> SignatureRequest:
     return SignatureRequest(
         document_name="Contract [X-1~abc123]",
         description="Please sign",
@@ -104,7 +104,7 @@ def theirs(**source: Any) -> Awaitable[object]:
 
 def send(ours_source: Mapping[str, Any], theirs_source: Mapping[str, Any] | None = None) -> Pair:
     return Pair(
-        lambda it: it.prepare_for_signing(ours(**ours_source), idempotency_key="k"),
+        lambda it: it.prepare_for_signing(own(**ours_source), idempotency_key="k"),
         lambda: theirs(**(theirs_source or ours_source)),
         PREPARED,
     )
@@ -241,7 +241,7 @@ async def test_our_request_is_the_sdks(name: str) -> None:
     pair = PAIRS[name]
     async with edge(response(200, pair.answer)) as server, client(server.base_url) as provider:
         configure(server.base_url)
-        await pair.ours(provider)
+        await pair.own(provider)
         await pair.theirs()
     mine, official = server.received
     assert wire(mine) == wire(official)
@@ -257,7 +257,7 @@ async def test_no_answer_has_an_operation_end_otherwise_than_as_it_says(name: st
         for body in ODD:
             server.reply = response(200, body)
             with suppress(ContractBrokenError, OutcomeUnknownError):
-                await PAIRS[name].ours(provider)
+                await PAIRS[name].own(provider)
 
 
 async def test_a_difference_is_seen() -> None:
@@ -265,7 +265,7 @@ async def test_a_difference_is_seen() -> None:
     async with edge(response(200, PREPARED)) as server, client(server.base_url) as provider:
         for name in ("one.pdf", "two.pdf"):
             file = UploadFile(file_name=name, content=PDF)
-            await provider.prepare_for_signing(ours(file=file), idempotency_key="k")
+            await provider.prepare_for_signing(own(file=file), idempotency_key="k")
     one, two = server.received
     assert wire(one) != wire(two)
 
@@ -310,5 +310,5 @@ def said(text: Any) -> Any:
     except ValueError:
         return text
     if isinstance(value, dict):
-        return {key: said(each) for key, each in value.items()}
+        return {key: said(item) for key, item in value.items()}
     return value

@@ -113,7 +113,7 @@ class TestIdleConnections:
         assert await desk.calls() == 1, "a client that tries again on a fresh connection is seen twice"
         assert await desk.sent() == 0
 
-    async def test_whoever_wins_the_race_no_write_is_done_twice(self, desk: Desk) -> None:
+    async def test_anyone_wins_the_race_no_write_is_done_twice(self, desk: Desk) -> None:
         await desk.break_calls("/v1/deliverable", "GET", do="close", seconds=0.004)
         for number in range(20):
             await desk.client.probe()

@@ -65,5 +65,5 @@ def open_api(sandbox_url: str) -> Iterator[Callable[..., Api]]:
         return made[-1]
 
     yield make
-    for each in made:
-        each.close()
+    for case in made:
+        case.close()

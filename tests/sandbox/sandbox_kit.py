@@ -106,7 +106,7 @@ class Api(httpx.Client):
         body = {
             "name": "signature",
             "urls": [url],
-            "events": [f"signature.document.{each}" for each in EVENTS],
+            "events": [f"signature.document.{event}" for event in EVENTS],
         }
         answer = self.post("/api/webhooks", json=body)
         assert answer.status_code == 200, answer.text
@@ -159,7 +159,7 @@ class Receiver:
             return list(self.deliveries)
 
     def events(self) -> list[str]:
-        return [each.event for each in self.deliveries]
+        return [delivery.event for delivery in self.deliveries]
 
     def take(self, headers: dict[str, str], raw: bytes) -> int:
         with self.changed:

@@ -114,7 +114,7 @@ SENDS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("code", "changes"), SENDS)
-def test_each_documented_code_of_a_send(api: Api, code: str, changes: dict[str, Any]) -> None:
+def test_every_documented_code_of_a_send(api: Api, code: str, changes: dict[str, Any]) -> None:
     if changes.get("deliverableId") == "made":
         changes = changes | {"deliverableId": api.deliverable()}
     given = {"recipients": json.dumps([ADA]), "fields": json.dumps([FIELD])} | changes
@@ -215,16 +215,16 @@ def test_a_link_is_fetched_or_refused(api: Api) -> None:
 
 
 def test_templates_are_uploaded_with_their_variables(api: Api) -> None:
-    text = "".join(f"<w:p><w:r><w:t>{each}</w:t></w:r></w:p>" for each in ("Dear {Who},", "{signature1}"))
+    text = "".join(f"<w:p><w:r><w:t>{item}</w:t></w:r></w:p>" for item in ("Dear {Who},", "{signature1}"))
     space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     content = office_file(word__document=f'<w:d xmlns:w="{space}">{text}</w:d>')
     files = {"templateFile": ("t.docx", content)}
     answer = api.post("/template/upload-and-create", data={"name": "Letter", "tags": '["a"]'}, files=files)
     template = answer.json()["data"]["results"]["template"]
     assert (template["isActive"], template["tags"]) == (1, ["a"])
-    assert [each["placeholder"] for each in template["variables"]] == ["{Who}"]
+    assert [variable["placeholder"] for variable in template["variables"]] == ["{Who}"]
     listed = api.get("/template-item", params={"query": "lett", "showTags": "true"}).json()["data"]
-    assert [each["id"] for each in listed["results"]] == [template["id"]]
+    assert [result["id"] for result in listed["results"]] == [template["id"]]
     preview = api.get(api.get(f"/template/{template['id']}/previewpdflink").json()["results"])
     assert preview.content.startswith(b"%PDF")
     assert api.delete(f"/template/{template['id']}").status_code == 200

@@ -52,7 +52,7 @@ def test_a_lost_answer_commits_only_when_asked_to(api: Api, at: str, fault: dict
     assert answer is None or not _readable(answer), "the answer got through"
     created = api.ledger("document_created")
     assert len(created) == (1 if at == "after" else 0)
-    assert all(each["request"]["fault"] == f"{fault['do']} after" for each in created)
+    assert all(entry["request"]["fault"] == f"{fault['do']} after" for entry in created)
     assert attempt(api) is not None, "it happens once, unless more is asked for"
 
 
@@ -231,7 +231,7 @@ def test_dropped_failed_and_duplicated_deliveries(api: Api, receiver: Receiver) 
     api.complete(api.dispatch(signers=1)["documentId"])
     deliveries = receiver.wait(5)
     assert sorted(receiver.events()) == ["completed", *["recipient_signed"] * 3, "viewed"]
-    assert len({json.loads(each.raw)["event_id"] for each in deliveries}) == 3
+    assert len({json.loads(delivery.raw)["event_id"] for delivery in deliveries}) == 3
     assert poll(lambda: _delivery(api, "viewed")["isDelivered"])
     assert _delivery(api, "viewed")["attemptCount"] == 2
     dropped = _delivery(api, "sent")
@@ -257,4 +257,4 @@ def test_sent_can_arrive_before_the_reply(api: Api, receiver: Receiver) -> None:
     api.subscribe(receiver.url)
     set_faults(api, webhooks=[{"event": "sent", "do": "before_reply"}])
     document = api.dispatch()["documentId"]
-    assert [each.data["document_id"] for each in receiver.deliveries] == [document]
+    assert [delivery.data["document_id"] for delivery in receiver.deliveries] == [document]

@@ -30,7 +30,7 @@ def download(api: Api, document: str) -> bytes:
 
 def test_signers_sign_in_their_order(api: Api) -> None:
     sent = api.dispatch()
-    document, (first, second) = sent["documentId"], (each["id"] for each in sent["recipients"])
+    document, (first, second) = sent["documentId"], (recipient["id"] for recipient in sent["recipients"])
     refused = act(api, document, second, "sign")
     assert (refused.status_code, refused.json()["code"]) == (409, "NotSignersTurn")
     assert recipients(api, document)["summary"]["waitingOn"] == ["Signer 1"]
@@ -39,7 +39,7 @@ def test_signers_sign_in_their_order(api: Api) -> None:
     assert recipients(api, document)["recipients"][0]["status"] == "viewed"
     assert act(api, document, first, "sign").status_code == 200
     assert act(api, document, first, "sign").json()["code"] == "RecipientAlreadySigned"
-    to = [each["to"] for each in (entry["details"] for entry in api.ledger("email_sent"))]
+    to = [item["to"] for item in (entry["details"] for entry in api.ledger("email_sent"))]
     assert to == ["signer1@example.com", "signer2@example.com"]
     assert act(api, document, second, "sign").status_code == 200
     assert api.status(document) == "completed"
@@ -51,14 +51,17 @@ def test_signers_of_one_order_sign_in_any(api: Api) -> None:
     fields = [signature("a@example.com", "{signature1}"), signature("b@example.com", "{signature2}")]
     sent = api.dispatch(recipients=json.dumps(people), fields=json.dumps(fields))
     assert recipients(api, sent["documentId"])["summary"]["waitingOn"] == ["a", "b"]
-    for each in reversed(sent["recipients"]):
-        assert act(api, sent["documentId"], each["id"], "sign").status_code == 200
+    for recipient in reversed(sent["recipients"]):
+        assert act(api, sent["documentId"], recipient["id"], "sign").status_code == 200
     assert api.status(sent["documentId"]) == "completed"
 
 
-def test_a_send_without_emails_asks_nobody_until_told_to_and_then_whose_turn_it_is(api: Api) -> None:
+def test_a_send_without_emails_asks_no_one_until_reported_to_and_then_with_turn_it_is(api: Api) -> None:
     sent = api.dispatch(sendEmail=False, remindersEnabled=True, expirationEnabled=False)
-    document, (first, second) = sent["documentId"], (each["id"] for each in sent["recipients"])
+    document, (first, second) = (
+        sent["documentId"],
+        (one_recipient["id"] for one_recipient in sent["recipients"]),
+    )
 
     def resend(recipient: str) -> int:
         answer = api.post(f"/turbosign/documents/{document}/resend-email", json={"recipientIds": [recipient]})
@@ -68,7 +71,7 @@ def test_a_send_without_emails_asks_nobody_until_told_to_and_then_whose_turn_it_
         return [entry["details"]["to"] for entry in api.ledger("email_sent")]
 
     def counted() -> list[int]:
-        return [each["delivery"]["totalSent"] for each in recipients(api, document)["recipients"]]
+        return [recipient["delivery"]["totalSent"] for recipient in recipients(api, document)["recipients"]]
 
     assert "sendEmail: false" in sent["message"]
     assert api.post("/_sandbox/clock", json={"days": 30}).status_code == 200
@@ -175,10 +178,10 @@ def test_reminders_and_warnings_follow_the_schedule(api: Api) -> None:
 
 def test_a_manual_reminder_does_not_use_up_the_schedule(api: Api) -> None:
     sent = api.dispatch()
-    first, second = (each["id"] for each in sent["recipients"])
+    first, second = (recipient["id"] for recipient in sent["recipients"])
     path = f"/turbosign/documents/{sent['documentId']}/send-reminder"
     results = api.post(path, json={}).json()["data"]["results"]
-    assert [each["status"] for each in results] == ["sent", "skipped_wrong_order"]
+    assert [result["status"] for result in results] == ["sent", "skipped_wrong_order"]
     assert results[0]["reminderCount"] == 0
     refused = api.post(path, json={"recipientIds": [first, second]})
     assert (refused.status_code, refused.json()["invalidRecipientIds"]) == (400, [second])
@@ -207,7 +210,10 @@ def test_a_pdf_template_with_roles_is_signed_where_its_fields_are(api: Api) -> N
         {"role": "countersigner", "name": "Bob", "email": "bob@example.com"},
     ]
     sent = api.dispatch(templateId=ORDER_FORM, recipients=json.dumps(people), fields=None)
-    assert [(each["name"], each["signingOrder"]) for each in sent["recipients"]] == [("Ada", 1), ("Bob", 2)]
+    assert [(recipient["name"], recipient["signingOrder"]) for recipient in sent["recipients"]] == [
+        ("Ada", 1),
+        ("Bob", 2),
+    ]
     api.complete(sent["documentId"])
     assert {"Ada", "Bob"} <= set(text_of(download(api, sent["documentId"])).split())
 
@@ -243,4 +249,4 @@ def test_the_ledger_names_the_request_that_did_it(api: Api) -> None:
         "headers": {"user-agent": "tester", "idempotency-key": "key-1"},
     }
     found = api.get("/_sandbox/documents", params={"title": "REF~abcdef"}).json()["documents"]
-    assert [each["id"] for each in found] == [entry["subject"]]
+    assert [item["id"] for item in found] == [entry["subject"]]

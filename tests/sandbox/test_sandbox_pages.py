@@ -144,7 +144,7 @@ def test_what_a_signer_enters_is_what_the_signed_pdf_says(api: Api) -> None:
     assert "changed" not in shown
 
 
-def test_a_review_page_shows_the_document_and_asks_nobody(api: Api) -> None:
+def test_a_review_page_shows_the_document_and_asks_no_one(api: Api) -> None:
     answer = api.post("/turbosign/single/prepare-for-review", json=api.body(title="For review"))
     shown = api.get(answer.json()["previewUrl"])
     assert "For review" in shown.text

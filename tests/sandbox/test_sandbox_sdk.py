@@ -35,7 +35,7 @@ PEOPLE = [
 ]
 FIELDS = [signature("ada@example.com", "{signature1}"), signature("bob@example.com", "{signature2}")]
 VARIABLES = [{"placeholder": "{CustomerName}", "text": "Ada Lovelace", "mimeType": "text"}]
-ALL_EVENTS = [f"signature.document.{each}" for each in EVENTS]
+ALL_EVENTS = [f"signature.document.{event}" for event in EVENTS]
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ async def generate(name: str = "Contract") -> str:
 async def test_deliverables() -> None:
     first, second = await generate("First Contract"), await generate("Second Contract")
     listed = await Deliverable.list_deliverables(query="first", show_tags=True, limit=5, offset=0)
-    assert [each["id"] for each in listed["results"]] == [first]
+    assert [result["id"] for result in listed["results"]] == [first]
     assert listed["results"][0]["tags"] == ["hr"]
     assert listed["totalRecords"] == 1
     changed = await Deliverable.update_deliverable_info(first, name="Renamed", description="x", tags=[])
@@ -80,12 +80,12 @@ async def test_a_signature_from_send_to_download(api: Api) -> None:
     sent = await TurboSign.send_signature(PEOPLE, FIELDS, deliverable_id=await generate())
     document = sent["documentId"]
     assert sent["status"].lower() == "under_review"
-    assert [each["name"] for each in sent["recipients"]] == ["Ada", "Bob"]
+    assert [recipient["name"] for recipient in sent["recipients"]] == ["Ada", "Bob"]
     assert (await TurboSign.get_status(document))["status"] == "under_review"
-    ada, bob = (each["id"] for each in sent["recipients"])
+    ada, bob = (recipient["id"] for recipient in sent["recipients"])
     assert await TurboSign.resend_email(document, [ada]) == {"success": True, "recipientCount": 1}
     reminded = await TurboSign.send_reminder(document)
-    assert {each["recipientId"]: each["status"] for each in reminded["results"]} == {
+    assert {result["recipientId"]: result["status"] for result in reminded["results"]} == {
         ada: "sent",
         bob: "skipped_wrong_order",
     }
@@ -97,8 +97,8 @@ async def test_a_signature_from_send_to_download(api: Api) -> None:
     assert recipients["document"]["sentBy"] == {"name": "Me", "email": "me@example.com"}
     assert (await TurboSign.download(document)).startswith(b"%PDF")
     trail = (await TurboSign.get_audit_trail(document))["auditTrail"]
-    assert [each["previousHash"] for each in trail[1:]] == [each["currentHash"] for each in trail[:-1]]
-    assert {"document_sent", "document_viewed", "document_signed"} <= {each["actionType"] for each in trail}
+    assert [entry["previousHash"] for entry in trail[1:]] == [entry["currentHash"] for entry in trail[:-1]]
+    assert {"document_sent", "document_viewed", "document_signed"} <= {entry["actionType"] for entry in trail}
 
 
 @pytest.mark.parametrize("review", [False, True])
@@ -131,11 +131,14 @@ async def test_an_uploaded_file(api: Api, *, review: bool) -> None:
 
 async def test_template_roles() -> None:
     setup = await TurboSign.get_template_signature_setup(ORDER_FORM)
-    assert [each["key"] for each in setup["roles"]] == ["client", "countersigner"]
+    assert [role["key"] for role in setup["roles"]] == ["client", "countersigner"]
     sent = await TurboSign.send_signature(
         [{"role": "client", "name": "Ada", "email": "ada@example.com"}], template_id=ORDER_FORM
     )
-    assert [each["email"] for each in sent["recipients"]] == ["ada@example.com", "countersigner@example.com"]
+    assert [recipient["email"] for recipient in sent["recipients"]] == [
+        "ada@example.com",
+        "countersigner@example.com",
+    ]
 
 
 async def test_voiding() -> None:
@@ -152,7 +155,7 @@ async def test_embedded_signing(api: Api) -> None:
         {"name": "Bob", "email": "bob@example.com"},
     ]
     made = await TurboSign.create_embedded_signature(people, fields=FIELDS, template_id=SERVICES_AGREEMENT)
-    assert [each["status"] for each in made["recipients"]] == ["ready", "pending"]
+    assert [recipient["status"] for recipient in made["recipients"]] == ["ready", "pending"]
     ada = made["recipients"][0]
     assert ada["embedUrl"].startswith(str(api.base_url))
     assert ada["identityVerificationMode"] == "otp"
@@ -265,7 +268,7 @@ def _send(**changes: Any) -> Call:
         (lambda: TurboWebhooks.create_webhook(["https://example.com"], ["nope"]), ValidationError, None),
     ],
 )  # fmt: skip
-async def test_each_error_shape_becomes_the_sdks_own_error(
+async def test_every_error_shape_becomes_the_sdks_own_error(
     call: Call, error: type[TurboDocxError], code: str | None
 ) -> None:
     with pytest.raises(error) as refused:

@@ -119,4 +119,4 @@ def test_it_imports_nothing_of_ours() -> None:
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
-    assert all(each.startswith("sandbox") for each in shown.stdout.split())
+    assert all(part.startswith("sandbox") for part in shown.stdout.split())

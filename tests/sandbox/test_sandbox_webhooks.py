@@ -52,17 +52,19 @@ def test_two_signers_fire_the_documented_events_in_order(api: Api, receiver: Rec
     deliveries = receiver.wait(7)
     first, second = ["viewed", "recipient_signed", "signed"], ["viewed", "recipient_signed", "completed"]
     assert receiver.events() == ["sent", *first, *second]
-    for each in deliveries:
-        body = json.loads(each.raw)
+    for delivery in deliveries:
+        body = json.loads(delivery.raw)
         assert set(body) == {"event", "event_id", "created_at", "version", "data"}
-        assert set(each.data) == KEYS[each.event]
-        assert (each.data["document_id"], each.data["title"]) == (document, "A title [X~y]")
-        assert each.headers["x-turbodocx-event"] == body["event"]
-        assert each.signed_by(secret)
-        assert abs(time.time() - int(each.headers["x-turbodocx-timestamp"])) < 60
-        assert each.raw == json.dumps(body, separators=(",", ":")).encode()
-    assert len({json.loads(each.raw)["event_id"] for each in deliveries}) == 7
-    final = [each.data["is_final_signer"] for each in deliveries if each.event == "recipient_signed"]
+        assert set(delivery.data) == KEYS[delivery.event]
+        assert (delivery.data["document_id"], delivery.data["title"]) == (document, "A title [X~y]")
+        assert delivery.headers["x-turbodocx-event"] == body["event"]
+        assert delivery.signed_by(secret)
+        assert abs(time.time() - int(delivery.headers["x-turbodocx-timestamp"])) < 60
+        assert delivery.raw == json.dumps(body, separators=(",", ":")).encode()
+    assert len({json.loads(delivery.raw)["event_id"] for delivery in deliveries}) == 7
+    final = [
+        delivery.data["is_final_signer"] for delivery in deliveries if delivery.event == "recipient_signed"
+    ]
     assert final == [False, True]
 
 
@@ -102,10 +104,10 @@ def test_three_attempts_keep_the_ids_and_are_signed_anew(api: Api, receiver: Rec
     receiver.answers = [500, 302, 200]
     api.dispatch()
     deliveries = receiver.wait(3)
-    assert all(each.signed_by(secret) for each in deliveries)
-    assert len({json.loads(each.raw)["event_id"] for each in deliveries}) == 1
-    assert len({each.headers["x-turbodocx-delivery-id"] for each in deliveries}) == 1
-    row = poll(lambda: next((each for each in log(api) if each["isDelivered"]), None))
+    assert all(delivery.signed_by(secret) for delivery in deliveries)
+    assert len({json.loads(delivery.raw)["event_id"] for delivery in deliveries}) == 1
+    assert len({delivery.headers["x-turbodocx-delivery-id"] for delivery in deliveries}) == 1
+    row = poll(lambda: next((entry for entry in log(api) if entry["isDelivered"]), None))
     assert (row["attemptCount"], row["httpStatus"], row["status"]) == (3, 200, "delivered")
 
 
@@ -113,7 +115,7 @@ def test_after_three_failures_only_a_replay_helps(api: Api, receiver: Receiver) 
     api.subscribe(receiver.url)
     receiver.answers = [500, 500, 500]
     api.dispatch()
-    row = poll(lambda: next((each for each in log(api) if each["status"] == "failed"), None))
+    row = poll(lambda: next((entry for entry in log(api) if entry["status"] == "failed"), None))
     assert (row["attemptCount"], row["maxAttempts"], row["nextRetryAt"]) == (3, 3, None)
     replayed = api.post(f"{WEBHOOK}/replay", json={"deliveryId": row["id"]}).json()["data"]
     assert (replayed["id"] != row["id"], replayed["attemptCount"]) == (True, 0)
@@ -125,7 +127,7 @@ def test_after_three_failures_only_a_replay_helps(api: Api, receiver: Receiver) 
 def test_a_receiver_that_cannot_be_reached(api: Api) -> None:
     api.subscribe("http://127.0.0.1:9/")
     api.dispatch()
-    row = poll(lambda: next((each for each in log(api) if each["status"] == "failed"), None))
+    row = poll(lambda: next((entry for entry in log(api) if entry["status"] == "failed"), None))
     assert (row["httpStatus"], row["errorMessage"]) == (None, "ConnectError")
     stats = api.get(f"{WEBHOOK}/stats").json()["data"]
     assert stats["summary"]["failedDeliveries"] == 1
@@ -139,12 +141,12 @@ def test_the_log_can_be_filtered_as_well_or_as_badly_as_the_real_one(api: Api, r
     poll(lambda: log(api)[0]["status"] == "failed")
     api.complete(document)
     poll(lambda: len(log(api, httpStatus=200)) == 3)
-    assert [each["eventType"].rpartition(".")[2] for each in log(api, isDelivered="false")] == ["sent"]
+    assert [entry["eventType"].rpartition(".")[2] for entry in log(api, isDelivered="false")] == ["sent"]
     assert len(log(api, isDelivered="true")) == 3
     assert len(log(api, httpStatus=500)) == 1
     assert len(log(api, limit=2, offset=3)) == 1
     api.patch("/_sandbox/behaviour", json={"filters_work": False})
-    assert [each["status"] for each in log(api, isDelivered="true")] == ["failed"]
+    assert [entry["status"] for entry in log(api, isDelivered="true")] == ["failed"]
     assert len(log(api, httpStatus=500)) == 4
 
 
@@ -219,5 +221,5 @@ def test_a_test_delivery_wraps_its_payload_or_not(api: Api, receiver: Receiver) 
     answer = api.post(f"{WEBHOOK}/test", json=body).json()["data"]
     assert answer["deliveries"][0]["status"] == "retrying"
     assert answer["summary"]["errors"] == ["HTTP 500"]
-    wrapped, bare = (json.loads(each.raw) for each in receiver.wait(2)[:2])
+    wrapped, bare = (json.loads(delivery.raw) for delivery in receiver.wait(2)[:2])
     assert (wrapped["data"], bare) == ({"hello": 1}, {"hello": 1})

@@ -10,7 +10,7 @@ PREFIXES = ("TURBODOCX_", "COUNTERSIGN_", "AWS_", "AZURE_", "GOOGLE_", "VAULT_",
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [each for each in os.environ if each.startswith(PREFIXES)]:
+    for name in [variable for variable in os.environ if variable.startswith(PREFIXES)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

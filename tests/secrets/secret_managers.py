@@ -50,7 +50,7 @@ def serving(
         def _serve(self) -> None:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            query = {key: each[0] for key, each in parse_qs(url.query).items()}
+            query = {key: item[0] for key, item in parse_qs(url.query).items()}
             asked = Asked(
                 self.command, url.path, query, {k.lower(): v for k, v in self.headers.items()}, body
             )

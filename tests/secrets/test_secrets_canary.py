@@ -90,7 +90,7 @@ class House:
         return self.stack.supervisor.log(name).read_bytes()
 
     async def pages(self) -> bytes:
-        """All metrics, of worker and door."""
+        """All metrics, of worker and receiver."""
         urls = [f"http://{LOOPBACK}:{port}/{page}" for port in self.metrics for page in ("metrics", "status")]
         return b"".join([await asyncio.to_thread(_get, url) for url in urls[:-1]])
 
@@ -128,18 +128,18 @@ async def house(tmp_path_factory: pytest.TempPathFactory, collector: Collector) 
         },
     )
     async with Stack(planned) as stack:
-        secret = await stack.sandbox.subscribe(f"{stack.door_url}/webhooks/turbodocx")
+        secret = await stack.sandbox.subscribe(f"{stack.receiver_url}/webhooks/turbodocx")
         await stack.sandbox.call("PUT", "/_sandbox/access", {"api_key": canaries.API_KEY})
         stack.sandbox = replace(stack.sandbox, api_key=canaries.API_KEY)
         stack.env = {**stack.env, "TURBODOCX_WEBHOOK_SECRET": secret}
         await stack.start("worker")
-        await _start_door(stack)
+        await _start_receiver(stack)
         client = await connect(environment=stack.env, codec=EncryptionCodec({"k1": KEY}))
         office = Office.on(stack, client)
         yield House(stack, office, client, secret, metrics, collector)
 
 
-async def _start_door(stack: Stack) -> None:
+async def _start_receiver(stack: Stack) -> None:
     command = [
         sys.executable,
         "-m",
@@ -147,10 +147,10 @@ async def _start_door(stack: Stack) -> None:
         "--host",
         LOOPBACK,
         "--port",
-        str(stack.ports.door),
+        str(stack.ports.receiver),
     ]
     await stack.supervisor.start(
-        Part("door", command, answers(f"{stack.door_url}/healthz"), stack.env, stack.folder)
+        Part("receiver", command, answers(f"{stack.receiver_url}/healthz"), stack.env, stack.folder)
     )
 
 
@@ -227,7 +227,7 @@ def write_drafts(folder: Path) -> list[str]:
 async def use_the_command_line(house: House, folder: Path) -> None:
     """Use every verb that shows something, and type what cannot work."""
     drafts = write_drafts(folder)
-    await house.type(*(("start", each) for each in (drafts[0], *drafts)))
+    await house.type(*(("start", item) for item in (drafts[0], *drafts)))
     handle: Handle = house.client.get_workflow_handle("agreement-canary-1")
     first, *_ = await house.office.sandbox.recipient_ids(await house.office.sent(handle))
     await house.office.sandbox.sign(await house.office.sent(handle), first)
@@ -250,8 +250,8 @@ def lines(log: bytes) -> list[dict[str, Any]]:
 
 def stages(log: bytes, workflow_id: str) -> list[str]:
     """List what the log says of an agreement's way."""
-    told = [line for line in lines(log) if "stage" in line and line["workflow_id"] == workflow_id]
-    return [line["stage"] for line in told]
+    reported = [line for line in lines(log) if "stage" in line and line["workflow_id"] == workflow_id]
+    return [line["stage"] for line in reported]
 
 
 @pytest.mark.heavy
@@ -263,7 +263,7 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
     described = [json_format.MessageToJson((await handle.describe()).raw_description) for handle in handles]
     places = {
         "worker's log": house.log("worker"),
-        "door's log": house.log("door"),
+        "receiver's log": house.log("receiver"),
         "Temporal's log": house.log("temporal"),
         "command line": house.out,
         "metrics": await house.pages(),
@@ -286,7 +286,7 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
         "archiving",
         "completed",
     ]
-    assert b"signalled" in places["door's log"]
+    assert b"signalled" in places["receiver's log"]
     assert b"canary-1" in places["command line"]
     assert {span.service for span in house.collector.spans} >= {
         "countersign-worker",
@@ -317,7 +317,7 @@ async def test_every_line_carries_the_ids_of_its_agreement(house: House, tmp_pat
     def about(log: bytes) -> list[dict[str, Any]]:
         return [line for line in lines(log) if line.get("workflow_id") == handle.id]
 
-    delivered = {line["event_id"] for line in about(house.log("door"))}
+    delivered = {line["event_id"] for line in about(house.log("receiver"))}
     applied = [line for line in about(house.log("worker")) if line["event"] == "event applied"]
     assert "completed" in {line["kind"] for line in applied}
     assert {line["event_id"] for line in applied} <= delivered
@@ -330,7 +330,7 @@ async def test_every_line_carries_the_ids_of_its_agreement(house: House, tmp_pat
     }
     for line in calls:
         assert line.keys() >= {"host", "status", "ms", "attempt", "request_id"}
-    for log in (house.log("worker"), house.log("door"), house.out[before:]):
+    for log in (house.log("worker"), house.log("receiver"), house.out[before:]):
         assert [(line, lack) for line in lines(log) if (lack := lacks(line))] == []
         assert {line["run_id"] for line in about(log) if "run_id" in line} <= {run_id}
 

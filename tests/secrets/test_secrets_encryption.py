@@ -47,13 +47,13 @@ class TestCodec:
     async def test_what_comes_back_is_what_went_in(self) -> None:
         codec = EncryptionCodec({"a": NEW})
         sealed = await codec.encode([payload(), payload("")])
-        assert [each.metadata["encoding"] for each in sealed] == [ENCODING] * 2
-        assert not any(CANARY.encode() in each.SerializeToString() for each in sealed)
+        assert [one_payload.metadata["encoding"] for one_payload in sealed] == [ENCODING] * 2
+        assert not any(CANARY.encode() in one_payload.SerializeToString() for one_payload in sealed)
         assert await codec.decode(sealed) == [payload(), payload("")]
 
     async def test_the_same_text_is_never_sealed_alike(self) -> None:
         codec = EncryptionCodec({"a": NEW})
-        assert len({each.data for each in await codec.encode([payload()] * 50)}) == 50
+        assert len({item.data for item in await codec.encode([payload()] * 50)}) == 50
 
     async def test_a_change_of_keys(self) -> None:
         before, during, after = (
@@ -256,13 +256,13 @@ class TestCodecServer:
 
     async def test_browsers_may_call_it_from_the_ui_only(self, http: httpx.AsyncClient) -> None:
         asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-namespace"}
-        ours = await http.options("/decode", headers=asked | {"Origin": self.UI})
-        assert ours.headers["access-control-allow-origin"] == self.UI
+        own = await http.options("/decode", headers=asked | {"Origin": self.UI})
+        assert own.headers["access-control-allow-origin"] == self.UI
         other = await http.options("/decode", headers=asked | {"Origin": "http://evil.example"})
         assert "access-control-allow-origin" not in other.headers
 
     @pytest.mark.parametrize("shown", ["", "Bearer wrong", "let me", "Bearer lét me see it"])
-    async def test_nobody_sees_without_the_token(self, http: httpx.AsyncClient, shown: str) -> None:
+    async def test_no_one_sees_without_the_token(self, http: httpx.AsyncClient, shown: str) -> None:
         headers = [(b"Authorization", shown.encode())]
         assert (await http.post("/decode", json={}, headers=headers)).status_code == 401
 
@@ -273,7 +273,7 @@ class TestCodecServer:
     async def test_what_is_too_large_is_refused(self, http: httpx.AsyncClient) -> None:
         assert (await http.post("/decode", content=bytes(9 * 1024 * 1024))).status_code == 413
 
-    async def test_a_missing_key_is_told(self, http: httpx.AsyncClient) -> None:
+    async def test_a_missing_key_is_reported(self, http: httpx.AsyncClient) -> None:
         (sealed,) = await EncryptionCodec({"b": OLD}).encode([payload()])
         message = {"payloads": [_json(sealed)]}
         answer = await http.post("/decode", json=message)

@@ -91,7 +91,7 @@ def test_a_value_and_a_file_for_it_are_ambiguous(monkeypatch: pytest.MonkeyPatch
         (b"\xff\xfe", "is not UTF-8 text"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_told_and_not_called_missing(
+def test_a_file_that_cannot_be_read_is_reported_and_not_called_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
     if content is not None:
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_read_is_told_and_not_called_missing(
     assert "is not set" not in message
 
 
-def test_a_missing_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_SECRETS_DIR", "/nowhere/at/all")
     assert "COUNTERSIGN_SECRETS_DIR names a folder that cannot be read" in refusal()
 

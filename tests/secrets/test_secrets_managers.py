@@ -125,7 +125,7 @@ def refusal() -> str:
         load(WebhookSettings)
     message = str(caught.value)
     assert len(message.splitlines()) == 2, "one clear sentence, and nothing is called missing besides"
-    assert not any(each in message for each in CANARIES)
+    assert not any(canary in message for canary in CANARIES)
     return message.splitlines()[1].strip()
 
 
@@ -162,7 +162,7 @@ def put(place: str, manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
     ("stronger", "weaker"),
     [
         *combinations(("environment", ".env", "a folder", "a manager"), 2),
-        *(("a file", each) for each in (".env", "a folder", "a manager")),
+        *(("a file", item) for item in (".env", "a folder", "a manager")),
     ],
 )
 def test_of_two_places_the_stronger_wins(
@@ -354,7 +354,7 @@ def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
     assert refusal() == f"AWS Secrets Manager {needs_extra('aws')}"
 
 
-def test_who_is_given_everything_asks_nobody(hashicorp: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_given_everything_asks_no_one(hashicorp: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, SECRET)
     monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET_PREVIOUS", "whsec_old-0123456789")
     monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL", "2026-01-31T12:00:00Z")

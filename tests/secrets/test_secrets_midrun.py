@@ -58,12 +58,13 @@ async def rotation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ro
     )
     async with Stack(planned) as stack:
         keys.put(
-            "TURBODOCX_WEBHOOK_SECRET", await stack.sandbox.subscribe(f"{stack.door_url}/webhooks/turbodocx")
+            "TURBODOCX_WEBHOOK_SECRET",
+            await stack.sandbox.subscribe(f"{stack.receiver_url}/webhooks/turbodocx"),
         )
         command = [sys.executable, "-m", "receiver"]
-        command += ["--host", LOOPBACK, "--port", str(stack.ports.door)]
-        ready = answers(f"{stack.door_url}/healthz")
-        await stack.supervisor.start(Part("door", command, ready, stack.env, stack.folder))
+        command += ["--host", LOOPBACK, "--port", str(stack.ports.receiver)]
+        ready = answers(f"{stack.receiver_url}/healthz")
+        await stack.supervisor.start(Part("receiver", command, ready, stack.env, stack.folder))
         client = await connect(environment=stack.env)
         yield Rotation(stack, Office.on(stack, client, patience=60), keys)
 
@@ -102,7 +103,7 @@ async def test_not_one_agreement_fails(rotation: Rotation) -> None:
     results = [await office.result(handle) for handle in handles]
     assert {(result.outcome, result.resolved_by) for result in results} == {(Outcome.COMPLETED, "webhook")}
     assert [str(result.document_id) for result in results] == documents
-    committed = [each for each in await ledger(rotation) if each["kind"] == "document_created"]
+    committed = [item for item in await ledger(rotation) if item["kind"] == "document_created"]
     assert len(committed) == len(documents), "a refused key made somebody send twice"
 
 

@@ -59,8 +59,8 @@ def rotating(vault: Vault, clock: Clock) -> Rotating[WebhookSettings]:
 
 async def settled(rotating: Rotating[WebhookSettings]) -> WebhookSettings:
     """Return what holds once a reading under way has ended."""
-    if rotating._reading is not None:
-        await rotating._reading
+    if rotating._refresh is not None:
+        await rotating._refresh
     return rotating.current
 
 
@@ -72,7 +72,7 @@ async def test_young_settings_are_not_read_again(
     assert vault.reads == 0
 
 
-async def test_old_settings_are_read_again_and_nobody_waits_for_it(
+async def test_old_settings_are_read_again_and_no_one_waits_for_it(
     rotating: Rotating[WebhookSettings], vault: Vault, clock: Clock
 ) -> None:
     vault.value = NEW
@@ -94,14 +94,14 @@ async def test_a_refused_secret_is_replaced_at_once(
     assert vault.reads == 1
 
 
-async def test_who_was_refused_with_an_older_one_needs_no_reading(
+async def test_who_was_refused_with_an_older_one_needs_no_parsed(
     rotating: Rotating[WebhookSettings], vault: Vault
 ) -> None:
     assert await rotating.renew(NEW)
     assert vault.reads == 0
 
 
-async def test_a_hundred_refusals_are_one_reading(
+async def test_a_hundred_refusals_are_one_parsed(
     rotating: Rotating[WebhookSettings], vault: Vault, clock: Clock
 ) -> None:
     clock.now += 10
@@ -123,7 +123,7 @@ async def test_refusals_cannot_hammer_the_manager(
     assert vault.reads == 3
 
 
-async def test_one_who_gives_up_waiting_does_not_stop_the_reading(
+async def test_one_who_gives_up_waiting_does_not_stop_the_parsed(
     rotating: Rotating[WebhookSettings], vault: Vault, clock: Clock
 ) -> None:
     clock.now += 10

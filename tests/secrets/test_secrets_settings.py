@@ -28,15 +28,15 @@ def refusal(*kinds: type[Settings]) -> str:
     return str(caught.value)
 
 
-def test_everything_missing_is_told_at_once_by_name() -> None:
+def test_everything_missing_is_reported_at_once_by_name() -> None:
     message = refusal(CountersignSettings, TurboDocxSettings, WebhookSettings)
     for name in ("API_KEY", "ORG_ID", "SENDER_EMAIL", "SENDER_NAME", "WEBHOOK_SECRET"):
         assert f"TURBODOCX_{name} is not set" in message
 
 
 def test_what_is_set_is_read(provider_environment: dict[str, str]) -> None:
-    ours, turbodocx = load(CountersignSettings, TurboDocxSettings)
-    assert ours.environment == "development"
+    general, turbodocx = load(CountersignSettings, TurboDocxSettings)
+    assert general.environment == "development"
     assert turbodocx.api_key.get_secret_value() == provider_environment["TURBODOCX_API_KEY"]
     assert turbodocx.base_url == "http://127.0.0.1:8420"
 
@@ -206,9 +206,11 @@ class TestWebhookSecrets:
             webhook_secret_previous=SecretStr("whsec_old-0123456789"),
             webhook_secret_previous_until=self.NOW,
         )
-        before = [each.get_secret_value() for each in settings.accepted(self.NOW - timedelta(seconds=1))]
+        before = [secret.get_secret_value() for secret in settings.accepted(self.NOW - timedelta(seconds=1))]
         assert before == ["whsec_new-0123456789", "whsec_old-0123456789"]
-        assert [each.get_secret_value() for each in settings.accepted(self.NOW)] == ["whsec_new-0123456789"]
+        assert [secret.get_secret_value() for secret in settings.accepted(self.NOW)] == [
+            "whsec_new-0123456789"
+        ]
 
     @pytest.mark.parametrize(
         ("name", "value"), [("PREVIOUS", "whsec_old-0123456789"), ("PREVIOUS_UNTIL", "2026-01-31T12:00:00Z")]

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.conftest import cannot_run
 
-_NOBODY: Final = 65534
+_NO_ONE: Final = 65534
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def closed(folder: Path) -> Iterator[None]:
     (folder / ".drafts").chmod(0o777)
     folder.chmod(0o555)
     if user == 0:
-        os.seteuid(_NOBODY)
+        os.seteuid(_NO_ONE)
     try:
         yield
     finally:

@@ -97,9 +97,9 @@ async def test_never_overwrites(store: Store) -> None:
     assert await store.read("once") == b"first"
 
 
-async def test_one_of_many_at_once_wins_and_all_are_told_which(store: Store) -> None:
+async def test_one_of_many_at_once_wins_and_all_are_reported_which(store: Store) -> None:
     stored = await asyncio.gather(*(put(store, "claim", f"{number}".encode()) for number in range(16)))
-    assert len({each.sha256 for each in stored}) == 1
+    assert len({file.sha256 for file in stored}) == 1
     assert hashlib.sha256(await store.read("claim")).hexdigest() == stored[0].sha256
 
 

@@ -35,7 +35,7 @@ FOUND = {
 }
 
 
-async def card(page: Page, shown: Shown, started: StartedAgreement) -> FrameLocator:
+async def view(page: Page, shown: Shown, started: StartedAgreement) -> FrameLocator:
     """Open an agreement's card; the UI renders its Markdown in a frame of its own."""
     await page.goto(shown.url(started, "user-metadata"))
     frame = page.frame_locator("iframe").last
@@ -50,7 +50,7 @@ async def keep(page: Page, name: str) -> None:
 
 
 async def test_a_waiting_agreement_tells_who_signed_and_what_comes_next(page: Page, shown: Shown) -> None:
-    frame = await card(page, shown, shown.waiting)
+    frame = await view(page, shown, shown.waiting)
     await expect(frame.locator("h2")).to_have_text("Awaiting signatures")
     await expect(frame.locator("h3").first).to_have_text("Signed by 1 of 2")
     items = frame.locator("li")
@@ -61,7 +61,7 @@ async def test_a_waiting_agreement_tells_who_signed_and_what_comes_next(page: Pa
 
 
 async def test_an_agreement_that_needs_attention_says_what_to_press(page: Page, shown: Shown) -> None:
-    frame = await card(page, shown, shown.attention)
+    frame = await view(page, shown, shown.attention)
     await expect(frame.get_by_text("It is not known whether the document was sent")).to_be_visible()
     for choice in ("--adopt DOCUMENT", "--send-again", "--abandon"):
         command = f"python starter.py resolve order-1001 {choice}"
@@ -73,7 +73,7 @@ async def test_an_agreement_that_needs_attention_says_what_to_press(page: Page, 
 
 
 async def test_a_completed_agreement_leads_to_its_archive(page: Page, shown: Shown) -> None:
-    frame = await card(page, shown, shown.completed)
+    frame = await view(page, shown, shown.completed)
     await expect(frame.locator("h2")).to_have_text("Completed")
     archive = frame.locator("li").filter(has_text="Archive:")
     await expect(archive).to_contain_text(str(shown.stack.store))
@@ -81,7 +81,7 @@ async def test_a_completed_agreement_leads_to_its_archive(page: Page, shown: Sho
     await keep(page, "completed")
 
 
-async def test_the_timeline_names_each_step(page: Page, shown: Shown) -> None:
+async def test_the_timeline_names_every_step(page: Page, shown: Shown) -> None:
     await page.goto(shown.url(shown.completed, "timeline"))
     for step in ("claim order-1003", "generate the document", "send to 2 signers, once"):
         await expect(page.get_by_text(step).first).to_be_attached(timeout=PATIENCE)
@@ -101,7 +101,7 @@ async def test_a_waiting_agreement_says_in_its_events_what_it_is_about_and_waits
         await expect(row.first, event).to_be_visible(timeout=PATIENCE)
 
 
-async def test_each_saved_filter_shows_what_it_is_for(page: Page, shown: Shown) -> None:
+async def test_every_saved_filter_shows_what_it_is_for(page: Page, shown: Shown) -> None:
     document = (await agreement_status(shown.completed.reference, client=shown.client)).document_id
     for name, query in saved_filters(now="2100-01-01T00:00:00Z", document=str(document)).items():
         await page.goto(f"{shown.stack.ui_url}/namespaces/default/workflows?query={quote(query)}")
@@ -111,7 +111,7 @@ async def test_each_saved_filter_shows_what_it_is_for(page: Page, shown: Shown) 
             await expect(page.get_by_text("No Workflows Found"), name).to_be_visible(timeout=PATIENCE)
 
 
-async def test_search_attributes_stand_beside_each_agreement(page: Page, shown: Shown) -> None:
+async def test_search_attributes_stand_beside_every_agreement(page: Page, shown: Shown) -> None:
     columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
     await page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {columns!r})")
     await page.goto(f"{shown.stack.ui_url}/namespaces/default/workflows")
@@ -135,7 +135,7 @@ async def test_an_operator_asks_what_the_ui_describes(page: Page, shown: Shown) 
     ("action", "names"),
     [("update", ["void", "remind", "resolve"]), ("signal", ["signature_event"])],
 )
-async def test_what_an_agreement_can_be_told_is_described(
+async def test_what_an_agreement_can_be_reported_is_described(
     page: Page, shown: Shown, action: str, names: list[str]
 ) -> None:
     await page.goto(shown.url(shown.waiting, "history"))
@@ -154,6 +154,6 @@ def option(page: Page, name: str) -> Locator:
 def described(workflow: type, name: str) -> str:
     """What our code says of a query, an update or a signal."""
     defined = _Definition.must_from_class(workflow)
-    told: list[Any] = [each.get(name) for each in (defined.queries, defined.updates, defined.signals)]
-    (description,) = [each.description for each in told if each]
+    reported: list[Any] = [item.get(name) for item in (defined.queries, defined.updates, defined.signals)]
+    (description,) = [line.description for line in reported if line]
     return str(description)

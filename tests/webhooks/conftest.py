@@ -1,4 +1,4 @@
-"""What the webhook tests share: receivers in a real Temporal, and a door over HTTP."""
+"""What the webhook tests share: receivers in a real Temporal, and a receiver over HTTP."""
 
 from collections.abc import AsyncIterator
 
@@ -9,8 +9,8 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from tests.webhooks.webhook_doors import RunningDoor, running_door
 from tests.webhooks.webhook_receiver import QUEUE, Agreement, Receiver, start_agreement
+from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -23,15 +23,15 @@ async def receiving(temporal_env: WorkflowEnvironment) -> AsyncIterator[Client]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def door(receiving: Client) -> AsyncIterator[RunningDoor]:
-    """A door of the real command line."""
-    async with running_door(receiving) as running:
+async def receiver(receiving: Client) -> AsyncIterator[RunningReceiver]:
+    """A receiver of the real command line."""
+    async with running_receiver(receiving) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def http(door: RunningDoor) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as session:
+async def http(receiver: RunningReceiver) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=receiver.url, trust_env=False) as session:
         yield session
 
 

@@ -1,4 +1,4 @@
-"""The door before real agreements: whatever comes, in whatever order and number, they end the same."""
+"""The receiver before real agreements: whatever comes, in whatever order and number, they end the same."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from countersign.agreements import reference
 from countersign.agreements.messages import Outcome, Stage
 from countersign.free_ports import free_port
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
-from tests.webhooks.webhook_doors import calling, door_in_process, running_door
+from tests.webhooks.webhook_receivers import calling, receiver_in_process, running_receiver
 from tests.workflows import conftest as agreements
 from tests.workflows.office import Handle, Office
 
@@ -53,16 +53,16 @@ async def events_in_archive(office: Office, result: Any) -> list[str]:
     return [part.split('"')[0] for part in timeline.split('"evt_')[1:]]
 
 
-async def test_one_event_sixteen_times_at_once_at_two_doors_is_one_event(
+async def test_one_event_sixteen_times_at_once_at_two_receivers_is_one_event(
     http: httpx.AsyncClient, receiving: Client, office: Office
 ) -> None:
     handle = await office.start()
     provider = provider_of(http, office, handle, await office.sent(handle))
     payload = envelope(provider.title, "signature.document.viewed", document_id=provider.document_id)
 
-    async with door_in_process(receiving) as second, calling(second) as other:
-        doors = [provider, replace(provider, http=other)]
-        await asyncio.gather(*(door.again(payload) for _ in range(8) for door in doors))
+    async with receiver_in_process(receiving) as second, calling(second) as other:
+        receivers = [provider, replace(provider, http=other)]
+        await asyncio.gather(*(receiver.again(payload) for _ in range(8) for receiver in receivers))
     await office.sign_all(provider.document_id)
     await provider.deliver("completed")
 
@@ -131,11 +131,11 @@ async def test_what_comes_after_the_end_changes_nothing(http: httpx.AsyncClient,
 
 @pytest_asyncio.fixture
 async def subscribed(client: Client, office: Office) -> AsyncIterator[str]:
-    """A door that the sandbox itself delivers to."""
+    """A receiver that the sandbox itself delivers to."""
     port = free_port()
     secret = await office.sandbox.subscribe(f"http://127.0.0.1:{port}{PATH}")
-    async with running_door(client, f"--port={port}", TURBODOCX_WEBHOOK_SECRET=secret) as door:
-        yield door.url
+    async with running_receiver(client, f"--port={port}", TURBODOCX_WEBHOOK_SECRET=secret) as receiver:
+        yield receiver.url
     await office.sandbox.call("DELETE", "/api/webhooks/signature")
 
 
@@ -144,9 +144,9 @@ async def all_delivered(office: Office, document_id: str) -> list[dict[str, Any]
 
     async def log() -> list[dict[str, Any]]:
         answer = await office.sandbox.call("GET", "/api/webhooks/signature/deliveries?limit=100")
-        return [each for each in answer["data"]["results"] if document_id in str(each["payload"])]
+        return [result for result in answer["data"]["results"] if document_id in str(result["payload"])]
 
-    return await office.eventually(log, lambda found: all(each["isDelivered"] for each in found))
+    return await office.eventually(log, lambda found: all(item["isDelivered"] for item in found))
 
 
 async def test_the_providers_own_webhooks_finish_an_agreement_and_may_be_replayed(
@@ -159,9 +159,9 @@ async def test_the_providers_own_webhooks_finish_an_agreement_and_may_be_replaye
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
 
     deliveries = await all_delivered(office, document_id)
-    for each in deliveries:
-        await office.sandbox.call("POST", "/api/webhooks/signature/replay", {"deliveryId": each["id"]})
+    for delivery in deliveries:
+        await office.sandbox.call("POST", "/api/webhooks/signature/replay", {"deliveryId": delivery["id"]})
     replayed = await all_delivered(office, document_id)
     assert len(replayed) == 2 * len(deliveries)
-    assert {each["httpStatus"] for each in replayed} == {200}
+    assert {row["httpStatus"] for row in replayed} == {200}
     assert subscribed

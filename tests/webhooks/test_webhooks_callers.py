@@ -7,7 +7,7 @@ from temporalio.client import Client
 
 from countersign.webhooks.callers import Callers
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
-from tests.webhooks.webhook_doors import calling, door_in_process
+from tests.webhooks.webhook_receivers import calling, receiver_in_process
 
 PROVIDER, PROXY, STRANGER = "203.0.113.7", "10.0.0.2", "198.51.100.9"
 ALLOWED = (ip_network("203.0.113.0/24"), ip_network("2001:db8::/32"))
@@ -60,7 +60,7 @@ async def test_a_header_does_not_get_a_stranger_in(
 ) -> None:
     body = encode(envelope("Somebody else's"))
     limited = {"COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS": "203.0.113.0/24"}
-    async with door_in_process(receiving, **limited) as door, calling(door) as http:
+    async with receiver_in_process(receiving, **limited) as receiver, calling(receiver) as http:
         for forwarded in (PROVIDER, f"{PROVIDER}, 127.0.0.1", "ÿþ<script>\tlevel=error".encode("latin-1")):
             headers = {**sign(body), "X-Forwarded-For": forwarded, "Forwarded": f"for={PROVIDER}"}
             answer = await http.post(PATH, content=body, headers=headers)  # type: ignore[arg-type]
@@ -75,12 +75,12 @@ async def test_a_header_does_not_get_a_stranger_in(
 async def test_behind_a_proxy_of_ours_the_provider_gets_in(receiving: Client) -> None:
     body = encode(envelope("Somebody else's"))
     async with (
-        door_in_process(
+        receiver_in_process(
             receiving,
             COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS="203.0.113.0/24",
             COUNTERSIGN_WEBHOOKS_TRUSTED_PROXIES="127.0.0.1",
-        ) as door,
-        calling(door) as http,
+        ) as receiver,
+        calling(receiver) as http,
     ):
         for forwarded, status in ((PROVIDER, 200), (STRANGER, 403), (f"{PROVIDER}, {STRANGER}", 403)):
             headers = {**sign(body), "X-Forwarded-For": forwarded}

@@ -14,14 +14,14 @@ from countersign.agreements import reference
 from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
 from countersign.webhooks import delivery, routing
+from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.delivery import Delivery
-from countersign.webhooks.dialect import Reading
 from countersign.webhooks.journal import Journal
+from countersign.webhooks.outcome import DeliveryOutcome
 from countersign.webhooks.routing import Documents, Markers, Routes
-from countersign.webhooks.verdict import Verdict
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, examples, sign
-from tests.webhooks.webhook_doors import RunningDoor, calling, door_in_process, running_door
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
+from tests.webhooks.webhook_receivers import RunningReceiver, calling, receiver_in_process, running_receiver
 
 
 async def deliver(http: httpx.AsyncClient, payload: dict[str, Any], **signing: Any) -> int:
@@ -53,7 +53,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("example", examples(), ids=lambda each: each["event"].rsplit(".")[-1])
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example["event"].rsplit(".")[-1])
 async def test_every_documented_event_is_read_and_nothing_personal_passed_on(
     http: httpx.AsyncClient, agreement: Agreement, example: dict[str, Any]
 ) -> None:
@@ -101,7 +101,7 @@ async def test_a_kind_that_is_new_to_us_is_passed_on_as_such(
 async def test_a_delivery_that_comes_again_is_signalled_again(
     http: httpx.AsyncClient, agreement: Agreement, offset: int
 ) -> None:
-    """With the same event id, by which the workflow tells it apart; the door has no memory."""
+    """With the same event id, by which the workflow tells it apart; the receiver has no memory."""
     payload = envelope(agreement.title)
 
     assert [await deliver(http, payload, offset=offset) for _ in range(2)] == [200, 200]
@@ -137,41 +137,41 @@ async def test_a_strangers_document_is_accepted_and_forgotten(http: httpx.AsyncC
     assert await deliver(http, envelope(title)) == 200
 
 
-async def test_an_agreement_that_temporal_has_forgotten_is_accepted(door: RunningDoor) -> None:
+async def test_an_agreement_that_temporal_has_forgotten_is_accepted(receiver: RunningReceiver) -> None:
     mark = reference.marker(environment="development", namespace="default", reference="gone")
-    async with calling(door) as http:
+    async with calling(receiver) as http:
         assert await deliver(http, envelope(f"Contract {mark}", "signature.document.completed")) == 200
-    assert "webhook forgotten" in door.logged()
+    assert "webhook forgotten" in receiver.logged()
 
 
 @pytest.mark.parametrize(
-    ("stage", "event", "verdict"),
+    ("stage", "event", "outcome"),
     [
-        ("completed", "completed", Verdict.CLOSED),
-        ("completed", "viewed", Verdict.CLOSED),
-        ("completed", "voided", Verdict.CONTRADICTED),
-        ("voided", "voided", Verdict.CLOSED),
-        ("voided", "completed", Verdict.CONTRADICTED),
-        ("expired", "voided", Verdict.CLOSED),  # we void what has expired, and are told so
-        ("abandoned", "completed", Verdict.CONTRADICTED),
+        ("completed", "completed", DeliveryOutcome.CLOSED),
+        ("completed", "viewed", DeliveryOutcome.CLOSED),
+        ("completed", "voided", DeliveryOutcome.CONTRADICTED),
+        ("voided", "voided", DeliveryOutcome.CLOSED),
+        ("voided", "completed", DeliveryOutcome.CONTRADICTED),
+        ("expired", "voided", DeliveryOutcome.CLOSED),  # we void what has expired, and are told so
+        ("abandoned", "completed", DeliveryOutcome.CONTRADICTED),
     ],
 )
-async def test_an_event_after_the_end_is_accepted_and_a_contradiction_is_told_apart(
-    receiving: Client, stage: str, event: str, verdict: Verdict
+async def test_an_event_after_the_end_is_accepted_and_a_contradiction_is_reported_apart(
+    receiving: Client, stage: str, event: str, outcome: DeliveryOutcome
 ) -> None:
     agreement = await start_agreement(receiving, AgreementStage=stage)
     await agreement.end()
 
-    reading = _reading(agreement.title, kind=event, document_id=agreement.document_id)
+    parsed = _parsed(agreement.title, kind=event, document_id=agreement.document_id)
 
-    assert await _delivery(receiving).deliver(reading) is verdict
-    assert verdict.status == 200
+    assert await _delivery(receiving).deliver(parsed) is outcome
+    assert outcome.status == 200
 
 
 def test_a_contradiction_is_logged_loudly(caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal()
-    for verdict in (Verdict.CLOSED, Verdict.CONTRADICTED):
-        journal.accepted("turbodocx", verdict, _reading(kind="completed"), seconds=0.01)
+    for outcome in (DeliveryOutcome.CLOSED, DeliveryOutcome.CONTRADICTED):
+        journal.accepted("turbodocx", outcome, _parsed(kind="completed"), seconds=0.01)
 
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     (record,) = caplog.records
@@ -182,15 +182,15 @@ async def test_another_document_of_a_closed_agreement_is_a_contradiction(receivi
     agreement = await start_agreement(receiving, AgreementStage="completed")
     await agreement.end()
 
-    verdict = await _delivery(receiving).deliver(
-        _reading(agreement.title, kind="viewed", document_id="other")
-    )
+    outcome = await _delivery(receiving).deliver(_parsed(agreement.title, kind="viewed", document_id="other"))
 
-    assert verdict is Verdict.CONTRADICTED
+    assert outcome is DeliveryOutcome.CONTRADICTED
 
 
-def _reading(title: str | None = None, *, kind: str = "viewed", document_id: str | None = None) -> Reading:
-    return Reading(SignatureEvent(event_id=uuid4().hex, kind=kind, document_id=document_id), title)
+def _parsed(
+    title: str | None = None, *, kind: str = "viewed", document_id: str | None = None
+) -> ParsedDelivery:
+    return ParsedDelivery(SignatureEvent(event_id=uuid4().hex, kind=kind, document_id=document_id), title)
 
 
 def _delivery(client: Client, documents: Documents | None = None) -> Delivery:
@@ -201,15 +201,15 @@ def _delivery(client: Client, documents: Documents | None = None) -> Delivery:
 
 
 async def test_unmarked_documents_are_found_by_their_id_only_where_that_is_enabled(
-    receiving: Client, door: RunningDoor
+    receiving: Client, receiver: RunningReceiver
 ) -> None:
     agreement = await start_agreement(receiving)
     await _until_searchable(receiving, agreement)
     payload = envelope("Unmarked", document_id=agreement.document_id)
     finding = {"COUNTERSIGN_WEBHOOKS_FIND_UNMARKED": "true"}
-    async with door_in_process(receiving, **finding) as url, calling(url) as http:
+    async with receiver_in_process(receiving, **finding) as url, calling(url) as http:
         assert await deliver(http, payload) == 200
-    async with calling(door) as http:
+    async with calling(receiver) as http:
         assert await deliver(http, payload | {"event_id": "evt_unseen"}) == 200
 
     assert [event.event_id for event in await agreement.events()] == [payload["event_id"]]
@@ -231,8 +231,8 @@ class Visibility:
         self.queries.append(query)
         if self.error is not None:
             raise self.error
-        for each in filter(None, [self.found]):
-            yield type("Found", (), {"id": each})()
+        for item in filter(None, [self.found]):
+            yield type("Found", (), {"id": item})()
 
 
 def _documents(visibility: Visibility, clock: list[float]) -> Documents:
@@ -269,27 +269,27 @@ async def test_a_marker_of_another_environment_is_not_looked_up(receiving: Clien
     visibility = Visibility("agreement-1")
     deliver = _delivery(receiving, _documents(visibility, [0.0])).deliver
 
-    assert await deliver(_reading("[A-17~aaaaaa]", document_id="d-1")) is Verdict.NOT_OURS
+    assert await deliver(_parsed("[A-17~aaaaaa]", document_id="d-1")) is DeliveryOutcome.NOT_OURS
     assert visibility.queries == []
 
 
 @pytest.mark.parametrize(
-    ("code", "verdict"),
+    ("code", "outcome"),
     [
-        (RPCStatusCode.RESOURCE_EXHAUSTED, Verdict.BUSY),
-        (RPCStatusCode.UNAVAILABLE, Verdict.UNAVAILABLE),
-        (RPCStatusCode.PERMISSION_DENIED, Verdict.UNAVAILABLE),
-        (RPCStatusCode.INVALID_ARGUMENT, Verdict.UNAVAILABLE),
+        (RPCStatusCode.RESOURCE_EXHAUSTED, DeliveryOutcome.BUSY),
+        (RPCStatusCode.UNAVAILABLE, DeliveryOutcome.UNAVAILABLE),
+        (RPCStatusCode.PERMISSION_DENIED, DeliveryOutcome.UNAVAILABLE),
+        (RPCStatusCode.INVALID_ARGUMENT, DeliveryOutcome.UNAVAILABLE),
     ],
 )
 async def test_a_search_that_fails_is_the_providers_to_repeat(
-    receiving: Client, code: RPCStatusCode, verdict: Verdict
+    receiving: Client, code: RPCStatusCode, outcome: DeliveryOutcome
 ) -> None:
     visibility = Visibility(error=RPCError("no", code, b""))
     deliver = _delivery(receiving, _documents(visibility, [0.0])).deliver
 
-    assert await deliver(_reading("Unmarked", document_id="d-1")) is verdict
-    assert verdict.status == 503
+    assert await deliver(_parsed("Unmarked", document_id="d-1")) is outcome
+    assert outcome.status == 503
 
 
 # Temporal does not answer
@@ -298,7 +298,10 @@ async def test_a_search_that_fails_is_the_providers_to_repeat(
 async def test_without_temporal_the_provider_is_asked_to_try_again(receiving: Client) -> None:
     mark = reference.marker(environment="development", namespace="default", reference="A-17")
     body = encode(envelope(f"Contract {mark}"))
-    async with running_door(receiving, TEMPORAL_ADDRESS="127.0.0.1:1") as door, calling(door) as http:
+    async with (
+        running_receiver(receiving, TEMPORAL_ADDRESS="127.0.0.1:1") as receiver,
+        calling(receiver) as http,
+    ):
         answer = await http.post(PATH, content=body, headers=sign(body))
         ready, alive = await http.get("/readyz"), await http.get("/healthz")
 
@@ -319,7 +322,7 @@ async def test_a_temporal_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
     )
     mark = reference.marker(environment="development", namespace="default", reference="A-17")
 
-    assert await _delivery(client).deliver(_reading(f"Contract {mark}")) is Verdict.UNAVAILABLE
+    assert await _delivery(client).deliver(_parsed(f"Contract {mark}")) is DeliveryOutcome.UNAVAILABLE
 
     closing.set()
     silent.close()
@@ -334,7 +337,7 @@ async def test_slow_secrets_and_a_slow_temporal_together_are_answered_in_time(
 
     monkeypatch.setattr("countersign.webhooks.app.ANSWER_SECONDS", 0.2)
     monkeypatch.setattr("countersign.webhooks.endpoint.Endpoint.verify", for_ever)
-    async with door_in_process(receiving) as url, calling(url) as slow:
+    async with receiver_in_process(receiving) as url, calling(url) as slow:
         assert await deliver(slow, envelope(agreement.title)) == 503
     assert await agreement.events() == []
     assert (await http.get("/healthz")).status_code == 200
@@ -346,7 +349,7 @@ async def test_a_namespace_that_is_not_there_loses_nothing(receiving: Client) ->
     body = encode(envelope(f"Contract {mark}"))
     address = receiving.service_client.config.target_host
     client = await Client.connect(address, namespace="nowhere", data_converter=data_converter(), lazy=True)
-    async with door_in_process(client) as door, calling(door) as http:
+    async with receiver_in_process(client) as receiver, calling(receiver) as http:
         answer = await http.post(PATH, content=body, headers=sign(body))
         ready = await http.get("/readyz")
 
@@ -359,10 +362,10 @@ async def test_it_is_ready_when_temporal_answers(http: httpx.AsyncClient) -> Non
         assert (answer.status_code, answer.text) == (200, text)
 
 
-async def test_a_burst_loses_nothing(door: RunningDoor, receiving: Client) -> None:
+async def test_a_burst_loses_nothing(receiver: RunningReceiver, receiving: Client) -> None:
     agreements = [await start_agreement(receiving) for _ in range(10)]
     payloads = [envelope(agreements[number % 10].title) for number in range(100)]
-    async with calling(door) as http:
+    async with calling(receiver) as http:
         answers = await asyncio.gather(*(deliver(http, payload) for payload in payloads))
 
     assert set(answers) == {200}

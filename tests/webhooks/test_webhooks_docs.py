@@ -20,8 +20,8 @@ from countersign.providers.standard_webhooks.wording import Wording
 from devstack.processes import Part, Supervisor
 from tests.conftest import tool
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
-from tests.webhooks.webhook_doors import RunningDoor, running_door
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
+from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
 from tests.webhooks.webhook_wire import connected, request, status
 
 PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text(encoding="utf-8")
@@ -41,14 +41,14 @@ async def _deliver_by_hand(url: str, **given: str) -> str:
     return out.decode()
 
 
-async def test_the_delivery_by_hand_arrives(door: RunningDoor, agreement: Agreement) -> None:
+async def test_the_delivery_by_hand_arrives(receiver: RunningReceiver, agreement: Agreement) -> None:
     for program in ("curl", "openssl"):
         tool(program)
     theirs = {"title": agreement.title, "document": agreement.document_id}
-    assert (await _deliver_by_hand(door.url)).startswith("HTTP/1.1 200 ")
-    assert (await _deliver_by_hand(door.url, secret="whsec_other", **theirs)).startswith("HTTP/1.1 401 ")
+    assert (await _deliver_by_hand(receiver.url)).startswith("HTTP/1.1 200 ")
+    assert (await _deliver_by_hand(receiver.url, secret="whsec_other", **theirs)).startswith("HTTP/1.1 401 ")
     assert await agreement.events() == []
-    assert (await _deliver_by_hand(door.url, **theirs)).startswith("HTTP/1.1 200 ")
+    assert (await _deliver_by_hand(receiver.url, **theirs)).startswith("HTTP/1.1 200 ")
     (event,) = await agreement.events()
     assert (event.kind, event.document_id) == (EventKind.VIEWED, agreement.document_id)
 
@@ -70,8 +70,8 @@ def _nginx(port: int, folder: Path) -> tuple[list[str], str]:
     config = config.replace("/etc/ssl/webhooks.pem", str(folder / "chain.pem"))
     config = config.replace("/etc/ssl/webhooks.key", str(folder / "key.pem"))
     paths = "".join(
-        f"{each}_temp_path {folder / each};\n"
-        for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        f"{item}_temp_path {folder / item};\n"
+        for item in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     whole = f"daemon off;\npid {folder / 'pid'};\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{config}\n}}"
     return ["nginx", "-p", str(folder), "-e", "stderr", "-c", str(folder / "config")], whole
@@ -96,7 +96,7 @@ async def test_a_delivery_comes_through_a_proxy_set_up_as_the_page_says(
     executable = tool(command[0])
     authority = trustme.CA()
     issued = authority.issue_cert("webhooks.example.com")
-    (tmp_path / "chain.pem").write_bytes(b"".join(each.bytes() for each in issued.cert_chain_pems))
+    (tmp_path / "chain.pem").write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
     issued.private_key_pem.write_to_path(tmp_path / "key.pem")
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
@@ -112,24 +112,24 @@ async def test_a_delivery_comes_through_a_proxy_set_up_as_the_page_says(
             reader,
             writer,
         ):
-            writer.write(whole.replace(b"Host: door", b"Host: webhooks.example.com"))
+            writer.write(whole.replace(b"Host: receiver", b"Host: webhooks.example.com"))
             return status(await reader.read())
 
     limited = {
         "COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS": "203.0.113.0/24",
         "COUNTERSIGN_WEBHOOKS_TRUSTED_PROXIES": "127.0.0.1",
     }
-    door_port = free_port()
-    (tmp_path / "config").write_text(config.replace("127.0.0.1:8080", f"127.0.0.1:{door_port}"))
+    receiver_port = free_port()
+    (tmp_path / "config").write_text(config.replace("127.0.0.1:8080", f"127.0.0.1:{receiver_port}"))
     env = {"PATH": "/usr/bin:/usr/sbin", "HOME": str(tmp_path)}
     async with Supervisor(tmp_path) as supervisor:
         await supervisor.start(Part("proxy", [executable, *command[1:]], _listens(port), env, tmp_path))
-        async with running_door(receiving, f"--port={door_port}"):
+        async with running_receiver(receiving, f"--port={receiver_port}"):
             assert await deliver() == 200
             assert await deliver(path="/healthz", method="GET") == 404
             assert await deliver(method="GET") in {403, 404}
             assert await deliver(content=b"x" * 70_000) in {413, 502}  # older Caddys say 502
-        async with running_door(receiving, f"--port={door_port}", **limited):
+        async with running_receiver(receiving, f"--port={receiver_port}", **limited):
             assert await deliver(claims="203.0.113.7") == 403
 
     assert len(await agreement.events()) == 1

@@ -6,13 +6,13 @@ import pytest
 from prometheus_client import REGISTRY
 
 from countersign.agreements.events import SignatureEvent
-from countersign.webhooks.dialect import Reading
+from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.journal import Journal
-from countersign.webhooks.verdict import Verdict
+from countersign.webhooks.outcome import DeliveryOutcome
 
 
-def counted(verdict: Verdict, dialect: str = "test") -> float:
-    labels = {"dialect": dialect, "verdict": verdict.value}
+def counted(outcome: DeliveryOutcome, adapter: str = "test") -> float:
+    labels = {"dialect": adapter, "verdict": outcome.value}
     return REGISTRY.get_sample_value("countersign_webhooks_total", labels) or 0
 
 
@@ -20,13 +20,15 @@ def delays() -> float:
     return REGISTRY.get_sample_value("countersign_webhook_delay_seconds_count", {"dialect": "test"}) or 0
 
 
-def a_reading(occurred_at: str | None = None) -> Reading:
-    return Reading(SignatureEvent(event_id="evt_1", kind="viewed", occurred_at=occurred_at), "Ada's contract")
+def a_delivery(occurred_at: str | None = None) -> ParsedDelivery:
+    return ParsedDelivery(
+        SignatureEvent(event_id="evt_1", kind="viewed", occurred_at=occurred_at), "Ada's contract"
+    )
 
 
-@pytest.mark.parametrize("verdict", Verdict)
-def test_every_verdict_has_one_of_few_statuses(verdict: Verdict) -> None:
-    assert verdict.status in {200, 400, 401, 403, 408, 413, 415, 422, 503}
+@pytest.mark.parametrize("outcome", DeliveryOutcome)
+def test_every_outcome_has_one_of_few_statuses(outcome: DeliveryOutcome) -> None:
+    assert outcome.status in {200, 400, 401, 403, 408, 413, 415, 422, 503}
 
 
 def test_a_flood_of_refusals_is_counted_in_full_and_logged_once_a_second(
@@ -34,15 +36,15 @@ def test_a_flood_of_refusals_is_counted_in_full_and_logged_once_a_second(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr("countersign.webhooks.journal.time.monotonic", lambda: now[0])
-    before, book = counted(Verdict.MISMATCH), Journal()
+    before, book = counted(DeliveryOutcome.MISMATCH), Journal()
 
     for _ in range(1000):
-        book.refused("test", Verdict.MISMATCH)
-    book.refused("test", Verdict.WRONG_CALLER, caller="198.51.100.9")
+        book.refused("test", DeliveryOutcome.MISMATCH)
+    book.refused("test", DeliveryOutcome.WRONG_CALLER, caller="198.51.100.9")
     now[0] += 1
-    book.refused("test", Verdict.MISMATCH)
+    book.refused("test", DeliveryOutcome.MISMATCH)
 
-    assert counted(Verdict.MISMATCH) - before == 1001
+    assert counted(DeliveryOutcome.MISMATCH) - before == 1001
     counts = [record.count for record in caplog.records]  # type: ignore[attr-defined]
     assert counts == [1, 1, 1000]
     assert caplog.records[1].caller == "198.51.100.9"  # type: ignore[attr-defined]
@@ -52,12 +54,12 @@ def test_a_flood_of_refusals_is_counted_in_full_and_logged_once_a_second(
     ("occurred_at", "measured"),
     [("2025-08-26T11:35:12.480Z", True), ("2025-08-26T11:35:12", False), ("soon", False), (None, False)],
 )
-def test_the_delay_is_measured_where_the_provider_told_the_time(
+def test_the_delay_is_measured_where_the_provider_reported_the_time(
     occurred_at: str | None, *, measured: bool
 ) -> None:
     before = delays()
 
-    Journal().accepted("test", Verdict.SIGNALLED, a_reading(occurred_at), seconds=0.01)
+    Journal().accepted("test", DeliveryOutcome.SIGNALLED, a_delivery(occurred_at), seconds=0.01)
 
     assert delays() - before == measured
 
@@ -65,7 +67,7 @@ def test_the_delay_is_measured_where_the_provider_told_the_time(
 def test_titles_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
-    Journal().accepted("test", Verdict.SIGNALLED, a_reading(), seconds=0.0123)
+    Journal().accepted("test", DeliveryOutcome.SIGNALLED, a_delivery(), seconds=0.0123)
 
     (record,) = caplog.records
     assert record.event_id == "evt_1"  # type: ignore[attr-defined]
@@ -73,7 +75,7 @@ def test_titles_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "Ada" not in str(vars(record))
 
 
-def test_a_defect_is_told_by_type_and_place_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_is_reported_by_type_and_place_alone(caplog: pytest.LogCaptureFixture) -> None:
     try:
         int("signer@example.com")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Temporal out of reach is told at once in the door's log, and so is its end."""
+"""Temporal out of reach is told at once in the receiver's log, and so is its end."""
 
 import asyncio
 import json
@@ -7,16 +7,16 @@ from temporalio.client import Client
 
 from countersign.free_ports import free_port
 from tests.polling import poll
-from tests.webhooks.webhook_doors import RunningDoor, running_door
+from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
 
 
-async def told(door: RunningDoor, lines: int) -> list[tuple[str, str]]:
+async def reported(receiver: RunningReceiver, lines: int) -> list[tuple[str, str]]:
     """Wait for so many lines about outages; returns level and text of all there are."""
 
     def look() -> list[tuple[str, str]] | None:
-        records = [json.loads(line) for line in door.logged().splitlines()]
-        found = [each for each in records if each["logger"] == "countersign.webhooks.outage"]
-        return [(each["level"], each["event"]) for each in found] if len(found) >= lines else None
+        records = [json.loads(line) for line in receiver.logged().splitlines()]
+        found = [record for record in records if record["logger"] == "countersign.webhooks.outage"]
+        return [(item["level"], item["event"]) for item in found] if len(found) >= lines else None
 
     return await asyncio.to_thread(poll, look)
 
@@ -30,17 +30,17 @@ async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.close()
 
 
-async def test_an_outage_and_its_end_are_told_once_each(receiving: Client) -> None:
+async def test_an_outage_and_its_end_are_reported_once_every(receiving: Client) -> None:
     temporal, port = receiving.service_client.config.target_host.split(":"), free_port()
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(temporal[0], int(temporal[1]))
         await asyncio.gather(pour(reader, back), pour(there, writer), return_exceptions=True)
 
-    async with running_door(receiving, TEMPORAL_ADDRESS=f"127.0.0.1:{port}") as door:
-        await told(door, 1)
+    async with running_receiver(receiving, TEMPORAL_ADDRESS=f"127.0.0.1:{port}") as receiver:
+        await reported(receiver, 1)
         relay = await asyncio.start_server(forward, "127.0.0.1", port)
-        lines = await told(door, 2)
+        lines = await reported(receiver, 2)
         relay.close()
 
     where = f"Temporal at 127.0.0.1:{port}, namespace default"
@@ -50,7 +50,7 @@ async def test_an_outage_and_its_end_are_told_once_each(receiving: Client) -> No
     ]
 
 
-async def test_a_namespace_that_is_not_there_is_told_too(receiving: Client) -> None:
-    async with running_door(receiving, TEMPORAL_NAMESPACE="nowhere") as door:
-        ((_, line),) = await told(door, 1)
+async def test_a_namespace_that_is_not_there_is_reported_too(receiving: Client) -> None:
+    async with running_receiver(receiving, TEMPORAL_NAMESPACE="nowhere") as receiver:
+        ((_, line),) = await reported(receiver, 1)
     assert "namespace nowhere; deliveries are answered 503" in line

@@ -1,4 +1,4 @@
-"""The door as a process: what it says, where it listens, how it stops."""
+"""The receiver as a process: what it says, where it listens, how it stops."""
 
 import asyncio
 import socket
@@ -20,17 +20,17 @@ from temporalio.client import Client
 from countersign.configuration import SettingsError, load
 from countersign.free_ports import free_port
 from countersign.listening import CannotListenError
-from countersign.settings import DoorSettings
+from countersign.settings import ReceiverSettings
 from countersign.webhooks import delivery
 from countersign.webhooks.server import Certificate
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
-from tests.webhooks.webhook_doors import calling, environment_of, running_door, start_door
 from tests.webhooks.webhook_receiver import start_agreement
+from tests.webhooks.webhook_receivers import calling, environment_of, running_receiver, start_receiver
 from tests.webhooks.webhook_wire import connected, request, status
 
 
 async def run(client: Client, *arguments: str, **changes: str) -> tuple[int | None, str, str]:
-    """Run a door that does not start; returns its exit code and output."""
+    """Run a receiver that does not start; returns its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "receiver", *arguments),
         env=environment_of(client, **changes),
@@ -69,7 +69,7 @@ def test_settings_that_cannot_work_are_refused_by_name(
     monkeypatch.setenv(f"COUNTERSIGN_WEBHOOKS_{setting}", value)
 
     with pytest.raises(SettingsError, match=complaint) as caught:
-        load(DoorSettings)
+        load(ReceiverSettings)
 
     assert f"COUNTERSIGN_WEBHOOKS_{setting}" in str(caught.value)
     assert value not in str(caught.value)
@@ -85,9 +85,9 @@ async def test_they_are_one_clear_message_at_start(receiving: Client) -> None:
 def test_networks_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS", "203.0.113.7, 2001:db8::/32,")
 
-    (door,) = load(DoorSettings)
+    (receiver,) = load(ReceiverSettings)
 
-    assert door.allowed_callers == (ip_network("203.0.113.7"), ip_network("2001:db8::/32"))
+    assert receiver.allowed_callers == (ip_network("203.0.113.7"), ip_network("2001:db8::/32"))
 
 
 @pytest.mark.parametrize("broken", ["missing", "swapped", "another key", "not PEM", "encrypted"])
@@ -115,7 +115,7 @@ async def test_metrics_have_a_port_of_their_own(receiving: Client) -> None:
     port = free_port()
     body = encode(envelope("Somebody else's"))
     separate = {"COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(port)}
-    async with running_door(receiving, **separate) as door, calling(door) as http:
+    async with running_receiver(receiving, **separate) as receiver, calling(receiver) as http:
         await http.post("/webhooks/turbodocx", content=body, headers=sign(body))
         await http.post("/webhooks/turbodocx", content=body, headers=sign(body, secret="another"))
         assert (await http.get("/metrics")).status_code == 404
@@ -129,23 +129,23 @@ async def test_stopping_finishes_what_is_in_flight(receiving: Client) -> None:
     agreement = await start_agreement(receiving)
     body = encode(envelope(agreement.title))
     whole = request({**sign(body), "Content-Length": str(len(body))}, body)
-    door = await start_door(receiving)
-    async with connected(door.url) as (reader, writer), connected(door.url) as (idle, _):
+    receiver = await start_receiver(receiving)
+    async with connected(receiver.url) as (reader, writer), connected(receiver.url) as (idle, _):
         writer.write(whole[:-10])
         await writer.drain()
-        async with calling(door) as http:
+        async with calling(receiver) as http:
             assert (await http.get("/healthz")).status_code == 200
-        door.process.terminate()
+        receiver.process.terminate()
         assert await idle.read() == b""  # closed, so the stop has begun
         writer.write(whole[-10:])
         assert status(await reader.read()) == 200
 
-    assert await door.process.wait() == 0
+    assert await receiver.process.wait() == 0
     assert len(await agreement.events()) == 1
     with pytest.raises(httpx.ConnectError):
-        async with calling(door) as http:
+        async with calling(receiver) as http:
             await http.get("/healthz")
-    door.log.unlink()
+    receiver.log.unlink()
     await agreement.handle.terminate()
 
 

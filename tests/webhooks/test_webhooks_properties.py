@@ -13,13 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from temporalio.client import Client
 
-from countersign.providers.standard_webhooks.signatures import read_claim
-from countersign.providers.turbodocx.webhook import TurboDocxDialect
+from countersign.providers.standard_webhooks.signatures import read_signed_message
+from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
 from countersign.webhooks.parsing import NotJsonError, parse_object
-from countersign.webhooks.verification import Headers, Judgement, judge
+from countersign.webhooks.verification import Headers, Verification, verify_signatures
 from tests.webhooks.webhook_deliveries import PATH, SECRET, digest, encode, envelope, sign
-from tests.webhooks.webhook_doors import RunningDoor
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
+from tests.webhooks.webhook_receivers import RunningReceiver
 from tests.webhooks.webhook_wire import exchange, request, status
 
 NOW = 1_800_000_000
@@ -61,9 +61,9 @@ async def lasting(receiving: Client) -> AsyncIterator[Agreement]:
     await agreement.handle.terminate()
 
 
-async def is_unharmed(door: RunningDoor) -> bool:
+async def is_unharmed(receiver: RunningReceiver) -> bool:
     body = encode(envelope("Somebody else's"))
-    answer = await exchange(door.url, request({**sign(body), "Content-Length": str(len(body))}, body))
+    answer = await exchange(receiver.url, request({**sign(body), "Content-Length": str(len(body))}, body))
     return status(answer) == 200
 
 
@@ -89,11 +89,11 @@ async def is_unharmed(door: RunningDoor) -> bool:
         max_size=40,
     ).map(b"".join)
 )
-async def test_any_bytes(door: RunningDoor, raw: bytes) -> None:
-    answer = await exchange(door.url, raw + b"\r\nConnection: close\r\n\r\n\r\n")
+async def test_any_bytes(receiver: RunningReceiver, raw: bytes) -> None:
+    answer = await exchange(receiver.url, raw + b"\r\nConnection: close\r\n\r\n\r\n")
 
     assert (status(answer) or 0) < 500
-    assert await is_unharmed(door)
+    assert await is_unharmed(receiver)
 
 
 @many
@@ -102,19 +102,19 @@ async def test_any_bytes(door: RunningDoor, raw: bytes) -> None:
 @example(extra=[("Expect", "100-continue")], body=b"{}", valid=False)
 @example(extra=[("Expect", "100-continue")], body=b"", valid=True)
 async def test_any_headers_and_body(
-    door: RunningDoor, lasting: Agreement, extra: list[tuple[str, str]], body: bytes, *, valid: bool
+    receiver: RunningReceiver, lasting: Agreement, extra: list[tuple[str, str]], body: bytes, *, valid: bool
 ) -> None:
     event = encode(envelope(lasting.title))
     before = await lasting.count()
     secret = SECRET if valid else "whsec_another"
     whole = [*sign(event, secret=secret).items(), *extra, ("Content-Length", str(len(event)))]
 
-    answer = await exchange(door.url, request(whole, event + body))
+    answer = await exchange(receiver.url, request(whole, event + body))
 
     assert (status(answer) or 0) < 500
     applied = await lasting.count() - before
     assert applied == (valid and status(answer) == 200)
-    assert await is_unharmed(door)
+    assert await is_unharmed(receiver)
 
 
 @many
@@ -168,10 +168,10 @@ raw_headers = st.lists(
 @pure
 @given(sent=raw_headers, body=st.binary(max_size=100))
 def test_judging_never_raises_and_never_believes_a_stranger(sent: Headers, body: bytes) -> None:
-    dialect = TurboDocxDialect()
-    keys = [dialect.key(SECRET)]
-    for claim in (dialect.claim(sent, body), read_claim(sent, body)):
-        assert judge(claim, keys, now=NOW) is not Judgement.VERIFIED
+    adapter = TurboDocxWebhookAdapter()
+    keys = [adapter.key(SECRET)]
+    for signed_message in (adapter.signed_message(sent, body), read_signed_message(sent, body)):
+        assert verify_signatures(signed_message, keys, now=NOW) is not Verification.VERIFIED
 
 
 @pure
@@ -190,14 +190,14 @@ def test_judging_agrees_with_the_definition(
         (b"x-turbodocx-timestamp", b"%d" % timestamp),
     ]
     received = body if flip is None else body + bytes([flip])
-    dialect = TurboDocxDialect()
+    adapter = TurboDocxWebhookAdapter()
 
-    judgement = judge(dialect.claim(sent, received), [dialect.key(SECRET)], now=NOW)
+    checked = verify_signatures(adapter.signed_message(sent, received), [adapter.key(SECRET)], now=NOW)
 
     right = hmac.new(SECRET.encode(), b"%d." % timestamp + received, hashlib.sha256).hexdigest() == signature
     fresh = abs(NOW - timestamp) <= 300
-    expected = Judgement.STALE if not fresh else Judgement.VERIFIED if right else Judgement.MISMATCH
-    assert judgement is expected
+    expected = Verification.STALE if not fresh else Verification.VERIFIED if right else Verification.MISMATCH
+    assert checked is expected
 
 
 @pure

@@ -9,10 +9,10 @@ import pytest
 from temporalio.client import Client
 
 from countersign.configuration import SettingsError
-from countersign.settings import DoorSettings
+from countersign.settings import ReceiverSettings
 from countersign.webhooks.providers import open_endpoints
 from tests.webhooks.webhook_deliveries import PATH, SECRET, encode, envelope, sign
-from tests.webhooks.webhook_doors import calling, door_in_process, environment_of
+from tests.webhooks.webhook_receivers import calling, environment_of, receiver_in_process
 
 BODY = encode(envelope("Somebody else's"))
 OLD, NEW = "whsec_old-0123456789abcdef", "whsec_new-0123456789abcdef"
@@ -33,7 +33,7 @@ def test_without_a_secret_there_is_no_endpoint(
         monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET", secret)
 
     with pytest.raises(SettingsError, match="TURBODOCX_WEBHOOK_SECRET"):
-        open_endpoints(DoorSettings())
+        open_endpoints(ReceiverSettings())
 
 
 async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: Path) -> None:
@@ -52,25 +52,25 @@ async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: P
 
 async def test_the_previous_secret_is_accepted_until_its_end(receiving: Client) -> None:
     ends = datetime.now(UTC) + timedelta(hours=1)
-    async with door_in_process(
+    async with receiver_in_process(
         receiving,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS=OLD,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL=ends.isoformat(),
-    ) as door:
-        assert await post(door, SECRET) == 200
-        assert await post(door, OLD) == 200
-        assert await post(door, NEW) == 401
+    ) as receiver:
+        assert await post(receiver, SECRET) == 200
+        assert await post(receiver, OLD) == 200
+        assert await post(receiver, NEW) == 401
 
 
 async def test_after_its_end_it_is_not(receiving: Client) -> None:
     ended = datetime.now(UTC) - timedelta(seconds=1)
-    async with door_in_process(
+    async with receiver_in_process(
         receiving,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS=OLD,
         TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL=ended.isoformat(),
-    ) as door:
-        assert await post(door, SECRET) == 200
-        assert await post(door, OLD) == 401
+    ) as receiver:
+        assert await post(receiver, SECRET) == 200
+        assert await post(receiver, OLD) == 401
 
 
 async def test_a_mismatch_has_the_secret_read_again_but_not_at_strangers_will(
@@ -78,25 +78,25 @@ async def test_a_mismatch_has_the_secret_read_again_but_not_at_strangers_will(
 ) -> None:
     file = tmp_path / "secret"
     file.write_text(OLD)
-    async with door_in_process(
+    async with receiver_in_process(
         receiving, TURBODOCX_WEBHOOK_SECRET="", TURBODOCX_WEBHOOK_SECRET_FILE=str(file)
-    ) as door:
-        assert await post(door, OLD) == 200
+    ) as receiver:
+        assert await post(receiver, OLD) == 200
         file.write_text(NEW)
-        assert set(await asyncio.gather(*(post(door, NEW) for _ in range(10)))) == {200}
-        assert await post(door, OLD) == 401
+        assert set(await asyncio.gather(*(post(receiver, NEW) for _ in range(10)))) == {200}
+        assert await post(receiver, OLD) == 401
 
         file.write_text(OLD)
-        assert await post(door, OLD) == 401  # it was read less than 30 s ago
+        assert await post(receiver, OLD) == 401  # it was read less than 30 s ago
     assert NEW not in caplog.text
 
 
 async def test_a_secret_that_can_no_longer_be_read_stays_as_it_was(receiving: Client, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(OLD)
-    async with door_in_process(
+    async with receiver_in_process(
         receiving, TURBODOCX_WEBHOOK_SECRET="", TURBODOCX_WEBHOOK_SECRET_FILE=str(file)
-    ) as door:
+    ) as receiver:
         file.unlink()
-        assert await post(door, NEW) == 401
-        assert await post(door, OLD) == 200
+        assert await post(receiver, NEW) == 401
+        assert await post(receiver, OLD) == 200

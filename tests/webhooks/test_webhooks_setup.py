@@ -1,4 +1,4 @@
-"""`webhook setup` and `webhook test`, against the real sandbox and a real door."""
+"""`webhook setup` and `webhook test`, against the real sandbox and a real receiver."""
 
 import asyncio
 import stat
@@ -27,10 +27,10 @@ from countersign.secrets.rotation import Rotating
 from countersign.settings import TurboDocxSettings
 from devstack.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox, SandboxError
 from tests.webhooks.webhook_deliveries import PATH
-from tests.webhooks.webhook_doors import RunningDoor, environment_of, running_door
+from tests.webhooks.webhook_receivers import RunningReceiver, environment_of, running_receiver
 
 ROOT = Path(__file__).parents[2]
-URL = f"https://door.example.com{PATH}"
+URL = f"https://receiver.example.com{PATH}"
 SECRET, PREVIOUS = "TURBODOCX_WEBHOOK_SECRET", "TURBODOCX_WEBHOOK_SECRET_PREVIOUS"
 
 
@@ -105,23 +105,23 @@ async def test_from_nothing_to_a_verified_test_event(
     assert secret not in output
     assert stat.S_IMODE((clean / ".env").stat().st_mode) == 0o600
 
-    async with running_door(receiving, f"--port={port}", **{SECRET: "", "PYTHONPATH": str(ROOT)}):
+    async with running_receiver(receiving, f"--port={port}", **{SECRET: "", "PYTHONPATH": str(ROOT)}):
         code, output = await starter(receiving, sandbox, "webhook", "test")
         assert (code, output) == (0, f"{url}: 200: came through and verified\n")
 
 
 async def test_what_becomes_of_a_test_event_is_explained(
-    provider: TurboDocxClient, door: RunningDoor, capsys: pytest.CaptureFixture[str]
+    provider: TurboDocxClient, receiver: RunningReceiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await subscription.set_up(provider, f"{door.url}{PATH}", new_secret=False)
+    await subscription.set_up(provider, f"{receiver.url}{PATH}", new_secret=False)
     await subscription.set_up(provider, f"http://127.0.0.1:{free_port()}{PATH}", new_secret=False)
 
     with pytest.raises(UnreachableError, match="2 of 2 addresses did not take the test event"):
         report(await subscription.try_out(provider))
 
-    told = capsys.readouterr().err
-    assert "401: arrived, and its signature did not fit" in told  # the door has another secret
-    assert "no answer: nobody answered: is the door up" in told
+    reported = capsys.readouterr().err
+    assert "401: arrived, and its signature did not fit" in reported  # the receiver has another secret
+    assert "no answer: nobody answered: is the receiver up" in reported
 
 
 async def test_another_address_joins_those_there_are_and_the_secret_stays(
@@ -155,7 +155,7 @@ async def test_a_new_secret_leaves_the_old_one_valid_for_a_while(
     assert (clean / ".env").read_text().startswith("# mine\nOTHER=kept\n")
 
 
-async def test_a_subscription_whose_secret_nobody_knows_is_left_alone(
+async def test_a_subscription_with_secret_no_one_knows_is_left_alone(
     provider: TurboDocxClient, clean: Path
 ) -> None:
     await subscription.set_up(provider, URL, new_secret=False)
@@ -179,7 +179,7 @@ async def test_nothing_is_subscribed_where_the_secret_could_not_be_kept(
 
 
 @pytest.mark.usefixtures("provider")
-async def test_a_key_without_the_role_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_key_without_the_role_is_reported_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
     (settings,) = load(TurboDocxSettings)
 
@@ -195,17 +195,17 @@ async def test_a_key_without_the_role_is_told_so(monkeypatch: pytest.MonkeyPatch
         (URL, False, True),
         (f"http://127.0.0.1:8080{PATH}", True, True),
         (f"http://127.0.0.1:8080{PATH}", False, False),
-        (f"http://door.example.com{PATH}", True, False),
-        (f"https://user:pw@door.example.com{PATH}", False, False),
+        (f"http://receiver.example.com{PATH}", True, False),
+        (f"https://user:pw@receiver.example.com{PATH}", False, False),
         (f"https://{PATH}", False, False),
-        ("door.example.com", False, False),
-        ("https://door.example.com", False, False),
+        ("receiver.example.com", False, False),
+        ("https://receiver.example.com", False, False),
         (f"{URL}/", False, False),
         (f"{URL}?x=1", False, False),
         (f"{URL}#x", False, False),
     ],
 )
-def test_only_an_address_of_a_door_is_subscribed(url: str, *, sandbox: bool, fits: bool) -> None:
+def test_only_an_address_of_a_receiver_is_subscribed(url: str, *, sandbox: bool, fits: bool) -> None:
     if fits:
         assert subscription.check_url(url, sandbox=sandbox) == url
     else:
@@ -231,7 +231,7 @@ def test_or_to_the_folder_of_secrets(clean: Path, monkeypatch: pytest.MonkeyPatc
 
     place_for(SECRET).keep({SECRET: "new", PREVIOUS: "old"})
 
-    assert {each.name: each.read_text() for each in (clean / "secrets").iterdir()} == {
+    assert {path.name: path.read_text() for path in (clean / "secrets").iterdir()} == {
         SECRET: "new",
         PREVIOUS: "old",
     }
@@ -267,4 +267,4 @@ def test_what_is_kept_is_whole_or_as_before(clean: Path, monkeypatch: pytest.Mon
     with pytest.raises(OSError, match="No space"):
         place_for(SECRET).keep({SECRET: "new"})
 
-    assert {each.name: each.read_text() for each in clean.iterdir()} == {".env": "OTHER=kept\n"}
+    assert {path.name: path.read_text() for path in clean.iterdir()} == {".env": "OTHER=kept\n"}

@@ -8,11 +8,17 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from countersign.providers.turbodocx.webhook import TurboDocxDialect
-from countersign.webhooks.verification import Claim, HmacKey, Judgement, Signature, judge
+from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
+from countersign.webhooks.verification import (
+    HmacKey,
+    Signature,
+    SignedMessage,
+    Verification,
+    verify_signatures,
+)
 from tests.webhooks.webhook_deliveries import PATH, SECRET, digest, encode, envelope, sign
-from tests.webhooks.webhook_doors import RunningDoor
 from tests.webhooks.webhook_receiver import Agreement
+from tests.webhooks.webhook_receivers import RunningReceiver
 from tests.webhooks.webhook_wire import exchange, request, status
 
 Headers = list[tuple[str, str]]
@@ -106,12 +112,12 @@ FORGERIES: dict[str, Callable[[bytes], Headers]] = {
 
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
-async def test_a_forgery_is_refused_and_told_nothing(
-    door: RunningDoor, agreement: Agreement, forge: Callable[[bytes], Headers]
+async def test_a_forgery_is_refused_and_reported_nothing(
+    receiver: RunningReceiver, agreement: Agreement, forge: Callable[[bytes], Headers]
 ) -> None:
     body = encode(envelope(agreement.title))
 
-    answer = await exchange(door.url, request([*forge(body), ("Content-Length", str(len(body)))], body))
+    answer = await exchange(receiver.url, request([*forge(body), ("Content-Length", str(len(body)))], body))
 
     head, _, content = answer.partition(b"\r\n\r\n")
     assert status(answer) == 401
@@ -123,35 +129,37 @@ async def test_a_forgery_is_refused_and_told_nothing(
 
 @pytest.mark.parametrize("write", [str.upper, "  {}\t".format], ids=["upper-case hex", "outer space"])
 async def test_a_right_signature_may_be_written_otherwise(
-    door: RunningDoor, agreement: Agreement, write: Callable[[str], str]
+    receiver: RunningReceiver, agreement: Agreement, write: Callable[[str], str]
 ) -> None:
     body = encode(envelope(agreement.title))
     headers = {SIGNATURE: "sha256=" + write(digest(body, NOW)).strip(), TIMESTAMP: write(NOW)}
 
-    answer = await exchange(door.url, request({**headers, "Content-Length": str(len(body))}, body))
+    answer = await exchange(receiver.url, request({**headers, "Content-Length": str(len(body))}, body))
 
     assert status(answer) == 200
 
 
 @pytest.mark.parametrize(
-    ("age", "judgement"),
+    ("age", "checked"),
     [
-        (0, Judgement.VERIFIED),
-        (299, Judgement.VERIFIED),
-        (300, Judgement.VERIFIED),
-        (301, Judgement.STALE),
-        (-299, Judgement.VERIFIED),
-        (-300, Judgement.VERIFIED),
-        (-301, Judgement.STALE),
+        (0, Verification.VERIFIED),
+        (299, Verification.VERIFIED),
+        (300, Verification.VERIFIED),
+        (301, Verification.STALE),
+        (-299, Verification.VERIFIED),
+        (-300, Verification.VERIFIED),
+        (-301, Verification.STALE),
     ],
 )
 @pytest.mark.parametrize("fraction", [0.0, 0.999])
-def test_a_delivery_may_be_five_minutes_old_or_early(age: int, fraction: float, judgement: Judgement) -> None:
+def test_a_delivery_may_be_five_minutes_old_or_early(
+    age: int, fraction: float, checked: Verification
+) -> None:
     key = HmacKey(b"secret")
     signature = Signature("v1", hmac.digest(b"secret", b"message", "sha256"))
-    claim = Claim(1_800_000_000 - age, b"message", (signature,))
+    signed_message = SignedMessage(1_800_000_000 - age, b"message", (signature,))
 
-    assert judge(claim, [key], now=1_800_000_000 + fraction) is judgement
+    assert verify_signatures(signed_message, [key], now=1_800_000_000 + fraction) is checked
 
 
 def test_every_key_is_compared_with_every_signature_whatever_matches() -> None:
@@ -167,12 +175,14 @@ def test_every_key_is_compared_with_every_signature_whatever_matches() -> None:
 
     signatures = tuple(Signature("v1", value) for value in (b"right", b"wrong", b"right"))
 
-    assert judge(Claim(0, b"", signatures), [Key(), Key()], now=0) is Judgement.VERIFIED
+    assert (
+        verify_signatures(SignedMessage(0, b"", signatures), [Key(), Key()], now=0) is Verification.VERIFIED
+    )
     assert compared == [b"right", b"wrong", b"right"] * 2
 
 
 def test_keys_keep_their_secret_to_themselves() -> None:
-    assert SECRET not in repr(TurboDocxDialect().key(SECRET))
+    assert SECRET not in repr(TurboDocxWebhookAdapter().key(SECRET))
 
 
 def test_an_empty_secret_makes_no_key() -> None:

@@ -16,13 +16,13 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from temporalio.client import Client
 
 from countersign.configuration import SettingsError
-from countersign.providers.standard_webhooks.signatures import read_claim, read_key
-from countersign.providers.standard_webhooks.webhook import StandardWebhooksDialect
+from countersign.providers.standard_webhooks.signatures import read_key, read_signed_message
+from countersign.providers.standard_webhooks.webhook import StandardWebhooksAdapter
 from countersign.providers.standard_webhooks.wording import Wording, read_wordings
-from countersign.webhooks.verification import HmacKey, Judgement, judge
+from countersign.webhooks.verification import HmacKey, Verification, verify_signatures
 from tests.webhooks.webhook_deliveries import encode
-from tests.webhooks.webhook_doors import calling, door_in_process
 from tests.webhooks.webhook_receiver import start_agreement
+from tests.webhooks.webhook_receivers import calling, receiver_in_process
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
 OTHER = "whsec_" + base64.b64encode(b"another secret, as long.").decode()
@@ -46,9 +46,9 @@ def signed(body: bytes = BODY, *, secret: str = SECRET, message_id: str = "msg_1
     }
 
 
-def ours(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> Judgement:
+def own(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> Verification:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return judge(read_claim(raw, body), [read_key(secret)], now=time.time())
+    return verify_signatures(read_signed_message(raw, body), [read_key(secret)], now=time.time())
 
 
 def theirs(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> bool:
@@ -97,7 +97,7 @@ def test_what_the_official_library_accepts_is_accepted(change: Callable[[Headers
     headers = change(signed())
 
     assert theirs(headers)
-    assert ours(headers) is Judgement.VERIFIED
+    assert own(headers) is Verification.VERIFIED
 
 
 @pytest.mark.parametrize("change", BOTH_REFUSE.values(), ids=BOTH_REFUSE)
@@ -105,7 +105,7 @@ def test_what_the_official_library_refuses_is_refused(change: Callable[[Headers]
     headers = change(signed())
 
     assert not theirs(headers)
-    assert ours(headers) is not Judgement.VERIFIED
+    assert own(headers) is not Verification.VERIFIED
 
 
 def test_random_secrets_and_bodies_agree_with_the_official_library() -> None:
@@ -113,20 +113,20 @@ def test_random_secrets_and_bodies_agree_with_the_official_library() -> None:
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=")
         body = encode({"é": secrets.token_hex(length)})
         headers = signed(body, secret=secret)
-        assert ours(headers, body, secret=secret) is Judgement.VERIFIED
+        assert own(headers, body, secret=secret) is Verification.VERIFIED
         assert theirs(headers, body, secret=secret)
 
 
 @pytest.mark.parametrize("message_id", ["msg.1", "msg 1", "é", "x" * 201])
 def test_an_id_that_could_be_mistaken_for_the_time_is_refused(message_id: str) -> None:
-    assert ours(signed(message_id=message_id)) is Judgement.UNSIGNED
+    assert own(signed(message_id=message_id)) is Verification.UNSIGNED
 
 
 def test_more_signatures_than_anybody_needs_are_not_compared() -> None:
     headers = signed()
     headers["webhook-signature"] = "v1,AAAA " * 1000 + headers["webhook-signature"]
 
-    assert ours(headers) is Judgement.MISMATCH
+    assert own(headers) is Verification.MISMATCH
 
 
 SEED = base64.b64decode("VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=")
@@ -149,20 +149,24 @@ def _public(seed: bytes) -> str:
 
 
 @pytest.mark.parametrize(
-    ("seed", "change", "judgement"),
+    ("seed", "change", "checked"),
     [
-        (SEED, {}, Judgement.VERIFIED),
-        (SEED, {"webhook-id": "msg_2"}, Judgement.MISMATCH),
-        (bytes(32), {}, Judgement.MISMATCH),
-        (SEED, {"webhook-signature": EXAMPLE["webhook-signature"].replace("v1a", "v1")}, Judgement.MISMATCH),
-        (SEED, {"webhook-signature": "v1a,AAAA"}, Judgement.MISMATCH),
+        (SEED, {}, Verification.VERIFIED),
+        (SEED, {"webhook-id": "msg_2"}, Verification.MISMATCH),
+        (bytes(32), {}, Verification.MISMATCH),
+        (
+            SEED,
+            {"webhook-signature": EXAMPLE["webhook-signature"].replace("v1a", "v1")},
+            Verification.MISMATCH,
+        ),
+        (SEED, {"webhook-signature": "v1a,AAAA"}, Verification.MISMATCH),
     ],
 )
-def test_the_specifications_asymmetric_example(seed: bytes, change: Headers, judgement: Judgement) -> None:
+def test_the_specifications_asymmetric_example(seed: bytes, change: Headers, checked: Verification) -> None:
     raw = [(name.encode(), value.encode()) for name, value in (EXAMPLE | change).items()]
-    claim = read_claim(raw, b'{"test": 2432232314}')
+    signed_message = read_signed_message(raw, b'{"test": 2432232314}')
 
-    assert judge(claim, [read_key(_public(seed))], now=1614265330) is judgement
+    assert verify_signatures(signed_message, [read_key(_public(seed))], now=1614265330) is checked
 
 
 def test_a_shared_secret_does_not_verify_an_asymmetric_signature() -> None:
@@ -172,7 +176,7 @@ def test_a_shared_secret_does_not_verify_an_asymmetric_signature() -> None:
     headers = signed(secret="whsec_" + base64.b64encode(forged.secret).decode())
     headers["webhook-signature"] += " " + headers["webhook-signature"].replace("v1,", "v1a,")
 
-    assert ours(headers, secret=_public(SEED)) is Judgement.MISMATCH
+    assert own(headers, secret=_public(SEED)) is Verification.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -212,14 +216,14 @@ async def test_a_configured_provider_delivers_beside_turbodocx(receiving: Client
     payload["data"]["contract"]["name"] = agreement.title
     body = encode(payload)
     async with (
-        door_in_process(
+        receiver_in_process(
             receiving,
             COUNTERSIGN_WEBHOOKS_PROVIDERS=str(providers),
             ACME_SIGN_WEBHOOK_SECRET=OTHER,
             ACME_SIGN_WEBHOOK_SECRET_PREVIOUS=SECRET,
             ACME_SIGN_WEBHOOK_SECRET_PREVIOUS_UNTIL=(datetime.now(UTC) + timedelta(hours=1)).isoformat(),
-        ) as door,
-        calling(door) as http,
+        ) as receiver,
+        calling(receiver) as http,
     ):
         for secret, expected in ((SECRET, 200), (OTHER, 200), (SECRET[:-4] + "AAAA", 401)):
             headers = signed(body, secret=secret)
@@ -237,19 +241,19 @@ async def test_a_configured_provider_delivers_beside_turbodocx(receiving: Client
 
 async def test_turbodocx_may_be_absent_then(receiving: Client, providers: Path) -> None:
     async with (
-        door_in_process(
+        receiver_in_process(
             receiving,
             COUNTERSIGN_WEBHOOKS_PROVIDERS=str(providers),
             ACME_SIGN_WEBHOOK_SECRET=SECRET,
             TURBODOCX_WEBHOOK_SECRET="",
-        ) as door,
-        calling(door) as http,
+        ) as receiver,
+        calling(receiver) as http,
     ):
         assert (await http.post("/webhooks/turbodocx")).status_code == 404
         assert (await http.post("/webhooks/acme-sign")).status_code == 401
 
 
-def _dialect() -> StandardWebhooksDialect:
+def _adapter() -> StandardWebhooksAdapter:
     wording = Wording.model_validate(
         {
             "kinds": {"contract.signed": "completed"},
@@ -257,21 +261,21 @@ def _dialect() -> StandardWebhooksDialect:
             "title": "data.contract.name",
         }
     )
-    return StandardWebhooksDialect("acme", wording)
+    return StandardWebhooksAdapter("acme", wording)
 
 
 @pytest.mark.parametrize(
     "payload", [{}, {"type": 17}, {"type": "invoice.paid"}, {"type": "invoice.paid", "data": []}], ids=repr
 )
 def test_what_concerns_no_agreement_is_nothing(payload: dict[str, Any]) -> None:
-    assert _dialect().read([(b"webhook-id", b"msg_1")], payload) is None
+    assert _adapter().read([(b"webhook-id", b"msg_1")], payload) is None
 
 
 def test_an_unknown_type_is_recorded_by_its_own_name() -> None:
-    reading = _dialect().read([(b"webhook-id", uuid4().hex.encode())], PAYLOAD | {"type": "contract.seen"})
+    parsed = _adapter().read([(b"webhook-id", uuid4().hex.encode())], PAYLOAD | {"type": "contract.seen"})
 
-    assert reading is not None
-    assert reading.event.kind == "acme:contract.seen"
+    assert parsed is not None
+    assert parsed.event.kind == "acme:contract.seen"
 
 
 @pytest.mark.parametrize(

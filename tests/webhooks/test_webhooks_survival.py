@@ -1,7 +1,8 @@
-"""Kill the door, or Temporal behind it, while the provider delivers: what was answered 2xx is applied once,
-and what got lost is made up for by polling.
+"""Kill the receiver, or Temporal behind it, while the provider delivers.
 
-Real processes: Temporal on its file, the sandbox with its retries, the door; the worker is the test's own.
+What was answered 2xx is applied once, and polling makes up for what got lost.
+
+Real processes: Temporal on its file, the sandbox with its retries, the receiver. The worker runs in the test.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ from devstack.sandbox import Sandbox
 from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.conftest import sandbox_part
 from tests.webhooks.webhook_deliveries import PATH
-from tests.webhooks.webhook_doors import environment_of
+from tests.webhooks.webhook_receivers import environment_of
 from tests.workflows.office import Handle, Office, an_agreement, open_office
 
 EVENTS: Final = 7
@@ -56,7 +57,7 @@ class Town:
 
 @asynccontextmanager
 async def town(folder: Path) -> AsyncIterator[Town]:
-    port, door_port = free_port(), free_port()
+    port, receiver_port = free_port(), free_port()
     sandbox = Sandbox(f"http://127.0.0.1:{free_port()}")
     temporal = dev_server_command(
         await find_temporal(folder),
@@ -73,11 +74,11 @@ async def town(folder: Path) -> AsyncIterator[Town]:
         quick = {"retry_delays": [0.2, 0.4], "delivery_timeout": 5}
         await sandbox.call("PATCH", "/_sandbox/behaviour", quick)
         client = await Client.connect(f"127.0.0.1:{port}", data_converter=data_converter())
-        secret = await sandbox.subscribe(f"http://127.0.0.1:{door_port}{PATH}")
-        command = [sys.executable, "-m", "receiver", f"--port={door_port}"]
+        secret = await sandbox.subscribe(f"http://127.0.0.1:{receiver_port}{PATH}")
+        command = [sys.executable, "-m", "receiver", f"--port={receiver_port}"]
         env = environment_of(client, TURBODOCX_WEBHOOK_SECRET=secret)
-        ready = answers(f"http://127.0.0.1:{door_port}/readyz")
-        await supervisor.start(Part("door", command, ready, env, ROOT))
+        ready = answers(f"http://127.0.0.1:{receiver_port}/readyz")
+        await supervisor.start(Part("receiver", command, ready, env, ROOT))
         skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
         async with open_office(client, skipper, sandbox, folder / "store") as office:
             office.patience = 60
@@ -89,10 +90,10 @@ Case = tuple[Handle, str]
 
 async def begin(office: Office, count: int) -> list[Case]:
     """Agreements that wait for their signers."""
-    pace = asyncio.Semaphore(AT_ONCE)
+    time_scale = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> Case:
-        async with pace:
+        async with time_scale:
             handle = await office.start(an_agreement())
             return handle, await office.sent(handle)
 
@@ -101,10 +102,10 @@ async def begin(office: Office, count: int) -> list[Case]:
 
 async def sign_everything(sandbox: Sandbox, cases: list[Case]) -> None:
     """Let every signer of every agreement act, a few agreements at a time."""
-    pace = asyncio.Semaphore(AT_ONCE)
+    time_scale = asyncio.Semaphore(AT_ONCE)
 
     async def one(document_id: str) -> None:
-        async with pace:
+        async with time_scale:
             first, second = await sandbox.recipient_ids(document_id)
             await sandbox.view(document_id, first)
             await asyncio.sleep(0.5)
@@ -122,7 +123,7 @@ async def delivery_log(sandbox: Sandbox) -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = []
             while page := await _page(sandbox, offset=len(found)):
                 found += page
-            if all(each["status"] in {"delivered", "failed"} for each in found):
+            if all(item["status"] in {"delivered", "failed"} for item in found):
                 return found
             await asyncio.sleep(0.5)
 
@@ -157,9 +158,11 @@ async def check(office: Office, case: Case, delivered: dict[str, datetime]) -> N
     handle, _ = case
     history = (await handle.fetch_history()).events
     signals = {  # the first of each: one that was not acknowledged in time may be there twice
-        json.loads(each.workflow_execution_signaled_event_attributes.input.payloads[0].data)["event_id"]: each
-        for each in reversed(history)
-        if each.HasField("workflow_execution_signaled_event_attributes")
+        json.loads(event.workflow_execution_signaled_event_attributes.input.payloads[0].data)[
+            "event_id"
+        ]: event
+        for event in reversed(history)
+        if event.HasField("workflow_execution_signaled_event_attributes")
     }
     ended = history[-1].event_time.ToDatetime(UTC)
     for event_id, at in delivered.items():
@@ -168,7 +171,7 @@ async def check(office: Office, case: Case, delivered: dict[str, datetime]) -> N
     archive = (await office.result(handle)).archive
     assert archive is not None
     timeline = json.loads(await office.store.read(archive.timeline.key))["timeline"]
-    applied = Counter(each.get("event_id") for each in timeline)
+    applied = Counter(entry.get("event_id") for entry in timeline)
     for event_id, signal in signals.items():
         assert applied[event_id] == (signal.event_id < _archiving_decided(history)), (
             "once, if it came in time"
@@ -178,9 +181,9 @@ async def check(office: Office, case: Case, delivered: dict[str, datetime]) -> N
 def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
     """The number of the event up to which the workflow had seen everything when it last began to archive."""
     archiving = next(
-        each.activity_task_scheduled_event_attributes
-        for each in reversed(history)
-        if each.activity_task_scheduled_event_attributes.activity_type.name == "archive"
+        event.activity_task_scheduled_event_attributes
+        for event in reversed(history)
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "archive"
     )
     decision = history[archiving.workflow_task_completed_event_id - 1]
     return decision.workflow_task_completed_event_attributes.started_event_id
@@ -189,7 +192,7 @@ def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
 @pytest.mark.heavy
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    ("victim", "agreements", "dead_seconds", "at_least"), [("door", 84, 0.5, 3), ("temporal", 84, 20, 1)]
+    ("victim", "agreements", "dead_seconds", "at_least"), [("receiver", 84, 0.5, 3), ("temporal", 84, 20, 1)]
 )
 async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
     tmp_path: Path, victim: str, agreements: int, dead_seconds: float, at_least: int
@@ -209,26 +212,26 @@ async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
         log = await delivery_log(sandbox)
         resolved = await end(here.office, cases)
         for case in cases:
-            mine = [each for each in log if each["payload"]["data"]["document_id"] == case[1]]
+            mine = [entry for entry in log if entry["payload"]["data"]["document_id"] == case[1]]
             assert len(mine) == EVENTS
             await check(
                 here.office,
                 case,
                 {
-                    each["payload"]["event_id"]: datetime.fromisoformat(each["deliveredAt"])
-                    for each in mine
-                    if each["isDelivered"]
+                    row["payload"]["event_id"]: datetime.fromisoformat(row["deliveredAt"])
+                    for row in mine
+                    if row["isDelivered"]
                 },
             )
 
-    lost = sum(not each["isDelivered"] for each in log)
-    again = sum(each["attemptCount"] > 1 for each in log)
+    lost = sum(not entry["isDelivered"] for entry in log)
+    again = sum(entry["attemptCount"] > 1 for entry in log)
     print(  # noqa: T201 (what this run was like)
         f"seed {SEED}: {victim} killed {kills} times during {len(log)} deliveries, "
         f"{again} tried again, {lost} lost; resolved by {dict(resolved)}"
     )
     assert kills >= at_least
     assert again > 0
-    if victim == "door":  # Temporal may be back before the provider gives up
+    if victim == "receiver":  # Temporal may be back before the provider gives up
         assert lost > 0
         assert set(resolved) == {"webhook", "poll"}

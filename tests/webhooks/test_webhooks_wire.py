@@ -11,8 +11,8 @@ from temporalio.client import Client
 
 from countersign.webhooks import protocol, wiring
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
-from tests.webhooks.webhook_doors import RunningDoor, door_in_process
 from tests.webhooks.webhook_receiver import Agreement
+from tests.webhooks.webhook_receivers import RunningReceiver, receiver_in_process
 from tests.webhooks.webhook_wire import connected, exchange, hung_up_on, request, status
 
 LIMIT = 65_536
@@ -21,66 +21,68 @@ CLOSE = b"Connection: close\r\n"
 HEALTH = request({}, method="GET", path="/healthz")
 
 
-async def test_a_body_of_the_limit_is_read(door: RunningDoor, agreement: Agreement) -> None:
+async def test_a_body_of_the_limit_is_read(receiver: RunningReceiver, agreement: Agreement) -> None:
     body = encode(envelope(agreement.title, padding="x" * 64_000)).ljust(LIMIT)
 
-    answer = await exchange(door.url, request({**sign(body), "Content-Length": str(LIMIT)}, body))
+    answer = await exchange(receiver.url, request({**sign(body), "Content-Length": str(LIMIT)}, body))
 
     assert status(answer) == 200
 
 
 @pytest.mark.parametrize("length", [LIMIT + 1, 2**31, 10**19])
-async def test_a_longer_one_is_refused_by_its_announcement(door: RunningDoor, length: int) -> None:
-    answer = await exchange(door.url, request({"Content-Length": str(length)}))
+async def test_a_longer_one_is_refused_by_its_announcement(receiver: RunningReceiver, length: int) -> None:
+    answer = await exchange(receiver.url, request({"Content-Length": str(length)}))
 
     assert status(answer) == 413
     assert answer.endswith(b"\r\n\r\nrefused\n")
 
 
 @pytest.mark.parametrize("length", ["-1", "+5", "0x10", "5, 6", "", "9" * 5000])
-async def test_an_absurd_announcement_is_refused(door: RunningDoor, length: str) -> None:
-    answer = await exchange(door.url, request({"Content-Length": length}, b"hello"))
+async def test_an_absurd_announcement_is_refused(receiver: RunningReceiver, length: str) -> None:
+    answer = await exchange(receiver.url, request({"Content-Length": length}, b"hello"))
 
     assert status(answer) == 400
 
 
-async def test_chunks_without_end_are_cut_off(door: RunningDoor) -> None:
+async def test_chunks_without_end_are_cut_off(receiver: RunningReceiver) -> None:
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
 
-    answer = await exchange(door.url, request([CHUNKED]), *[chunk] * 1000)
+    answer = await exchange(receiver.url, request([CHUNKED]), *[chunk] * 1000)
 
     assert status(answer) in {413, None}  # None: the reset overtook the answer
-    assert status(await exchange(door.url, HEALTH)) == 200
+    assert status(await exchange(receiver.url, HEALTH)) == 200
 
 
-async def test_one_chunk_too_much_is_refused(door: RunningDoor) -> None:
+async def test_one_chunk_too_much_is_refused(receiver: RunningReceiver) -> None:
     body = b"10001\r\n" + b"x" * 0x10001 + b"\r\n0\r\n\r\n"
 
-    assert status(await exchange(door.url, request([CHUNKED], body))) == 413
+    assert status(await exchange(receiver.url, request([CHUNKED], body))) == 413
 
 
-async def test_a_chunked_delivery_is_as_good(door: RunningDoor, agreement: Agreement) -> None:
+async def test_a_chunked_delivery_is_as_good(receiver: RunningReceiver, agreement: Agreement) -> None:
     body = encode(envelope(agreement.title))
-    chunks = b"".join(b"1\r\n" + bytes([each]) + b"\r\n" for each in body) + b"0\r\n\r\n"
+    chunks = b"".join(b"1\r\n" + bytes([byte]) + b"\r\n" for byte in body) + b"0\r\n\r\n"
 
-    answer = await exchange(door.url, request([*sign(body).items(), CHUNKED], chunks))
+    answer = await exchange(receiver.url, request([*sign(body).items(), CHUNKED], chunks))
 
     assert status(answer) == 200
     assert len(await agreement.events()) == 1
 
 
 @pytest.mark.parametrize("part", [0, 1, 100])
-async def test_a_caller_who_leaves_is_no_incident(door: RunningDoor, agreement: Agreement, part: int) -> None:
+async def test_a_caller_who_leaves_is_no_incident(
+    receiver: RunningReceiver, agreement: Agreement, part: int
+) -> None:
     body = encode(envelope(agreement.title))
     whole = request({**sign(body), "Content-Length": str(len(body))})
 
-    await exchange(door.url, whole + body[:part], leave=True)
-    await exchange(door.url, whole[: part + 20], leave=True)
+    await exchange(receiver.url, whole + body[:part], leave=True)
+    await exchange(receiver.url, whole[: part + 20], leave=True)
 
-    assert status(await exchange(door.url, HEALTH)) == 200
+    assert status(await exchange(receiver.url, HEALTH)) == 200
     assert await agreement.events() == []
-    assert " 500" not in door.logged()
-    assert "Exception" not in door.logged()
+    assert " 500" not in receiver.logged()
+    assert "Exception" not in receiver.logged()
 
 
 @pytest.mark.parametrize(
@@ -94,25 +96,25 @@ async def test_a_caller_who_leaves_is_no_incident(door: RunningDoor, agreement: 
     ],
     ids=["silent", "one byte", "half the headers", "half the body", "no chunk"],
 )
-async def test_slow_senders_are_hung_up_on_and_hold_nobody_up(
+async def test_slow_senders_are_hung_up_on_and_hold_no_one_up(
     receiving: Client, monkeypatch: pytest.MonkeyPatch, opening: bytes
 ) -> None:
     monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
-    async with door_in_process(receiving) as url, AsyncExitStack() as stack:
+    async with receiver_in_process(receiving) as url, AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(connected(url)) for _ in range(20)]
         for _, writer in slow:
             writer.write(opening)
 
         assert status(await exchange(url, HEALTH)) == 200
-        for said in await asyncio.gather(*(hung_up_on(*each) for each in slow)):
+        for said in await asyncio.gather(*(hung_up_on(*item) for item in slow)):
             assert said == b""
 
 
-async def test_the_time_limit_is_each_requests_own(
+async def test_the_time_limit_is_every_requests_own(
     receiving: Client, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
-    async with door_in_process(receiving) as url, connected(url) as (reader, writer):
+    async with receiver_in_process(receiving) as url, connected(url) as (reader, writer):
         for _ in range(4):  # together longer than the limit
             body = encode(envelope(agreement.title))
             whole = request({**sign(body), "Content-Length": str(len(body))}, body)
@@ -128,7 +130,7 @@ async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
     receiving: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
-    async with door_in_process(receiving) as url, connected(url) as (reader, writer):
+    async with receiver_in_process(receiving) as url, connected(url) as (reader, writer):
         writer.write(HEALTH.replace(CLOSE, b"") + request({"Content-Length": "99"}, b"12345"))
         await reader.readuntil(b"alive\n")
 
@@ -141,7 +143,7 @@ async def test_more_connections_than_allowed_are_turned_away(
     receiving: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wiring, "CONNECTION_LIMIT", 10)
-    async with door_in_process(receiving) as url:
+    async with receiver_in_process(receiving) as url:
         async with AsyncExitStack() as stack:
             for _ in range(10):
                 await stack.enter_async_context(connected(url))
@@ -168,11 +170,11 @@ async def test_more_connections_than_allowed_are_turned_away(
     ids=repr,
 )
 async def test_a_body_with_two_possible_ends_is_refused(
-    door: RunningDoor, headers: list[tuple[str, str]]
+    receiver: RunningReceiver, headers: list[tuple[str, str]]
 ) -> None:
     smuggled = b"0\r\n\r\n" + request({}, path="/healthz", method="GET")
 
-    answer = await exchange(door.url, request(headers, smuggled))
+    answer = await exchange(receiver.url, request(headers, smuggled))
 
     assert status(answer) in {400, 501}
     assert b"alive" not in answer
@@ -185,30 +187,32 @@ async def test_a_body_with_two_possible_ends_is_refused(
         b"\x00" * 100,
         b"hello\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"POST /webhooks/turbodocx HTTP/1.1\nHost: door\nConnection: close\n\n",
+        b"POST /webhooks/turbodocx HTTP/1.1\nHost: receiver\nConnection: close\n\n",
         b"POST /webhooks/turbodocx HTTP/1.1\r\nNo colon\r\n\r\n",
-        b"POST /webhooks/turbodocx HTTP/9.9\r\nHost: door\r\nConnection: close\r\n\r\n",
+        b"POST /webhooks/turbodocx HTTP/9.9\r\nHost: receiver\r\nConnection: close\r\n\r\n",
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: " + b"a" * 100_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 20_000 + b"\r\n",
         request([CHUNKED], b"zz\r\n"),
         request([CHUNKED], b"5\r\nhello\r\n0\r\n" + b"X: y\r\n" * 10_000),
     ],
-    ids=lambda each: repr(each[:30]),
+    ids=lambda value: repr(value[:30]),
 )
-async def test_what_is_not_http_is_refused_in_the_same_words(door: RunningDoor, garbage: bytes) -> None:
-    answer = await exchange(door.url, garbage)
+async def test_what_is_not_http_is_refused_in_the_same_words(
+    receiver: RunningReceiver, garbage: bytes
+) -> None:
+    answer = await exchange(receiver.url, garbage)
 
     assert status(answer) in {400, 401, 404, None}  # None: the reset overtook the answer
     assert not answer or answer.endswith(b"\r\n\r\nrefused\n")
-    assert status(await exchange(door.url, HEALTH)) == 200
+    assert status(await exchange(receiver.url, HEALTH)) == 200
 
 
 @pytest.mark.parametrize(
     "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
 )
-async def test_only_post_delivers(door: RunningDoor, method: str) -> None:
-    answer = await exchange(door.url, request({}, method=method))
+async def test_only_post_delivers(receiver: RunningReceiver, method: str) -> None:
+    answer = await exchange(receiver.url, request({}, method=method))
 
     assert status(answer) == 405
     assert b"TRACE" not in answer
@@ -229,28 +233,28 @@ async def test_only_post_delivers(door: RunningDoor, method: str) -> None:
         "/webhooks/turbodocx%2f",
         "/docs",
         "/metrics",
-        "http://door/webhooks/turbodocx",
+        "http://receiver/webhooks/turbodocx",
         "*",
     ],
 )
-async def test_there_is_nothing_elsewhere(door: RunningDoor, path: str) -> None:
-    answer = await exchange(door.url, request({}, path=path))
+async def test_there_is_nothing_elsewhere(receiver: RunningReceiver, path: str) -> None:
+    answer = await exchange(receiver.url, request({}, path=path))
 
     assert status(answer) in {400, 404}
     assert answer.endswith(b"refused\n")
 
 
-async def test_an_upgrade_is_not_accepted(door: RunningDoor) -> None:
+async def test_an_upgrade_is_not_accepted(receiver: RunningReceiver) -> None:
     upgrade = {"Upgrade": "websocket", "Sec-WebSocket-Key": "x", "Sec-WebSocket-Version": "13"}
     whole = request(upgrade, method="GET").replace(b"Connection: close", b"Connection: Upgrade, close")
 
-    assert status(await exchange(door.url, whole)) == 405
+    assert status(await exchange(receiver.url, whole)) == 405
 
 
-async def test_a_body_may_wait_for_permission(door: RunningDoor, agreement: Agreement) -> None:
+async def test_a_body_may_wait_for_permission(receiver: RunningReceiver, agreement: Agreement) -> None:
     body = encode(envelope(agreement.title))
     headers = {**sign(body), "Content-Length": str(len(body)), "Expect": "100-continue"}
-    async with connected(door.url) as (reader, writer):
+    async with connected(receiver.url) as (reader, writer):
         writer.write(request(headers))
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
         writer.write(body)
@@ -264,8 +268,8 @@ async def test_it_speaks_tls_by_itself(
     authority = trustme.CA()
     certificate = authority.issue_cert("127.0.0.1")
     certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
-    for each in certificate.cert_chain_pems:
-        each.write_to_path(tmp_path / "chain.pem", append=True)
+    for pem in certificate.cert_chain_pems:
+        pem.write_to_path(tmp_path / "chain.pem", append=True)
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     files = {
@@ -274,7 +278,7 @@ async def test_it_speaks_tls_by_itself(
     }
     body = encode(envelope(agreement.title))
 
-    async with door_in_process(receiving, **files) as url:
+    async with receiver_in_process(receiving, **files) as url:
         assert url.startswith("https://127.0.0.1:")
         async with connected(url, trusting) as (reader, writer):
             writer.write(request({**sign(body), "Content-Length": str(len(body))}, body))

@@ -74,7 +74,7 @@ def request(
 ) -> bytes:
     """A request that asks to close the connection after it, with exactly these headers."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    lines = [f"{method} {path} HTTP/1.1", "Host: door", "Connection: close"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: receiver", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in pairs]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 

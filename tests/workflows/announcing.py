@@ -24,8 +24,8 @@ async def main(address: str, sandbox: str, folder: str) -> int:
         for name in ("happy", "voided"):
             handle = await SCENARIOS[name](office)
             result = await office.result(handle)
-            told = "announced" if "announce" in await steps_of(handle) else "not announced"
-            print(f"{result.outcome}: {told}")  # noqa: T201  # the test reads it
+            reported = "announced" if "announce" in await steps_of(handle) else "not announced"
+            print(f"{result.outcome}: {reported}")  # noqa: T201  # the test reads it
             await replayer().replay_workflow(await handle.fetch_history())
     for path in GOLDEN.glob("*.json"):
         await replayer().replay_workflow(recorded(path.stem))

@@ -151,8 +151,8 @@ class Office:
         """Sign as everybody, without any webhook to us."""
         await self.sandbox.complete(document_id)
 
-    async def tell(self, handle: Handle, kind: str, document_id: str | None, **more: Any) -> None:
-        """Signal what the door would."""
+    async def deliver_event(self, handle: Handle, kind: str, document_id: str | None, **more: Any) -> None:
+        """Signal what the receiver would."""
         event = SignatureEvent(
             event_id=more.pop("event_id", f"evt_{uuid.uuid4().hex}"),
             kind=kind,
@@ -213,7 +213,7 @@ async def open_office(
 ) -> AsyncIterator[Office]:
     """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own."""
     given: dict[str, Any] = {"task_queue": uuid.uuid4().hex, "graceful_stop_seconds": 1} | settings
-    ours = CountersignSettings(store=str(folder), **given)
+    own = CountersignSettings(store=str(folder), **given)
     theirs = TurboDocxSettings(
         api_key=SecretStr(API_KEY),
         org_id=ORG_ID,
@@ -225,9 +225,9 @@ async def open_office(
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with (
         connection.open_provider(
-            Rotating(theirs), ProviderSettings(), slots=ours.provider_slots, rules=rules, limits=limits
+            Rotating(theirs), ProviderSettings(), slots=own.provider_slots, rules=rules, limits=limits
         ) as opened,
-        workflow_worker(client, store, ours),
-        provider_worker(client, opened, store, ours, sender),
+        workflow_worker(client, store, own),
+        provider_worker(client, opened, store, own, sender),
     ):
-        yield Office(client, time, sandbox, store, folder, ours)
+        yield Office(client, time, sandbox, store, folder, own)

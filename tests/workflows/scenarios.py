@@ -10,7 +10,7 @@ from workflows.agreement import AgreementWorkflow
 
 Scenario = Callable[[Office], Awaitable[Handle]]
 
-NOBODY: Final = "http://127.0.0.1:9/webhooks"
+NO_ONE: Final = "http://127.0.0.1:9/webhooks"
 """An address that refuses webhooks: they stand in the provider's log, and none reaches us."""
 
 
@@ -20,9 +20,9 @@ async def happy(office: Office) -> Handle:
     recipients = await office.sandbox.recipient_ids(document_id)
     for kind in ("viewed", "recipient_signed"):
         for recipient_id in recipients:
-            await office.tell(handle, kind, document_id, recipient_id=recipient_id)
+            await office.deliver_event(handle, kind, document_id, recipient_id=recipient_id)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     return handle
 
 
@@ -64,7 +64,7 @@ async def reminded(office: Office) -> Handle:
     document_id = await office.sent(handle)
     await office.skip(handle, timedelta(hours=3))
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     return handle
 
 
@@ -74,13 +74,13 @@ async def held_back(office: Office) -> Handle:
 
 
 async def reconciled(office: Office) -> Handle:
-    await office.sandbox.subscribe(NOBODY)
+    await office.sandbox.subscribe(NO_ONE)
     await office.break_call(SEND, "drop", at="after")
     handle = await office.start()
     await office.skip(handle, timedelta(minutes=15))
     document_id = await office.sent(handle)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     return handle
 
 
@@ -91,11 +91,11 @@ async def needs_attention(office: Office) -> Handle:
     await office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
     await office.resolve(handle, "send_again")
     document_id = await office.sent(handle)
-    await office.tell(handle, "sent", "a-twin")
+    await office.deliver_event(handle, "sent", "a-twin")
     await office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
     await office.resolve(handle, "keep")
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     return handle
 
 
@@ -114,7 +114,7 @@ async def finalization_failed(office: Office) -> Handle:
     await office.sandbox.call(
         "POST", f"/_sandbox/documents/{document_id}/complete", {"finalization": "fails"}
     )
-    await office.tell(handle, "finalization_failed", document_id)
+    await office.deliver_event(handle, "finalization_failed", document_id)
     await office.until_stage(handle, Stage.FINALIZATION_FAILED)
     await office.sandbox.call("POST", f"/_sandbox/documents/{document_id}/finalize", {"announce": False})
     await office.skip(handle, timedelta(days=2))
@@ -133,9 +133,9 @@ async def continued(office: Office) -> Handle:
     handle = await office.start()
     document_id = await office.sent(handle)
     for number in range(220):
-        await office.tell(handle, "viewed", document_id, event_id=f"evt_{number}")
+        await office.deliver_event(handle, "viewed", document_id, event_id=f"evt_{number}")
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     return handle
 
 

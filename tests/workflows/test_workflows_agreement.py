@@ -26,7 +26,7 @@ async def test_a_completed_document_is_archived_with_its_evidence(office: Office
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     result = await office.result(handle)
     assert (result.outcome, result.document_id, result.resolved_by) == (
         Outcome.COMPLETED,
@@ -49,15 +49,15 @@ async def test_polling_finishes_it_without_any_webhook(office: Office) -> None:
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "poll")
 
 
-async def test_each_event_is_logged_once_with_the_run_and_who_started_it(
+async def test_every_event_is_logged_once_with_the_run_and_who_started_it(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "temporalio.workflow")
     handle = await office.start(an_agreement(initiated_by="user-17"))
     document_id = await office.sent(handle)
-    await office.tell(handle, "viewed", document_id)
+    await office.deliver_event(handle, "viewed", document_id)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     await office.result(handle)
     lines = [vars(record) for record in caplog.records if record.message.startswith("event applied")]
     assert [line["kind"] for line in lines] == ["viewed", "completed"]
@@ -74,7 +74,7 @@ async def test_waits_for_sixty_days(office: Office) -> None:
     status = await office.status(handle)
     assert (status.stage, status.waiting_for) == (Stage.AWAITING_SIGNATURES, WaitingFor.SIGNATURES)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
@@ -87,7 +87,9 @@ async def test_a_deadline_that_passes_voids_the_document(office: Office) -> None
     assert await office.status_at_provider(document_id) == "voided"
 
 
-async def test_a_signature_in_time_counts_even_if_nobody_told_us_before_the_deadline(office: Office) -> None:
+async def test_a_signature_in_time_counts_even_if_no_one_reported_us_before_the_deadline(
+    office: Office,
+) -> None:
     handle = await office.start(an_agreement(deadline=datetime.now(UTC) + timedelta(seconds=50)))
     await office.sign_all(await office.sent(handle))
     await office.skip(handle, timedelta(minutes=1))
@@ -131,7 +133,7 @@ async def test_an_ended_agreement_refuses_to_be_voided(office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     await office.result(handle)
     with pytest.raises(RPCError, match="completed"):
         await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="too late"))
@@ -141,7 +143,7 @@ async def test_a_document_voided_at_the_provider_ends_the_agreement(office: Offi
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.sandbox.call("POST", f"/turbosign/documents/{document_id}/void", {"reason": "by hand"})
-    await office.tell(handle, "voided", document_id)
+    await office.deliver_event(handle, "voided", document_id)
     result = await office.result(handle)
     assert (result.outcome, result.resolved_by) == (Outcome.VOIDED, "webhook")
 
@@ -161,7 +163,7 @@ async def test_a_document_that_expired_at_the_provider_ends_the_agreement(office
 async def test_an_event_alone_completes_nothing(office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     await office.until(handle, lambda status: status.stage is Stage.ARCHIVING)
     status = await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
     assert status.result is None
@@ -173,13 +175,17 @@ async def test_an_event_alone_completes_nothing(office: Office) -> None:
 async def test_tomorrows_event_kind_and_a_stranger_are_recorded_and_harmless(office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
-    await office.tell(handle, "notarised", document_id, colour="blue")
-    await office.tell(handle, "viewed", document_id, event_id="evt_once", recipient_id="nobody we know")
-    await office.tell(handle, "viewed", document_id, event_id="evt_once", recipient_id="nobody we know")
+    await office.deliver_event(handle, "notarised", document_id, colour="blue")
+    await office.deliver_event(
+        handle, "viewed", document_id, event_id="evt_once", recipient_id="nobody we know"
+    )
+    await office.deliver_event(
+        handle, "viewed", document_id, event_id="evt_once", recipient_id="nobody we know"
+    )
     status = await office.until(handle, lambda status: status.ignored == 1)
     assert status.stage is Stage.AWAITING_SIGNATURES
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     result = await office.result(handle)
     assert result.archive is not None
     timeline = (await office.store.read(result.archive.timeline.key)).decode()
@@ -190,7 +196,7 @@ async def test_tomorrows_event_kind_and_a_stranger_are_recorded_and_harmless(off
 async def test_a_second_document_with_our_marker_is_shown_and_left_alone(office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
-    await office.tell(handle, "sent", "a-twin")
+    await office.deliver_event(handle, "sent", "a-twin")
     status = await office.until(handle, lambda status: status.needs_attention is not None)
     assert (status.candidates, status.waiting_for) == (("a-twin",), WaitingFor.OPERATOR)
     with pytest.raises(WorkflowUpdateFailedError) as caught:
@@ -199,7 +205,7 @@ async def test_a_second_document_with_our_marker_is_shown_and_left_alone(office:
     await office.resolve(handle, "keep")
     await office.until(handle, lambda status: status.needs_attention is None)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     assert (await office.result(handle)).document_id == document_id
 
 
@@ -247,14 +253,14 @@ async def test_many_signers_and_months_of_news_continue_as_new(office: Office) -
     document_id = await office.sent(handle)
     first_run = (await handle.describe()).run_id
     for number in range(220):
-        await office.tell(handle, "viewed", document_id, event_id=f"evt_{number}")
+        await office.deliver_event(handle, "viewed", document_id, event_id=f"evt_{number}")
     await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
-    await office.tell(handle, "viewed", document_id, event_id="evt_0")
+    await office.deliver_event(handle, "viewed", document_id, event_id="evt_0")
     status = await office.until(handle, lambda status: status.document_id == document_id)
     assert (await handle.describe()).run_id != first_run
     assert status.ignored == 0
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     result = await office.result(handle)
     assert result.archive is not None
     timeline = (await office.store.read(result.archive.timeline.key)).decode()
@@ -294,7 +300,7 @@ async def test_a_reminder_does_not_spin_while_the_provider_disowns_what_an_event
     handle = await office.start(an_agreement(reminders=plan))
     document_id = await office.sent(handle)
     await office.break_call("/turbosign/documents/*", "status", status=404, body={}, times=None)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     await office.until(handle, lambda status: status.needs_attention is not None)
     await office.skip(handle, timedelta(hours=5))
     status = await office.until(handle, lambda status: status.reminders == plan.at_most)

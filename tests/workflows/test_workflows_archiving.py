@@ -96,11 +96,11 @@ async def test_events_that_come_while_it_is_archived_are_recorded(office: Office
     document_id = await office.sent(handle)
     await office.sign_all(document_id)
     await office.break_call(FILE, "latency", seconds=1)
-    await office.tell(handle, "completed", document_id, event_id="evt_completed")
+    await office.deliver_event(handle, "completed", document_id, event_id="evt_completed")
     await office.until_stage(handle, Stage.ARCHIVING)
-    await office.tell(handle, "voided", document_id, event_id="evt_late")
+    await office.deliver_event(handle, "voided", document_id, event_id="evt_late")
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
-    entries = {each.event_id: each for each in await handle.query(AgreementWorkflow.timeline)}
+    entries = {item.event_id: item for item in await handle.query(AgreementWorkflow.timeline)}
     assert entries["evt_completed"].ignored is None
     assert entries["evt_late"].ignored == "contradicts completed"
 

@@ -119,7 +119,7 @@ async def test_events_that_waited_for_a_worker_may_come_one_by_one(
         document_id = await office.sent(handle)
     await sandbox.complete(document_id)
     for kind in ("viewed", "viewed", "completed", "voided"):
-        await office.tell(handle, kind, document_id)
+        await office.deliver_event(handle, kind, document_id)
     runner = SplittingRunner(worker.workflow_runner(), ORDERS[order])
     monkeypatch.setattr(worker, "workflow_runner", lambda: runner)
     queue = office.settings.task_queue

@@ -120,7 +120,7 @@ async def test_of_many_runs_one_takes_over_what_was_released(tmp_path: Path) -> 
     assert await _claimed(claims, others[taken.index(True)])
 
 
-async def test_nobody_releases_what_another_run_holds(tmp_path: Path) -> None:
+async def test_no_one_releases_what_another_run_holds(tmp_path: Path) -> None:
     claims, first, second = _claims(tmp_path), _run(), _run()
     await claims.claim(first)
     await claims.release(second)

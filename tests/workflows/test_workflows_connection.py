@@ -13,7 +13,7 @@ from countersign.observability.redaction import redact
 from devstack.ports import Ports
 from devstack.site import Site
 
-_NOBODY = "127.0.0.1:1"
+_NO_ONE = "127.0.0.1:1"
 
 
 @pytest.fixture(autouse=True)
@@ -43,19 +43,19 @@ async def test_connects_where_the_environment_says(client: Client, monkeypatch: 
 async def test_the_environment_goes_before_the_env_file_and_that_before_the_profile(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    profile = f'[profile.default]\naddress = "{_NOBODY}"\nnamespace = "profile"\n'
+    profile = f'[profile.default]\naddress = "{_NO_ONE}"\nnamespace = "profile"\n'
     _write(Path("temporal.toml"), profile)
     _write(Path(".env"), f"TEMPORAL_ADDRESS={_address(client)}\nTEMPORAL_API_KEY=\n")
     connected = await connect()
     assert (connected.namespace, _address(connected)) == ("profile", _address(client))
     monkeypatch.setenv("TEMPORAL_ADDRESS", "")  # is one that is not set
     assert _address(await connect(lazy=True)) == _address(client)
-    monkeypatch.setenv("TEMPORAL_ADDRESS", _NOBODY)
-    assert _address(await connect(lazy=True)) == _NOBODY
+    monkeypatch.setenv("TEMPORAL_ADDRESS", _NO_ONE)
+    assert _address(await connect(lazy=True)) == _NO_ONE
 
 
 async def test_production_does_not_read_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    _write(Path(".env"), f"TEMPORAL_ADDRESS={_NOBODY}\n")
+    _write(Path(".env"), f"TEMPORAL_ADDRESS={_NO_ONE}\n")
     monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "production")
     assert _address(await connect(lazy=True)) == "localhost:7233"
 
@@ -70,7 +70,7 @@ async def test_an_env_file_for_all_eyes_is_refused_and_nothing_of_it_used() -> N
 
 
 async def test_the_key_of_an_env_file_is_used_and_masked_in_logs() -> None:
-    _write(Path(".env"), f"TEMPORAL_ADDRESS={_NOBODY}\nTEMPORAL_API_KEY=canary-0123456789\n")
+    _write(Path(".env"), f"TEMPORAL_ADDRESS={_NO_ONE}\nTEMPORAL_API_KEY=canary-0123456789\n")
     connected = await connect(lazy=True)
     assert connected.service_client.config.api_key == "canary-0123456789"
     assert redact("refused canary-0123456789") == f"refused {MASK}"
@@ -88,9 +88,9 @@ async def test_a_local_stacks_settings_leave_tls_of_the_env_file_aside(
     assert await (await connect()).service_client.check_health(timeout=timedelta(seconds=5))
 
 
-async def test_says_in_one_sentence_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", _NOBODY)
+async def test_says_in_one_sentence_that_no_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", _NO_ONE)
     with pytest.raises(ConnectionFailedError) as caught:
         await connect()
-    assert f"Temporal does not answer at {_NOBODY}" in str(caught.value)
+    assert f"Temporal does not answer at {_NO_ONE}" in str(caught.value)
     assert "\n" not in str(caught.value)

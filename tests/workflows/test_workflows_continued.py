@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CARRIED = Carried(
     progress=progress.adopt(progress.Progress(seen=("e1",), ignored=2), "doc", ("r1", "r2")),
     tag="k3x9qa",
-    pace=30,
+    time_scale=30,
     stage_since=NOW - timedelta(days=9),
     sent_at=NOW - timedelta(days=8),
     checks=28,
@@ -72,7 +72,7 @@ async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
         before = await office.until(handle, lambda status: status.reminders == 1)
         first_run = (await handle.describe()).run_id
         for number in range(220):
-            await office.tell(handle, "viewed", document_id, event_id=f"evt_{number}")
+            await office.deliver_event(handle, "viewed", document_id, event_id=f"evt_{number}")
         await office.eventually(lambda: run_of(handle), lambda run: run != first_run)
         after = await office.status(handle)
         assert after == before

@@ -49,8 +49,8 @@ async def build(office: Office, queue: str, build_id: str, kind: Versioning) -> 
 async def builds_of(office: Office, handle: Handle) -> list[str]:
     """Tell which build served each of an agreement's workflow tasks."""
     history = await office.client.get_workflow_handle(handle.id).fetch_history()
-    done = [each.workflow_task_completed_event_attributes for each in history.events]
-    return [each.deployment_version.build_id for each in done if each.HasField("deployment_version")]
+    done = [event.workflow_task_completed_event_attributes for event in history.events]
+    return [event.deployment_version.build_id for event in done if event.HasField("deployment_version")]
 
 
 async def served_newcomers(office: Office, queue: str) -> str:

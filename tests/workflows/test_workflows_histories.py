@@ -110,8 +110,8 @@ def test_a_recorded_branch_is_what_it_is_called(name: str) -> None:
     """Its end, and its steps beside those that every agreement takes."""
     end, steps = BRANCHES[name]
     events = recorded(name).events
-    scheduled = [each.activity_task_scheduled_event_attributes.activity_type.name for each in events]
-    assert {each for each in scheduled if each} - {"look"} == BEGUN | steps
+    scheduled = [event.activity_task_scheduled_event_attributes.activity_type.name for event in events]
+    assert {event for event in scheduled if event} - {"look"} == BEGUN | steps
     result = events[-1].workflow_execution_completed_event_attributes.result.payloads
     if result:
         ended = AgreementResult.model_validate_json(result[0].data)

@@ -14,7 +14,7 @@ from countersign.agreements.messages import Outcome, WaitingFor
 from countersign.providers.calls import Limits
 from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Office, an_agreement, open_office
-from tests.workflows.scenarios import NOBODY
+from tests.workflows.scenarios import NO_ONE
 
 FAULTS: dict[str, dict[str, Any]] = {
     "500": {"do": "status", "status": 500},
@@ -48,14 +48,14 @@ async def office(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> AsyncIterator[Office]:
     """An office that waits a second for the provider, and hears nothing from its webhooks."""
-    await sandbox.subscribe(NOBODY)
+    await sandbox.subscribe(NO_ONE)
     async with open_office(client, time_skipper, sandbox, tmp_path, limits=Limits(write_total=1)) as office:
         yield office
     await office.mend()
 
 
 @pytest.mark.parametrize("fault", CASES)
-async def test_a_send_whose_answer_was_lost_is_found_again(office: Office, fault: dict[str, Any]) -> None:
+async def test_a_send_with_answer_was_lost_is_found_again(office: Office, fault: dict[str, Any]) -> None:
     agreement = an_agreement()
     await office.break_call(SEND, at="after", **fault)
     handle = await office.start(agreement)
@@ -63,7 +63,7 @@ async def test_a_send_whose_answer_was_lost_is_found_again(office: Office, fault
     document_id = await office.sent(handle)
     assert await office.documents_of(agreement) == [document_id]
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     result = await office.result(handle)
     assert (result.outcome, result.document_id) == (Outcome.COMPLETED, document_id)
     assert len(list(office.folder.glob(f"*/*/{agreement.reference}/signed.pdf"))) == 1

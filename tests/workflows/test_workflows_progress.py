@@ -23,30 +23,30 @@ events = st.builds(
     document_id=st.sampled_from(["doc", "doc", "doc", "other", None]),
     recipient_id=st.sampled_from([*RECIPIENTS, None]),
     occurred_at=st.datetimes(min_value=datetime(2025, 1, 1), max_value=datetime(2026, 1, 1)).map(  # noqa: DTZ001
-        lambda each: each.isoformat(timespec="milliseconds") + "Z"
+        lambda moment: moment.isoformat(timespec="milliseconds") + "Z"
     ),
 )
 histories = st.lists(events, max_size=12)
 
 
-def after(known: Progress, told: list[SignatureEvent]) -> Progress:
-    for event in told:
+def after(known: Progress, reported: list[SignatureEvent]) -> Progress:
+    for event in reported:
         known = progress.apply(known, event)
     return known
 
 
 def facts(known: Progress) -> tuple[object, ...]:
-    recipients = sorted(known.recipients, key=lambda each: each.recipient_id)
+    recipients = sorted(known.recipients, key=lambda recipient: recipient.recipient_id)
     return recipients, known.claimed, known.ended, known.finalization_failed, known.others, known.ignored
 
 
 @given(histories, st.randoms(use_true_random=False), st.integers(1, 3))
 def test_order_and_repetition_change_nothing(
-    told: list[SignatureEvent], chance: random.Random, times: int
+    reported: list[SignatureEvent], chance: random.Random, times: int
 ) -> None:
-    shuffled = told * times
+    shuffled = reported * times
     chance.shuffle(shuffled)
-    assert facts(after(SENT, told)) == facts(after(SENT, shuffled))
+    assert facts(after(SENT, reported)) == facts(after(SENT, shuffled))
 
 
 @given(histories, histories)
@@ -60,20 +60,20 @@ def test_what_is_known_never_gets_less(first: list[SignatureEvent], second: list
 
 
 @given(histories)
-def test_events_alone_never_end_a_document(told: list[SignatureEvent]) -> None:
-    assert after(SENT, told).ended is None
+def test_events_alone_never_end_a_document(reported: list[SignatureEvent]) -> None:
+    assert after(SENT, reported).ended is None
 
 
 @given(histories, st.sampled_from(["completed", "voided", "expired", "declined"]), st.data())
 def test_any_subset_of_events_ends_alike_once_the_provider_has_answered(
-    told: list[SignatureEvent], status: str, data: st.DataObject
+    reported: list[SignatureEvent], status: str, data: st.DataObject
 ) -> None:
-    kept = [event for event in told if data.draw(st.booleans())]
+    kept = [event for event in reported if data.draw(st.booleans())]
     truth = Observation(
         status=status,
-        recipients=tuple(RecipientProgress(recipient_id=each, signed_at="") for each in RECIPIENTS),
+        recipients=tuple(RecipientProgress(recipient_id=recipient, signed_at="") for recipient in RECIPIENTS),
     )
-    whole = progress.observe(after(SENT, told), truth, NOW)
+    whole = progress.observe(after(SENT, reported), truth, NOW)
     partial = progress.observe(after(SENT, kept), truth, NOW)
     assert whole.ended == partial.ended == status
     assert whole.signed_count() == partial.signed_count() == len(RECIPIENTS)
@@ -81,8 +81,8 @@ def test_any_subset_of_events_ends_alike_once_the_provider_has_answered(
 
 
 @given(histories, st.permutations(["completed", "voided", "expired"]))
-def test_the_first_confirmed_end_wins(told: list[SignatureEvent], statuses: list[str]) -> None:
-    known = after(SENT, told)
+def test_the_first_confirmed_end_wins(reported: list[SignatureEvent], statuses: list[str]) -> None:
+    known = after(SENT, reported)
     for status in statuses:
         known = progress.observe(known, Observation(status=status), NOW)
     assert known.ended == statuses[0]
@@ -102,9 +102,9 @@ def event(kind: str, *, document_id: str | None = "doc", number: int = 1) -> Sig
         (event("voided"), "contradicts completed"),
     ],
 )
-def test_what_cannot_be_applied_is_recorded_with_its_reason(told: SignatureEvent, why: str) -> None:
+def test_what_cannot_be_applied_is_recorded_with_its_reason(reported: SignatureEvent, why: str) -> None:
     completed = progress.observe(SENT, Observation(status="completed"), NOW)
-    known = progress.apply(completed, told)
+    known = progress.apply(completed, reported)
     assert (known.timeline[-1].ignored, known.ignored) == (why, 1)
     assert facts(known)[:4] == facts(completed)[:4]
 
@@ -129,7 +129,7 @@ def test_the_earliest_time_of_a_signature_counts() -> None:
 
 
 def test_a_long_life_stays_bounded() -> None:
-    told = [event("viewed", number=number) for number in range(SEEN_LIMIT + TIMELINE_LIMIT)]
-    known = after(SENT, told)
+    reported = [event("viewed", number=number) for number in range(SEEN_LIMIT + TIMELINE_LIMIT)]
+    known = after(SENT, reported)
     assert len(known.seen) == SEEN_LIMIT
     assert len(known.timeline) == TIMELINE_LIMIT

@@ -15,13 +15,13 @@ from countersign.agreements.messages import AgreementStatus, Outcome, Stage, Voi
 from countersign.providers.circuit import CircuitRules
 from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
-from tests.workflows.scenarios import NOBODY
+from tests.workflows.scenarios import NO_ONE
 from workflows.agreement import AgreementWorkflow
 
 
 @pytest_asyncio.fixture(autouse=True)
 async def logged_webhooks(office: Office) -> None:
-    await office.sandbox.subscribe(NOBODY)
+    await office.sandbox.subscribe(NO_ONE)
 
 
 def needs_a_person(status: AgreementStatus) -> bool:
@@ -58,7 +58,7 @@ async def test_a_marked_event_is_evidence_enough(office: Office) -> None:
     handle = await office.start(agreement)
     await office.until(handle, lambda status: status.stage is Stage.SENDING)
     (document_id,) = await committed(office, agreement.reference)
-    await office.tell(handle, "sent", document_id)
+    await office.deliver_event(handle, "sent", document_id)
     assert await office.sent(handle) == document_id
 
 
@@ -69,14 +69,14 @@ async def test_events_from_before_the_adoption_count(office: Office) -> None:
     handle = await office.start(agreement)
     (document_id,) = await committed(office, agreement.reference)
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
 async def test_any_logged_event_is_evidence_where_sent_is_not_subscribed(office: Office) -> None:
     agreement = an_agreement()
     await office.sandbox.call("DELETE", "/api/webhooks/signature")
-    wanted = {"name": "signature", "urls": [NOBODY], "events": ["signature.document.viewed"]}
+    wanted = {"name": "signature", "urls": [NO_ONE], "events": ["signature.document.viewed"]}
     await office.sandbox.call("POST", "/api/webhooks", wanted)
     await office.break_call(SEND, "drop", at="after")
     handle = await office.start(agreement)
@@ -87,7 +87,7 @@ async def test_any_logged_event_is_evidence_where_sent_is_not_subscribed(office:
     assert await office.sent(handle) == document_id
 
 
-async def test_a_log_whose_filters_misbehave_is_evidence_too(office: Office) -> None:
+async def test_a_log_with_filters_misbehave_is_evidence_too(office: Office) -> None:
     """As they do in production: asked for what was delivered, it answers with what was not."""
     agreement = an_agreement()
     await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"filters_work": False})
@@ -104,7 +104,7 @@ async def test_a_stranger_with_our_marker_is_not_adopted(office: Office) -> None
     stranger = await office.sent(await office.start())
     await office.break_call(SEND, "drop", at="before")
     handle = await office.start()
-    await office.tell(handle, "sent", stranger)
+    await office.deliver_event(handle, "sent", stranger)
     status = await lost(office, handle)
     assert status.document_id is None
 
@@ -147,7 +147,7 @@ async def test_works_where_the_delivery_log_is_forbidden_and_a_person_adopts(off
     assert await office.sent(handle) == document_id
 
 
-async def test_a_person_is_told_that_only_the_newest_deliveries_were_looked_at(office: Office) -> None:
+async def test_a_person_is_reported_that_only_the_newest_deliveries_were_looked_at(office: Office) -> None:
     strange = {"id": "d", "eventType": "signature.document.sent", "payload": {"data": {"title": "theirs"}}}
     page = {"data": {"results": [strange] * 100, "totalRecords": 5000}}
     log = {"path": "/api/webhooks/*", "do": "status", "status": 200, "body": page, "times": None}
@@ -169,15 +169,15 @@ async def test_a_key_that_is_refused_during_the_search_does_not_lose_the_evidenc
         {"path": SEND, "do": "drop", "at": "after"},
         {"path": "/api/webhooks/*", "do": "status", "status": 401, "body": ""},
     ]
-    quick = CircuitRules(held_probe=0.2)
+    quick = CircuitRules(blocked_probe=0.2)
     async with open_office(client, time_skipper, sandbox, tmp_path, rules=quick) as office:
         await sandbox.call("PUT", "/_sandbox/faults", {"api": faults})
         handle = await office.start(agreement)
         await office.skip(handle, timedelta(minutes=15))
         assert await office.documents_of(agreement) == [await office.sent(handle)]
-        told = [entry.what for entry in await handle.query(AgreementWorkflow.timeline)]
-    evidence = [each for each in told if each.startswith("evidence: delivery log:")]
-    assert [each for each in evidence if "deliveries read" not in each] == []
+        reported = [entry.what for entry in await handle.query(AgreementWorkflow.timeline)]
+    evidence = [line for line in reported if line.startswith("evidence: delivery log:")]
+    assert [line for line in evidence if "deliveries read" not in line] == []
     assert len(evidence) == 1
 
 
@@ -200,7 +200,7 @@ async def test_a_document_that_shows_up_after_a_second_send_is_shown_not_voided(
     await office.resolve(handle, "send_again")
     adopted = await office.sent(handle)
     (late,) = {*await committed(office, agreement.reference, count=2)} - {adopted}
-    await office.tell(handle, "sent", late)
+    await office.deliver_event(handle, "sent", late)
     status = await office.until(handle, needs_a_person)
     assert status.candidates == (late,)
     assert await office.status_at_provider(late) == "under_review"

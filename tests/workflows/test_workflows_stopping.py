@@ -14,7 +14,7 @@ from temporalio.testing import TimeSkipper
 from countersign.agreements.messages import WaitingFor
 from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
-from tests.workflows.scenarios import NOBODY
+from tests.workflows.scenarios import NO_ONE
 
 Worker = Callable[..., AbstractAsyncContextManager[Office]]
 
@@ -29,9 +29,9 @@ async def steps(handle: Handle) -> list[str]:
     """The steps of an agreement, in their order."""
     events = (await handle.fetch_history()).events
     return [
-        each.activity_task_scheduled_event_attributes.activity_type.name
-        for each in events
-        if each.HasField("activity_task_scheduled_event_attributes")
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in events
+        if event.HasField("activity_task_scheduled_event_attributes")
     ]
 
 
@@ -54,7 +54,7 @@ async def test_a_stopping_worker_lets_a_send_finish(worker: Worker) -> None:
 async def test_a_send_that_outlives_the_graceful_stop_is_unknown_and_adopted(worker: Worker) -> None:
     agreement = an_agreement()
     async with worker(graceful_stop_seconds=0.1) as office:
-        await office.sandbox.subscribe(NOBODY)
+        await office.sandbox.subscribe(NO_ONE)
         await office.break_call(SEND, "hang", at="after")
         handle = await office.start(agreement)
         await office.eventually(lambda: office.documents_of(agreement), bool)
@@ -70,7 +70,7 @@ async def test_a_send_that_outlives_the_graceful_stop_is_unknown_and_adopted(wor
 async def test_one_that_the_provider_never_did_waits_for_a_person(worker: Worker) -> None:
     agreement = an_agreement()
     async with worker(graceful_stop_seconds=0.1) as office:
-        await office.sandbox.subscribe(NOBODY)
+        await office.sandbox.subscribe(NO_ONE)
         await office.break_call(SEND, "hang")
 
         async def hits() -> int:

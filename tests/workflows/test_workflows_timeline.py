@@ -8,21 +8,23 @@ from activities.timeline import one_spelling
 from tests.workflows.office import Office
 
 
-async def test_what_we_did_and_what_the_provider_tells_are_told_apart_in_one_spelling(office: Office) -> None:
+async def test_what_we_did_and_what_the_provider_tells_are_reported_apart_in_one_spelling(
+    office: Office,
+) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
-    await office.tell(handle, "sent", document_id, event_id="evt_sent")
+    await office.deliver_event(handle, "sent", document_id, event_id="evt_sent")
     await office.sign_all(document_id)
-    await office.tell(handle, "completed", document_id)
+    await office.deliver_event(handle, "completed", document_id)
     result = await office.result(handle)
     assert result.archive is not None
     entries = json.loads(await office.store.read(result.archive.timeline.key))["timeline"]
-    assert [(each["by"], each.get("event_id")) for each in entries if each["what"] == "sent"] == [
+    assert [(entry["by"], entry.get("event_id")) for entry in entries if entry["what"] == "sent"] == [
         ("countersign", None),
         ("provider", "evt_sent"),
     ]
-    assert [each["at"] for each in entries] == [one_spelling(each["at"]) for each in entries]
-    assert all(each["at"].endswith("Z") for each in entries)
+    assert [entry["at"] for entry in entries] == [one_spelling(entry["at"]) for entry in entries]
+    assert all(entry["at"].endswith("Z") for entry in entries)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ async def archive(state: AgreementState) -> None:
         except ActivityError as error:
             state.fail("archiving failed", error)
         if state.archive is None:
-            await workflow.sleep(state.paced(_TRY_AGAIN), summary="archive again")
+            await workflow.sleep(state.scaled(_TRY_AGAIN), summary="archive again")
 
 
 def _seen_before_failing(error: ActivityError) -> Observation | None:

@@ -77,7 +77,7 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
         ("Deadline", format_time(status.deadline)),
         ("Supersedes", f"`{status.supersedes}`" if status.supersedes else ""),
         ("Document", f"`{status.document_id}`" if status.document_id else ""),
-        ("Candidates", ", ".join(f"`{each}`" for each in status.candidates)),
+        ("Candidates", ", ".join(f"`{candidate}`" for candidate in status.candidates)),
         ("Known from", status.result.resolved_by if status.result else ""),
         ("Archive", f"`{archive.document.url}`" if archive else ""),
         ("SHA-256", f"`{archive.document.sha256}`" if archive else ""),

@@ -24,7 +24,7 @@ from typing import Final
 
 from temporalio.common import RetryPolicy
 
-from countersign.agreements.failures import UNAUTHORISED
+from countersign.agreements.failures import UNAUTHORIZED
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +43,18 @@ class Policy:
     retry: RetryPolicy
     heartbeat: timedelta | None = None
 
-    def at(self, pace: float) -> "Policy":
+    def at(self, time_scale: float) -> "Policy":
         """The same, so many times faster."""
         cap = self.retry.maximum_interval
         return Policy(
-            attempt=self.attempt / pace,
-            total=self.total / pace,
+            attempt=self.attempt / time_scale,
+            total=self.total / time_scale,
             retry=replace(
                 self.retry,
-                initial_interval=self.retry.initial_interval / pace,
-                maximum_interval=cap and cap / pace,
+                initial_interval=self.retry.initial_interval / time_scale,
+                maximum_interval=cap and cap / time_scale,
             ),
-            heartbeat=self.heartbeat and self.heartbeat / pace,
+            heartbeat=self.heartbeat and self.heartbeat / time_scale,
         )
 
 
@@ -78,7 +78,7 @@ _MONTH = timedelta(days=30)
 _SILENCE = timedelta(minutes=2)
 
 CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
-GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORISED,)))
+GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORIZED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
@@ -88,7 +88,7 @@ REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
 ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILENCE)
 
-SETTLE: Final = tuple(timedelta(seconds=each) for each in (2, 5, 15, 60, 120, 400))
+SETTLE: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 120, 400))
 """Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""
 
 VOID_AGAIN: Final = timedelta(hours=1)

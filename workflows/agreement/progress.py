@@ -52,8 +52,8 @@ class Progress(Message):
 
 def adopt(progress: Progress, document_id: str, recipient_ids: tuple[str, ...]) -> Progress:
     """Learn which document is ours and who its recipients are; known times are kept."""
-    known = {each.recipient_id: each for each in progress.recipients}
-    recipients = tuple(known.get(each, RecipientProgress(recipient_id=each)) for each in recipient_ids)
+    known = {recipient.recipient_id: recipient for recipient in progress.recipients}
+    recipients = tuple(known.get(id_, RecipientProgress(recipient_id=id_)) for id_ in recipient_ids)
     return progress.model_copy(
         update={
             "document_id": document_id,
@@ -77,7 +77,7 @@ def apply(progress: Progress, event: SignatureEvent) -> Progress:
 
 def observe(progress: Progress, observation: Observation, at: datetime) -> Progress:
     """Take in the provider's own answer. It confirms ends and clears the claims that led us to ask."""
-    merged = {each.recipient_id: each for each in progress.recipients}
+    merged = {recipient.recipient_id: recipient for recipient in progress.recipients}
     for seen in observation.recipients:
         merged[seen.recipient_id] = _merge(merged.get(seen.recipient_id), seen)
     progress = progress.model_copy(update={"recipients": tuple(merged.values()), "claimed": frozenset()})
@@ -113,7 +113,7 @@ def _advance(progress: Progress, event: SignatureEvent) -> Progress:
         change = RecipientProgress(recipient_id=event.recipient_id, signed_at=_time_of(event))
     else:
         return progress
-    merged = {each.recipient_id: each for each in progress.recipients}
+    merged = {recipient.recipient_id: recipient for recipient in progress.recipients}
     merged[change.recipient_id] = _merge(merged.get(change.recipient_id), change)
     return progress.model_copy(update={"recipients": tuple(merged.values())})
 

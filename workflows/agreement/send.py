@@ -77,7 +77,7 @@ async def _hold_back(state: AgreementState, error: ActivityError, deadline: Upda
     """
     cause = error.cause
     asked = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
-    delay = asked or state.paced(policies.not_sent_delay(state.carried.sends))
+    delay = asked or state.scaled(policies.not_sent_delay(state.carried.sends))
     if state.agreement.deadline is not None:
         deadline.set(Due(state.agreement.deadline, "deadline"))
     with contextlib.suppress(TimeoutError):
@@ -106,7 +106,7 @@ async def _learn_outcome(state: AgreementState) -> None:
     for delay in policies.SETTLE:
         if await _adopt_from(state, state.candidates()):
             return
-        if await _waited_in_vain(state, state.paced(delay)):
+        if await _waited_in_vain(state, state.scaled(delay)):
             result = await _search(state)
             if await _adopt_from(state, result.candidates):
                 return

@@ -53,7 +53,7 @@ class Carried(Message):
     Args:
         progress: All that is known of the document.
         tag: What marks its document, as claimed.
-        pace: Factor by which every wait is shortened, as claimed.
+        time_scale: Factor by which every wait is shortened, as claimed.
         stage_since: Since when it is in its stage.
         sent_at: When the send began; then, when the provider accepted it.
         known_time: The latest recorded time: the basis of what is planned next.
@@ -68,7 +68,7 @@ class Carried(Message):
 
     progress: Progress = Progress()
     tag: str = ""
-    pace: float = 1
+    time_scale: float = 1
     stage_since: datetime
     sent_at: datetime | None = None
     known_time: datetime
@@ -187,9 +187,9 @@ class AgreementState:
             return None
         return sent_at + plan.after + plan.every * self.carried.reminders
 
-    def paced(self, wait: timedelta) -> timedelta:
+    def scaled(self, wait: timedelta) -> timedelta:
         """How long a wait takes at this agreement's pace."""
-        return wait / self.carried.pace
+        return wait / self.carried.time_scale
 
     def outcome(self) -> Outcome:
         """What became of the document, once it has ended."""
@@ -201,7 +201,7 @@ class AgreementState:
 
     def keep_to(self, claimed: Claimed) -> None:
         """Learn what holds for all of the agreement's life."""
-        self.carry(tag=claimed.tag, pace=claimed.pace)
+        self.carry(tag=claimed.tag, time_scale=claimed.time_scale)
 
     def learn_time(self, at: datetime | None) -> None:
         """Learn from a recorded time (a fired timer's, an activity result's) that it is at least so late."""
@@ -283,7 +283,7 @@ class AgreementState:
         )
         self.ended_at = workflow.now()
         metrics.count_end(outcome, by)
-        self.enter(Stage(outcome), WaitingFor.NOBODY)
+        self.enter(Stage(outcome), WaitingFor.NO_ONE)
         self.publish()
         return self.result
 

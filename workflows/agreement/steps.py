@@ -168,7 +168,7 @@ def _claim_request(state: AgreementState) -> ClaimRequest:
 
 def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:
     queue = provider_task_queue(workflow.info().task_queue)
-    return {**_config(policy.at(state.carried.pace), summary), "task_queue": queue}
+    return {**_config(policy.at(state.carried.time_scale), summary), "task_queue": queue}
 
 
 def _config(policy: Policy, summary: str) -> ActivityConfig:

@@ -153,7 +153,7 @@ def _plan_next_check(state: AgreementState) -> None:
     wait = policies.until_next_check(state.carried.checks)
     if state.progress.finalization_failed:
         wait = policies.FINALIZATION_FAILED
-    at = state.carried.known_time + state.paced(wait)
+    at = state.carried.known_time + state.scaled(wait)
     state.carry(checks=state.carried.checks + 1, next_check_at=at)
 
 
@@ -188,7 +188,7 @@ async def _pause(state: AgreementState) -> None:
     with contextlib.suppress(TimeoutError):
         await workflow.wait_condition(
             lambda: bool(state.inbox or state.resolution),
-            timeout=state.paced(policies.VOID_AGAIN),
+            timeout=state.scaled(policies.VOID_AGAIN),
             timeout_summary="void again",
         )
     state.trouble = None

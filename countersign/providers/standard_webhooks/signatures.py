@@ -5,7 +5,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from countersign.webhooks.verification import Claim, Headers, HmacKey, Key, Signature, only, read_seconds
+from countersign.webhooks.verification import (
+    Headers,
+    HmacKey,
+    Key,
+    Signature,
+    SignedMessage,
+    only,
+    read_seconds,
+)
 
 ID_HEADER: Final = b"webhook-id"
 TIMESTAMP_HEADER: Final = b"webhook-timestamp"
@@ -66,14 +74,14 @@ def _public_key(raw: bytes) -> Ed25519Key:
         raise ValueError("is not an Ed25519 public key") from None
 
 
-def read_claim(headers: Headers, body: bytes) -> Claim | None:
+def read_signed_message(headers: Headers, body: bytes) -> SignedMessage | None:
     """Read the three headers; signatures of versions that nobody knows are skipped when they are judged."""
     message_id = only(headers, ID_HEADER)
     timestamp = read_seconds(sent := only(headers, TIMESTAMP_HEADER))
     signatures = _read_signatures(only(headers, SIGNATURE_HEADER) or b"")
     if not message_id or not _ID.fullmatch(message_id) or timestamp is None or not sent or not signatures:
         return None
-    return Claim(timestamp, b".".join((message_id, sent, body)), signatures)
+    return SignedMessage(timestamp, b".".join((message_id, sent, body)), signatures)
 
 
 def _read_signatures(value: bytes) -> tuple[Signature, ...]:

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from countersign.agreements.events import SignatureEvent
-from countersign.providers.standard_webhooks.signatures import ID_HEADER, read_claim, read_key
+from countersign.providers.standard_webhooks.signatures import ID_HEADER, read_key, read_signed_message
 from countersign.providers.standard_webhooks.wording import Wording, look_up
-from countersign.webhooks.dialect import (
-    Reading,
+from countersign.webhooks.adapter import (
+    ParsedDelivery,
     UnreadableError,
     identifier,
     identifier_or_none,
     plain,
     unknown_kind,
 )
-from countersign.webhooks.verification import Claim, Headers, Key, only
+from countersign.webhooks.verification import Headers, Key, SignedMessage, only
 
 
 @dataclass(frozen=True, slots=True)
-class StandardWebhooksDialect:
+class StandardWebhooksAdapter:
     """One configured provider.
 
     Args:
@@ -34,23 +34,23 @@ class StandardWebhooksDialect:
         """Read `whsec_...` or `whpk_...`."""
         return read_key(secret)
 
-    def claim(self, headers: Headers, body: bytes) -> Claim | None:
+    def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
         """Read the id, the time and the signatures."""
-        return read_claim(headers, body)
+        return read_signed_message(headers, body)
 
-    def read(self, headers: Headers, payload: Mapping[str, Any]) -> Reading | None:
+    def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:
         """Translate a payload; `webhook-id`, which is signed and stays the same over retries, is its id."""
         name = look_up(payload, self.wording.type)
         if not isinstance(name, str):
             return None
         try:
-            return self._reading(name, headers, payload)
+            return self._parsed(name, headers, payload)
         except UnreadableError:
             if name in self.wording.kinds:
                 raise
             return None  # an event of a kind that is new to us may hold anything
 
-    def _reading(self, name: str, headers: Headers, payload: Mapping[str, Any]) -> Reading:
+    def _parsed(self, name: str, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery:
         words = self.wording
         event = SignatureEvent(
             event_id=identifier((only(headers, ID_HEADER) or b"").decode("ascii", errors="replace")),
@@ -62,4 +62,4 @@ class StandardWebhooksDialect:
             document_hash=plain(look_up(payload, words.document_hash), 128),
         )
         title = look_up(payload, words.title)
-        return Reading(event, title if isinstance(title, str) else None)
+        return ParsedDelivery(event, title if isinstance(title, str) else None)

@@ -63,8 +63,8 @@ def read_wordings(path: Path) -> dict[str, Wording]:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         places = (
-            f"  {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
-            for each in error.errors(include_input=False, include_url=False)
+            f"  {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
         )
         raise SettingsError("\n".join([f"{path} cannot work:", *places])) from None
     except ValueError as error:  # not TOML, or not UTF-8

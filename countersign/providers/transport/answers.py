@@ -47,7 +47,7 @@ def chunks(response: httpx.Response) -> AsyncIterator[bytes]:
     if "Content-Encoding" not in response.headers:  # then httpx's decoding, counting is for nothing
         return aiter(cast("AsyncIterable[bytes]", response.stream))
     codings = response.headers.get_list("Content-Encoding", split_commas=True)
-    packed = [each for each in map(str.lower, codings) if each in _PACKED]
+    packed = [item for item in map(str.lower, codings) if item in _PACKED]
     if packed not in ([], ["gzip"]):
         raise httpx.DecodingError("packed in a way that was not asked for")
     return response.aiter_bytes()

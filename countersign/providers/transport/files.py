@@ -40,8 +40,8 @@ class Files:
 
     async def close(self) -> None:
         """Close all connections."""
-        for each in self._by_proxy.values():
-            await each.aclose()
+        for client in self._by_proxy.values():
+            await client.aclose()
 
     @asynccontextmanager
     async def open(self, url: str, *, operation: str) -> AsyncIterator[RemoteFile]:

@@ -19,14 +19,14 @@ class Credentials(Protocol):
 class Gate(Protocol):
     """What decides whether calls go out, and learns from each what became of it: the circuit."""
 
-    def passage(self, operation: str) -> AbstractContextManager[None]:
+    def guard(self, operation: str) -> AbstractContextManager[None]:
         """Let a call pass and judge what it raises; raises `HeldError` on entering if none may."""
 
 
 class OpenGate:
     """Lets every call pass."""
 
-    def passage(self, operation: str) -> AbstractContextManager[None]:  # noqa: ARG002  # any
+    def guard(self, operation: str) -> AbstractContextManager[None]:  # noqa: ARG002  # any
         """Let the call pass."""
         return nullcontext()
 

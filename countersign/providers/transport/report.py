@@ -41,7 +41,7 @@ class Report:
             call.method, call.path, host=self.host, seconds=seconds, status=status, error=_failed(outcome)
         )
         if _log.isEnabledFor(logging.INFO):
-            told = {
+            reported = {
                 "provider": self.provider,
                 "operation": call.operation,
                 "method": call.method,
@@ -53,14 +53,16 @@ class Report:
                 "request_id": request_id,
             }
             _log.handle(
-                _log.makeRecord(_log.name, logging.INFO, __file__, 0, "provider call", (), None, "call", told)
+                _log.makeRecord(
+                    _log.name, logging.INFO, __file__, 0, "provider call", (), None, "call", reported
+                )
             )  # as `_log.info` does, without looking for the caller, which costs and tells nothing here
 
     def bodies(self, call: Call, received: bytes) -> None:
         """Show what was sent and received, redacted and cut."""
         sent = redact_body(json.dumps(call.body or call.form).encode())
-        told = {"operation": call.operation, "sent": sent, "received": redact_body(received)}
-        _log.debug("provider bodies", extra=told)
+        reported = {"operation": call.operation, "sent": sent, "received": redact_body(received)}
+        _log.debug("provider bodies", extra=reported)
 
     def file(self, operation: str, host: str, status: int | None, outcome: str, seconds: float) -> None:
         """Tell how the reading of a file elsewhere ended."""

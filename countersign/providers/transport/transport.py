@@ -135,7 +135,7 @@ class Transport:
         started, correlation, trace = time.perf_counter(), self._correlate(), _Trace()
         error: ProviderError | None = None
         try:
-            with nullcontext() if call.probes else self._gate.passage(call.operation):
+            with nullcontext() if call.probes else self._gate.guard(call.operation):
                 return await self._answer(call, correlation, trace, parse)
         except ProviderError as problem:
             error = problem

@@ -65,7 +65,7 @@ async def open_provider(
         rules: The circuit's numbers; those of the options if not given.
         limits: Time limits; the defaults at the options' pace if not given.
     """
-    rules = rules or CircuitRules(failures=options.circuit_failures).at(options.pace)
+    rules = rules or CircuitRules(failures=options.circuit_failures).at(options.time_scale)
     circuit = Circuit(replace(rules, slots=slots))
     async with (
         connect(settings, options, gate=circuit, limits=limits) as client,
@@ -92,7 +92,7 @@ def connect(
         tls: TLS settings other than the default.
     """
     options = options or ProviderSettings()
-    limits = limits or Limits().at(options.pace)
+    limits = limits or Limits().at(options.time_scale)
     transport = Transport(
         settings.current.base_url,
         provider=PROVIDER,

@@ -75,12 +75,12 @@ def is_last(page: tuple[WebhookDelivery, ...], since: datetime) -> bool:
 
 def marked(page: tuple[WebhookDelivery, ...]) -> set[MarkedDocument]:
     """Find the documents that carry a marker; whose it is, is not checked."""
-    return {found for each in page if (found := _marked(each.payload))}
+    return {found for entry in page if (found := _marked(entry.payload))}
 
 
 def marked_events(page: tuple[WebhookDelivery, ...]) -> list[MarkedEvent]:
     """List the events of such documents; one that was delivered to several addresses is there as often."""
-    return [found for each in page if (found := _event(each.payload))]
+    return [found for entry in page if (found := _event(entry.payload))]
 
 
 def _event(payload: Any) -> MarkedEvent | None:

@@ -138,8 +138,8 @@ class SignatureRequest:
     def wire(self) -> dict[str, Any]:
         """Write the body: recipients, fields and copies are JSON in strings, also inside JSON."""
         return _present(
-            recipients=json.dumps([each.wire() for each in self.recipients]),
-            fields=json.dumps([each.wire() for each in self.fields]) if self.fields else None,
+            recipients=json.dumps([recipient.wire() for recipient in self.recipients]),
+            fields=json.dumps([field.wire() for field in self.fields]) if self.fields else None,
             documentName=self.document_name,
             documentDescription=self.description or None,
             senderEmail=self.sender_email,
@@ -154,7 +154,7 @@ class SignatureRequest:
 
     def private(self) -> tuple[str, ...]:
         """List the texts that no log may quote."""
-        people = [text for each in self.recipients for text in (each.name, each.email)]
+        people = [text for recipient in self.recipients for text in (recipient.name, recipient.email)]
         texts = (self.document_name, self.description, self.sender_email, self.sender_name, self.file_link)
         return (*people, *self.cc, *(text for text in texts if text))
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from countersign.agreements.events import EventKind, SignatureEvent
-from countersign.webhooks.dialect import (
-    Reading,
+from countersign.webhooks.adapter import (
+    ParsedDelivery,
     UnreadableError,
     identifier,
     identifier_or_none,
     plain,
     unknown_kind,
 )
-from countersign.webhooks.verification import Claim, Headers, HmacKey, Signature, only, read_seconds
+from countersign.webhooks.verification import Headers, HmacKey, Signature, SignedMessage, only, read_seconds
 
 SIGNATURE_HEADER: Final = b"x-turbodocx-signature"
 TIMESTAMP_HEADER: Final = b"x-turbodocx-timestamp"
@@ -33,7 +33,7 @@ _SIGNATURE = re.compile(rb"sha256=([0-9a-fA-F]{64})")
 _TIMES: Final = ("sent_at", "viewed_at", "signed_at", "completed_at", "failed_at", "voided_at")
 
 
-class TurboDocxDialect:
+class TurboDocxWebhookAdapter:
     """HMAC-SHA256 over `<timestamp>.<body>` in one header, the time in another."""
 
     name: Final = "turbodocx"
@@ -42,46 +42,46 @@ class TurboDocxDialect:
         """Use the whole secret as it stands, `whsec_` included."""
         return HmacKey(secret.encode())
 
-    def claim(self, headers: Headers, body: bytes) -> Claim | None:
+    def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
         """Read `X-TurboDocx-Signature: sha256=<hex>` and `X-TurboDocx-Timestamp: <seconds>`."""
         signature = _SIGNATURE.fullmatch(only(headers, SIGNATURE_HEADER) or b"")
         timestamp = read_seconds(sent := only(headers, TIMESTAMP_HEADER))
         if signature is None or timestamp is None or sent is None:
             return None
         digest = bytes.fromhex(signature[1].decode())
-        return Claim(timestamp, sent + b"." + body, (Signature("v1", digest),))
+        return SignedMessage(timestamp, sent + b"." + body, (Signature("v1", digest),))
 
-    def read(self, headers: Headers, payload: Mapping[str, Any]) -> Reading | None:  # noqa: ARG002 (all dialects take them)
+    def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:  # noqa: ARG002 (all dialects take them)
         """Translate `{event, event_id, created_at, data}`; some of the provider's pages say `eventType`."""
         name = payload.get("event", payload.get("eventType"))
         if not isinstance(name, str):
             return None
         try:
-            return _reading(name, payload)
+            return _parsed(name, payload)
         except UnreadableError:
             if name in KINDS:
                 raise
             return None  # an event of a kind that is new to us may hold anything
 
 
-def _reading(name: str, payload: Mapping[str, Any]) -> Reading:
+def _parsed(name: str, payload: Mapping[str, Any]) -> ParsedDelivery:
     data = payload.get("data")
     if not isinstance(data, dict):
         raise UnreadableError("data is not an object")
     event = SignatureEvent(
         event_id=identifier(payload.get("event_id")),
-        kind=KINDS.get(name) or unknown_kind(TurboDocxDialect.name, name),
-        provider=TurboDocxDialect.name,
+        kind=KINDS.get(name) or unknown_kind(TurboDocxWebhookAdapter.name, name),
+        provider=TurboDocxWebhookAdapter.name,
         document_id=identifier(data.get("document_id")),
         recipient_id=identifier_or_none(data.get("recipient_id")),
         occurred_at=_time(payload, data),
         document_hash=plain(data.get("document_hash"), 128),
     )
     title = data.get("title")
-    return Reading(event, title if isinstance(title, str) else None)
+    return ParsedDelivery(event, title if isinstance(title, str) else None)
 
 
 def _time(payload: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:
     """When it happened; failing that, when the event was made."""
-    told = next((data[each] for each in _TIMES if each in data), payload.get("created_at"))
-    return plain(told, 40)
+    reported = next((data[time_] for time_ in _TIMES if time_ in data), payload.get("created_at"))
+    return plain(reported, 40)

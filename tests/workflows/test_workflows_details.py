@@ -35,7 +35,7 @@ def test_it_tells_what_comes_next_and_what_went_wrong() -> None:
     assert "Last error: 2026-01-02 03:00:00 UTC not sent: throttled" in text
 
 
-def test_signers_are_told_by_what_they_did() -> None:
+def test_signers_are_reported_by_what_they_did() -> None:
     signers = (
         SignerStatus(name="Ada", order=1, viewed_at="", signed_at="2026-01-02T03:04:05.123Z"),
         SignerStatus(name="Ben", order=2, viewed_at=""),

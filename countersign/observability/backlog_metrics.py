@@ -37,7 +37,7 @@ class Queue:
     oldest_seconds: float | None = None
 
 
-class Census:
+class BacklogMetrics:
     """Counts what waits, at most every `seconds`.
 
     Args:
@@ -74,7 +74,7 @@ class Census:
         """
         if self._asking is None or (self._asking.done() and time.monotonic() >= self._again_at):
             self._again_at = time.monotonic() + self._seconds
-            self._asking = asyncio.create_task(self._ask_or_clear(), name="census")
+            self._asking = asyncio.create_task(self._ask_or_clear(), name="backlog-metrics")
         await asyncio.wait([self._asking], timeout=_WAIT)
 
     async def _ask_or_clear(self) -> None:
@@ -87,7 +87,9 @@ class Census:
 
     async def _ask(self) -> None:
         self.queues = tuple(await asyncio.gather(*map(self._describe, self._wanted)))
-        waiting = await asyncio.gather(*(self._count(f"WaitingFor = '{each}'") for each in self._waiting_for))
+        waiting = await asyncio.gather(
+            *(self._count(f"WaitingFor = '{cause}'") for cause in self._waiting_for)
+        )
         attention = await self._count("NeedsAttention = true")
         stuck = await self._count("TemporalReportedProblems IS NOT NULL")
         for queue in self.queues:

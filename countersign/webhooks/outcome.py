@@ -1,4 +1,4 @@
-"""What the door makes of a request. The caller learns the status alone; the verdict is for us."""
+"""What the receiver makes of a request. The caller learns the status alone; the verdict is for us."""
 
 from enum import StrEnum
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 RETRY_AFTER_SECONDS: Final = 5
 
 
-class Verdict(StrEnum):
+class DeliveryOutcome(StrEnum):
     """A label of the metrics and a word in the log."""
 
     SIGNALLED = "signalled"
@@ -57,20 +57,20 @@ class Verdict(StrEnum):
 
 
 _STATUS: Final = {
-    Verdict.AMBIGUOUS: 400,
-    Verdict.INVALID: 400,
-    Verdict.GONE: 400,
-    Verdict.NOT_HTTP: 400,
-    Verdict.SLOW: 408,
-    Verdict.UNSIGNED: 401,
-    Verdict.STALE: 401,
-    Verdict.MISMATCH: 401,
-    Verdict.WRONG_CALLER: 403,
-    Verdict.TOO_LARGE: 413,
-    Verdict.ENCODED: 415,
-    Verdict.UNREADABLE: 422,
-    Verdict.BUSY: 503,
-    Verdict.CROWDED: 503,
-    Verdict.UNAVAILABLE: 503,
-    Verdict.FAILED: 503,
+    DeliveryOutcome.AMBIGUOUS: 400,
+    DeliveryOutcome.INVALID: 400,
+    DeliveryOutcome.GONE: 400,
+    DeliveryOutcome.NOT_HTTP: 400,
+    DeliveryOutcome.SLOW: 408,
+    DeliveryOutcome.UNSIGNED: 401,
+    DeliveryOutcome.STALE: 401,
+    DeliveryOutcome.MISMATCH: 401,
+    DeliveryOutcome.WRONG_CALLER: 403,
+    DeliveryOutcome.TOO_LARGE: 413,
+    DeliveryOutcome.ENCODED: 415,
+    DeliveryOutcome.UNREADABLE: 422,
+    DeliveryOutcome.BUSY: 503,
+    DeliveryOutcome.CROWDED: 503,
+    DeliveryOutcome.UNAVAILABLE: 503,
+    DeliveryOutcome.FAILED: 503,
 }

@@ -16,7 +16,7 @@ from workflows.agreement import policies
 async def test_a_hurried_agreement_polls_at_once(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    async with open_office(client, time_skipper, sandbox, tmp_path, pace=600) as office:
+    async with open_office(client, time_skipper, sandbox, tmp_path, time_scale=600) as office:
         handle = await office.start()
         await office.sign_all(await office.sent(handle))
         result = await office.result(handle)

@@ -1,4 +1,4 @@
-"""Doors: of the real command line, and in this process where a test must reach inside."""
+"""Webhook receivers: of the real command line, and in this process where a test must reach inside."""
 
 import asyncio
 import os
@@ -15,14 +15,14 @@ from temporalio.client import Client
 
 from countersign.configuration import load
 from countersign.observability.readiness import Readiness
-from countersign.settings import CountersignSettings, DoorSettings
+from countersign.settings import CountersignSettings, ReceiverSettings
 from countersign.webhooks.wiring import build_server
 from tests.webhooks.webhook_deliveries import SECRET
 
 
 @dataclass(frozen=True)
-class RunningDoor:
-    """A door in a process of its own."""
+class RunningReceiver:
+    """A receiver in a process of its own."""
 
     url: str
     process: asyncio.subprocess.Process
@@ -34,9 +34,9 @@ class RunningDoor:
 
 
 def environment_of(client: Client, **changes: str) -> dict[str, str]:
-    ours = ("COUNTERSIGN_", "TURBODOCX_", "TEMPORAL_")
+    general = ("COUNTERSIGN_", "TURBODOCX_", "TEMPORAL_")
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(ours)},
+        **{name: value for name, value in os.environ.items() if not name.startswith(general)},
         "TEMPORAL_ADDRESS": client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": client.namespace,
         "TURBODOCX_WEBHOOK_SECRET": SECRET,
@@ -44,9 +44,9 @@ def environment_of(client: Client, **changes: str) -> dict[str, str]:
     }
 
 
-async def start_door(client: Client, *arguments: str, **changes: str) -> RunningDoor:
+async def start_receiver(client: Client, *arguments: str, **changes: str) -> RunningReceiver:
     """Start `python receiver.py`; `changes` go to its environment."""
-    descriptor, log = tempfile.mkstemp(prefix="door-", suffix=".log")
+    descriptor, log = tempfile.mkstemp(prefix="receiver-", suffix=".log")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "receiver", "--port=0", *arguments),
         env=environment_of(client, **changes),
@@ -56,43 +56,43 @@ async def start_door(client: Client, *arguments: str, **changes: str) -> Running
     os.close(descriptor)
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
-    door = RunningDoor(line.split()[-1] if line else "", process, Path(log))
-    assert "listening on" in line, door.logged()
-    return door
+    receiver = RunningReceiver(line.split()[-1] if line else "", process, Path(log))
+    assert "listening on" in line, receiver.logged()
+    return receiver
 
 
 @asynccontextmanager
-async def running_door(client: Client, *arguments: str, **changes: str) -> AsyncIterator[RunningDoor]:
-    """Run a door, and see it end well."""
-    door = await start_door(client, *arguments, **changes)
+async def running_receiver(client: Client, *arguments: str, **changes: str) -> AsyncIterator[RunningReceiver]:
+    """Run a receiver, and see it end well."""
+    receiver = await start_receiver(client, *arguments, **changes)
     try:
-        yield door
+        yield receiver
     finally:
-        if door.process.returncode is None:
-            door.process.terminate()
-        code = await door.process.wait()
-        log = door.logged()
-        door.log.unlink()
+        if receiver.process.returncode is None:
+            receiver.process.terminate()
+        code = await receiver.process.wait()
+        log = receiver.logged()
+        receiver.log.unlink()
     assert code == 0
     assert "Traceback" not in log
     assert "Exception" not in log
 
 
-def calling(door: RunningDoor | str) -> httpx.AsyncClient:
+def calling(receiver: RunningReceiver | str) -> httpx.AsyncClient:
     """A client as patient as providers are advised to be: 5 s."""
     limits = httpx.Limits(max_connections=1000)
-    url = door if isinstance(door, str) else door.url
+    url = receiver if isinstance(receiver, str) else receiver.url
     return httpx.AsyncClient(base_url=url, trust_env=False, timeout=5, limits=limits)
 
 
 @asynccontextmanager
-async def door_in_process(client: Client, **changes: str) -> AsyncIterator[str]:
+async def receiver_in_process(client: Client, **changes: str) -> AsyncIterator[str]:
     """Serve in this process, wired as the command line does; yields the URL."""
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with patch.dict(os.environ, {"TURBODOCX_WEBHOOK_SECRET": SECRET, **changes}):
-        ours, settings = load(CountersignSettings, DoorSettings)
+        general, settings = load(CountersignSettings, ReceiverSettings)
         server = build_server(
-            ours,
+            general,
             settings,
             client,
             Readiness(client),

@@ -1,4 +1,4 @@
-"""What a provider's webhooks look like: one small module per dialect says it, the door does the rest."""
+"""What a provider's webhooks look like: one small module per dialect says it, the receiver does the rest."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from countersign.agreements.events import SignatureEvent
-from countersign.webhooks.verification import Claim, Headers, Key
+from countersign.webhooks.verification import Headers, Key, SignedMessage
 
 KIND_LIMIT: Final = 64
 """Characters of an unknown event's kind that are passed on."""
@@ -19,7 +19,7 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedDelivery:
     """What a verified delivery says.
 
     Args:
@@ -31,7 +31,7 @@ class Reading:
     title: str | None
 
 
-class Dialect(Protocol):
+class WebhookAdapter(Protocol):
     """How one provider signs and words its deliveries. Stateless; nothing here does I/O."""
 
     @property
@@ -45,10 +45,10 @@ class Dialect(Protocol):
             ValueError: The secret cannot be one of this dialect; the message does not repeat it.
         """
 
-    def claim(self, headers: Headers, body: bytes) -> Claim | None:
+    def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
         """Read what an unverified delivery claims; None if it does not have the form. Never raises."""
 
-    def read(self, headers: Headers, payload: Mapping[str, Any]) -> Reading | None:
+    def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:
         """Translate a verified delivery; None if it is nothing that could concern an agreement.
 
         Raises:

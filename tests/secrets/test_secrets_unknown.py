@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from countersign import misspelt
+from countersign import unknown_settings
 from countersign.settings import CountersignSettings, load
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(misspelt, "_told", set())
+def _nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unknown_settings, "_reported", set())
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ("COUNTERSIGN_ZZZZ", ""),
     ],
 )
-def test_a_misspelt_name_is_one_warning_with_the_nearest_setting(
+def test_an_unknown_name_is_one_warning_with_the_nearest_setting(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, suggestion: str
 ) -> None:
     monkeypatch.setenv(name, "canary")
@@ -46,7 +46,7 @@ def test_so_is_one_in_the_env_file(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("name", ["TURBODOCX_API_KEY", "TURBODOCX_WEBHOOK_SECRET_FILE", "TEMPORAL_ADRESS"])
-def test_settings_of_any_process_their_files_and_others_names_are_not_told(
+def test_settings_of_any_process_their_files_and_others_names_are_not_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     monkeypatch.setenv(name, "canary")
@@ -62,7 +62,7 @@ def test_settings_of_any_process_their_files_and_others_names_are_not_told(
         ["-m", "countersign.codec_server"],
         ["starter.py", "list"],
     ],
-    ids=["worker", "door", "codec server", "starter"],
+    ids=["worker", "receiver", "codec server", "starter"],
 )
 def test_every_process_tells_at_start(tmp_path: Path, command: list[str]) -> None:
     done = run(tmp_path, command)
@@ -80,8 +80,8 @@ def test_the_starter_logs_as_the_env_file_says(tmp_path: Path, level: str, lines
 
 
 def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a process with a misspelt variable in its environment, and no Temporal."""
-    file = [str(ROOT / each) if each.endswith(".py") else each for each in command]
+    """Run a process with a unknown variable in its environment, and no Temporal."""
+    file = [str(ROOT / item) if item.endswith(".py") else item for item in command]
     mistakes = {"COUNTERSIGN_CODEC_TOKN": "canary", "TEMPORAL_ADDRESS": "127.0.0.1:1"}
     return subprocess.run(
         [sys.executable, *file],

@@ -1,4 +1,4 @@
-"""The census's gauges are true or absent, never old."""
+"""The backlog metrics's gauges are true or absent, never old."""
 
 import asyncio
 import uuid
@@ -8,11 +8,11 @@ from prometheus_client import REGISTRY
 from temporalio.client import Client
 
 from countersign.connection import connect
-from countersign.observability.census import Census, Queue
+from countersign.observability.backlog_metrics import BacklogMetrics, Queue
 
 
-def census(client: Client, queue: str) -> Census:
-    return Census(
+def backlog_metrics(client: Client, queue: str) -> BacklogMetrics:
+    return BacklogMetrics(
         client,
         workflow_type="AgreementWorkflow",
         waiting_for=("signatures",),
@@ -29,7 +29,7 @@ def backlog(queue: str) -> float | None:
 async def test_tasks_without_a_worker_are_a_backlog(client: Client) -> None:
     queue = uuid.uuid4().hex
     await client.start_workflow("AgreementWorkflow", id=queue, task_queue=queue)
-    counted = census(client, queue)
+    counted = backlog_metrics(client, queue)
     async with asyncio.timeout(20):  # the server counts a task a moment after it has come
         while backlog(queue) != 1:
             await counted.refresh()
@@ -37,14 +37,14 @@ async def test_tasks_without_a_worker_are_a_backlog(client: Client) -> None:
     await client.get_workflow_handle(queue).terminate()
 
 
-async def test_nothing_is_told_while_temporal_does_not_answer(
+async def test_nothing_is_reported_while_temporal_does_not_answer(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = uuid.uuid4().hex
-    await census(client, queue).refresh()
+    await backlog_metrics(client, queue).refresh()
     assert backlog(queue) == 0
     monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
-    lost = census(await connect(lazy=True), queue)
+    lost = backlog_metrics(await connect(lazy=True), queue)
     await lost.refresh()
     assert backlog(queue) is None
     assert lost.queues[0].backlog is None

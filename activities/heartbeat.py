@@ -9,7 +9,7 @@ SECONDS: Final = 20.0
 """Between two heartbeats: far below the time-out, and far above what a usual step takes."""
 
 
-class Pulse:
+class ThrottledHeartbeat:
     """Tells Temporal that a step is alive, seldom."""
 
     def __init__(self) -> None:

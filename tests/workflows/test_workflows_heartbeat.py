@@ -3,19 +3,19 @@
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities import pulse
+from activities import heartbeat
 from workflows.agreement import policies
 
 
 def heartbeats(monkeypatch: pytest.MonkeyPatch, moments: list[float]) -> list[int]:
     clock = iter(moments)
-    monkeypatch.setattr("activities.pulse.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("activities.heartbeat.time.monotonic", lambda: next(clock))
     heard: list[int] = []
     environment = ActivityEnvironment()
     environment.on_heartbeat = lambda *details: heard.append(details[0])
 
     def step() -> None:
-        beating = pulse.Pulse()
+        beating = heartbeat.ThrottledHeartbeat()
         beating.beat(1)
         beating.beat(2)
 

@@ -1,0 +1,57 @@
+"""What a call's end says of the provider's health. Pure.
+
+A failure is a 5xx, a time-out, a broken connection or a broken answer. A 4xx is an answer like any other,
+429 is neutral, and so are a cancelled call and a fault of our own.
+"""
+
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Final
+
+from countersign.providers.errors import (
+    BlockedError,
+    KeyReplacedError,
+    ProviderError,
+    RejectedError,
+    ThrottledError,
+    UnauthorizedError,
+    UntrustedCertificateError,
+)
+
+
+class CallHealth(StrEnum):
+    """What a call's end says; the last four say why a queue is held."""
+
+    GOOD = "good"
+    BAD = "bad"
+    NEUTRAL = "neutral"
+    CREDENTIALS = "credentials refused"
+    PERMISSION = "permission refused"
+    PLAN = "plan exhausted"
+    CERTIFICATE = "certificate not trusted"
+
+
+BLOCKING: Final = frozenset(
+    {CallHealth.CREDENTIALS, CallHealth.PERMISSION, CallHealth.PLAN, CallHealth.CERTIFICATE}
+)
+_BLOCKING_STATUSES: Final[dict[int, CallHealth]] = {
+    HTTPStatus.PAYMENT_REQUIRED: CallHealth.PLAN,
+    HTTPStatus.FORBIDDEN: CallHealth.PERMISSION,
+}
+
+_HEALTH: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], CallHealth], ...]] = (
+    (RejectedError, CallHealth.GOOD),
+    (UntrustedCertificateError, CallHealth.CERTIFICATE),
+    ((ThrottledError, BlockedError, KeyReplacedError), CallHealth.NEUTRAL),
+    (ProviderError, CallHealth.BAD),
+    (BaseException, CallHealth.NEUTRAL),
+)
+
+
+def call_health(error: BaseException | None) -> CallHealth:
+    """Tell what a call's end says of the provider; None stands for success."""
+    if error is None:
+        return CallHealth.GOOD
+    if isinstance(error, UnauthorizedError) and error.about_key:
+        return _BLOCKING_STATUSES.get(error.status, CallHealth.CREDENTIALS)
+    return next(health for kinds, health in _HEALTH if isinstance(error, kinds))
