@@ -16,9 +16,9 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig, WorkflowEnvironment
 
 from cli.stack import plan
-from countersign.agreements import search_attributes
-from countersign.connection import connect, data_converter
+from countersign.connection import connect
 from countersign.free_ports import free_port
+from countersign.testing import start_temporal
 from devstack.ports import Ports
 from devstack.processes import Part, Supervisor, says
 from devstack.sandbox import Sandbox
@@ -26,16 +26,6 @@ from devstack.stack import PARTS, Stack
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, as its children would be
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-_SPEED = {
-    "limit.historyCount.suggestContinueAsNew": "200",
-    "frontend.WorkflowTimeSkippingEnabled": "true",
-    "history.timerProcessorMaxPollRPS": "2000",
-    "history.timerProcessorMaxTimeShift": '"10ms"',
-    "history.transferProcessorMaxPollRPS": "2000",
-    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
-}
-"""The dev server's defaults make every task wait for a 50 ms slot, and every timer for a second."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,32 +48,10 @@ def tool(name: str, package: str | None = None) -> str:
     return found
 
 
-def temporal_executable() -> str | None:
-    beside_python = Path(sys.executable).with_name("temporal")
-    return shutil.which("temporal") or (str(beside_python) if beside_python.exists() else None)
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
     """One Temporal server for the session, in memory."""
-    async with await WorkflowEnvironment.start_local(
-        data_converter=data_converter(),
-        search_attributes=[
-            search_attributes.STAGE,
-            search_attributes.WAITING_FOR,
-            search_attributes.PROVIDER,
-            search_attributes.DOCUMENT_ID,
-            search_attributes.NEEDS_ATTENTION,
-            search_attributes.DEADLINE,
-        ],
-        dev_server_existing_path=temporal_executable(),
-        dev_server_log_level="error",
-        dev_server_extra_args=[
-            argument
-            for name, value in _SPEED.items()
-            for argument in ("--dynamic-config-value", f"{name}={value}")
-        ],
-    ) as env:
+    async with start_temporal() as env:
         yield env
 
 

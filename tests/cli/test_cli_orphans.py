@@ -19,10 +19,11 @@ from countersign.client.follow import follow_agreement
 from countersign.client.listing import ListedAgreement
 from countersign.client.start import start_agreement
 from countersign.providers.turbodocx.delivery_log import MarkedDocument, MarkedEvent
+from countersign.testing import eventually
 from devstack.sandbox import MEMBER_KEY
 from devstack.stack import Stack
 from tests.cli.shell import ROOT, Shell, matches
-from tests.workflows.office import SEND, an_agreement, eventually
+from tests.workflows.office import SEND, an_agreement
 
 NOW = datetime.now(UTC)
 

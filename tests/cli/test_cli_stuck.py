@@ -21,11 +21,12 @@ from countersign.client.agreements import agreement_result, agreement_status, re
 from countersign.client.errors import StuckAgreementError
 from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.client.stuck import reset_point
+from countersign.testing import eventually
+from countersign.testing.server import temporal_executable
 from devstack.sandbox import Sandbox
-from tests.conftest import temporal_executable
 from tests.observability.test_observability_backlog_metrics import backlog_metrics
 from tests.workflows.detouring import DetouringWorkflow
-from tests.workflows.office import Office, an_agreement, eventually, open_office
+from tests.workflows.office import Office, an_agreement, open_office
 
 HAPPY: Final = Path(__file__).parents[1] / "histories" / "happy.json"
 LAST_TASK: Final = "temporal workflow reset --workflow-id {} --type LastWorkflowTask --reason stuck"

@@ -18,7 +18,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from countersign.agreements import search_attributes
-from tests.conftest import temporal_executable
+from countersign.testing.server import temporal_executable
 from tests.deploy.filters import saved_filters
 
 AGREEMENTS: dict[str, dict[str, Any]] = {

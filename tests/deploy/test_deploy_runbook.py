@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from cli.main import app
-from tests.conftest import temporal_executable
+from countersign.testing.server import temporal_executable
 from tests.deploy.filters import OPERATING, saved_filters
 from tests.deploy.prometheus import DEPLOY
 from tests.deploy.test_deploy_rules import rules

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 import countersign
+from countersign.testing import eventually
 from tests.observability.watched import Watched, get
-from tests.workflows.office import eventually
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>countersign_\w+)` \| (?P<kind>\w+) \| (?P<labels>.*?) \|")

@@ -13,7 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.slots import CircuitSlots, tuner
-from tests.conftest import temporal_executable
+from countersign.testing.server import temporal_executable
 from tests.providers.test_providers_slots import Looking
 
 DOCS = Path(__file__).parents[2] / "docs" / "operating.md"

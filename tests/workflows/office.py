@@ -1,29 +1,23 @@
 """Where the tests' agreements are made: a worker of the test's own, the real sandbox, the real Temporal."""
 
-import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
-from countersign.agreements.events import SignatureEvent
+from countersign import testing
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
-    AgreementStatus,
     Sender,
     Signer,
-    Stage,
     TemplateSource,
 )
 from countersign.providers.calls import Limits
@@ -35,11 +29,10 @@ from countersign.storage import FolderStore, Store
 from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 from devstack.stack import Stack
 from worker import provider_worker, workflow_worker
-from workflows.agreement import AgreementWorkflow
 from workflows.agreement.state import RunInput
 
 T = TypeVar("T")
-Handle = WorkflowHandle[AgreementWorkflow, AgreementResult]
+Handle = WorkflowHandle[Any, AgreementResult]
 
 TEMPLATE: Final = "7e3a1c00-0000-4000-8000-000000000001"
 VARIABLES: Final = {
@@ -70,34 +63,29 @@ def run_input(agreement: AgreementInput) -> RunInput:
     return RunInput(**dict(agreement))
 
 
-async def eventually(
-    ask: Callable[[], Awaitable[T]], is_true: Callable[[T], bool], *, patience: float = 20
-) -> T:
-    """Ask until the answer is as wanted, for so many seconds at most."""
-    async with asyncio.timeout(patience):
-        while not is_true(answer := await ask()):  # noqa: ASYNC110  # nobody here could set an event
-            await asyncio.sleep(0.02)
-        return answer
+@dataclass(kw_only=True)
+class Office(testing.Office):
+    """Agreements of a worker of the test's own, with a sandbox as the provider and a store in a folder."""
 
-
-@dataclass
-class Office:
-    """Start agreements, act as their signers, look at what became of them."""
-
-    client: Client
-    time: TimeSkipper
     sandbox: Sandbox
     store: Store
     folder: Path
     settings: CountersignSettings
-    patience: float = 20.0
 
     @classmethod
     def on(cls, stack: Stack, client: Client, *, patience: float = 40) -> Self:
-        """Work on a whole stack, with its own worker."""
-        store = FolderStore(stack.store)
+        """Use a whole stack, with the stack's worker."""
         settings = CountersignSettings()
-        return cls(client, TimeSkipper(client), stack.sandbox, store, stack.store, settings, patience)
+        return cls(
+            client=client,
+            time=TimeSkipper(client),
+            task_queue=settings.task_queue,
+            sandbox=stack.sandbox,
+            store=FolderStore(stack.store),
+            folder=stack.store,
+            settings=settings,
+            patience=patience,
+        )
 
     async def start(
         self,
@@ -106,65 +94,11 @@ class Office:
         skipping: bool = False,
         task_queue: str | None = None,
     ) -> Handle:
-        agreement = agreement or an_agreement()
-        client = self.time.client if skipping else self.client
-        return await client.start_workflow(
-            AgreementWorkflow.run,
-            run_input(agreement),
-            id=f"agreement-{agreement.reference}",
-            task_queue=task_queue or self.settings.task_queue,
-            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        )
-
-    async def skip(self, handle: Handle, duration: timedelta) -> None:
-        """Let the workflow's clock run ahead."""
-        await self.time.fast_forward(handle, duration)
-
-    async def eventually(self, ask: Callable[[], Awaitable[T]], is_true: Callable[[T], bool]) -> T:
-        """Ask until the answer is as wanted."""
-        return await eventually(ask, is_true, patience=self.patience)
-
-    async def until(self, handle: Handle, is_true: Callable[[AgreementStatus], bool]) -> AgreementStatus:
-        """Wait until an agreement's status is as wanted."""
-        return await self.eventually(lambda: self.status(handle), is_true)
-
-    async def status(self, handle: Handle) -> AgreementStatus:
-        """Ask for the status; a run that has just continued as new cannot be asked yet."""
-        async with asyncio.timeout(self.patience):
-            while True:
-                try:
-                    return await handle.query(AgreementWorkflow.status)
-                except RPCError as error:
-                    if "not scheduled yet" not in error.message:
-                        raise
-                    await asyncio.sleep(0.02)
-
-    async def until_stage(self, handle: Handle, stage: Stage) -> AgreementStatus:
-        return await self.until(handle, lambda status: status.stage is stage)
-
-    async def sent(self, handle: Handle) -> str:
-        """Wait until the document is out; returns its id."""
-        status = await self.until(handle, lambda status: status.document_id is not None)
-        return str(status.document_id)
+        return await super().start(agreement or an_agreement(), skipping=skipping, task_queue=task_queue)
 
     async def sign_all(self, document_id: str) -> None:
         """Sign as everybody, without any webhook to us."""
         await self.sandbox.complete(document_id)
-
-    async def deliver_event(self, handle: Handle, kind: str, document_id: str | None, **more: Any) -> None:
-        """Signal what the receiver would."""
-        event = SignatureEvent(
-            event_id=more.pop("event_id", f"evt_{uuid.uuid4().hex}"),
-            kind=kind,
-            document_id=document_id,
-            occurred_at=datetime.now(UTC).isoformat(),
-            **more,
-        )
-        await handle.signal(AgreementWorkflow.signature_event, event)
-
-    async def resolve(self, handle: Handle, action: str, document_id: str | None = None) -> None:
-        """Decide as a person would; by name, since the SDK types described async updates wrongly."""
-        await handle.execute_update("resolve", {"action": action, "document_id": document_id})
 
     async def break_call(self, path: str, do: str, **rule: Any) -> None:
         """Let the sandbox fail the next call to a path; until the end of the test if `times` is None."""
@@ -185,10 +119,6 @@ class Office:
     async def status_at_provider(self, document_id: str) -> str:
         answer = await self.sandbox.call("GET", f"/turbosign/documents/{document_id}/status")
         return str(answer["data"]["status"])
-
-    async def result(self, handle: Handle) -> AgreementResult:
-        async with asyncio.timeout(self.patience):
-            return await handle.result()
 
 
 async def steps_of(handle: Handle) -> list[str]:
@@ -230,4 +160,12 @@ async def open_office(
         workflow_worker(client, store, own),
         provider_worker(client, opened, store, own, sender),
     ):
-        yield Office(client, time, sandbox, store, folder, own)
+        yield Office(
+            client=client,
+            time=time,
+            task_queue=own.task_queue,
+            sandbox=sandbox,
+            store=store,
+            folder=folder,
+            settings=own,
+        )

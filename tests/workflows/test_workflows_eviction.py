@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from countersign.testing.server import temporal_executable
 from docs.reports.query_ahead_of_task import reproduce
-from tests.conftest import cannot_run, temporal_executable
+from tests.conftest import cannot_run
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = ("--rounds", "1", "--sticky", "3")

@@ -1,0 +1,60 @@
+"""A Temporal server in memory, with the search attributes of agreements, tuned for tests."""
+
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from temporalio.testing import WorkflowEnvironment
+
+from countersign.agreements import search_attributes
+from countersign.connection import data_converter
+
+_CONFIGURATION: Final = {
+    "limit.historyCount.suggestContinueAsNew": "200",
+    "frontend.WorkflowTimeSkippingEnabled": "true",
+    "history.timerProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxTimeShift": '"10ms"',
+    "history.transferProcessorMaxPollRPS": "2000",
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
+}
+"""With its defaults the server delays tasks by up to 50 ms and timers by up to a second."""
+
+
+@asynccontextmanager
+async def start_temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """Run a Temporal dev server until the block ends.
+
+    The server is the `temporal` program on the PATH or beside the Python interpreter (the extra `testing`
+    installs it). Without one, the SDK downloads it.
+
+    Yields:
+        The environment. Its clock is real; `temporalio.testing.TimeSkipper` skips a workflow's waits.
+    """
+    async with await WorkflowEnvironment.start_local(
+        data_converter=data_converter(),
+        search_attributes=[
+            search_attributes.STAGE,
+            search_attributes.WAITING_FOR,
+            search_attributes.PROVIDER,
+            search_attributes.DOCUMENT_ID,
+            search_attributes.NEEDS_ATTENTION,
+            search_attributes.DEADLINE,
+        ],
+        dev_server_existing_path=temporal_executable(),
+        dev_server_log_level="error",
+        dev_server_extra_args=[
+            argument
+            for name, value in _CONFIGURATION.items()
+            for argument in ("--dynamic-config-value", f"{name}={value}")
+        ],
+    ) as environment:
+        yield environment
+
+
+def temporal_executable() -> str | None:
+    """Find the `temporal` program on the PATH, or beside the Python interpreter."""
+    beside_python = Path(sys.executable).with_name("temporal")
+    return shutil.which("temporal") or (str(beside_python) if beside_python.exists() else None)
