@@ -264,7 +264,7 @@ class TestTemporal:
         assert findings["workers"].found == "nobody polls countersign, countersign-turbodocx"
 
     @pytest.mark.parametrize(
-        ("answer", "code", "told"),
+        ("answer", "code", "reported"),
         [(b"y\n", 0, b"registered now: AgreementStage"), (b"\n", 8, b"not registered"), (None, 130, b"")],
         ids=["yes", "no", "Ctrl-C"],
     )

@@ -111,7 +111,7 @@ async def test_a_part_that_ends_by_itself_is_noticed(supervisor: Supervisor, tmp
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         ('{"event": "disk full", "level": "error"}', ": disk full ({log})"),
         ('{"event": "agreement completed", "level": "info"}', "; see {log}"),

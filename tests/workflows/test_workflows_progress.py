@@ -95,7 +95,7 @@ def event(kind: str, *, document_id: str | None = "doc", number: int = 1) -> Sig
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("reported", "why"),
     [
         (event("something_new"), "unknown kind"),
         (event("completed", document_id="other"), "another document"),
