@@ -6,9 +6,6 @@ from typing import Final
 
 from temporalio.client import Client
 
-from cli.command import out, verb
-from cli.stack import FreePorts, is_running, on_local_stack
-from cli.views import News
 from countersign.agreements.messages import AgreementInput, AgreementResult, Outcome, Signer, TemplateSource
 from countersign.agreements.names import TASK_QUEUE
 from countersign.agreements.reference import new_reference
@@ -22,6 +19,10 @@ from countersign.observability import tracing
 from devstack.ports import Ports
 from devstack.sandbox import Sandbox
 from devstack.site import Site
+
+from .command import out, verb
+from .stack import FreePorts, is_running, on_local_stack
+from .views import News
 
 SERVICES_AGREEMENT: Final = "7e3a1c00-0000-4000-8000-000000000001"
 """A template that every sandbox is seeded with."""

@@ -9,14 +9,15 @@ from pydantic import BaseModel, ConfigDict
 from rich.table import Table
 from rich.text import Text
 
-from cli.checks.configured import check_secrets, check_settings
-from cli.checks.finding import Finding, State
-from cli.checks.provider import check_provider
-from cli.checks.store import check_store, check_versions
-from cli.checks.temporal import Consent, check_temporal
-from cli.command import Json, out, print_json, verb
-from cli.prompts import can_ask, confirm
 from countersign.client.errors import ExitCode
+
+from .checks.configured import check_secrets, check_settings
+from .checks.finding import Finding, State
+from .checks.provider import check_provider
+from .checks.store import check_store, check_versions
+from .checks.temporal import Consent, check_temporal
+from .command import Json, out, print_json, verb
+from .prompts import can_ask, confirm
 
 _SIGNS: Final = {
     State.OK: ("ok", "green"),

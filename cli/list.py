@@ -7,10 +7,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cli.command import Json, Where, out, verb
-from cli.options import at_least, listed, one_of
 from countersign.agreements.messages import Stage
 from countersign.client.listing import ListedAgreement, list_agreements
+
+from .command import Json, Where, out, verb
+from .options import at_least, listed, one_of
 
 
 @verb

@@ -1,35 +1,36 @@
 """The command line: every verb, by name."""
 
 from logging import getLogger
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
-from cli import webhook
-from cli.demo import demo
-from cli.doctor import doctor
-from cli.list import list_
-from cli.orphans import orphans
-from cli.remind import remind
-from cli.replace_signer import replace_signer
-from cli.resolve import resolve
-from cli.schemas import schemas
-from cli.start import start
-from cli.status import status
-from cli.up import up
-from cli.void import void
-from cli.watch import watch
+import countersign
 from countersign.configuration import read
 from countersign.entry import leave
 from countersign.observability import logging
 from countersign.observability.core_logs import CORE
 from countersign.settings import CountersignSettings
 
+from . import webhook
+from .doctor import doctor
+from .list import list_
+from .orphans import orphans
+from .remind import remind
+from .replace_signer import replace_signer
+from .resolve import resolve
+from .schemas import schemas
+from .start import start
+from .status import status
+from .void import void
+from .watch import watch
+
+PROGRAM: Final = "countersign"
+"""The console script. Usage texts and shell completion have its name, also under `python starter.py`."""
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 app = typer.Typer(
-    name="starter.py",
-    help="Start, follow and end agreements: documents that people must sign.",
+    name=PROGRAM,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -46,15 +47,39 @@ app.command("replace-signer")(replace_signer)
 app.add_typer(webhook.app, name="webhook")
 app.command("doctor")(doctor)
 app.command("schemas")(schemas)
-app.command("demo")(demo)
-app.command("up")(up)
+if __package__ == "cli":  # in a checkout: the wheel has neither sandbox nor worker
+    from .demo import demo
+    from .up import up
+
+    app.command("demo")(demo)
+    app.command("up")(up)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  # Typer's interface
+    if wanted:
+        typer.echo(f"{PROGRAM} {countersign.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Start, follow and end agreements: documents that people must sign."""
+    del version
 
 
 def main() -> None:
     """Run the command line and end the process."""
     configure_logs()
     try:
-        app()
+        app(prog_name=PROGRAM)
     except SystemExit as done:
         leave(done.code if isinstance(done.code, int) else 1)
 

@@ -7,8 +7,6 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client
 
-from cli.late_events import LateEvent, how_ended, late_events
-from cli.our_deliveries import our_deliveries
 from countersign.agreements.messages import Outcome
 from countersign.agreements.reference import Marker
 from countersign.client.connections import shared_client
@@ -21,6 +19,9 @@ from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, TurboDocxSettings
 from countersign.storage import Store, open_store
 from countersign.storage.agreement_files import StoreKeys
+
+from .late_events import LateEvent, how_ended, late_events
+from .our_deliveries import our_deliveries
 
 _AGREEMENTS: Final = 100_000
 _OVER: Final = frozenset({"voided", "expired"})

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Json, err, out, print_json, verb
-from cli.late_events import LateEvent
-from cli.options import at_least
-from cli.orphaned_documents import find_orphans
 from countersign.agreements.times import format_time
+
+from .command import Json, err, out, print_json, verb
+from .late_events import LateEvent
+from .options import at_least
+from .orphaned_documents import find_orphans
 
 
 @verb

@@ -1,8 +1,9 @@
 """`remind`: ask those who have not signed once more."""
 
-from cli.command import OneReference, Where, Yes, verb
-from cli.selection import for_all
 from countersign.client.agreements import remind_agreement
+
+from .command import OneReference, Where, Yes, verb
+from .selection import for_all
 
 
 @verb

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Json, Reference, notice_if_slow, out, print_json, say, verb
-from cli.options import at_least
 from countersign.client.drafts import read_signer
 from countersign.client.supersede import replace_signer as replace
+
+from .command import Json, Reference, notice_if_slow, out, print_json, say, verb
+from .options import at_least
 
 
 @verb

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from cli.command import OneReference, Where, Yes, verb
-from cli.selection import for_all
 from countersign.agreements.messages import Resolution
 from countersign.client.agreements import resolve_agreement
 from countersign.client.errors import BadInputError
+
+from .command import OneReference, Where, Yes, verb
+from .selection import for_all
 
 
 @verb

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import typer
 from pydantic import BaseModel
 
-from cli.command import out, verb
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
@@ -16,6 +15,8 @@ from countersign.agreements.messages import (
     VoidRequest,
 )
 from countersign.client.errors import BadInputError
+
+from .command import out, verb
 
 PUBLISHED: Final[tuple[type[BaseModel], ...]] = (
     AgreementInput,

@@ -2,11 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from cli.command import err, notice_if_slow, out
-from cli.list import agreement_table
-from cli.prompts import confirm
 from countersign.client.errors import BadInputError, CommandError, ExitCode, NoWorkerError
 from countersign.client.listing import list_agreements
+
+from .command import err, notice_if_slow, out
+from .list import agreement_table
+from .prompts import confirm
 
 
 async def for_all(

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.command import Json, out, print_json, say, verb
-from cli.draft_files import read_draft
 from countersign.client.errors import BadInputError
 from countersign.client.references import StartedAgreement
 from countersign.client.start import check_agreement, start_agreement
+
+from .command import Json, out, print_json, say, verb
+from .draft_files import read_draft
 
 _SOURCE = "What to sign"
 _PEOPLE = "Who"
@@ -95,7 +96,7 @@ async def start(
 
     For example:
 
-      starter.py start --title "Services Agreement" --file contract.pdf \
+      countersign start --title "Services Agreement" --file contract.pdf \
         --signer "Ada Example <ada@example.com>" \
         --signer "Ben Example <ben@example.com>" --deadline 14d
     """

@@ -1,9 +1,10 @@
 """`status`: where an agreement is."""
 
-from cli.command import Json, Reference, notice_if_slow, out, print_json, verb
-from cli.signer_names import discreet
-from cli.views import status_view
 from countersign.client.agreements import agreement_status
+
+from .command import Json, Reference, notice_if_slow, out, print_json, verb
+from .signer_names import discreet
+from .views import status_view
 
 
 @verb

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cli.command import out, verb
-from cli.options import at_least
-from cli.stack import USUAL_PORTS, FreePorts, on_local_stack
 from countersign.client.errors import BadInputError
 from devstack.ports import Ports, PortTakenError
 from devstack.site import Site
+
+from .command import out, verb
+from .options import at_least
+from .stack import USUAL_PORTS, FreePorts, on_local_stack
 
 Port = Annotated[
     int | None, typer.Option(parser=at_least(1, 65535), metavar="PORT", help="The usual one if free.")

@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from cli.command import OneReference, Where, Yes, verb
-from cli.selection import for_all
 from countersign.client.agreements import void_agreement
+
+from .command import OneReference, Where, Yes, verb
+from .selection import for_all
 
 
 @verb

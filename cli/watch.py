@@ -2,13 +2,14 @@
 
 from typing import Final
 
-from cli.command import Json, Reference, out, print_json, say, verb
-from cli.signer_names import discreet
-from cli.views import News, status_view
 from countersign.agreements.messages import AgreementStatus, Outcome
 from countersign.agreements.times import format_time
 from countersign.client.errors import ExitCode
 from countersign.client.follow import follow_agreement
+
+from .command import Json, Reference, out, print_json, say, verb
+from .signer_names import discreet
+from .views import News, status_view
 
 UNTOLD: Final = f"{'-':23}"
 """Stands where nobody told when: as wide as a time."""

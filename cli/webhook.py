@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from cli import subscription
-from cli.command import err, out, verb
 from countersign.client.errors import UnreachableError
 from countersign.client.provider import explained_by_provider
 from countersign.client.settings import load_settings
@@ -14,6 +12,9 @@ from countersign.providers.turbodocx.connection import connect
 from countersign.providers.turbodocx.models import WebhookDelivery
 from countersign.secrets.rotation import Rotating
 from countersign.settings import LIVE_HOST, TurboDocxSettings
+
+from . import subscription
+from .command import err, out, verb
 
 app = typer.Typer(
     help="Set up and test the provider's webhooks. Both need a key with the administrator role.",

@@ -43,7 +43,17 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
         paths = [ROOT / f"{top}.py"] if (ROOT / f"{top}.py").exists() else (ROOT / top).rglob("*.py")
         for path in paths:
             name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            yield name.removesuffix(".__init__"), ast.parse(path.read_text())
+            tree = ast.parse(path.read_text())
+            resolve_relative_imports(tree, name)
+            yield name.removesuffix(".__init__"), tree
+
+
+def resolve_relative_imports(tree: ast.Module, name: str) -> None:
+    """Write `from .x import y` in a module as `from package.x import y`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            package = name.split(".")[: -node.level]
+            node.module, node.level = ".".join([*package, *filter(None, [node.module])]), 0
 
 
 def imported(tree: ast.AST) -> Iterator[str]:

@@ -21,17 +21,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = sorted(set(PROJECT["optional-dependencies"]) - {"dev", "local"})
 """`dev` has its own lock, and `local` is in requirements.lock: it is what `make demo` shows."""
-PARTS = (
-    "activities",
-    "cli",
-    "countersign",
-    "devstack",
-    "sandbox",
-    "workflows",
-    "receiver.py",
-    "starter.py",
-    "worker.py",
-)
+CHECKOUT_ONLY = {"cli/demo.py", "cli/stack.py", "cli/up.py"}
+"""They start the sandbox and the worker of a checkout."""
 PROMPT = re.compile(r"pip3? install\b.*?(?<![\w./-])countersign(?![\w./-])")
 LOCK = re.compile(r"requirements[\w-]*\.lock")
 
@@ -104,30 +95,53 @@ def _pip(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def build_wheel(folder: Path) -> Path:
+    """Build the wheel into a folder."""
+    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", f"-w{folder}", str(ROOT))
+    (wheel,) = folder.iterdir()
+    return wheel
+
+
+def make_environment(folder: Path) -> Path:
+    """Make an empty virtual environment; returns its Python."""
+    venv.create(folder)
+    return folder / "bin" / "python"
+
+
+def install(python: Path, *what: str) -> None:
+    """Install into a virtual environment without network; it then sees the libraries that tests run with."""
+    (site,) = python.parents[1].glob("lib/python*/site-packages")
+    (site / "libraries.pth").write_text(str(Path(pytest.__file__).parents[1]))
+    offline = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed")
+    _pip(f"--python={python}", "install", *offline, *what)
+
+
 def test_the_wheel_holds_every_file_of_ours_and_no_other(tmp_path: Path) -> None:
-    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", f"-w{tmp_path}", str(ROOT))
-    (wheel,) = tmp_path.iterdir()
-    assert wheel.name == f"countersign-{countersign.__version__}-py3-none-any.whl"
-    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    names = (str(path.relative_to(ROOT)) for path in _files())
-    assert held == {name for name in names if name.split("/")[0] in PARTS}
+    wheel = build_wheel(tmp_path)
+    assert wheel.name == f"countersign_temporal-{countersign.__version__}-py3-none-any.whl"
+    held = set(zipfile.ZipFile(wheel).namelist())
+    information = f"countersign_temporal-{countersign.__version__}.dist-info"
+    assert {name.split("/")[0] for name in held} == {"countersign", information}
+    files = {str(path.relative_to(ROOT)) for path in _files()} - CHECKOUT_ONLY
+    package = {name for name in files if name.startswith("countersign/")}
+    commands = {f"countersign/{name}" for name in files if name.startswith("cli/")}
+    assert {name for name in held if not name.startswith(information)} == package | commands
+    assert "countersign/py.typed" in held
 
 
 def test_a_service_with_the_clone_installed_can_import_starter(tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv")
-    python = tmp_path / "venv" / "bin" / "python"
-    (site,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
-    libraries = Path(pytest.__file__).parents[1]
-    (site / "libraries.pth").write_text(str(libraries))  # as if the lock were installed
-    script = "from starter import start_agreement; import worker; print(worker.__file__)"
-    (tmp_path / "service.py").write_text(script)
+    python = make_environment(tmp_path / "venv")
+    (tmp_path / "service.py").write_text(
+        "from starter import start_agreement; import worker; print(worker.__file__)"
+    )
 
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [python, "service.py"], cwd=tmp_path, env={}, capture_output=True, text=True, check=False
-        )
+    def run(*command: str | Path) -> tuple[str, str]:
+        ran = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+        return ran.stdout, ran.stderr
 
-    assert "No module named 'starter'" in run().stderr
-    installing = ("install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-e", str(ROOT))
-    _pip(f"--python={python}", *installing)
-    assert (run().stdout, run().stderr) == (f"{ROOT / 'worker.py'}\n", "")
+    assert "No module named 'starter'" in run(python, "service.py")[1]
+    install(python, "-e", str(ROOT))
+    assert run(python, "service.py") == (f"{ROOT / 'worker.py'}\n", "")
+    script = python.with_name("countersign")
+    assert run(script, "--version") == (f"countersign {countersign.__version__}\n", "")
+    assert "Show one agreement from end to end" in run(script, "demo", "--help")[0]

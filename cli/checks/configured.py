@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from cli.checks.finding import Finding, failed, ok, warning
 from countersign.configuration import Settings, SettingsError, is_secret, load, read
 from countersign.settings import (
     PRODUCTION,
@@ -15,6 +14,8 @@ from countersign.settings import (
     WebhookSettings,
     WorkerSettings,
 )
+
+from .finding import Finding, failed, ok, warning
 
 _NEEDED = (CountersignSettings, TurboDocxSettings, ProviderSettings, WorkerSettings, ReceiverSettings)
 _SET_AT_WILL = (EncryptionSettings, CodecServerSettings)

@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from cli import subscription
-from cli.checks.configured import loaded
-from cli.checks.finding import Finding, failed, ok, skipped, warning
 from countersign.client.errors import CommandError
 from countersign.client.provider import explained_by_provider
 from countersign.configuration import load
@@ -21,6 +18,10 @@ from countersign.providers.turbodocx.models import Webhook
 from countersign.providers.turbodocx.webhook import KINDS
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings, TurboDocxSettings
+
+from .. import subscription
+from .configured import loaded
+from .finding import Finding, failed, ok, skipped, warning
 
 _KEY, _ROLE, _CLOCK = "provider's key", "key's role", "clock"
 _SUBSCRIPTION, _TEST = "webhook subscription", "test event"

@@ -6,11 +6,12 @@ from platform import python_version
 from typing import Final
 
 import countersign
-from cli.checks.configured import loaded
-from cli.checks.finding import Finding, failed, ok, skipped
 from countersign.configuration import load
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, open_store, put
+
+from .configured import loaded
+from .finding import Finding, failed, ok, skipped
 
 _STORE = "store"
 _KEY: Final = "doctor/create-only.txt"

@@ -10,8 +10,6 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSyste
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from cli.checks.configured import loaded
-from cli.checks.finding import Finding, failed, ok, skipped, warning
 from countersign.agreements import search_attributes
 from countersign.agreements.names import provider_task_queue
 from countersign.client.listing import STUCK
@@ -20,6 +18,9 @@ from countersign.connection import ConnectionFailedError, connect
 from countersign.settings import CountersignSettings
 from countersign.task_queues import Kind, describe_task_queue
 
+from .configured import loaded
+from .finding import Finding, failed, ok, skipped, warning
+
 _CHECK, _ATTRIBUTES, _WORKERS, _AGREEMENTS = "Temporal", "search attributes", "workers", "agreements"
 _PATIENCE: Final = timedelta(seconds=5)
 _TYPES: Final = {
@@ -27,11 +28,9 @@ _TYPES: Final = {
     "Bool": IndexedValueType.INDEXED_VALUE_TYPE_BOOL,
     "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 }
-_COMMAND: Final = "run `python starter.py doctor --register`, or register them in Temporal Cloud's UI"
+_COMMAND: Final = "run `countersign doctor --register`, or register them in Temporal Cloud's UI"
 
-_STUCK_ADVICE: Final = (
-    "see them with `python starter.py list --stuck`, then docs/operating.md#agreementsstuck"
-)
+_STUCK_ADVICE: Final = "see them with `countersign list --stuck`, then docs/operating.md#agreementsstuck"
 
 Consent = Callable[[Sequence[str]], bool]
 """Given what would be changed, tells whether it may be."""
