@@ -47,7 +47,7 @@ async def _stay(site: Site) -> int:
     out.print(f"signed PDFs    {site.store}")
     out.print(f"logs           {site.folder / 'logs'}")
     env = quote(str(site.folder / "env"))
-    out.print(f"In another terminal, `. {env}` points starter.py here; `make demo` signs one.")
+    out.print(f"In another terminal, `. {env}` points `countersign` here; `make demo` signs one.")
     out.print("Ctrl-C stops everything; the next start goes on where this one ended.")
     await asyncio.Event().wait()
     return 0

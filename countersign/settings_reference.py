@@ -54,7 +54,7 @@ are looked for in the environment, then in `.env`, then in Temporal's configurat
 OpenTelemetry's `OTEL_...` are for the environment alone.
 
 An empty variable is one that is not set. Everything that cannot work is told at start, at once, by name and
-never by value. `python starter.py doctor` shows which settings are present and where they come from.
+never by value. `countersign doctor` shows which settings are present and where they come from.
 
 A variable of the environment or `.env` that begins with `COUNTERSIGN_` or `TURBODOCX_` and is no setting is
 most likely unknown: every process says so at start, in a warning that names the nearest setting. It is not

@@ -25,7 +25,7 @@ from .finding import Finding, failed, ok, skipped, warning
 
 _KEY, _ROLE, _CLOCK = "provider's key", "key's role", "clock"
 _SUBSCRIPTION, _TEST = "webhook subscription", "test event"
-_SETUP: Final = "python starter.py webhook setup --url https://<receiver>/webhooks/turbodocx"
+_SETUP: Final = "countersign webhook setup --url https://<receiver>/webhooks/turbodocx"
 _PATIENCE: Final = 10
 _SKEW_SECONDS: Final = 60
 """Deliveries older than 300 s are refused; beyond a minute somebody should look at the clock."""

@@ -35,7 +35,7 @@ async def why_not_taken(client: Client, task_queue: str) -> str:
     if is_polled(own):
         return (
             "its workers take no steps while the provider fails or refuses the key (their circuit is open), "
-            "or all their slots are busy, and go on by themselves (to look: `python starter.py doctor`)"
+            "or all their slots are busy, and go on by themselves (to look: `countersign doctor`)"
         )
     return f"no worker polls {name}: start one, python worker.py"
 

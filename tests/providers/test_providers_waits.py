@@ -110,7 +110,7 @@ class TestHeldBack:
         async with held(client, "look", circuit=opened()) as handle:
             wait = await reported(client, "look is held back: its workers take no steps", handle)
         assert "while the provider fails or refuses the key (their circuit is open), or all" in wait
-        assert "`python starter.py doctor`); for " in wait
+        assert "`countersign doctor`); for " in wait
 
     async def test_by_no_one_at_all(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         async with held(client, "look") as handle:

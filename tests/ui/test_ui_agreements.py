@@ -64,7 +64,7 @@ async def test_an_agreement_that_needs_attention_says_what_to_press(page: Page, 
     frame = await view(page, shown, shown.attention)
     await expect(frame.get_by_text("It is not known whether the document was sent")).to_be_visible()
     for choice in ("--adopt DOCUMENT", "--send-again", "--abandon"):
-        command = f"python starter.py resolve order-1001 {choice}"
+        command = f"countersign resolve order-1001 {choice}"
         await expect(frame.locator("code").filter(has_text=command)).to_have_count(1)
     await expect(
         frame.get_by_text("outcome of sending unknown: prepare_for_signing: HTTP 502")

@@ -60,8 +60,8 @@ def test_a_decision_comes_with_the_commands_for_it(
     stage: Stage, known: dict[str, Any], choices: list[str]
 ) -> None:
     text = drawn(stage=stage, needs_attention="Look at it.", **known)
-    assert [line for line in text.splitlines() if "starter.py" in line] == [
-        f"* `python starter.py resolve order-1 {choice}`" for choice in choices
+    assert [line for line in text.splitlines() if "countersign" in line] == [
+        f"* `countersign resolve order-1 {choice}`" for choice in choices
     ]
 
 

@@ -48,7 +48,7 @@ def _list(items: Iterable[str]) -> str:
 
 def _choices(status: AgreementStatus) -> list[str]:
     """Say how to decide, where a decision is what it waits for."""
-    resolve = f"python starter.py resolve {status.reference}"
+    resolve = f"countersign resolve {status.reference}"
     choices: tuple[str, ...]
     if status.stage is Stage.SENDING:
         choices = ("--adopt DOCUMENT", "--send-again", "--abandon")
