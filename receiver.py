@@ -6,7 +6,7 @@ python receiver.py --host 127.0.0.1 --port 8080
 if __name__ == "__main__":
     from countersign.installation import require_installed
 
-    require_installed()
+    require_installed("receiver")
 
 import argparse
 import sys

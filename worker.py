@@ -8,7 +8,7 @@ Two workers share the process: one for the workflows and what touches only the s
 if __name__ == "__main__":
     from countersign.installation import require_installed
 
-    require_installed()
+    require_installed("worker")
 
 import argparse
 import asyncio

@@ -7,6 +7,11 @@ reaches it sees plain text: it listens on this machine only, unless `COUNTERSIGN
 callers must then show as a bearer token. Speak TLS in front of it.
 """
 
+if __name__ == "__main__":
+    from countersign.installation import require_installed
+
+    require_installed("receiver")
+
 import argparse
 import hmac
 import sys

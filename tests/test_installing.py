@@ -2,25 +2,20 @@
 
 import re
 import subprocess
-import sys
-import tomllib
-import venv
 import zipfile
-from importlib.metadata import distribution
 from pathlib import Path
-from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 
 import countersign
+from countersign import extras
 from countersign.extras import needs_extra
 from tests.conftest import tool
+from tests.packages import OPTIONAL, PROJECT, ROOT, borrow_all, build_wheel, install, make_environment, needed
 
-ROOT = Path(__file__).parents[1]
-PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-EXTRAS = sorted(set(PROJECT["optional-dependencies"]) - {"dev", "local"})
-"""`dev` has its own lock, and `local` is in requirements.lock: it is what `make demo` shows."""
+EXTRAS = sorted(set(OPTIONAL) - {"dev", "docs", "local", "receiver", "worker"})
+"""`dev` and `docs` are for developers; requirements.lock holds `local`, `receiver` and `worker`."""
 CHECKOUT_ONLY = {"cli/demo.py", "cli/stack.py", "cli/up.py"}
 """They start the sandbox and the worker of a checkout."""
 PROMPT = re.compile(r"pip3? install\b.*?(?<![\w./-])countersign(?![\w./-])")
@@ -56,64 +51,31 @@ def test_what_a_missing_extra_is_reported_to_install_is_the_extra(extra: str) ->
     base, lock, development = (_locked(item) for item in ("requirements.lock", name, "requirements-dev.lock"))
     assert set(lock.items()) <= set(development.items())
     assert not set(lock) & set(base)
-    needed = _needed([Requirement(text) for text in PROJECT["optional-dependencies"][extra]])
-    assert needed <= {*base, *lock}
+    wanted = needed([Requirement(text) for text in OPTIONAL[extra]])
+    assert wanted <= {*base, *lock}
 
 
 def test_the_lock_holds_what_the_project_needs() -> None:
-    needed = _needed([Requirement(dependency) for dependency in PROJECT["dependencies"]])
-    assert needed <= set(_locked("requirements.lock"))
+    wanted = needed([Requirement(text) for text in [*PROJECT["dependencies"], *OPTIONAL["local"]]])
+    assert wanted == set(_locked("requirements.lock")) - {"colorama"}, "that one is for Windows"
+
+
+def test_the_docs_lock_agrees_with_the_development_lock() -> None:
+    docs, development = _locked("requirements-docs.lock"), _locked("requirements-dev.lock")
+    assert {name: docs[name] for name in docs if name in development}.items() <= development.items()
+    wanted = needed([Requirement(text) for text in OPTIONAL["docs"]])
+    assert wanted <= {*docs, *_locked("requirements.lock")}
+
+
+def test_modules_are_in_the_extra_that_names_them() -> None:
+    for extra, modules in extras.MODULES.items():
+        assert set(modules) <= {Requirement(text).name for text in OPTIONAL[extra]}
 
 
 def _locked(name: str) -> dict[str, str]:
     """Read a lock: requirement package with its version, its marker and its hashes."""
     entry = r"^([a-z0-9-]+)==(.*(?:\n    --hash=sha256:[0-9a-f]{64}(?: \\)?)+)$"
     return dict(re.findall(entry, (ROOT / name).read_text(), re.MULTILINE))
-
-
-def _needed(wanted: list[Requirement]) -> set[str]:
-    """Name what requirements need, and what that needs in turn, as far as it is installed here."""
-    found: set[str] = set()
-    while wanted:
-        requirement = wanted.pop()
-        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
-        extras = requirement.extras or {""}
-        marker = requirement.marker
-        if name in found or (marker and not any(marker.evaluate({"extra": one}) for one in extras)):
-            continue
-        found.add(name)
-        for text in distribution(name).requires or []:
-            inner = Requirement(text)
-            if not inner.marker or any(inner.marker.evaluate({"extra": one}) for one in extras):
-                wanted.append(inner)
-    return found
-
-
-def _pip(*words: str) -> None:
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel into a folder."""
-    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", f"-w{folder}", str(ROOT))
-    (wheel,) = folder.iterdir()
-    return wheel
-
-
-def make_environment(folder: Path) -> Path:
-    """Make an empty virtual environment; returns its Python."""
-    venv.create(folder)
-    return folder / "bin" / "python"
-
-
-def install(python: Path, *what: str) -> None:
-    """Install into a virtual environment without network; it then sees the libraries that tests run with."""
-    (site,) = python.parents[1].glob("lib/python*/site-packages")
-    (site / "libraries.pth").write_text(str(Path(pytest.__file__).parents[1]))
-    offline = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed")
-    _pip(f"--python={python}", "install", *offline, *what)
 
 
 def test_the_wheel_holds_every_file_of_ours_and_no_other(tmp_path: Path) -> None:
@@ -140,6 +102,7 @@ def test_a_service_with_the_clone_installed_can_import_starter(tmp_path: Path) -
         return ran.stdout, ran.stderr
 
     assert "No module named 'starter'" in run(python, "service.py")[1]
+    borrow_all(python)
     install(python, "-e", str(ROOT))
     assert run(python, "service.py") == (f"{ROOT / 'worker.py'}\n", "")
     script = python.with_name("countersign")

@@ -377,7 +377,7 @@ def test_traces_without_their_libraries_are_reported_in_a_sentence(
     for asked in (["list"], ["status", "order-1"]):
         ran = shell(*asked)
         assert ran.code == ExitCode.BAD_INPUT
-        assert ran.err.startswith("OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `telemetry`; run ")
+        assert ran.err.startswith("OTEL_EXPORTER_OTLP_ENDPOINT needs the extra `telemetry`; install ")
         assert ran.err.count("\n") == 1
 
 

@@ -11,17 +11,31 @@ import pytest
 from countersign.entry import INTERRUPTED
 from tests.cli.shell import ROOT
 
-_ENTRIES = [["starter.py", "demo"], ["worker.py"], ["-m", "receiver"]]
+_ENTRIES = [["starter.py", "demo"], ["worker.py"], ["-m", "receiver"], ["-m", "countersign.codec_server"]]
 
 
-@pytest.mark.parametrize("entry", _ENTRIES)
-def test_a_python_without_the_libraries_is_reported_what_to_use(entry: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("entry", "lacks", "distribution"),
+    [
+        (["starter.py", "demo"], "httpx, pydantic, temporalio", ""),
+        (["worker.py"], "httpx, pydantic, temporalio, pypdf, starlette, uvicorn", "[worker]"),
+        (["-m", "receiver"], "httpx, pydantic, temporalio, h11, starlette, uvicorn", "[receiver]"),
+        (
+            ["-m", "countersign.codec_server"],
+            "httpx, pydantic, temporalio, h11, starlette, uvicorn",
+            "[receiver]",
+        ),
+    ],
+)
+def test_a_python_without_the_libraries_lists_what_to_install(
+    entry: list[str], lacks: str, distribution: str
+) -> None:
     bare = [sys.executable, "-S", *entry]  # without site-packages
     ran = subprocess.run(bare, cwd=ROOT, env={}, capture_output=True, text=True, check=False, timeout=60)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == (
-        f"{sys.executable} lacks httpx, pydantic, temporalio: use .venv/bin/python, which `make demo` sets "
-        "up, or install requirements.lock\n"
+        f"{sys.executable} lacks {lacks}: install countersign-temporal{distribution}, or use "
+        ".venv/bin/python, which `make demo` sets up in a checkout\n"
     )
 
 
