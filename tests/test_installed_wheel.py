@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import re
+import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +15,10 @@ from temporalio.testing import TimeSkipper
 import countersign
 from countersign.agreements.messages import Stage
 from countersign.agreements.reference import workflow_id
+from countersign.client import follow_agreement
 from devstack.sandbox import Sandbox
-from tests.packages import PROJECT, borrow, build_wheel, install, make_environment
+from tests.packages import PROJECT, ROOT, borrow, build_wheel, install, make_environment
 from tests.workflows.office import TEMPLATE, VARIABLES, open_office
-from workflows.agreement import AgreementWorkflow
 
 FILES = {
     "activities/__init__.py": "",
@@ -125,8 +127,9 @@ async def test_a_project_with_packages_of_its_own_starts_an_agreement(
         }
         done = await project.run(project.python, "worker.py", queue, reference, **env)
         assert done == (0, f"{workflow_id(reference)}\n", "")
-        handle = client.get_workflow_handle_for(AgreementWorkflow.run, workflow_id(reference))
-        await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
+        async for status in follow_agreement(reference, client=client):
+            if status.stage is Stage.AWAITING_SIGNATURES:
+                break
         code, out, err = await project.run(project.script, "status", reference, **env)
     assert (code, err) == (0, "")
     assert reference in out
@@ -165,3 +168,25 @@ async def test_a_secret_manager_names_its_extra(project: Project, extra: str) ->
     done = await project.run(project.script, "list", COUNTERSIGN_SECRETS=f"{extra}:{place}")
     assert done[0] == 2
     assert f"install countersign-temporal[{extra}]" in done[2]
+
+
+CHECKERS = {"mypy": ("mypy", "--strict", "--python-executable"), "pyright": ("pyright", "--pythonpath")}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+async def test_type_checkers_accept_the_public_api_and_reject_its_misuse(
+    project: Project, checker: str
+) -> None:
+    program, *options = CHECKERS[checker]
+    text = (ROOT / "tests/typing/public_api.py").read_text()
+    misused = {number for number, line in enumerate(text.splitlines(), 1) if "# type: ignore" in line}
+    assert misused
+    for name, content, wrong in (
+        ("public_api.py", text, set()),
+        ("misuse.py", re.sub(r"# type: ignore\S*", "", text), misused),
+    ):
+        (project.folder / name).write_text(content)
+        command = [str(Path(sys.executable).with_name(program)), *options, str(project.python), name]
+        code, out, err = await project.run(*command)
+        assert {int(number) for number in re.findall(rf"{name}:(\d+)(?=:| - error)", out)} == wrong, out + err
+        assert code == bool(wrong)
