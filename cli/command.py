@@ -16,6 +16,8 @@ from countersign.client.errors import CommandError, ExitCode
 from countersign.configuration import SettingsError
 from countersign.entry import run
 
+from .completion import running_references
+
 P = ParamSpec("P")
 
 _UNFOLDED: Final = 10_000
@@ -34,6 +36,7 @@ Reference = Annotated[
         help="The agreement's reference.",
         metavar="REFERENCE",
         show_default=False,
+        autocompletion=running_references,
     ),
 ]
 OneReference = Annotated[
@@ -42,6 +45,7 @@ OneReference = Annotated[
         help="The agreement's reference.",
         metavar="REFERENCE",
         show_default=False,
+        autocompletion=running_references,
     ),
 ]
 Where = Annotated[
