@@ -142,5 +142,5 @@ def test_a_scheme_of_no_store() -> None:
 def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     monkeypatch.delitem(sys.modules, "countersign.storage.objects", raising=False)
-    with pytest.raises(StorageError, match=r"s3:// needs the extra `objects`; run "):
+    with pytest.raises(StorageError, match=r"s3:// needs the extra `objects`; install "):
         open_store("s3://archive")
