@@ -15,7 +15,7 @@ from tests.conftest import tool
 from tests.packages import OPTIONAL, PROJECT, ROOT, borrow_all, build_wheel, install, make_environment, needed
 
 EXTRAS = sorted(set(OPTIONAL) - {"dev", "docs", "local", "receiver", "testing", "worker"})
-"""`dev` and `docs` are for developers; requirements.lock holds `local`, `receiver`, `testing` and `worker`."""
+"""Developers need `dev` and `docs`; requirements.lock holds `local`, `receiver`, `testing` and `worker`."""
 CHECKOUT_ONLY = {"cli/demo.py", "cli/stack.py", "cli/up.py"}
 """They start the sandbox and the worker of a checkout."""
 PROMPT = re.compile(r"pip3? install\b.*?(?<![\w./-])countersign(?![\w./-])")
