@@ -14,8 +14,8 @@
 * A 401 with a key that was replaced meanwhile is a KeyReplacedError; a 402 or 403 whose code is about a
 feature that the request asks for is a RejectedError.
 408 and 499 say that somebody stopped waiting, which says nothing about what was done meanwhile. A redirect
-is never followed, and never taken for success; a 1xx in an answer's place is a failure. A read whose total
-time ends while it connects counts as one that left: it may be made again all the same.
+is never followed, and never taken for success; a 1xx in an answer's place is a failure. A request counts as
+one that left unless its failure proves the opposite; one whose total time ends while it connects left, too.
 """
 
 import ssl
@@ -122,7 +122,7 @@ def error_of_failure(
         operation: The client's method.
         origin: Where it was to go, `https://host:port` without a path.
         writes: Whether the request may have changed something at the provider.
-        left: Whether its first byte was handed to the network.
+        left: False only if the failure proves that nothing left.
     """
     kind = type(cause).__name__
     what = f"{origin} {_FAILURES.get(kind, 'could not be asked')} ({kind})"

@@ -8,15 +8,23 @@ import ssl
 import zlib
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import trustme
 
 from countersign.providers import errors
 from countersign.providers.calls import Limits
+from countersign.providers.transport import transport
 from tests.providers.provider_calls import Operation, error_of, read, write
 from tests.providers.provider_edge import PREPARED, STATUS, Exchange, Reply, client, edge, response
 
 QUICK = Limits(read=0.3, read_total=1, write_total=1)
+PROOFS = {httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError}
+FAILURES = [
+    kind
+    for kind in (*vars(httpx).values(), OSError, RuntimeError, TimeoutError, TypeError)
+    if isinstance(kind, type) and issubclass(kind, httpx.TransportError | OSError | RuntimeError | TypeError)
+]
 OPERATIONS = [pytest.param(read, id="read"), pytest.param(write, id="write")]
 
 
@@ -196,12 +204,29 @@ class TestNeverSent:
         async with client(f"http://127.0.0.1:{full_backlog}", limits=limits) as provider:
             assert type(await error_of(operation, provider)) is errors.NotSentError
 
-    async def test_the_total_limit_ends_connecting(self, full_backlog: int) -> None:
-        """Only a write is followed so closely: a read may be made again whether it left or not."""
-        limits = Limits(connect=60, read_total=0.2, write_total=0.2)
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    async def test_connecting_ends_before_the_total_limit(
+        self, operation: Operation, full_backlog: int
+    ) -> None:
+        limits = Limits(connect=60, read_total=0.4, write_total=0.4)
         async with client(f"http://127.0.0.1:{full_backlog}", limits=limits) as provider:
-            assert type(await error_of(write, provider)) is errors.NotSentError
-            assert type(await error_of(read, provider)) is errors.UnavailableError
+            assert type(await error_of(operation, provider)) is errors.NotSentError
+
+    @pytest.mark.parametrize("cause", FAILURES)
+    async def test_only_four_failures_prove_that_a_write_never_left(
+        self, monkeypatch: pytest.MonkeyPatch, cause: type[Exception]
+    ) -> None:
+        """Whatever a dependency reports on the way, and whatever it raises that is not known today."""
+
+        class Broken(httpx.AsyncBaseTransport):
+            async def handle_async_request(self, request: httpx.Request) -> httpx.Response:  # noqa: ARG002  # none is sent
+                raise cause("broken")
+
+        monkeypatch.setattr(transport, "api_transport", lambda *_: Broken())
+        async with client("https://countersign.invalid") as provider:
+            error = await error_of(write, provider)
+        expected = errors.NotSentError if cause in PROOFS else errors.OutcomeUnknownError
+        assert type(error) is expected
 
     @pytest.mark.parametrize("operation", OPERATIONS)
     async def test_no_free_connection(self, operation: Operation) -> None:

@@ -65,6 +65,11 @@ class RequestBuilder:
 
 
 def _phases(limits: Limits, total: float) -> dict[str, float | None]:
-    """Limit the phases of a request; one that may last as long as the whole needs no timer of its own."""
-    phases = {"connect": limits.connect, "read": limits.read, "write": limits.write, "pool": limits.pool}
-    return {name: limit if limit < total else None for name, limit in phases.items()}
+    """Limit the phases of a request; a phase that may last as long as the whole needs no timer.
+
+    Connecting and waiting for a connection always end before the whole does: only their own time-outs prove
+    that nothing left.
+    """
+    before = {"connect": min(limits.connect, total / 2), "pool": min(limits.pool, total / 2)}
+    after = {"read": limits.read, "write": limits.write}
+    return before | {name: limit if limit < total else None for name, limit in after.items()}

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -30,24 +30,13 @@ from countersign.proxy import environment_proxy, no_proxy
 T = TypeVar("T")
 
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""What breaks before a request leaves; a read may be made again whatever broke, so none is traced."""
+"""The only failures that prove that a request never left. Every other failure counts as one that left."""
 
 
-class _Trace:
-    """What is known of one exchange; httpcore tells it when the first byte is handed to the network."""
+class _Exchange:
+    """One exchange: the status of its response, once there is one."""
 
-    left = False
     status: int | None = None
-
-    def follow(self, request: httpx.Request) -> None:
-        """Have httpcore tell of a request, until it leaves: the rest would only cost."""
-        self._extensions = request.extensions
-        request.extensions["trace"] = self
-
-    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-            self.left = True
-            self._extensions.pop("trace", None)
 
 
 class Transport:
@@ -132,42 +121,47 @@ class Transport:
         Raises:
             ProviderError: Exactly one of its kinds, see `outcomes.py`.
         """
-        started, correlation, trace = time.perf_counter(), self._correlate(), _Trace()
+        started, correlation, exchange = time.perf_counter(), self._correlate(), _Exchange()
         error: ProviderError | None = None
         try:
             with nullcontext() if call.probes else self._gate.guard(call.operation):
-                return await self._answer(call, correlation, trace, parse)
+                return await self._answer(call, correlation, exchange, parse)
         except ProviderError as problem:
             error = problem
             raise
         finally:
-            self._report.call(call, trace.status, error, time.perf_counter() - started, correlation)
+            self._report.call(call, exchange.status, error, time.perf_counter() - started, correlation)
 
-    async def _answer(self, call: Call, correlation: str, trace: _Trace, parse: Callable[[Any], T]) -> T:
+    async def _answer(
+        self, call: Call, correlation: str, exchange: _Exchange, parse: Callable[[Any], T]
+    ) -> T:
         credentials = await self._credentials.headers()
-        headers, body = await self._send(call, self._requests.call(call, correlation, credentials), trace)
+        headers, body = await self._send(call, self._requests.call(call, correlation, credentials), exchange)
         if self._log_bodies:
             self._report.bodies(call, body)
-        if trace.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
+        if exchange.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
             raise KeyReplacedError(
                 f"{call.operation}: refused with a key that has been replaced", operation=call.operation
             )
-        return self._result(call, trace.status or 0, headers, body, parse)
+        return self._result(call, exchange.status or 0, headers, body, parse)
 
-    async def _send(self, call: Call, request: httpx.Request, trace: _Trace) -> tuple[httpx.Headers, bytes]:
-        if call.writes:
-            trace.follow(request)
+    async def _send(
+        self, call: Call, request: httpx.Request, exchange: _Exchange
+    ) -> tuple[httpx.Headers, bytes]:
         total = self.limits.write_total if call.writes else self.limits.read_total
         try:
             async with asyncio.timeout(total):
                 response = await self._api.handle_async_request(request)
-                trace.status = response.status_code
+                exchange.status = response.status_code
                 async with aclosing(response):
                     return response.headers, await read_body(response)
         except Exception as cause:  # noqa: BLE001  # whatever breaks once a write has left is an unknown outcome
-            left = trace.left if call.writes else not isinstance(cause, _UNSENT)
             raise error_of_failure(
-                cause, operation=call.operation, origin=self._origin, writes=call.writes, left=left
+                cause,
+                operation=call.operation,
+                origin=self._origin,
+                writes=call.writes,
+                left=not isinstance(cause, _UNSENT),
             ) from None
 
     def _result(
