@@ -3,22 +3,25 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import RawValue
 
 from countersign.agreements.messages import AgreementResult
 from countersign.agreements.names import WORKFLOW_NAME
 from workflows.agreement import AgreementWorkflow
-from workflows.agreement.state import RunInput
+from workflows.agreement.raw_input import takes_payloads
 
 
 @workflow.defn(name=WORKFLOW_NAME)
 class DetouringWorkflow(AgreementWorkflow):
     @workflow.init
-    def __init__(self, agreement: RunInput) -> None:
-        super().__init__(agreement)
+    @takes_payloads
+    def __init__(self, *payloads: RawValue) -> None:
+        super().__init__(*payloads)
 
     @workflow.run
-    async def run(self, agreement: RunInput) -> AgreementResult:
-        return await super().run(agreement)
+    @takes_payloads
+    async def run(self, *payloads: RawValue) -> AgreementResult:
+        return await super().run(*payloads)
 
     async def _prepare_and_send(self) -> None:
         await super()._prepare_and_send()

@@ -29,7 +29,6 @@ from countersign.storage import FolderStore, Store
 from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 from devstack.stack import Stack
 from worker import provider_worker, workflow_worker
-from workflows.agreement.state import RunInput
 
 T = TypeVar("T")
 Handle = WorkflowHandle[Any, AgreementResult]
@@ -56,11 +55,6 @@ def an_agreement(**changes: Any) -> AgreementInput:
         "signers": (ADA, GRACE),
     }
     return AgreementInput.model_validate(given | changes)
-
-
-def run_input(agreement: AgreementInput) -> RunInput:
-    """Make what the first run begins with: for the types alone, the JSON is the same."""
-    return RunInput(**dict(agreement))
 
 
 @dataclass(kw_only=True)

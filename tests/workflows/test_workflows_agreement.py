@@ -17,7 +17,8 @@ from countersign.agreements.messages import (
     VoidRequest,
     WaitingFor,
 )
-from tests.workflows.office import Office, an_agreement, run_input
+from countersign.agreements.names import WORKFLOW_NAME
+from tests.workflows.office import Office, an_agreement
 from worker import workflow_worker
 from workflows.agreement import AgreementWorkflow
 
@@ -225,7 +226,7 @@ async def test_a_reference_that_was_used_is_refused_for_good(office: Office) -> 
     document_id = await office.sent(handle)
     await handle.terminate()
     again = await office.client.start_workflow(
-        AgreementWorkflow.run, run_input(agreement), id=handle.id, task_queue=office.settings.task_queue
+        WORKFLOW_NAME, agreement, id=handle.id, task_queue=office.settings.task_queue
     )
     with pytest.raises(WorkflowFailureError) as caught:
         await again.result()

@@ -14,13 +14,13 @@ from activities.requests import ClaimRequest
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT, REFERENCE_USED
 from countersign.agreements.messages import AgreementInput, AgreementResult, TemplateSource, WaitingFor
+from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
 from countersign.client.references import StartedAgreement, failed_before_sending
 from countersign.client.start import start_agreement
 from countersign.storage import FolderStore
 from countersign.storage.agreement_files import StoreKeys
-from tests.workflows.office import SEND, Handle, Office, an_agreement, run_input
-from workflows.agreement import AgreementWorkflow
+from tests.workflows.office import SEND, Handle, Office, an_agreement
 
 NOWHERE = TemplateSource(template_id="7e3a1c00-0000-4000-8000-00000000dead")
 
@@ -83,10 +83,11 @@ async def test_a_document_that_an_event_names_keeps_its_reference(office: Office
     agreement = an_agreement()
     await office.break_call(SEND, "status", status=400, body={"message": "no"})
     handle = await office.client.start_workflow(
-        AgreementWorkflow.run,
-        run_input(agreement),
+        WORKFLOW_NAME,
+        agreement,
         id=workflow_id(agreement.reference),
         task_queue=office.settings.task_queue,
+        result_type=AgreementResult,
         start_signal="signature_event",
         start_signal_args=[SignatureEvent(event_id="e", kind="sent", document_id="a-document-of-ours")],
     )

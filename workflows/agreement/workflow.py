@@ -6,6 +6,7 @@ Started by name from any language, with `AgreementInput` as JSON and the workflo
 import asyncio
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.requests import SendableSource
@@ -27,8 +28,9 @@ from countersign.agreements.validation import problems
 from workflows.agreement import steps
 from workflows.agreement.archive import archive
 from workflows.agreement.claim import claim, release
+from workflows.agreement.raw_input import read_input, takes_payloads
 from workflows.agreement.send import identify, send_once
-from workflows.agreement.state import AgreementState, EndedEarlyError, RunInput
+from workflows.agreement.state import AgreementState, EndedEarlyError
 from workflows.agreement.wait import await_end
 from workflows.failures import as_failure
 
@@ -38,17 +40,40 @@ class AgreementWorkflow:
     """Claim the reference, generate, send once, await, archive."""
 
     @workflow.init
-    def __init__(self, agreement: RunInput) -> None:
-        self._state = AgreementState(agreement, workflow.info().workflow_start_time)
+    @takes_payloads
+    def __init__(self, *payloads: RawValue) -> None:
+        self._read: AgreementState | ApplicationError
+        try:
+            info = workflow.info()
+            agreement = read_input(payloads, continues=info.continued_run_id is not None)
+            self._read = AgreementState(agreement, info.workflow_start_time)
+        except ApplicationError as error:  # raised here, it would fail every query, too
+            self._read = error
+
+    @property
+    def _state(self) -> AgreementState:
+        """The agreement's state.
+
+        Raises:
+            ApplicationError: `BadInput`: there is none, since the input cannot be read.
+        """
+        if isinstance(self._read, ApplicationError):
+            raise self._read
+        return self._read
 
     @workflow.run
-    async def run(self, agreement: RunInput) -> AgreementResult:
+    @takes_payloads
+    async def run(self, *payloads: RawValue) -> AgreementResult:
         """Run the agreement to its end. Cancelling it voids the document first.
 
         Args:
-            agreement: An `AgreementInput`; a run that continues another has more.
+            payloads: One `AgreementInput` as JSON; a run that continues another has more in it.
+
+        Raises:
+            ApplicationError: `BadInput`, or another type of `countersign/agreements/failures.py`.
         """
-        life = asyncio.create_task(self._live(is_first_run=agreement.carried is None))
+        del payloads  # `__init__` has read them
+        life = asyncio.create_task(self._live(is_first_run=self._state.agreement.carried is None))
         cancelled = False
         while True:
             try:
