@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.requests import Claimed, ClaimRequest
 from countersign.agreements import reference
-from countersign.agreements.failures import REFERENCE_USED
+from countersign.agreements.failures import BAD_INPUT, REFERENCE_USED
 from countersign.storage import Store, put
 from countersign.storage.agreement_files import StoreKeys
 
@@ -33,7 +33,14 @@ class ClaimActivities:
 
     @activity.defn
     async def claim(self, request: ClaimRequest) -> Claimed:
-        """Claim the reference, or see that this very agreement has claimed it before."""
+        """Claim the reference for this agreement; a repetition changes nothing.
+
+        Raises:
+            ApplicationError: `BadInput`: it has problems; nothing is claimed. `ReferenceUsed`: an earlier
+                agreement has the reference.
+        """
+        if request.problems:
+            raise ApplicationError("; ".join(request.problems), type=BAD_INPUT, non_retryable=True)
         if await self._held(request) is None:
             raise ApplicationError(
                 f"reference {request.reference} was used by an earlier agreement; choose a new one, "

@@ -24,10 +24,17 @@ SendableSource = DeliverableSource | FileSource | LinkSource | RolesSource
 
 
 class ClaimRequest(Message):
-    """Claim a reference for good. `run_id` is the first run's, so that a retry is no second claim."""
+    """Claim a reference for good.
+
+    Args:
+        reference: The reference.
+        run_id: The agreement's first run, so that a retry is no second claim.
+        problems: Why the agreement must not begin, one sentence each.
+    """
 
     reference: str
     run_id: str
+    problems: tuple[str, ...] = ()
 
 
 class Claimed(Message):

@@ -9,7 +9,13 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Final
 
-from countersign.agreements.messages import AgreementInput, FileSource, RolesSource, SignatureField
+from countersign.agreements.messages import (
+    AgreementInput,
+    FileSource,
+    ReminderPlan,
+    RolesSource,
+    SignatureField,
+)
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
 
 LATEST_DEADLINE: Final = timedelta(days=999)
@@ -37,6 +43,7 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
         *_source_problems(agreement),
         *_field_problems(agreement),
         *_deadline_problems(agreement.deadline, now),
+        *_reminder_problems(agreement.reminders),
         *_size_problems(agreement),
     )
 
@@ -128,6 +135,14 @@ def _deadline_problems(deadline: datetime | None, now: datetime) -> Iterator[str
         yield "deadline: it has passed"
     elif deadline > now + LATEST_DEADLINE:
         yield f"deadline: at most {LATEST_DEADLINE.days} days from now, the provider's limit"
+
+
+def _reminder_problems(plan: ReminderPlan | None) -> Iterator[str]:
+    if plan is None:
+        return
+    limit = LATEST_DEADLINE.total_seconds()
+    if plan.after.total_seconds() + plan.every.total_seconds() * plan.at_most > limit:
+        yield f"reminders: the last one must be due within {LATEST_DEADLINE.days} days"
 
 
 def _size_problems(agreement: AgreementInput) -> Iterator[str]:

@@ -1,15 +1,23 @@
 """What could not end well is refused before anything is done, whoever started it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from countersign.agreements.failures import BAD_INPUT
-from countersign.agreements.messages import TemplateSource
+from countersign.agreements.messages import ReminderPlan, TemplateSource
+from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.reference import workflow_id
 from countersign.agreements.validation import SIZE_LIMIT, is_email, problems
 from tests.workflows.office import ADA, GRACE, TEMPLATE, Office, an_agreement
+from tests.workflows.test_workflows_histories import GOLDEN, recorded, replayer
+from workflows.agreement import claim
+
+HISTORIES = sorted(GOLDEN.glob("*.json"))
 
 
 async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_is_claimed(
@@ -27,6 +35,35 @@ async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_
     )
     assert await office.documents_of(agreement) == []
     assert [path for path in office.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"deadline": datetime(2099, 1, 1)}, "deadline: it needs an offset"),  # noqa: DTZ001  # on purpose
+        ({"reminders": ReminderPlan(every=timedelta(days=999_999_999))}, "reminders: the last one"),
+    ],
+)
+async def test_what_would_stop_the_workflow_later_is_refused(
+    office: Office, changes: dict[str, Any], sentence: str
+) -> None:
+    handle = await office.client.start_workflow(
+        WORKFLOW_NAME,
+        agreement := an_agreement(**changes),
+        id=workflow_id(agreement.reference),
+        task_queue=office.task_queue,
+    )
+    with pytest.raises(WorkflowFailureError) as failed:
+        await office.result(handle)
+    assert sentence in str(failed.value.cause)
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_a_rule_that_is_added_later_does_not_change_a_replay(
+    monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    monkeypatch.setattr(claim, "problems", lambda *_: ("a rule of tomorrow",))
+    await replayer().replay_workflow(recorded(path.stem))
 
 
 def test_what_would_not_fit_into_a_history_is_refused() -> None:

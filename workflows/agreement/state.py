@@ -318,7 +318,7 @@ class AgreementState:
         ]
         if self.progress.document_id:
             updates.append(search_attributes.DOCUMENT_ID.value_set(self.progress.document_id))
-        if self.agreement.deadline:
+        if self.agreement.deadline and self.agreement.deadline.tzinfo:  # the claim refuses any other
             updates.append(search_attributes.DEADLINE.value_set(self.agreement.deadline))
         workflow.upsert_search_attributes(updates)
 

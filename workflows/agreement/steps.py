@@ -45,11 +45,11 @@ ResultT = TypeVar("ResultT")
 # On the workflow's queue
 
 
-async def claim(state: AgreementState) -> Claimed:
-    """Claim the reference in the store."""
+async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
+    """Claim the reference in the store, unless the agreement has problems."""
     return await workflow.execute_activity_method(
         ClaimActivities.claim,
-        _claim_request(state),
+        _claim_request(state, problems),
         **_config(policies.CLAIM, f"claim {state.agreement.reference}"),
     )
 
@@ -161,9 +161,9 @@ async def unless(stop: Callable[[], bool], step: ActivityHandle[ResultT]) -> Res
     return await step
 
 
-def _claim_request(state: AgreementState) -> ClaimRequest:
+def _claim_request(state: AgreementState, problems: tuple[str, ...] = ()) -> ClaimRequest:
     run_id = workflow.info().first_execution_run_id  # a later run of the same agreement is no second claim
-    return ClaimRequest(reference=state.agreement.reference, run_id=run_id)
+    return ClaimRequest(reference=state.agreement.reference, run_id=run_id, problems=problems)
 
 
 def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:

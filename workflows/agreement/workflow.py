@@ -12,7 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.requests import SendableSource
 from countersign.agreements import search_attributes
 from countersign.agreements.events import SignatureEvent
-from countersign.agreements.failures import BAD_INPUT, NOTHING_SENT
+from countersign.agreements.failures import NOTHING_SENT
 from countersign.agreements.messages import (
     AgreementResult,
     AgreementStatus,
@@ -24,7 +24,6 @@ from countersign.agreements.messages import (
     VoidRequest,
 )
 from countersign.agreements.names import WORKFLOW_NAME
-from countersign.agreements.validation import problems
 from workflows.agreement import steps
 from workflows.agreement.archive import archive
 from workflows.agreement.claim import claim, release
@@ -93,7 +92,6 @@ class AgreementWorkflow:
         state = self._state
         try:
             if is_first_run:
-                self._check()
                 self._show_start()
                 await claim(state)
                 await self._prepare_and_send()
@@ -103,11 +101,6 @@ class AgreementWorkflow:
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
         await archive(state)
         return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
-
-    def _check(self) -> None:
-        """Refuse what could not end well. Our own starter has checked it before; others may not have."""
-        if wrong := problems(self._state.agreement, workflow.info().workflow_start_time):
-            raise ApplicationError("; ".join(wrong), type=BAD_INPUT, non_retryable=True)
 
     def _show_start(self) -> None:
         self._state.show()
