@@ -1,56 +1,149 @@
-"""Read the file in which somebody wrote an agreement."""
+"""Read the file that an agreement is written in: YAML or JSON, every value as the text that stands there."""
 
+import json
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from countersign.client.errors import BadInputError
 
+SIZE_LIMIT: Final = 2 * 1024**2
+"""Bytes. Temporal refuses a larger agreement anyway."""
+DEPTH_LIMIT: Final = 20
+"""An agreement has four levels."""
+
+_NO_MAPPING: Final = "write a mapping of names to values: docs/examples/agreement.json is an example"
+
 
 def read_draft(path: Path) -> dict[str, Any]:
-    """Read a YAML or JSON file.
+    """Read an agreement file.
+
+    Numbers, dates and times stay the text that was written: YAML 1.1 would turn the postal code `0123` into
+    83 and the time `12:30` into 750. JSON is read by a JSON reader, its numbers as text too. A relative
+    `source.path` counts from the file's folder.
+
+    Args:
+        path: A `.json` file, or YAML under any other name. UTF-8, with or without a byte order mark.
 
     Raises:
-        BadInputError: It is missing, or holds something else.
+        BadInputError: The file cannot be read, is no mapping, names a field twice, or is over 2 MiB.
     """
+    text = _text(path)
     try:
-        draft = yaml.load(path.read_text(), _Loader)  # noqa: S506  # a safe loader, that looks closer
+        draft = _json(text) if path.suffix.lower() == ".json" else _yaml(text)
+    except _MistakeError as mistake:
+        raise BadInputError(f"{path}{mistake}") from None
+    except RecursionError:
+        raise BadInputError(f"{path}: it is nested more than {DEPTH_LIMIT} levels deep") from None
+    if draft is None or draft == "":
+        raise BadInputError(f"{path}: it is empty; {_NO_MAPPING}")
+    if not isinstance(draft, dict):
+        raise BadInputError(f"{path}: {_NO_MAPPING}")
+    return _beside(path, draft)
+
+
+class _MistakeError(Exception):
+    """What is wrong with the text, beginning with its line."""
+
+
+def _text(path: Path) -> str:
+    try:
+        found = path.stat()
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)):
+            raise BadInputError(f"{path}: that is no file")
+        if found.st_size > SIZE_LIMIT:
+            raise BadInputError(f"{path}: over {SIZE_LIMIT // 1024**2} MiB; send documents with source.path")
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror}") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInputError(f"{path}: it is not UTF-8; save it as UTF-8") from None
+
+
+def _beside(path: Path, draft: dict[str, Any]) -> dict[str, Any]:
+    source = draft.get("source")
+    if not isinstance(source, dict) or not isinstance(written := source.get("path"), str):
+        return draft
+    document = path.parent / Path(written).expanduser()
+    here = Path.cwd()
+    if document.is_relative_to(here):  # a sentence about it is shorter
+        document = document.relative_to(here)
+    return draft | {"source": source | {"path": str(document)}}
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(
+            text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_distinct
+        )
+    except json.JSONDecodeError as error:
+        raise _MistakeError(f", line {error.lineno}: not valid JSON: {error.msg}") from None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise _MistakeError(f": {repeated} is there twice")
+    return dict(pairs)
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return yaml.load(text, _TextLoader)  # noqa: S506  # it builds text, lists and mappings only
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         why = (error.problem or "").replace("'<stream end>'", "its end")
-        kind = "" if isinstance(error, _FaultError) else "that is neither YAML nor JSON: "
-        raise BadInputError(f"{path}{line}: {kind}{why}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise BadInputError(f"{path}: that is neither YAML nor JSON, but no text at all") from None
-    if draft is None:
-        raise BadInputError(f"{path}: it is empty; see docs/using.md for an example")
-    if not isinstance(draft, dict):
-        raise BadInputError(f"{path}: an agreement is a mapping of names to values")
-    return draft
+        kind = "" if isinstance(error, _RefusedError) else "not valid YAML: "
+        raise _MistakeError(f"{line}: {kind}{why}") from None
+    except yaml.YAMLError:
+        raise _MistakeError(": it holds control characters, which YAML does not allow") from None
 
 
-class _FaultError(yaml.MarkedYAMLError):
-    """It is YAML, and nothing that an agreement could be read from."""
+class _RefusedError(yaml.MarkedYAMLError):
+    """Valid YAML that an agreement cannot be read from."""
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a name that stands in a mapping twice, of which YAML would take the last, and says where."""
+class _TextLoader(yaml.BaseLoader):
+    """Builds mappings, lists, text and null, as YAML 1.2's failsafe schema does with null beside it."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]  # PyYAML's
+            raise _RefusedError(problem="write the value instead of an alias (*)", problem_mark=mark)
+        self.depth += 1
+        try:
+            if self.depth > DEPTH_LIMIT:
+                raise RecursionError
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  # YAML's
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise _FaultError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
-            seen.add(key.value)
+        names = set()
+        for name, _ in node.value:
+            if not isinstance(name, yaml.ScalarNode):
+                raise _RefusedError(problem="a name is a text", problem_mark=name.start_mark)
+            if name.value in names:
+                raise _RefusedError(problem=f"{name.value} is there twice", problem_mark=name.start_mark)
+            names.add(name.value)
         return super().construct_mapping(node, deep)
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  # YAML's
-        try:
-            return super().construct_object(node, deep)
-        except (ValueError, AttributeError):  # 2027-02-30
-            raise _FaultError(
-                problem="there is no such date, time or number", problem_mark=node.start_mark
-            ) from None
+
+def _scalar(loader: yaml.BaseLoader, node: yaml.ScalarNode) -> str | None:
+    if node.style is None and node.value in {"", "~", "null", "Null", "NULL"}:
+        return None
+    return str(loader.construct_scalar(node))
+
+
+_TextLoader.add_constructor("tag:yaml.org,2002:str", _scalar)
+for _tag in ("seq", "map"):
+    _TextLoader.add_constructor(
+        f"tag:yaml.org,2002:{_tag}", yaml.SafeLoader.yaml_constructors[f"tag:yaml.org,2002:{_tag}"]
+    )

@@ -5,9 +5,9 @@ Services in any language start `AgreementWorkflow` with `AgreementInput` as JSON
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Message(BaseModel):
@@ -149,11 +149,25 @@ class SignatureField(Message):
     required: bool = True
 
 
-class ReminderPlan(Message):
-    """When signers who have not signed are reminded: first `after`, then `every`, `at_most` times."""
+def _with_unit(value: Any) -> Any:
+    """Refuse what has no unit: pydantic would read 3 as three seconds."""
+    if isinstance(value, timedelta) or (isinstance(value, str) and value.lstrip("+-").startswith("P")):
+        return value
+    raise ValueError("write an ISO 8601 duration such as P3D or PT12H")
 
-    after: timedelta = timedelta(days=3)
-    every: timedelta = timedelta(days=7)
+
+Duration = Annotated[timedelta, BeforeValidator(_with_unit)]
+"""A time span: ISO 8601 as JSON, for example `P3D`."""
+
+
+class ReminderPlan(Message):
+    """When signers who have not signed are reminded: first `after`, then `every`, `at_most` times.
+
+    Between one hour and 365 days.
+    """
+
+    after: Duration = timedelta(days=3)
+    every: Duration = timedelta(days=7)
     at_most: int = Field(default=5, ge=0, le=50)
 
 

@@ -3,18 +3,23 @@
 Sentences name a signer by place, never by name or address: they end in logs and histories.
 """
 
+import ipaddress
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Final
+from urllib.parse import urlsplit
 
 from countersign.agreements.messages import (
     AgreementInput,
     FileSource,
+    LinkSource,
     ReminderPlan,
     RolesSource,
     SignatureField,
+    TemplateSource,
 )
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
 
@@ -24,6 +29,16 @@ SIZE_LIMIT: Final = 1_500_000
 """Bytes of JSON. Temporal refuses a payload over 2 MiB; encryption and base64 take their share."""
 FILE_TYPES: Final = (".pdf", ".docx", ".pptx")
 """What the provider takes."""
+
+SHORTEST_REMINDER: Final = timedelta(hours=1)
+"""Between a send and its first reminder, and between two reminders."""
+LATEST_REMINDER: Final = timedelta(days=365)
+
+_JOINERS: Final = frozenset("\u200c\u200d")
+"""Invisible, and part of correct spelling in Persian, Hindi and other languages."""
+_LINE_BREAKS: Final = frozenset("\n\r\t")
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of control, format, surrogate, private, unassigned and separator characters."""
 
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(\.[^\s@<>()\[\],;:\"\\.]+)+")
 _VARIABLE = re.compile(r"[^{}\s]{1,100}")
@@ -38,6 +53,7 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
     """
     return (
         *_reference_problems(agreement),
+        *_text_problems(agreement),
         *_address_problems(agreement),
         *_order_problems(agreement),
         *_source_problems(agreement),
@@ -49,8 +65,78 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
 
 
 def is_email(text: str) -> bool:
-    """Tell whether a text has the shape of an e-mail address."""
-    return _EMAIL.fullmatch(text) is not None
+    """Return whether a text has the shape of an e-mail address."""
+    return _EMAIL.fullmatch(text) is not None and text_problem(text) is None
+
+
+def text_problem(text: str, *, may_break: bool = False, may_be_blank: bool = False) -> str | None:
+    """Return what is wrong with a text that people read or sign; None if nothing is.
+
+    Args:
+        text: As it was given.
+        may_break: Whether it may hold line breaks and tabs.
+        may_be_blank: Whether it may be empty or hold spaces only.
+    """
+    allowed = _JOINERS | _LINE_BREAKS if may_break else _JOINERS
+    for character in text:
+        if unicodedata.category(character) in _INVISIBLE and character not in allowed:
+            return f"it holds the invisible character U+{ord(character):04X}; delete it"
+    return None if may_be_blank or text.strip() else "it is blank"
+
+
+def _text_problems(agreement: AgreementInput) -> Iterator[str]:
+    for place, text in _lines(agreement):
+        if problem := text_problem(text):
+            yield f"{place}: {problem}"
+    if agreement.description is not None and (problem := text_problem(agreement.description, may_break=True)):
+        yield f"description: {problem}"
+    if isinstance(agreement.source, TemplateSource):
+        for number, value in enumerate(agreement.source.variables.values(), 1):
+            if problem := text_problem(value, may_break=True, may_be_blank=True):
+                yield f"variable {number}: {problem}"
+
+
+def _lines(agreement: AgreementInput) -> Iterator[tuple[str, str]]:
+    yield "title", agreement.title
+    for number, signer in enumerate(agreement.signers, 1):
+        yield f"signer {number}: name", signer.name
+        if signer.role is not None:
+            yield f"signer {number}: role", signer.role
+    if agreement.sender:
+        yield "sender: name", agreement.sender.name
+    for number, field in enumerate(agreement.fields, 1):
+        yield f"field {number}: type", field.type
+        if field.anchor is not None:
+            yield f"field {number}: anchor", field.anchor
+    if isinstance(agreement.source, FileSource):
+        yield "source.file_name", agreement.source.file_name
+
+
+def link_problem(url: str) -> str | None:
+    """Return why the provider must not be asked to download from a link; None if it may.
+
+    Names are not resolved: the provider resolves them, on its own network. This machine is allowed here, for
+    the sandbox may run on it; the send refuses it where the provider is elsewhere.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "that is no link"
+    if parts.scheme != "https":
+        return "the link must begin with https://"
+    if parts.username is not None or parts.password is not None:
+        return "a link must not hold a user name or a password: everybody who sees it could use them"
+    if text_problem(url) or " " in url or not host:
+        return "that is no link"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        is_public = host == "localhost" or (
+            "." in host and not re.fullmatch(r"[\d.]+|.*\.(localhost|local|internal|invalid)\.?", host)
+        )
+        return None if is_public else "the provider cannot reach that host"
+    return None if address.is_global or address.is_loopback else "the provider cannot reach a private address"
 
 
 def _reference_problems(agreement: AgreementInput) -> Iterator[str]:
@@ -105,6 +191,8 @@ def _source_problems(agreement: AgreementInput) -> Iterator[str]:
         yield "role: only signers of a template with roles have one"
     if isinstance(source, FileSource) and not source.file_name.lower().endswith(FILE_TYPES):
         yield f"file: the provider takes {', '.join(FILE_TYPES)}"
+    if isinstance(source, LinkSource) and (problem := link_problem(source.url)):
+        yield f"source.url: {problem}"
     for name in getattr(source, "variables", {}):
         if not _VARIABLE.fullmatch(name):
             yield "variables: a name has up to 100 characters, no space and no brace"
@@ -140,6 +228,9 @@ def _deadline_problems(deadline: datetime | None, now: datetime) -> Iterator[str
 def _reminder_problems(plan: ReminderPlan | None) -> Iterator[str]:
     if plan is None:
         return
+    for name, span in (("after", plan.after), ("every", plan.every)):
+        if not SHORTEST_REMINDER <= span <= LATEST_REMINDER:
+            yield f"reminders.{name}: at least one hour and at most {LATEST_REMINDER.days} days"
     limit = LATEST_DEADLINE.total_seconds()
     if plan.after.total_seconds() + plan.every.total_seconds() * plan.at_most > limit:
         yield f"reminders: the last one must be due within {LATEST_DEADLINE.days} days"

@@ -21,7 +21,7 @@ from countersign.providers.turbodocx.templates import did_you_mean
 MOMENT: Final = "write 14d, 36h or a moment with its offset, such as 2027-01-31T12:00:00Z"
 
 _PERSON: Final = "write 'Name <address>'"
-_DURATION: Final = "write a duration such as P3D or PT12H"
+_DURATION: Final = "write a duration with its unit, such as 3d, 12h, P3D or PT12H"
 _NUMBER: Final = "write a number"
 _NO_EMAIL: Final = "that is no e-mail address"
 
@@ -72,6 +72,7 @@ _OF_KIND: Final = {
     "bool_": "write true or false",
     "datetime_": MOMENT,
     "time_delta_": _DURATION,
+    "value_error": _DURATION,
 }
 """What to write instead, by how pydantic's name of the mistake begins."""
 

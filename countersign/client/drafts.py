@@ -23,7 +23,9 @@ from countersign.client.files import LocalFile, read_file
 _SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
 _BARE_NUMBER: Final = re.compile(r"[-+]?\d+(\.\d*)?")
-_PERSON: Final = re.compile(r"(?:(?P<role>[^<>=]+)=)?(?P<name>[^<>]+)<(?P<email>[^<>]+)>")
+_PERSON: Final = re.compile(
+    r"(?:(?P<role>[^<>=\"]+)=)?\s*(?P<name>\"(?:[^\"\\\\]|\\\\.)+\"|[^<>]+)\s*<(?P<email>[^<>]+)>"
+)
 
 
 async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[AgreementInput, LocalFile | None]:
@@ -60,6 +62,8 @@ async def _plain(
         plain["sender"] = _person(draft["sender"])
     if isinstance(deadline := draft.get("deadline"), str | int | float):
         plain["deadline"] = _deadline(str(deadline), now, wrong)
+    if isinstance(reminders := draft.get("reminders"), Mapping):
+        plain["reminders"] = {name: _span(value) for name, value in reminders.items()}
     plain["source"], file = await _source(draft.get("source"), wrong)
     return {name: value for name, value in plain.items() if value is not None}, file
 
@@ -121,7 +125,21 @@ def _person(person: Any) -> Any:
     """Read `Name <address>` or `role=Name <address>`; anything else is returned as it is."""
     if not isinstance(person, str) or (found := _PERSON.fullmatch(person.strip())) is None:
         return person
-    return {part: text.strip() for part, text in found.groupdict().items() if text is not None}
+    parts = {part: text.strip() for part, text in found.groupdict().items() if text is not None}
+    return parts | {"name": _unquoted(parts["name"])}
+
+
+def _unquoted(name: str) -> str:
+    """Read a quoted display name of RFC 5322: `"Example, Ada"`."""
+    quoted = len(name) > 1 and name[0] == name[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", name[1:-1]) if quoted else name
+
+
+def _span(value: Any) -> Any:
+    """Read `3d` or `12h`; return anything else unchanged."""
+    if isinstance(value, str) and (span := _SPAN.fullmatch(value.strip())):
+        return int(span["count"]) * _UNITS[span["unit"]]
+    return value
 
 
 def _deadline(text: str, now: datetime, wrong: list[str]) -> str | datetime | None:

@@ -122,19 +122,15 @@ MISTAKES = {
     "a role without roles": Mistake(
         "role: only signers of a template with roles have one", _signers(_ADA | {"role": "client"})
     ),
-    "a missing file": Mistake("file nowhere.pdf: No such file or directory", _file("nowhere.pdf")),
+    "a missing file": Mistake("nowhere.pdf: No such file or directory", _file("nowhere.pdf")),
     "a file that is not what its name says": Mistake(
-        "file text.pdf: its content is not that of a .pdf file", _file("text.pdf")
+        "text.pdf: its content is not that of a .pdf file", _file("text.pdf")
     ),
     "an archive that is no document": Mistake(
-        "file archive.docx: its content is not that of a .docx file", _file("archive.docx")
+        "archive.docx: its content is not that of a .docx file", _file("archive.docx")
     ),
-    "a file of another kind": Mistake(
-        "file notes.txt: the provider takes .pdf, .docx, .pptx", _file("notes.txt")
-    ),
-    "a file that is too large": Mistake(
-        "file large.pdf: over 10 MB, the provider's limit", _file("large.pdf")
-    ),
+    "a file of another kind": Mistake("notes.txt: the provider takes .pdf, .docx, .pptx", _file("notes.txt")),
+    "a file that is too large": Mistake("large.pdf: over 10 MB, the provider's limit", _file("large.pdf")),
     "an initiator with an address": Mistake(
         "initiated_by: an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
         {"initiated_by": "ada@example.com"},
@@ -157,7 +153,7 @@ MISTAKES = {
     "a deadline that is none": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "soon"}),
     "a deadline of another kind": Mistake("deadline: write 14d, 36h or a moment", {"deadline": ["14d"]}),
     "a reminder that is none": Mistake(
-        "reminders.every: write a duration such as P3D", {"reminders": {"every": "seven"}}
+        "reminders.every: write a duration with its unit", {"reminders": {"every": "seven"}}
     ),
     "too much of it": Mistake(
         "bytes, and at most 1,500,000 can be started: shorten its variables, or send a file",
@@ -191,7 +187,7 @@ MISTAKES = {
         "source.kind: there is no such kind (did you mean template?)", {"source": {"kind": "templat"}}
     ),
     "a file without its path": Mistake("source.path is missing", {"source": {"kind": "file"}}),
-    "a path that is a number": Mistake("source.path: write a text", {"source": {"kind": "file", "path": 5}}),
+    "a path that is a list": Mistake("source.path: write a text", {"source": {"kind": "file", "path": [5]}}),
     "a variable that is a list": Mistake(
         "source.variables.Price: write a text, in quotes where it looks like something else",
         {"source": {"kind": "template", "template_id": TEMPLATE, "variables": {"Price": [1]}}},
