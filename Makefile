@@ -13,10 +13,11 @@ SCRIPT := $(PIP) --no-build-isolation --no-index --editable .
 checksum = $(firstword $(shell cksum < $(1)))
 RUNTIME := $(VENV)/.installed-$(call checksum,requirements.lock)
 DEV := $(VENV)/.installed-$(call checksum,requirements-dev.lock)
+DOCS := $(VENV)/.installed-$(call checksum,requirements-docs.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean schemas
+.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,12 +62,19 @@ check: $(DEV) ## format, lint and types
 schemas: $(RUNTIME) ## write the JSON Schemas in docs/schemas anew
 	@$(VENV)/bin/countersign schemas docs/schemas
 
+reference: $(RUNTIME) ## write .env.example and the generated pages of docs/reference from the code
+	@$(RUN) -m countersign.settings_reference
+	@$(RUN) -m cli.reference
+
+docs: $(RUNTIME) $(DOCS) ## build the documentation into site/; a broken link fails it
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
 format: $(DEV) ## format the code, and mend what the linter can
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
 clean: ## remove caches and local state, but not the virtual environment
-	@rm -rf .countersign .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	@rm -rf .countersign site .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 
 # What the heavy tests need and Python's packages do not hold, as command:package of Debian.
@@ -103,3 +111,8 @@ $(DEV): | $(RUN)
 	@$(INSTALL) requirements-dev.lock
 	@$(SCRIPT)
 	@touch $@ $(RUNTIME)
+
+$(DOCS): | $(RUN)
+	@echo "Installing what the documentation needs"
+	@$(INSTALL) requirements-docs.lock
+	@touch $@

@@ -72,7 +72,7 @@ def workflow_runner() -> WorkflowRunner:
 
 
 def deployment(settings: WorkerSettings, task_queue: str) -> WorkerDeploymentConfig | None:
-    """Tell Temporal which build this is, where the settings name one; see docs/changing-workflows.md.
+    """Report this build to Temporal if the settings name it; see docs/how-to/change-a-running-workflow.md.
 
     Workers of one task queue are one deployment. A deployment's name must not hold a dot.
     """

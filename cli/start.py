@@ -92,7 +92,8 @@ async def start(
 
     Starting the same agreement twice is harmless: it stays one. A reference with other content is refused.
 
-    Fields, reminders and signers who may sign in any order are written in a file: see docs/using.md.
+    Write fields, reminders and signers who sign in any order in a file:
+    see docs/tutorial/your-own-template.md.
 
     For example:
 

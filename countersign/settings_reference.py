@@ -1,6 +1,6 @@
-"""Writes `.env.example` and `docs/settings.md` from the settings themselves, so that they cannot go stale.
+"""Write `.env.example` and `docs/reference/settings.md` from the settings models.
 
-Run `python -m countersign.settings_reference` after changing a setting; a test compares.
+Run `make reference` after changing a setting; a test compares.
 """
 
 import textwrap
@@ -14,14 +14,14 @@ from countersign.configuration import Settings, is_secret
 from countersign.settings import GROUPS
 
 ENV_EXAMPLE: Final = Path(".env.example")
-DOCS: Final = Path("docs/settings.md")
+DOCS: Final = Path("docs/reference/settings.md")
 
 _ENV_HEAD = """\
 # Settings of Countersign for development: copy with
 #
 #     install -m 600 .env.example .env
 #
-# and fill in what has no default. Production does not read .env; see docs/settings.md.
+# and fill in what has no default. Production does not read .env; see docs/reference/settings.md.
 # `make demo` and `make up` need none of this. Temporal's own settings are at the end.
 """
 _ENV_TAIL = """
@@ -36,29 +36,28 @@ _ENV_TAIL = """
 _DOCS_HEAD = """\
 # Settings
 
-Made by `python -m countersign.settings_reference`; edit the settings, not this page.
+`make reference` generates this page from the settings models.
 
-A setting is a variable. It is looked for in this order, and the first that has it wins:
+A setting is a variable. The process reads it from the first of these places that has it:
 
-1. the environment, as `NAME`, or as `NAME_FILE`: a file that holds the value;
-2. `.env` in the working folder, in development only: refused if other users can read it, not read where the
-   environment says `COUNTERSIGN_ENVIRONMENT=production`;
-3. the folders of `COUNTERSIGN_SECRETS_DIR`, a file per variable, as Docker, Kubernetes and Vault Agent mount
-   them;
-4. the secret manager of `COUNTERSIGN_SECRETS` ([how to set one up](security.md#secret-managers)): asked for
-   what is required or secret and nobody else has.
+1. The environment, as `NAME`, or as `NAME_FILE`, the path of a file that holds the value.
+2. `.env` in the working folder, in development only. The process refuses the file if other users can read
+   it, and ignores it if the environment sets `COUNTERSIGN_ENVIRONMENT=production`.
+3. The folders of `COUNTERSIGN_SECRETS_DIR`, with one file per variable, as Docker, Kubernetes and Vault
+   Agent mount them.
+4. The secret manager of `COUNTERSIGN_SECRETS` ([how to set it
+   up](../explanation/security.md#secret-managers)), for variables that are required or secret.
 
-Temporal's own settings, [`TEMPORAL_ADDRESS` and the others](https://docs.temporal.io/references/client-environment-configuration),
-are looked for in the environment, then in `.env`, then in Temporal's configuration file with its profiles
-(`TEMPORAL_CONFIG_FILE`, `TEMPORAL_PROFILE`). Worker, receiver, codec server and starter read `.env` alike;
-OpenTelemetry's `OTEL_...` are for the environment alone.
+An empty variable counts as not set. At start, each process reports all settings that cannot work, by name
+and never by value. `countersign doctor` shows which settings are present and where they come from.
 
-An empty variable is one that is not set. Everything that cannot work is told at start, at once, by name and
-never by value. `countersign doctor` shows which settings are present and where they come from.
+Every process also warns about unknown settings: variables of the environment or `.env` that begin with
+`COUNTERSIGN_` or `TURBODOCX_` and are no setting. The warning names the nearest setting.
 
-A variable of the environment or `.env` that begins with `COUNTERSIGN_` or `TURBODOCX_` and is no setting is
-most likely unknown: every process says so at start, in a warning that names the nearest setting. It is not
-refused, since it may be another tool's, or a newer release's after a roll-back.
+Temporal's own settings, [`TEMPORAL_ADDRESS` and the
+others](https://docs.temporal.io/references/client-environment-configuration), come from the environment,
+then from `.env`, then from Temporal's configuration file and its profiles (`TEMPORAL_CONFIG_FILE`,
+`TEMPORAL_PROFILE`). OpenTelemetry's `OTEL_...` come from the environment alone.
 """
 
 
@@ -104,12 +103,10 @@ def env_example() -> str:
 
 
 def docs() -> str:
-    """Write `docs/settings.md`."""
+    """Write `docs/reference/settings.md`."""
     parts = [_DOCS_HEAD]
     for title, entries in groups():
-        parts.append(
-            f"\n## {title.rstrip('.')}\n\n| variable | default | what it is |\n| --- | --- | --- |\n"
-        )
+        parts.append(f"\n## {title.rstrip('.')}\n\n| variable | default | meaning |\n| --- | --- | --- |\n")
         for entry in entries:
             default = (
                 "must be set" if entry.default is None else f"`{entry.default}`" if entry.default else ""

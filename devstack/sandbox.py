@@ -11,7 +11,7 @@ from typing import Any, Final
 API_KEY: Final = "TDX-test-administrator"
 MEMBER_KEY: Final = "TDX-test-contributor"
 ORG_ID: Final = "0f9d3c5e-5a4b-4c1d-8e2f-000000000001"
-"""Any sandbox's where none were chosen (docs/sandbox.md): they open only a port of this machine."""
+"""Any sandbox's where none were chosen (docs/reference/sandbox.md): they open only a port of this machine."""
 
 _EVENTS: Final = (
     "signature.document.sent",

@@ -8,7 +8,7 @@ Seconds = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
 
 
 class Behaviour(BaseModel):
-    """Switches, read with `GET` and changed with `PATCH /_sandbox/behaviour`; see `docs/sandbox.md`.
+    """Switches of `GET` and `PATCH /_sandbox/behaviour`; see `docs/reference/sandbox.md`.
 
     Args:
         retry_delays: Seconds before a delivery's second and third attempt.

@@ -29,7 +29,7 @@ def check_settings() -> Iterator[Finding]:
         load(*kinds)
     except SettingsError as error:
         for sentence in str(error).splitlines()[1:]:
-            yield failed(_SETTINGS, sentence.strip(), "see docs/settings.md")
+            yield failed(_SETTINGS, sentence.strip(), "see docs/reference/settings.md")
         return
     lookup = read(*kinds)
     variables = dict.fromkeys(kind.variable(name) for kind in kinds for name in kind.model_fields)
@@ -65,7 +65,7 @@ def _missing_encryption() -> Iterator[Finding]:
         yield warning(
             _SECRETS,
             f"{variable} is not set: Temporal keeps names, addresses and titles in plain text",
-            "set it on every worker, receiver and starter; see docs/security.md",
+            "set it on every worker, receiver and starter; see docs/explanation/security.md",
         )
 
 

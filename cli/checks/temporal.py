@@ -30,7 +30,9 @@ _TYPES: Final = {
 }
 _COMMAND: Final = "run `countersign doctor --register`, or register them in Temporal Cloud's UI"
 
-_STUCK_ADVICE: Final = "see them with `countersign list --stuck`, then docs/operating.md#agreementsstuck"
+_STUCK_ADVICE: Final = (
+    "see them with `countersign list --stuck`, then docs/how-to/be-on-call.md#agreementsstuck"
+)
 
 Consent = Callable[[Sequence[str]], bool]
 """Given what would be changed, tells whether it may be."""

@@ -69,7 +69,7 @@ async def explain_stuck(
     since = (failures[0].event_time if failures else task.scheduled_time).ToDatetime(UTC)
     return (
         f"{reference} is stuck: its workflow task failed at least {_times(count)} {_since(since)} "
-        f"({_cause(failures)}). {_remedy(handle.id, history)}; see docs/operating.md#agreementsstuck"
+        f"({_cause(failures)}). {_remedy(handle.id, history)}; see docs/how-to/be-on-call.md#agreementsstuck"
     )
 
 

@@ -1,7 +1,7 @@
 """Every metric of our own that a process counts itself. Labels are bounded and hold nothing personal.
 
 What agreements count is in `workflows/metrics.py`. All of them, with the SDK's own, are offered by
-`monitor.py` and listed in `docs/metrics.md`.
+`monitor.py` and listed in `docs/reference/metrics.md`.
 """
 
 from typing import Final

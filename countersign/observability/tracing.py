@@ -3,7 +3,7 @@
     OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318
 
 One trace holds an agreement from the starter through workflow, activities, provider calls, webhooks and
-signals, whatever process they are in; see `spans.py` and `docs/tracing.md`. Needs the extra `telemetry`.
+signals, in whatever process; see `spans.py` and `docs/explanation/tracing.md`. Needs the extra `telemetry`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What docs/using.md shows is what happens, line by line; what docs/other-languages.md promises, holds."""
+"""Sessions in the docs print what the pages show; the pages name the published contract."""
 
 import asyncio
 import itertools
@@ -38,8 +38,8 @@ from tests.conftest import tool
 from tests.polling import poll
 
 README = (ROOT / "README.md").read_text()
-USING = (ROOT / "docs" / "using.md").read_text()
-LANGUAGES = (ROOT / "docs" / "other-languages.md").read_text()
+USING = (ROOT / "docs" / "tutorial" / "first-agreement.md").read_text()
+LANGUAGES = (ROOT / "docs" / "how-to" / "other-languages.md").read_text()
 _WAITING = 'AgreementStage = "awaiting_signatures"'
 EXAMPLES = ROOT / "docs" / "examples"
 PART = re.compile(

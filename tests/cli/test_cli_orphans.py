@@ -93,7 +93,7 @@ async def test_what_happened_after_an_end_is_listed_as_using_shows(
 
 
 def _shown_in_using() -> list[str]:
-    section = (ROOT / "docs" / "using.md").read_text().partition("## Orphans")[2]
+    section = (ROOT / "docs" / "how-to" / "manage-agreements.md").read_text().partition("## Orphans")[2]
     return section.split("```text\n")[1].split("```")[0].splitlines()
 
 

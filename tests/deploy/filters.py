@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
+OPERATING = Path(__file__).parents[2] / "docs" / "how-to" / "be-on-call.md"
 _ROW = re.compile(r"^\| ([^|`]+) \| `(\w+ = '[^`]+)` \|$", re.MULTILINE)
 _MOMENT = "2026-01-31T00:00:00Z"
 _DOCUMENT = "264f5c1e-fa16-451e-8940-9807cec12f26"

@@ -58,7 +58,7 @@ def test_a_service_waits_for_others_only_where_they_are(name: str) -> None:
         assert "ports" not in SERVICES[name], "the engine refuses ports of a service without a network"
 
 
-@pytest.mark.parametrize("page", ["docker-compose.yml", "docs/operating.md", "README.md"])
+@pytest.mark.parametrize("page", ["docker-compose.yml", "docs/how-to/go-live.md", "README.md"])
 def test_what_people_are_reported_to_type_names_what_there_is(page: str) -> None:
     for command in re.findall(r"docker compose .*", (ROOT / page).read_text()):
         profiles = set(re.findall(r"--profile (\w+)", command))

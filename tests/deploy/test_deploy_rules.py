@@ -10,7 +10,7 @@ import yaml
 from tests.conftest import tool
 from tests.deploy.prometheus import DEPLOY, FASTER, RULES, hurried
 
-METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
+METRICS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 
 
 def rules() -> list[dict[str, str]]:

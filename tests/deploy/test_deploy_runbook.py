@@ -21,7 +21,7 @@ IN_THE_UI = {"Pending Activities"}
 def test_every_alert_links_to_its_section() -> None:
     assert SECTIONS.keys() == {rule["alert"] for rule in rules()}
     for rule in rules():
-        assert f"docs/operating.md#{rule['alert'].lower()}" in str(rule["annotations"])
+        assert f"docs/how-to/be-on-call.md#{rule['alert'].lower()}" in str(rule["annotations"])
 
 
 def test_panels_and_filters_that_it_names_exist() -> None:

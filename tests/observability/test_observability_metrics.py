@@ -11,7 +11,7 @@ import countersign
 from countersign.testing import eventually
 from tests.observability.watched import Watched, get
 
-DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>countersign_\w+)` \| (?P<kind>\w+) \| (?P<labels>.*?) \|")
 FROM_TEMPORAL = {"namespace", "task_queue", "workflow_type", "service_name"}
 """Labels that the SDK adds to what workflows count."""

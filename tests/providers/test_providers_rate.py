@@ -1,4 +1,4 @@
-"""The provider queue's rate limit: as `docs/operating.md` has an operator change it, live."""
+"""The provider queue's rate limit: as `docs/how-to/be-on-call.md` has an operator change it, live."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from countersign.providers.slots import CircuitSlots, tuner
 from countersign.testing.server import temporal_executable
 from tests.providers.test_providers_slots import Looking
 
-DOCS = Path(__file__).parents[2] / "docs" / "operating.md"
+DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "be-on-call.md"
 QUEUE = "countersign-turbodocx"
 
 

@@ -295,7 +295,7 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
 
 
 def lacks(line: dict[str, Any]) -> set[str]:
-    """Name what a line lacks of what every line carries; those of docs/security.md lack it by nature."""
+    """Name what a line lacks of what every line carries; docs/explanation/security.md lists exceptions."""
     if line["event"].startswith(BY_NATURE):
         return set()
     if line["service"] == "webhooks" or (

@@ -1,4 +1,4 @@
-"""What docs/security.md says about deleting one person's data is what happens."""
+"""What docs/explanation/security.md says about deleting one person's data is what happens."""
 
 import asyncio
 import shlex
@@ -14,7 +14,7 @@ from devstack.temporal import find_temporal
 from tests.secrets import canaries
 from tests.workflows.office import Office, an_agreement
 
-DOCS = (Path(__file__).parents[2] / "docs/security.md").read_text()
+DOCS = (Path(__file__).parents[2] / "docs/explanation/security.md").read_text()
 PERSON, ADDRESS = next(iter(canaries.SIGNERS.items()))
 
 

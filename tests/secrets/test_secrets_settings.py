@@ -246,7 +246,7 @@ def test_no_secret_and_no_person_in_repr_dump_or_pickle(provider_environment: di
 def test_the_example_and_the_reference_are_those_of_the_settings() -> None:
     made_by = "python -m countersign.settings_reference"
     assert (ROOT / ".env.example").read_text() == settings_reference.env_example(), f"run: {made_by}"
-    assert (ROOT / "docs/settings.md").read_text() == settings_reference.docs(), f"run: {made_by}"
+    assert (ROOT / "docs/reference/settings.md").read_text() == settings_reference.docs(), f"run: {made_by}"
 
 
 def test_the_example_as_it_is_asks_for_just_what_has_no_default() -> None:

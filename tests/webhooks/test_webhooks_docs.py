@@ -1,4 +1,4 @@
-"""The examples in docs/webhooks.md and in a provider's README work."""
+"""The examples in docs/reference/webhooks.md and in a provider's README work."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ from tests.webhooks.webhook_receiver import Agreement, start_agreement
 from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
 from tests.webhooks.webhook_wire import connected, request, status
 
-PAGE = (Path(__file__).parents[2] / "docs/webhooks.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/reference/webhooks.md").read_text(encoding="utf-8")
 
 
 async def _deliver_by_hand(url: str, **given: str) -> str:

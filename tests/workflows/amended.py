@@ -1,4 +1,4 @@
-"""The worked example of docs/changing-workflows.md: a step more, for agreements that begin from now on."""
+"""The example of docs/how-to/change-a-running-workflow.md: one more step, for agreements that start now."""
 
 from datetime import timedelta
 

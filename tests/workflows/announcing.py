@@ -1,4 +1,4 @@
-"""Run in a copy of the code to which the step of docs/how-it-flows.md was added: what do agreements do now?
+"""Run in a copy of the code that has the step of docs/how-to/add-a-step.md: print what agreements do.
 
 python -m tests.workflows.announcing <Temporal's address> <the sandbox's> <a folder>
 """

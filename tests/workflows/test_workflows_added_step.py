@@ -1,4 +1,4 @@
-"""Whoever adds a step as docs/how-it-flows.md says has one that works, for agreements old and new."""
+"""The step that docs/how-to/add-a-step.md adds works, for new agreements and for running ones."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from temporalio.client import Client
 from devstack.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "how-it-flows.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "add-a-step.md").read_text()
 COPIED = (
     "activities",
     "cli",

@@ -121,7 +121,7 @@ def test_a_recorded_branch_is_what_it_is_called(name: str) -> None:
 
 
 def test_the_worked_example_of_the_page_is_the_one_that_is_replayed() -> None:
-    page = (ROOT / "docs" / "changing-workflows.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "change-a-running-workflow.md").read_text()
     example = page.partition("```python\n")[2].partition("```")[0]
     amended = inspect.getsource(AmendedWorkflow)
     assert textwrap.indent(example, " " * 8) in amended

@@ -11,7 +11,7 @@ import typer
 from cli.main import app
 from countersign.settings import GROUPS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 FILE = re.compile(
@@ -60,7 +60,7 @@ def test_commands_that_are_named_exist(page: Path) -> None:
 
 
 def test_tests_that_are_named_exist() -> None:
-    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "how-it-fails.md").read_text())
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "explanation" / "how-it-fails.md").read_text())
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert set(named) - set(re.findall(r"def (test_\w+)\(", tests)) == set()
 
