@@ -86,7 +86,7 @@ def calling(receiver: RunningReceiver | str) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def receiver_in_process(client: Client, **changes: str) -> AsyncIterator[str]:
+async def receiver_in_process(client: Client, *, port: int = 0, **changes: str) -> AsyncIterator[str]:
     """Serve in this process, wired as the command line does; yields the URL."""
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with patch.dict(os.environ, {"TURBODOCX_WEBHOOK_SECRET": SECRET, **changes}):
@@ -97,7 +97,7 @@ async def receiver_in_process(client: Client, **changes: str) -> AsyncIterator[s
             client,
             Readiness(client),
             host="127.0.0.1",
-            port=0,
+            port=port,
             on_start=started.set_result,
         )
         serving = asyncio.create_task(server._serve())  # without its hold on signals
