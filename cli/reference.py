@@ -20,7 +20,8 @@ _HEAD: Final = """\
 `make reference` generates this page from the commands. In a checkout, the program is
 `.venv/bin/countersign`.
 
-Every command takes `--help`. [Exit codes](errors.md#exit-codes) are the same for all commands.
+Every command takes `--help`. `countersign --version` prints the version, and `--install-completion` installs
+completion for your shell. [Exit codes](errors.md#exit-codes) are the same for all commands.
 
 Commands with `--json` print one JSON object; `list` prints an array, and `watch` prints one object for each
 change. All times are UTC. Signers' names and the reasons that people wrote appear on a terminal only. When

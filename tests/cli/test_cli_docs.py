@@ -159,7 +159,7 @@ def test_the_python_example_prints_what_its_page_shows_twice(shell: Shell) -> No
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, shown, "")
 
 
-def test_the_bulk_example_starts_each_row_once(shell: Shell) -> None:
+def test_the_bulk_example_starts_a_row_once(shell: Shell) -> None:
     (code,) = re.findall(r"<!-- bulk -->\n```python\n(.*?)```", BULK, re.DOTALL)
     (shell.folder / "customers.csv").write_text(
         "customer,company,name,email\n1,Example Ltd,Ada,ada@example.com\n2,Example Inc,Ben,no address\n"

@@ -112,7 +112,7 @@ async def test_the_list_of_files_on_the_way_is_complete(
     port = free_port()
     url = f"http://127.0.0.1:{port}{PATH}"
     secret = await sandbox.subscribe(url)
-    async with receiver_in_process(client, port=port, TURBODOCX_WEBHOOK_SECRET=secret):
+    async with receiver_in_process(client, port, TURBODOCX_WEBHOOK_SECRET=secret):
         with recording(recorder):
             async with open_office(client, time_skipper, sandbox, tmp_path) as office:
                 monkeypatch.setenv("COUNTERSIGN_TASK_QUEUE", office.settings.task_queue)

@@ -86,7 +86,7 @@ def calling(receiver: RunningReceiver | str) -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def receiver_in_process(client: Client, *, port: int = 0, **changes: str) -> AsyncIterator[str]:
+async def receiver_in_process(client: Client, port: int = 0, /, **changes: str) -> AsyncIterator[str]:
     """Serve in this process, wired as the command line does; yields the URL."""
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with patch.dict(os.environ, {"TURBODOCX_WEBHOOK_SECRET": SECRET, **changes}):
