@@ -1,6 +1,7 @@
 """The way in: start, follow and end agreements, from Python or from the command line.
 
-In a service: `from starter import start_agreement`. In a shell: `python starter.py --help`.
+In a service: `from starter import start_agreement`, the same as from `countersign.client`. In a shell:
+`countersign --help`, or `python starter.py --help`.
 """
 
 if __name__ == "__main__":
@@ -8,57 +9,8 @@ if __name__ == "__main__":
 
     require_installed()
 
-from countersign.client import (
-    BadInputError,
-    CommandError,
-    ExitCode,
-    FailedAgreementError,
-    ListedAgreement,
-    NoWorkerError,
-    ReferenceTakenError,
-    RefusedError,
-    StartedAgreement,
-    UnknownAgreementError,
-    UnreachableError,
-    agreement_input,
-    agreement_result,
-    agreement_status,
-    check_agreement,
-    follow_agreement,
-    list_agreements,
-    remind_agreement,
-    replace_signer,
-    resolve_agreement,
-    start_agreement,
-    void_agreement,
-)
-
-__all__ = [
-    "BadInputError",
-    "CommandError",
-    "ExitCode",
-    "FailedAgreementError",
-    "ListedAgreement",
-    "NoWorkerError",
-    "ReferenceTakenError",
-    "RefusedError",
-    "StartedAgreement",
-    "UnknownAgreementError",
-    "UnreachableError",
-    "agreement_input",
-    "agreement_result",
-    "agreement_status",
-    "check_agreement",
-    "follow_agreement",
-    "list_agreements",
-    "remind_agreement",
-    "replace_signer",
-    "resolve_agreement",
-    "start_agreement",
-    "void_agreement",
-]
-
-if __name__ == "__main__":
     from cli.main import main
 
     main()
+else:
+    from countersign.client import *  # noqa: F403  # `__all__` of the Python API is the list

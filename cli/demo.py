@@ -44,7 +44,7 @@ class Clock:
 
 @verb
 async def demo(*, free_ports: FreePorts = False) -> int:
-    """Show one agreement from end to end: generated, sent, signed by two people, archived."""
+    """Run one agreement from end to end: generated, sent, signed by two people, archived."""
     clock = Clock()
     joins = is_running()
     if not joins:

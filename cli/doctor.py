@@ -54,10 +54,10 @@ async def doctor(
     ] = True,
     json: Json = False,
 ) -> int:
-    """Check settings, secrets, Temporal, the provider, its webhooks and the store; say what to do.
+    """Check settings, secrets, Temporal, the provider, its webhooks and the store.
 
-    Nothing is changed, but for a small file in the store and, with --register or if you say yes, Temporal's
-    search attributes.
+    Changes nothing but a small file in the store and, with --register or your consent, Temporal's search
+    attributes.
     """
     consent = _consent(register=register, may_ask=not json and can_ask())
     findings = [finding async for finding in examine(register=consent, test_event=test_event)]

@@ -37,7 +37,7 @@ async def list_(
     limit: Annotated[int, typer.Option(parser=at_least(1), metavar="N", help="At most so many.")] = 1000,
     json: Json = False,
 ) -> None:
-    """List agreements, the one that waits longest first."""
+    """List agreements, the longest waiting first."""
     found = await list_agreements(
         stage=stage, needs_attention=needs_attention, stuck=stuck, where=where, ended=ended, limit=limit
     )

@@ -1,58 +1,108 @@
-"""The command line: every verb, by name."""
+"""The command line: every verb by name, imported when it is used."""
 
+import sys
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from logging import getLogger
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 import countersign
-from countersign.configuration import read
-from countersign.entry import leave
-from countersign.observability import logging
-from countersign.observability.core_logs import CORE
-from countersign.settings import CountersignSettings
-
-from . import webhook
-from .doctor import doctor
-from .list import list_
-from .orphans import orphans
-from .remind import remind
-from .replace_signer import replace_signer
-from .resolve import resolve
-from .schemas import schemas
-from .start import start
-from .status import status
-from .void import void
-from .watch import watch
 
 PROGRAM: Final = "countersign"
 """The console script. Usage texts and shell completion have its name, also under `python starter.py`."""
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+
+VERBS: Final = {
+    "start": "Start an agreement: generate a document, send it, collect signatures, archive it.",
+    "status": "Show where an agreement is, who has signed, and what it waits for.",
+    "watch": "Follow an agreement until it ends.",
+    "list": "List agreements, the longest waiting first.",
+    "orphans": "List documents that no agreement knows, and events that came after an end.",
+    "remind": "Remind the signers of an agreement, or of all that match --where.",
+    "void": "Void an agreement, or all that match --where: signing stops.",
+    "resolve": "Decide for an agreement that needs attention, or for all that match --where.",
+    "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
+    "webhook": "Set up and test the provider's webhooks.",
+    "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",
+    "schemas": "Write the JSON Schemas of the input, the status, the result and the updates.",
+    "demo": "Run one agreement from end to end: generated, sent, signed by two people, archived.",
+    "up": "Run Temporal with its UI, the sandbox, the webhook receiver and a worker until Ctrl-C.",
+}
+"""Every verb's help in one sentence, so that `--help` imports no verb. The wheel lacks `demo` and `up`."""
+_CHECKOUT_ONLY: Final = frozenset({"demo", "up"})
+
+
+class _Verbs(MutableMapping[str, Any]):
+    """The verbs' commands, imported one by one."""
+
+    def __init__(self) -> None:
+        in_checkout = __package__ == "cli"
+        self._names = [name for name in VERBS if in_checkout or name not in _CHECKOUT_ONLY]
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._loaded:
+            self._loaded[name] = _load(name)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        self._names.remove(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _load(name: str) -> Any:
+    module = import_module(f".{name.replace('-', '_')}", __package__)
+    if isinstance(group := getattr(module, "app", None), typer.Typer):
+        return typer.main.get_command(group)
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_SETTINGS)
+    single.command(name)(getattr(module, "list_" if name == "list" else name.replace("-", "_")))
+    return typer.main.get_command(single)
+
+
+class _Group(TyperGroup):
+    """A group that lists its verbs by their summaries, and imports the one that is run."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Verbs()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # Typer's
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # Typer's
+        if cmd_name not in self.commands:
+            return None
+        return TyperCommand(cmd_name, help=VERBS[cmd_name])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, self.commands[name] if command and name else None, rest
+
 
 app = typer.Typer(
     name=PROGRAM,
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_SETTINGS,
 )
-app.command("start")(start)
-app.command("status")(status)
-app.command("watch")(watch)
-app.command("list")(list_)
-app.command("orphans")(orphans)
-app.command("remind")(remind)
-app.command("void")(void)
-app.command("resolve")(resolve)
-app.command("replace-signer")(replace_signer)
-app.add_typer(webhook.app, name="webhook")
-app.command("doctor")(doctor)
-app.command("schemas")(schemas)
-if __package__ == "cli":  # in a checkout: the wheel has neither sandbox nor worker
-    from .demo import demo
-    from .up import up
-
-    app.command("demo")(demo)
-    app.command("up")(up)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # Typer's interface
@@ -77,17 +127,25 @@ def options(
 
 def main() -> None:
     """Run the command line and end the process."""
-    configure_logs()
+    if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
+        configure_logs()
     try:
         app(prog_name=PROGRAM)
     except SystemExit as done:
+        if "temporalio" not in sys.modules:
+            raise
+        from countersign.entry import leave  # noqa: PLC0415  # it imports Temporal's client, which `--help` needs not
+
         leave(done.code if isinstance(done.code, int) else 1)
 
 
 def configure_logs() -> None:
     """Log warnings only, unless the settings ask for more: people read what the commands print."""
-    lookup = read(CountersignSettings)
-    reported = lookup.value(CountersignSettings.variable("log_level"))
-    logging.configure(level=reported if reported in _LEVELS else "WARNING", service="starter")
-    if reported not in _LEVELS:
-        getLogger(CORE).setLevel("ERROR")  # of a lost connection the commands tell in their own words
+    from countersign.configuration import read  # noqa: PLC0415  # as above
+    from countersign.observability import logging  # noqa: PLC0415  # as above
+    from countersign.settings import CountersignSettings  # noqa: PLC0415  # as above
+
+    level = read(CountersignSettings).value(CountersignSettings.variable("log_level"))
+    logging.configure(level=level if level in _LEVELS else "WARNING", service="starter")
+    if level not in _LEVELS:
+        getLogger("temporalio.core").setLevel("ERROR")  # the commands report a lost connection themselves

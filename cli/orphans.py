@@ -21,12 +21,12 @@ async def orphans(
     ] = 7,
     json: Json = False,
 ) -> None:
-    """List documents that no agreement looks after, and events that came after an end; nothing is changed.
+    """List documents that no agreement knows, and events that came after an end.
 
-    There are some where a workflow was terminated, where people signed after an agreement had ended, or where
-    somebody copied a title. Void them at the provider, or archive them by hand. Needs the worker's settings,
-    and an administrator's key: the provider shows its delivery log to no other. With another key it says so,
-    and looks only at documents that Temporal knows of.
+    Changes nothing. There are some if a workflow was terminated, if people signed after an agreement had
+    ended, or if a person copied a title. Void them at the provider, or archive them by hand. Needs the
+    worker's settings and an administrator's key, which alone can read the provider's delivery log. With
+    another key the command says so and checks only documents that Temporal knows.
     """
     found = await find_orphans(since=datetime.now(UTC) - timedelta(days=days))
     if json:

@@ -8,7 +8,7 @@ from .selection import for_all
 
 @verb
 async def remind(reference: OneReference = None, *, where: Where = None, yes: Yes = False) -> int:
-    """Remind whoever has not signed an agreement, or all that --where holds for."""
+    """Remind the signers of an agreement, or of all that match --where."""
     return await for_all(
         reference, where, remind_agreement, verb="remind", done="will be reminded", confirmed=yes
     )

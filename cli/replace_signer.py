@@ -33,9 +33,10 @@ async def replace_signer(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Replace a signer, or correct an address: voids the agreement and starts one that supersedes it.
+    """Replace a signer: void the agreement and start one that supersedes it.
 
-    The provider cannot change a document that is out. The new one is sent only once the old one is void.
+    Use it to correct an address, too: the provider cannot change a document that it has sent. The new
+    document is sent after the old one is void.
     """
     with notice_if_slow(f"{reference}: waiting until it is void"):
         started = await replace(

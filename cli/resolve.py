@@ -31,9 +31,9 @@ async def resolve(
     where: Where = None,
     yes: Yes = False,
 ) -> int:
-    """Decide for an agreement that needs attention, or for all that --where holds for.
+    """Decide for an agreement that needs attention, or for all that match --where.
 
-    `status` tells what the decision is about.
+    `status` shows what the decision is about.
     """
     choices = {"adopt": adopt is not None, "send_again": send_again, "keep": keep, "abandon": abandon}
     chosen = [action for action, is_chosen in choices.items() if is_chosen]

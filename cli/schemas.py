@@ -33,7 +33,7 @@ async def schemas(
         Path, typer.Argument(help="Where to write them.", metavar="FOLDER", show_default=False)
     ],
 ) -> None:
-    """Write the JSON Schemas of what agreements are started with, told and asked."""
+    """Write the JSON Schemas of the input, the status, the result and the updates."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for model in PUBLISHED:

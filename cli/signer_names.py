@@ -2,10 +2,10 @@
 
 import sys
 
-from countersign.agreements.messages import AgreementStatus
+from countersign.client.view import AgreementView
 
 
-def discreet(status: AgreementStatus) -> AgreementStatus:
+def discreet(status: AgreementView) -> AgreementView:
     """Return a status fit for where standard output goes."""
     return status if is_for_eyes() else without_people(status)
 
@@ -15,7 +15,7 @@ def is_for_eyes() -> bool:
     return sys.stdout.isatty()
 
 
-def without_people(status: AgreementStatus) -> AgreementStatus:
+def without_people(status: AgreementView) -> AgreementView:
     """Shorten signers' names to initials and leave out the reason, which somebody wrote for them to read."""
     signers = tuple(signer.model_copy(update={"name": initials(signer.name)}) for signer in status.signers)
     result = status.result

@@ -28,7 +28,7 @@ async def up(
     receiver_port: Port = None,
     free_ports: FreePorts = False,
 ) -> int:
-    """Run Temporal with its UI, the sandbox, the webhook receiver and a worker, until Ctrl-C."""
+    """Run Temporal with its UI, the sandbox, the webhook receiver and a worker until Ctrl-C."""
     wanted = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "receiver": receiver_port}
     try:
         ports = Ports.prefer(

@@ -7,8 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from countersign.agreements.messages import AgreementStatus, Stage
+from countersign.agreements.messages import Stage
 from countersign.agreements.times import format_time
+from countersign.client.view import AgreementView
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class News:
     def __init__(self) -> None:
         self._reported: set[Happening] = set()
 
-    def of(self, status: AgreementStatus) -> list[Happening]:
+    def of(self, status: AgreementView) -> list[Happening]:
         """What this status adds."""
         fresh = [happening for happening in _happenings(status) if happening not in self._reported]
         self._reported.update(fresh)
         return fresh
 
 
-def status_view(status: AgreementStatus) -> RenderableType:
+def status_view(status: AgreementView) -> RenderableType:
     """Show a status: where the agreement is, who has signed, what is asked of a person."""
     facts = _facts(status)
     width = max(len(name) for name, _ in facts)
@@ -45,7 +46,7 @@ def status_view(status: AgreementStatus) -> RenderableType:
     return Group(Text(status.reference, style="bold"), *lines, signer_table(status))
 
 
-def signer_table(status: AgreementStatus) -> RenderableType:
+def signer_table(status: AgreementView) -> RenderableType:
     """Show who has viewed and signed, and when."""
     headings = ("signer", "name", "order", "viewed", "signed")
     table = Table(*headings, box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -60,7 +61,7 @@ def signer_table(status: AgreementStatus) -> RenderableType:
     return table
 
 
-def _happenings(status: AgreementStatus) -> list[Happening]:
+def _happenings(status: AgreementView) -> list[Happening]:
     found = []
     if status.stage != Stage.GENERATING:
         found.append(Happening("document ready to be sent", status.ready_at))
@@ -76,7 +77,7 @@ def _happenings(status: AgreementStatus) -> list[Happening]:
     return found
 
 
-def _deeds(status: AgreementStatus) -> list[Happening]:
+def _deeds(status: AgreementView) -> list[Happening]:
     """What signers did, in the order in which they did it."""
     viewed = [
         (signer.viewed_at, "viewed", signer.name) for signer in status.signers if signer.viewed_at is not None
@@ -92,7 +93,7 @@ def _deeds(status: AgreementStatus) -> list[Happening]:
     return deeds
 
 
-def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
+def _facts(status: AgreementView) -> list[tuple[str, str]]:
     stage = status.stage.replace("_", " ")
     if status.failure:
         facts = [("stage", f"failed while {stage}"), ("why", status.failure)]
@@ -115,7 +116,7 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
     return facts + _ending(status)
 
 
-def _ending(status: AgreementStatus) -> list[tuple[str, str]]:
+def _ending(status: AgreementView) -> list[tuple[str, str]]:
     if status.result is None:
         return []
     facts: list[tuple[str, str]] = [("known from", status.result.resolved_by)]

@@ -18,7 +18,7 @@ async def void(
     where: Where = None,
     yes: Yes = False,
 ) -> int:
-    """Void an agreement, or all that --where holds for: nobody can sign any more, and it ends `voided`."""
+    """Void an agreement, or all that match --where: signing stops."""
     return await for_all(
         reference,
         where,

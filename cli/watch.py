@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from countersign.agreements.messages import AgreementStatus, Outcome
+from countersign.agreements.messages import Outcome
 from countersign.agreements.times import format_time
 from countersign.client.errors import ExitCode
 from countersign.client.follow import follow_agreement
+from countersign.client.view import AgreementView
 
 from .command import Json, Reference, out, print_json, say, verb
 from .signer_names import discreet
@@ -17,12 +18,13 @@ UNTOLD: Final = f"{'-':23}"
 
 @verb
 async def watch(reference: Reference, *, json: Json = False) -> int:
-    """Follow an agreement until it ends; survives a lost connection. Exits 0 if it ends completed.
+    """Follow an agreement until it ends.
 
-    With --json each change is one JSON object.
+    Waits for a lost connection. Exits 0 if the agreement is completed. With --json every change is one JSON
+    object.
     """
     news = News()
-    status: AgreementStatus | None = None
+    status: AgreementView | None = None
     async for found in follow_agreement(reference, on_trouble=_say_trouble):
         status = discreet(found)
         if json:

@@ -261,9 +261,6 @@ class AgreementStatus(Message):
         reference: The agreement's reference.
         stage: Where it is.
         waiting_for: Who or what moves it on.
-        provider_wait: Why a step at the provider is held up, in one sentence. The workflow does not know:
-            the commands ask Temporal.
-        failure: Why it failed without an outcome, in one sentence; the commands ask Temporal for this too.
         needs_attention: What a person must decide, in one sentence; None if nothing.
         document_id: The provider's id of the document, once known.
         candidates: Documents that carry our marker, where it is unclear which is ours.
@@ -284,8 +281,6 @@ class AgreementStatus(Message):
     reference: str
     stage: Stage
     waiting_for: WaitingFor
-    provider_wait: str | None = None
-    failure: str | None = None
     needs_attention: str | None = None
     document_id: str | None = None
     candidates: tuple[str, ...] = ()

@@ -24,8 +24,10 @@ from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.client.references import StartedAgreement
 from countersign.client.start import check_agreement, start_agreement
 from countersign.client.supersede import replace_signer
+from countersign.client.view import AgreementView
 
 __all__ = [
+    "AgreementView",
     "BadInputError",
     "CommandError",
     "ExitCode",

@@ -5,7 +5,6 @@ event loop; give it a `client` to use a connection of your own. Each raises a `C
 one sentence for people.
 """
 
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,7 +13,6 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
-    AgreementStatus,
     Resolution,
     VoidRequest,
     WaitingFor,
@@ -24,6 +22,7 @@ from countersign.client.answers import ask_status, send_update
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, FailedAgreementError
 from countersign.client.recorded import recorded_input
+from countersign.client.view import AgreementView
 from countersign.client.waits import held_up
 
 
@@ -45,8 +44,8 @@ async def agreement_input(reference: str, *, client: Client | None = None) -> Ag
         return (await recorded_input(client, handle)).agreement
 
 
-async def agreement_status(reference: str, *, client: Client | None = None) -> AgreementStatus:
-    """Tell where an agreement is.
+async def agreement_status(reference: str, *, client: Client | None = None) -> AgreementView:
+    """Return where an agreement is.
 
     Args:
         reference: Its reference.
@@ -62,12 +61,19 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
         while True:
             status = await ask_status(handle, reference)
             if status.result is not None:
-                return status
+                return AgreementView.of(status)
             described = await handle.describe()
             if described.status == WorkflowExecutionStatus.RUNNING:
-                return status.model_copy(update={"provider_wait": await held_up(client, described)})
+                return AgreementView.of(status, provider_wait=await held_up(client, described))
             if why := await _failure(handle, reference):
-                return _failed(status, why, described.close_time)
+                return AgreementView.of(
+                    status,
+                    failure=why,
+                    waiting_for=WaitingFor.NO_ONE,
+                    ended_at=described.close_time,
+                    next_check_at=None,
+                    next_reminder_at=None,
+                )
 
 
 async def void_agreement(reference: str, reason: str, *, client: Client | None = None) -> None:
@@ -148,13 +154,6 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
         raise BadInputError(str(error)) from None
     client = client or await shared_client()
     return client.get_workflow_handle(name, result_type=AgreementResult)
-
-
-def _failed(status: AgreementStatus, why: str, ended_at: datetime | None) -> AgreementStatus:
-    """Tell of an end that the workflow itself did not see."""
-    never = {"next_check_at": None, "next_reminder_at": None}
-    known = {"failure": why, "waiting_for": WaitingFor.NO_ONE, "ended_at": ended_at}
-    return status.model_copy(update=known | never)
 
 
 async def _failure(handle: WorkflowHandle[Any, AgreementResult], reference: str) -> str | None:

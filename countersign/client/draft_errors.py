@@ -16,7 +16,7 @@ from countersign.agreements.messages import (
     Signer,
     TemplateSource,
 )
-from countersign.providers.turbodocx.templates import did_you_mean
+from countersign.suggestions import did_you_mean
 
 MOMENT: Final = "write 14d, 36h or a moment with its offset, such as 2027-01-31T12:00:00Z"
 

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistoryEventAsyncIterator
 
-from countersign.agreements.messages import AgreementStatus
 from countersign.agreements.reference import workflow_id
 from countersign.client.agreements import agreement_status
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import UnreachableError
 from countersign.client.progress import Report, ignore
+from countersign.client.view import AgreementView
 from countersign.client.waits import provider_wait
 
 _PATIENCE: Final = (1, 2, 5, 10, 30)
@@ -23,7 +23,7 @@ _GLANCE: Final = 5.0
 
 async def follow_agreement(
     reference: str, *, client: Client | None = None, on_trouble: Report = ignore
-) -> AsyncIterator[AgreementStatus]:
+) -> AsyncIterator[AgreementView]:
     """Yield an agreement's status now and whenever something happens to it, until it has ended.
 
     Waits for events in Temporal's history, which costs nothing, and asks for the status only then.
@@ -52,7 +52,7 @@ async def follow_agreement(
             failures += 1
 
 
-async def _until_interrupted(reference: str, client: Client | None) -> AsyncIterator[AgreementStatus]:
+async def _until_interrupted(reference: str, client: Client | None) -> AsyncIterator[AgreementView]:
     """Yield statuses of one run, until that run's history ends."""
     status = await agreement_status(reference, client=client)
     yield status

@@ -17,9 +17,10 @@ from countersign.configuration import read
 from countersign.providers.errors import ProviderError, RejectedError, UnauthorizedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
-from countersign.providers.turbodocx.templates import did_you_mean, misfits, placeholders
+from countersign.providers.turbodocx.templates import misfits, placeholders
 from countersign.secrets.rotation import Rotating
 from countersign.settings import TurboDocxSettings
+from countersign.suggestions import did_you_mean
 
 KEY: Final = TurboDocxSettings.variable("api_key")
 

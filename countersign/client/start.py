@@ -15,7 +15,6 @@ from countersign.agreements import search_attributes
 from countersign.agreements.messages import AgreementInput, RolesSource, TemplateSource
 from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
-from countersign.client import provider
 from countersign.client.connections import explained, shared_client
 from countersign.client.drafts import check_draft
 from countersign.client.errors import UnknownAgreementError
@@ -140,6 +139,8 @@ async def _checked(
     checked, file = await check_draft(agreement)
     if not ask_provider:
         return checked, file
+    from countersign.client import provider  # noqa: PLC0415  # only a start needs the provider's HTTP client
+
     if provider.has_key():
         with _about(checked):
             await provider.check_at_provider(checked)

@@ -2,13 +2,14 @@
 
 from temporalio.client import Client
 
-from countersign.agreements.messages import AgreementInput, AgreementStatus, Outcome, Signer
+from countersign.agreements.messages import AgreementInput, Outcome, Signer
 from countersign.client.agreements import agreement_input, agreement_status, void_agreement
 from countersign.client.errors import BadInputError, RefusedError
 from countersign.client.follow import follow_agreement
 from countersign.client.progress import Report, ignore
 from countersign.client.references import StartedAgreement, next_reference
 from countersign.client.start import check_agreement, start_agreement
+from countersign.client.view import AgreementView
 
 
 async def replace_signer(
@@ -88,7 +89,7 @@ async def _outcome(reference: str, client: Client | None, on_wait: Report) -> Ou
     return outcome
 
 
-def _was_voided(status: AgreementStatus, reason: str) -> bool:
+def _was_voided(status: AgreementView, reason: str) -> bool:
     return (
         status.result is not None
         and status.result.outcome == Outcome.VOIDED

@@ -16,10 +16,11 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.errors import provider_errors
 from cli.views import News
 from countersign import task_queues
-from countersign.agreements.messages import AgreementStatus, Stage, WaitingFor
+from countersign.agreements.messages import Stage, WaitingFor
 from countersign.agreements.names import provider_task_queue
 from countersign.client import queues as queueing
 from countersign.client import waits
+from countersign.client.view import AgreementView
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.errors import ThrottledError, UnavailableError
 from countersign.providers.slots import CircuitSlots, tuner
@@ -159,7 +160,7 @@ class TestHeldBack:
 def test_a_watcher_tells_it_once_however_the_time_counts_down() -> None:
     news, lines = News(), list[str]()
     for minutes in (5, 4, 3):
-        status = AgreementStatus(
+        status = AgreementView(
             reference="X-1",
             stage=Stage.GENERATING,
             waiting_for=WaitingFor.PROVIDER,

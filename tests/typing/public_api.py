@@ -13,7 +13,6 @@ from temporalio.client import Client
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
-    AgreementStatus,
     Archive,
     Outcome,
     ReminderPlan,
@@ -23,6 +22,7 @@ from countersign.agreements.messages import (
     TemplateSource,
 )
 from countersign.client import (
+    AgreementView,
     CommandError,
     ExitCode,
     ListedAgreement,
@@ -69,7 +69,7 @@ async def start(client: Client) -> str:
 async def follow(reference: str) -> Archive | None:
     """Read and follow agreements."""
     assert_type(await agreement_input(reference), AgreementInput)
-    assert_type(follow_agreement(reference), AsyncIterator[AgreementStatus])
+    assert_type(follow_agreement(reference), AsyncIterator[AgreementView])
     async for status in follow_agreement(reference, on_trouble=print):
         assert_type(status.stage, Stage)
         if status.result is not None:

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import Final
 
 from countersign.agreements.messages import TemplateSource
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.models import Template
+from countersign.suggestions import did_you_mean
 
 _FRESH: Final = 60.0
 """Seconds for which what a template needs is remembered, so that a batch of agreements asks once."""
@@ -23,12 +23,6 @@ def misfits(given: Iterable[str], needed: frozenset[str]) -> list[str]:
     names = set(given)
     wrong = [f"it has no variable {name}{did_you_mean(name, needed)}" for name in sorted(names - needed)]
     return wrong + [f"it needs the variable {name}" for name in sorted(needed - names)]
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Suggest the nearest of the known names, in brackets; empty if none is near."""
-    near = get_close_matches(name, list(known), 1)
-    return f" (did you mean {near[0]}?)" if near else ""
 
 
 class TemplateVariables:
