@@ -70,6 +70,7 @@ class _Verbs(MutableMapping[str, Any]):
 def _load(name: str) -> Any:
     module = import_module(f".{name.replace('-', '_')}", __package__)
     if isinstance(group := getattr(module, "app", None), typer.Typer):
+        group.info.name = name
         return typer.main.get_command(group)
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=_SETTINGS)
     single.command(name)(getattr(module, "list_" if name == "list" else name.replace("-", "_")))

@@ -107,4 +107,4 @@ def test_a_service_with_the_clone_installed_can_import_starter(tmp_path: Path) -
     assert run(python, "service.py") == (f"{ROOT / 'worker.py'}\n", "")
     script = python.with_name("countersign")
     assert run(script, "--version") == (f"countersign {countersign.__version__}\n", "")
-    assert "Show one agreement from end to end" in run(script, "demo", "--help")[0]
+    assert "Run one agreement from end to end" in run(script, "demo", "--help")[0]

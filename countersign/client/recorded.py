@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 
 from countersign.agreements.messages import AgreementInput
 from countersign.client.errors import BadInputError
-from countersign.encryption import UndecryptableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ async def recorded_input(client: Client, handle: WorkflowHandle[Any, Any]) -> Re
     try:
         (agreement,) = await client.data_converter.decode(payloads, [AgreementInput])
         checked = AgreementInput.model_validate(agreement)
-    except (ValueError, KeyError, UndecryptableError):  # KeyError: encrypted, and we have no keys at all
+    except (ValueError, KeyError, ApplicationError):  # the last two: this process lacks the key
         raise BadInputError(
             f"{handle.id}: what it was started with cannot be read here: check COUNTERSIGN_ENCRYPTION_KEYS"
         ) from None
