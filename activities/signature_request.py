@@ -1,7 +1,8 @@
 """From an agreement to what the provider is asked: its source, its people, its fields."""
 
+import asyncio
 import hashlib
-from typing import Any, Final
+from typing import Any
 
 from temporalio.exceptions import ApplicationError
 
@@ -11,20 +12,15 @@ from countersign.agreements.messages import (
     DeliverableSource,
     FileSource,
     LinkSource,
+    RolesSource,
     Sender,
     SignatureField,
     Signer,
 )
 from countersign.agreements.reference import mark_title
+from countersign.documents import PageSize, UnusableFileError, default_fields, inspect, misplaced
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest, UploadFile
 from countersign.storage import Store
-
-_COLUMNS: Final = (50.0, 320.0)
-_LOWEST_ROW: Final = 720.0
-_ROW_HEIGHT: Final = 60.0
-_SIZE: Final = (200.0, 40.0)
-DEFAULT_FIELDS_LIMIT: Final = 22
-"""How many signatures fit on the first page where nobody says where they belong."""
 
 
 async def signature_request(request: SendRequest, *, sender: Sender, store: Store) -> SignatureRequest:
@@ -40,6 +36,8 @@ async def signature_request(request: SendRequest, *, sender: Sender, store: Stor
             signers for the default fields.
     """
     who = request.sender or sender
+    file = await _file(request.source, store) if isinstance(request.source, FileSource) else None
+    pages = await _pages(file) if file else ()
     return SignatureRequest(
         document_name=mark_title(request.title, request.marker),
         description=request.description,
@@ -49,8 +47,8 @@ async def signature_request(request: SendRequest, *, sender: Sender, store: Stor
         cc=request.cc,
         sender_email=who.email,
         sender_name=who.name,
-        fields=_fields(request),
-        **await _source(request.source, store),
+        fields=_fields(request, pages),
+        **_source(request.source, file),
     )
 
 
@@ -60,14 +58,16 @@ def _recipient(number: int, signer: Signer) -> Recipient:
     return Recipient(name=signer.name, email=signer.email, signing_order=signer.order or number)
 
 
-def _fields(request: SendRequest) -> tuple[Field, ...]:
+def _fields(request: SendRequest, pages: tuple[PageSize, ...]) -> tuple[Field, ...]:
     if any(signer.role for signer in request.signers):
         return ()
-    if request.fields:
-        return tuple(_field(field, request.signers) for field in request.fields)
-    if len(request.signers) > DEFAULT_FIELDS_LIMIT:
-        raise _unusable(f"fields: say where more than {DEFAULT_FIELDS_LIMIT} signers sign")
-    return tuple(_default_field(index, signer) for index, signer in enumerate(request.signers))
+    if wrong := next(misplaced(request.fields, pages), None):
+        raise _unusable(wrong)
+    try:
+        fields = request.fields or default_fields(len(request.signers), *pages[:1])
+    except UnusableFileError as error:
+        raise _unusable(str(error)) from None
+    return tuple(_field(field, request.signers) for field in fields)
 
 
 def _field(field: SignatureField, signers: tuple[Signer, ...]) -> Field:
@@ -86,36 +86,30 @@ def _field(field: SignatureField, signers: tuple[Signer, ...]) -> Field:
     )
 
 
-def _default_field(index: int, signer: Signer) -> Field:
-    """Place signatures in two columns on the first page, from the bottom up."""
-    row, column = divmod(index, len(_COLUMNS))
-    width, height = _SIZE
-    return Field(
-        type="signature",
-        recipient_email=signer.email,
-        page=1,
-        x=_COLUMNS[column],
-        y=_LOWEST_ROW - row * _ROW_HEIGHT,
-        width=width,
-        height=height,
-    )
-
-
-async def _source(source: SendableSource, store: Store) -> dict[str, Any]:
+def _source(source: SendableSource, file: UploadFile | None) -> dict[str, Any]:
+    if file is not None:
+        return {"file": file}
     if isinstance(source, DeliverableSource):
         return {"deliverable_id": source.deliverable_id}
     if isinstance(source, LinkSource):
         return {"file_link": source.url}
-    if isinstance(source, FileSource):
-        return {"file": UploadFile(file_name=source.file_name, content=await _content(source, store))}
-    return {"template_id": source.template_id}
+    if isinstance(source, RolesSource):
+        return {"template_id": source.template_id}
+    raise AssertionError(source.kind)
 
 
-async def _content(source: FileSource, store: Store) -> bytes:
+async def _file(source: FileSource, store: Store) -> UploadFile:
     content = await store.read(source.key)
     if hashlib.sha256(content).hexdigest() != source.sha256:
         raise _unusable("source: the file in the store is not the one that was put there")
-    return content
+    return UploadFile(file_name=source.file_name, content=content)
+
+
+async def _pages(file: UploadFile) -> tuple[PageSize, ...]:
+    try:
+        return (await asyncio.to_thread(inspect, file.file_name, file.content)).pages
+    except UnusableFileError as error:
+        raise _unusable(f"source: {error}") from None
 
 
 def _unusable(message: str) -> ApplicationError:

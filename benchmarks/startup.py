@@ -2,8 +2,8 @@
 
     python -m benchmarks.startup [--rounds 10]
 
-The base is `import temporalio.client`, which every command that asks Temporal needs. `status` asks a server that
-is not there. The table shows medians of user and system time; ratios are of the medians.
+The base is `import temporalio.client`, which every command that asks Temporal needs. `status` asks a
+server that is not there. The table shows medians of user and system time; ratios are of the medians.
 """
 
 import argparse

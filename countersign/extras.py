@@ -2,7 +2,7 @@
 
 from typing import Final
 
-MODULES: Final = {"receiver": ("h11", "starlette", "uvicorn"), "worker": ("pypdf", "starlette", "uvicorn")}
+MODULES: Final = {"receiver": ("h11", "starlette", "uvicorn"), "worker": ("starlette", "uvicorn")}
 """Extras that a whole process needs, with the modules that it imports from them."""
 _OWN_LOCK: Final = frozenset({"aws", "azure", "gcp", "objects", "telemetry", "vault"})
 """Extras that requirements.lock does not hold: each has a lock that adds to it."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticKnownError
 
 
 class Message(BaseModel):
@@ -153,7 +154,7 @@ def _with_unit(value: Any) -> Any:
     """Refuse what has no unit: pydantic would read 3 as three seconds."""
     if isinstance(value, timedelta) or (isinstance(value, str) and value.lstrip("+-").startswith("P")):
         return value
-    raise ValueError("write an ISO 8601 duration such as P3D or PT12H")
+    raise PydanticKnownError("time_delta_type")
 
 
 Duration = Annotated[timedelta, BeforeValidator(_with_unit)]

@@ -30,6 +30,10 @@ SIZE_LIMIT: Final = 1_500_000
 FILE_TYPES: Final = (".pdf", ".docx", ".pptx")
 """What the provider takes."""
 
+LONGEST_SIDE: Final = 14_400
+"""Points. No page of a PDF is longer (ISO 32000-1, annex C)."""
+MOST_DEFAULT_FIELDS: Final = 22
+"""Signatures that fit on an A4 page in the default layout; a file whose pages are known may hold others."""
 SHORTEST_REMINDER: Final = timedelta(hours=1)
 """Between a send and its first reminder, and between two reminders."""
 LATEST_REMINDER: Final = timedelta(days=365)
@@ -37,8 +41,9 @@ LATEST_REMINDER: Final = timedelta(days=365)
 _JOINERS: Final = frozenset("\u200c\u200d")
 """Invisible, and part of correct spelling in Persian, Hindi and other languages."""
 _LINE_BREAKS: Final = frozenset("\n\r\t")
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode's categories of control, format, surrogate, private, unassigned and separator characters."""
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cn", "Zl", "Zp"})
+"""Unicode's categories of control, format, private, unassigned and separator characters. Half characters (Cs)
+cannot be sent at all: see `_size_problems`."""
 
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(\.[^\s@<>()\[\],;:\"\\.]+)+")
 _VARIABLE = re.compile(r"[^{}\s]{1,100}")
@@ -205,7 +210,14 @@ def _field_problems(agreement: AgreementInput) -> Iterator[str]:
             yield f"field {place}: there is no signer {field.signer}"
         if (field.anchor is None) == (not _has_position(field)):
             yield f"field {place}: give it an anchor, or a page with x and y"
+        if not all(0 <= number <= LONGEST_SIDE for number in (field.x or 0, field.y or 0)):
+            yield f"field {place}: x and y are points from the page's top left, 0 to {LONGEST_SIDE}"
+        if not all(0 < number <= LONGEST_SIDE for number in (field.width, field.height)):
+            yield f"field {place}: width and height are points, more than 0 and at most {LONGEST_SIDE}"
     without = set(range(1, signers + 1)) - {field.signer for field in agreement.fields}
+    has_layout = bool(agreement.fields) or isinstance(agreement.source, RolesSource)
+    if not has_layout and signers > MOST_DEFAULT_FIELDS:
+        yield f"fields: at most {MOST_DEFAULT_FIELDS} signers fit on one page; list where the signers sign"
     if agreement.fields and without:
         yield f"fields: signer {min(without)} has none; list a field for everybody, or no fields at all"
 

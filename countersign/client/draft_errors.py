@@ -72,7 +72,6 @@ _OF_KIND: Final = {
     "bool_": "write true or false",
     "datetime_": MOMENT,
     "time_delta_": _DURATION,
-    "value_error": _DURATION,
 }
 """What to write instead, by how pydantic's name of the mistake begins."""
 

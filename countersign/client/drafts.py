@@ -19,6 +19,7 @@ from countersign.agreements.validation import problems
 from countersign.client.draft_errors import MOMENT, mistakes
 from countersign.client.errors import BadInputError
 from countersign.client.files import LocalFile, read_file
+from countersign.documents import UnusableFileError, default_fields, misplaced
 
 _SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
@@ -44,6 +45,8 @@ async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[Agreem
     else:
         plain, file = await _plain(draft, now, wrong)
         agreement = _validated(plain, wrong)
+        if file is not None:
+            wrong += _field_problems(agreement, file)
     if wrong := [*wrong, *problems(agreement, now)]:
         raise BadInputError("; ".join(wrong))
     return agreement, file
@@ -91,6 +94,17 @@ async def _local_file(source: Mapping[str, Any], wrong: list[str]) -> tuple[Any,
         wrong.append(str(error))
         return _STAND_INS["source"], None
     return file.source, file
+
+
+def _field_problems(agreement: AgreementInput, file: LocalFile) -> list[str]:
+    pages = file.facts.pages
+    if agreement.fields or not pages:
+        return list(misplaced(agreement.fields, pages))
+    try:
+        default_fields(len(agreement.signers), pages[0])
+    except UnusableFileError as error:
+        return [str(error)]
+    return []
 
 
 def _reference(reference: Any, wrong: list[str]) -> str:

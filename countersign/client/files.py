@@ -2,23 +2,20 @@
 
 import asyncio
 import hashlib
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from countersign.agreements.messages import FileSource
-from countersign.agreements.validation import FILE_TYPES
 from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.settings import load_settings
+from countersign.documents import FileFacts, UnusableFileError, inspect
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, UnusableStoreError, open_store, put
 
 SIZE_LIMIT: Final = 10 * 1024 * 1024
 """Bytes. The provider documents its upload limit as "typically 10 MB"."""
-
-_BEGINNINGS: Final = {".pdf": b"%PDF-", ".docx": b"PK\x03\x04", ".pptx": b"PK\x03\x04"}
-_PARTS: Final = {".docx": b"word/document.xml", ".pptx": b"ppt/presentation.xml"}
-"""What an Office file, which is a ZIP archive, holds by its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +23,38 @@ class LocalFile:
     """A file that was read and checked, and is not yet in the store."""
 
     source: FileSource
+    facts: FileFacts
     content: bytes = field(repr=False)
 
 
 async def read_file(path: Path) -> LocalFile:
-    """Read a local file and check that it is what its name says.
+    """Read a local file and check that it can be signed.
+
+    Args:
+        path: A regular file of at most 10 MB. Devices are not read.
 
     Raises:
-        BadInputError: It is missing, too large, or not the PDF, DOCX or PPTX that its name says.
+        BadInputError: It cannot be read, is too large, or cannot be signed.
     """
     try:
-        content = await asyncio.to_thread(path.read_bytes)
+        return await asyncio.to_thread(_read, path)
     except OSError as error:
         raise BadInputError(f"file {path}: {error.strerror}") from None
-    kind = _checked_kind(path, content)
+    except UnusableFileError as error:
+        raise BadInputError(f"file {path}: {error}") from None
+
+
+def _read(path: Path) -> LocalFile:
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise UnusableFileError("that is no file")
+    if found.st_size > SIZE_LIMIT:
+        raise UnusableFileError(f"over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
+    content = path.read_bytes()
+    facts = inspect(path.name, content)
     digest = hashlib.sha256(content).hexdigest()
-    return LocalFile(FileSource(key=f"files/{digest}{kind}", file_name=path.name, sha256=digest), content)
+    source = FileSource(key=f"files/{digest}{path.suffix.lower()}", file_name=path.name, sha256=digest)
+    return LocalFile(source, facts, content)
 
 
 async def store_file(file: LocalFile) -> FileSource:
@@ -59,14 +72,3 @@ async def store_file(file: LocalFile) -> FileSource:
     except StorageError as error:
         raise UnreachableError(f"file {file.source.file_name}: {error}") from None
     return file.source
-
-
-def _checked_kind(path: Path, content: bytes) -> str:
-    kind = path.suffix.lower()
-    if kind not in FILE_TYPES:
-        raise BadInputError(f"file {path}: the provider takes {', '.join(FILE_TYPES)}")
-    if len(content) > SIZE_LIMIT:
-        raise BadInputError(f"file {path}: over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
-    if not content.startswith(_BEGINNINGS[kind]) or _PARTS.get(kind, b"") not in content:
-        raise BadInputError(f"file {path}: its content is not that of a {kind} file")
-    return kind

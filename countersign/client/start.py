@@ -137,6 +137,8 @@ async def _checked(
     agreement: AgreementInput | Mapping[str, Any], on_omission: Report, *, ask_provider: bool
 ) -> tuple[AgreementInput, LocalFile | None]:
     checked, file = await check_draft(agreement)
+    for warning in file.facts.warnings if file else ():
+        on_omission(f"{checked.reference}: the file: {warning}")
     if not ask_provider:
         return checked, file
     from countersign.client import provider  # noqa: PLC0415  # only a start needs the provider's HTTP client

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import typer
+from fpdf import FPDF
 
 from cli.command import verb
 from countersign.client.errors import CommandError, ExitCode
@@ -279,7 +280,9 @@ MISTAKES = {
 @pytest.fixture
 def files(shell: Shell) -> Path:
     """Files that are not what they should be."""
-    (shell.folder / "fine.pdf").write_bytes(b"%PDF-1.7")
+    fine = FPDF()
+    fine.add_page()
+    fine.output(str(shell.folder / "fine.pdf"))
     (shell.folder / "text.pdf").write_text("Dear Sir or Madam")
     (shell.folder / "archive.docx").write_bytes(b"PK\x03\x04 but nothing of Word")
     (shell.folder / "notes.txt").write_text("notes")

@@ -46,19 +46,26 @@ def _pdf() -> bytes:
     return bytes(page.output())
 
 
-def _office_file(name: str, part: str) -> bytes:
-    """An Office file of one part, as small as one can be."""
+_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+_PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"
+
+
+def _office_file(content_type: str, *parts: tuple[str, str]) -> bytes:
+    """An Office file, as small as one can be; its first part is the main one."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr(name, part)
+        main = f'<Override PartName="/{parts[0][0]}" ContentType="{content_type}"/>'
+        archive.writestr("[Content_Types].xml", f"<Types>{main}</Types>")
+        for name, part in parts:
+            archive.writestr(name, part)
     return buffer.getvalue()
 
 
 def _docx() -> bytes:
     namespace = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     body = "<w:body><w:p><w:r><w:t>Sign here: {signature1}</w:t></w:r></w:p></w:body>"
-    return _office_file("word/document.xml", f'<w:document xmlns:w="{namespace}">{body}</w:document>')
+    document = f'<w:document xmlns:w="{namespace}">{body}</w:document>'
+    return _office_file(_DOCX, ("word/document.xml", document))
 
 
 def _pptx() -> bytes:
@@ -67,9 +74,8 @@ def _pptx() -> bytes:
         'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"'
     )
     slide = f"<p:sld {namespaces}><a:p><a:r><a:t>Sign here: {{signature1}}</a:t></a:r></a:p></p:sld>"
-    with zipfile.ZipFile(file := io.BytesIO(_office_file("ppt/slides/slide1.xml", slide)), "a") as archive:
-        archive.writestr("ppt/presentation.xml", f"<p:presentation {namespaces}/>")
-    return file.getvalue()
+    presentation = f"<p:presentation {namespaces}/>"
+    return _office_file(_PPTX, ("ppt/presentation.xml", presentation), ("ppt/slides/slide1.xml", slide))
 
 
 @pytest.fixture
