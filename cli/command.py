@@ -10,13 +10,14 @@ from typing import Annotated, Any, Final, ParamSpec
 
 import typer
 from pydantic import BaseModel
-from rich.console import Console
 
-from countersign.client.errors import CommandError, ExitCode
+from countersign.client.errors import CommandError, ExitCode, UnknownAgreementError
 from countersign.configuration import SettingsError
+from countersign.connection import server_name
 from countersign.entry import run
 
 from .completion import running_references
+from .terminal import SafeConsole, json_text
 
 P = ParamSpec("P")
 
@@ -27,8 +28,8 @@ narrow terminal, which wraps by itself, or in a pipe."""
 _SLOW: Final = 2.0
 """Seconds without a word that nobody minds."""
 
-out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED)
-err = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED, stderr=True)
+out = SafeConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED)
+err = SafeConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED, stderr=True)
 
 Reference = Annotated[
     str,
@@ -56,6 +57,10 @@ Where = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask whether to go on.")]
+Names = Annotated[
+    bool,
+    typer.Option("--names", metavar="", help="Print signers' names in full, also into a file or a pipe."),
+]
 Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object instead of text.")]
 
 
@@ -79,11 +84,16 @@ async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:
     try:
         return await work or ExitCode.DONE
     except CommandError as error:
-        err.print(str(error), style="red")
+        err.print(sentence(error), style="red")
         return error.exit_code
     except SettingsError as error:
         err.print(str(error), style="red")
         return ExitCode.BAD_INPUT
+
+
+def sentence(error: CommandError) -> str:
+    """Return an error's message; what is not found names the server that was asked."""
+    return f"{error} (asked {server_name()})" if isinstance(error, UnknownAgreementError) else str(error)
 
 
 @contextmanager
@@ -103,4 +113,4 @@ def say(line: str) -> None:
 
 def print_json(value: BaseModel) -> None:
     """Print a value as one JSON object, for programs."""
-    typer.echo(value.model_dump_json(indent=2))
+    typer.echo(json_text(value))

@@ -112,7 +112,7 @@ async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:
 
 def _summarise(site: Site, started: StartedAgreement, result: AgreementResult, *, stays: bool) -> None:
     out.print()
-    out.print(f"outcome      {result.outcome}, known from a {result.resolved_by}")
+    out.print(f"outcome      {result.outcome}, resolved by {result.resolved_by}")
     if result.archive:
         out.print(f"signed PDF   {result.archive.document.url}")
         out.print(f"SHA-256      {result.archive.document.sha256}")

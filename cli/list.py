@@ -1,17 +1,31 @@
 """`list`: which agreements there are, and what they wait for."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from countersign.agreements.messages import Stage
-from countersign.client.listing import ListedAgreement, list_agreements
+from countersign.client.agreements import agreement_status
+from countersign.client.listing import (
+    ListedAgreement,
+    agreement_query,
+    count_agreements,
+    list_agreements,
+)
+from countersign.connection import server_name
 
 from .command import Json, Where, out, verb
 from .options import at_least, listed, one_of
+from .terminal import json_text, one_line
+from .views import signers_progress
+
+_MOST_ASKED: Final = 100
+_PATIENCE: Final = 5.0
 
 
 @verb
@@ -32,32 +46,84 @@ async def list_(
     stuck: Annotated[
         bool, typer.Option("--stuck", metavar="", help="Only those whose workflow task keeps failing.")
     ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", metavar="", help="Only those that ended without an outcome.")
+    ] = False,
     where: Where = None,
     ended: Annotated[bool, typer.Option("--all", metavar="", help="Those that have ended too.")] = False,
-    limit: Annotated[int, typer.Option(parser=at_least(1), metavar="N", help="At most so many.")] = 1000,
+    limit: Annotated[
+        int, typer.Option(parser=at_least(1), metavar="N", help="At most so many, the longest waiting.")
+    ] = 1000,
     json: Json = False,
 ) -> None:
-    """List agreements, the longest waiting first."""
+    """List agreements, the longest waiting first.
+
+    Up to 100 agreements that await signatures show who has signed: their worker is asked.
+    """
+    query = agreement_query(
+        stage=stage, needs_attention=needs_attention, stuck=stuck, failed=failed, where=where, ended=ended
+    )
     found = await list_agreements(
-        stage=stage, needs_attention=needs_attention, stuck=stuck, where=where, ended=ended, limit=limit
+        stage=stage,
+        needs_attention=needs_attention,
+        stuck=stuck,
+        failed=failed,
+        where=where,
+        ended=ended,
+        limit=limit,
     )
     if json:
-        typer.echo(f"[{', '.join(item.model_dump_json() for item in found)}]")
+        typer.echo(json_text([item.model_dump(mode="json") for item in found], indent=None))
+        return
+    if found:
+        out.print(agreement_table(found, await progress_of(found)))
     else:
-        out.print(agreement_table(found) if found else "no agreements")
+        out.print(f"no agreements (asked {server_name()})")
+    if len(found) == limit and (more := await count_agreements(query) - limit) > 0:
+        out.print(f"{more} more that were started later: see --limit")
+    unfiltered = not (stage or needs_attention or stuck or failed or ended or where)
+    if unfiltered and (lost := await count_agreements(agreement_query(failed=True))):
+        out.print(f"{lost} failed without an outcome: see --failed")
 
 
-def agreement_table(agreements: list[ListedAgreement]) -> Table:
-    """Show agreements as a table, one a row."""
+async def progress_of(agreements: Sequence[ListedAgreement]) -> dict[str, str]:
+    """Ask the workers who has signed: up to 100 agreements that await signatures, for up to five seconds.
+
+    Returns:
+        `1 of 2 signed, waits for B. E.` by reference, for those that answered.
+    """
+    waiting = [item.reference for item in agreements if item.stage == Stage.AWAITING_SIGNATURES]
+    tasks = {
+        reference: asyncio.create_task(agreement_status(reference)) for reference in waiting[:_MOST_ASKED]
+    }
+    if tasks:
+        await asyncio.wait(tasks.values(), timeout=_PATIENCE)
+    progress = {}
+    for reference, task in tasks.items():
+        if not task.done():
+            task.cancel()
+        elif not task.cancelled() and task.exception() is None:
+            progress[reference] = signers_progress(task.result())
+    return progress
+
+
+def agreement_table(agreements: Sequence[ListedAgreement], progress: Mapping[str, str]) -> Table:
+    """Show agreements as a table, one a row.
+
+    Args:
+        agreements: What to show.
+        progress: Who has signed, by reference.
+    """
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("reference", "stage", "waits for", "started (UTC)", "attention"):
+    for heading in ("reference", "stage", "waits for", "signers", "started (UTC)", "attention"):
         table.add_column(heading)
     for agreement in agreements:
-        stage = "failed" if agreement.failed else (agreement.stage or "starting").replace("_", " ")
+        stage = "failed" if agreement.failed else agreement.stage or "starting"
         table.add_row(
-            Text(agreement.reference),
-            stage,
-            "nobody" if agreement.failed else agreement.waiting_for or "-",
+            Text(one_line(agreement.reference)),
+            one_line(stage),
+            "nobody" if agreement.failed else one_line(agreement.waiting_for or "-"),
+            one_line(progress.get(agreement.reference, "")),
             f"{agreement.started_at.astimezone(UTC):%Y-%m-%d %H:%M}",
             "stuck" if agreement.stuck else "needed" if agreement.needs_attention else "",
         )

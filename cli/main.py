@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
+from io import TextIOWrapper
 from logging import getLogger
 from typing import Annotated, Any, Final
 
@@ -128,6 +129,9 @@ def options(
 
 def main() -> None:
     """Run the command line and end the process."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale may lack a letter of a name
     if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
         configure_logs()
     try:

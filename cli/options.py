@@ -1,4 +1,4 @@
-"""Options whose value is a number, or one of a few words as people write them: `awaiting signatures`."""
+"""Options whose value is a number or one of a few words."""
 
 import re
 from collections.abc import Callable
@@ -46,8 +46,8 @@ def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def listed(kind: type[StrEnum]) -> str:
-    """List the choices, as one writes them in a shell without quotes."""
-    return ", ".join(_words(member).replace(" ", "-") for member in kind)
+    """List the choices as search attributes and tables spell them: `awaiting_signatures`."""
+    return ", ".join(member.value for member in kind)
 
 
 def _words(text: str) -> str:

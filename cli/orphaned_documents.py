@@ -11,12 +11,10 @@ from countersign.agreements.messages import Outcome
 from countersign.agreements.reference import Marker
 from countersign.client.connections import shared_client
 from countersign.client.listing import ListedAgreement, list_agreements
-from countersign.client.provider import explained_by_provider
+from countersign.client.provider import explained_by_provider, open_client
 from countersign.client.settings import load_settings
-from countersign.providers.turbodocx.connection import connect
 from countersign.providers.turbodocx.delivery_log import MarkedDocument
-from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, TurboDocxSettings
+from countersign.settings import CountersignSettings
 from countersign.storage import Store, open_store
 from countersign.storage.agreement_files import StoreKeys
 
@@ -75,10 +73,10 @@ async def find_orphans(*, since: datetime, client: Client | None = None) -> Orph
         BadInputError: A setting is missing, or the key is refused.
         UnreachableError: Temporal or the provider does not answer.
     """
-    own, theirs = load_settings(CountersignSettings), load_settings(TurboDocxSettings)
+    own = load_settings(CountersignSettings)
     client = client or await shared_client()
     keys, store = StoreKeys(own.environment, client.namespace), open_store(own.store)
-    async with connect(Rotating(theirs)) as provider, explained_by_provider():
+    async with open_client() as provider, explained_by_provider():
         deliveries = await our_deliveries(provider.webhooks, keys, since)
         agreements = await _agreements(client)
         candidates = deliveries.documents

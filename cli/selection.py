@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from countersign.client.errors import BadInputError, CommandError, ExitCode, NoWorkerError
 from countersign.client.listing import list_agreements
+from countersign.connection import server_name
 
-from .command import err, notice_if_slow, out
+from .command import err, notice_if_slow, out, sentence
 from .list import agreement_table
 from .prompts import confirm
 
@@ -41,7 +42,7 @@ async def for_all(
     if reference:
         return await _act_on_all([reference], act, done)
     found = await list_agreements(where=where)
-    out.print(agreement_table(found) if found else "no agreements")
+    out.print(agreement_table(found, {}) if found else f"no agreements (asked {server_name()})")
     if found and not confirmed and not confirm(f"{verb} {len(found)} agreement(s)?"):
         out.print("nothing was done (--yes says yes)")
         return ExitCode.NOT_CONFIRMED
@@ -57,12 +58,12 @@ async def _act_on_all(
             with notice_if_slow(f"{reference}: waiting for its worker"):
                 await act(reference)
         except NoWorkerError as error:
-            err.print(str(error), style="red")
+            err.print(sentence(error), style="red")
             if rest := len(references) - place:
                 err.print(f"{rest} more were not asked", style="red")
             return code or error.exit_code
         except CommandError as error:
-            err.print(str(error), style="red")
+            err.print(sentence(error), style="red")
             code = code or error.exit_code
         else:
             out.print(f"{reference}: {done}")

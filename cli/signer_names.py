@@ -1,22 +1,30 @@
-"""Whom a signature is from is shown to eyes, on a terminal; what may end up in a file gets initials."""
+"""Show signers' full names on a terminal only; print initials when stdout is redirected."""
 
 import sys
+from typing import Final
 
 from countersign.client.view import AgreementView
 
-
-def discreet(status: AgreementView) -> AgreementView:
-    """Return a status fit for where standard output goes."""
-    return status if is_for_eyes() else without_people(status)
+SHORTENED: Final = "names and reasons are shortened in a file or a pipe: --names prints them"
 
 
-def is_for_eyes() -> bool:
-    """Tell whether standard output is a terminal."""
-    return sys.stdout.isatty()
+def discreet(status: AgreementView, *, names: bool) -> AgreementView:
+    """Return a status fit for where standard output goes.
+
+    Args:
+        status: With full names.
+        names: Whether the caller asked for full names wherever they go.
+    """
+    return status if shows_people(names=names) else without_people(status)
+
+
+def shows_people(*, names: bool) -> bool:
+    """Return whether full names are printed: on a terminal, or because the caller asked for them."""
+    return names or sys.stdout.isatty()
 
 
 def without_people(status: AgreementView) -> AgreementView:
-    """Shorten signers' names to initials and leave out the reason, which somebody wrote for them to read."""
+    """Shorten signers' names to initials, and leave out the reason that a person wrote."""
     signers = tuple(signer.model_copy(update={"name": initials(signer.name)}) for signer in status.signers)
     result = status.result
     if result is not None and result.reason is not None:

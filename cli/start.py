@@ -83,6 +83,10 @@ async def start(
     supersedes: Annotated[
         str | None, typer.Option(help="The agreement that this one replaces.", metavar="REFERENCE")
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", metavar="", help="Start nothing unless the provider could check it."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", metavar="", help="Check all that can be checked; start nothing.")
     ] = False,
@@ -116,10 +120,10 @@ async def start(
     }
     whole = (read_draft(draft) if draft else {}) | {name: value for name, value in flags.items() if value}
     if dry_run:
-        checked = await check_agreement(whole, on_omission=say)
+        checked = await check_agreement(whole, insist=check, on_omission=say)
         print_json(checked) if json else out.print(f"{checked.reference}: can be started")
         return
-    started = await start_agreement(whole, on_omission=say)
+    started = await start_agreement(whole, insist=check, on_omission=say)
     if json:
         print_json(started)
         return

@@ -7,9 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from countersign.agreements.messages import Stage
+from countersign.agreements.messages import Stage, WaitingFor
 from countersign.agreements.times import format_time
 from countersign.client.view import AgreementView
+
+from .signer_names import initials
+from .terminal import one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,10 @@ def status_view(status: AgreementView) -> RenderableType:
     """Show a status: where the agreement is, who has signed, what is asked of a person."""
     facts = _facts(status)
     width = max(len(name) for name, _ in facts)
-    lines = [Text(f"{name:{width}}  {value}") for name, value in facts]  # no table: paths must not be folded
-    return Group(Text(status.reference, style="bold"), *lines, signer_table(status))
+    lines = [
+        Text(f"{name:{width}}  {one_line(value)}") for name, value in facts
+    ]  # no table: paths must not be folded
+    return Group(Text(one_line(status.reference), style="bold"), *lines, signer_table(status))
 
 
 def signer_table(status: AgreementView) -> RenderableType:
@@ -53,10 +58,10 @@ def signer_table(status: AgreementView) -> RenderableType:
     for number, signer in enumerate(status.signers, start=1):
         table.add_row(
             str(number),
-            Text(signer.name),
+            Text(one_line(signer.name)),
             str(signer.order),
-            format_time(signer.viewed_at) or "-",
-            format_time(signer.signed_at) or "-",
+            one_line(format_time(signer.viewed_at)) or "-",
+            one_line(format_time(signer.signed_at)) or "-",
         )
     return table
 
@@ -66,11 +71,13 @@ def _happenings(status: AgreementView) -> list[Happening]:
     if status.stage != Stage.GENERATING:
         found.append(Happening("document ready to be sent", status.ready_at))
     if status.document_id:
-        found.append(Happening(f"sent for signature: document {status.document_id}", status.sent_at))
+        found.append(
+            Happening(f"sent for signature: document {one_line(status.document_id)}", status.sent_at)
+        )
     found += _deeds(status)
     if status.provider_wait:
         why, _, _ = status.provider_wait.partition("; ")
-        found.append(Happening(f"waiting for the provider: {why}", datetime.now(UTC)))
+        found.append(Happening(f"waiting for the provider: {one_line(why)}", datetime.now(UTC)))
     if status.result:
         end = "archived" if status.result.archive else status.result.outcome
         found.append(Happening(end, status.ended_at))
@@ -89,16 +96,16 @@ def _deeds(status: AgreementView) -> list[Happening]:
     for at, deed, name in sorted(viewed + signed, key=lambda happened: happened[0]):
         count += deed == "signed"
         place = f" ({count} of {len(status.signers)})" if deed == "signed" else ""
-        deeds.append(Happening(f"{deed} by {name}{place}", at))
+        deeds.append(Happening(f"{deed} by {one_line(name)}{place}", at))
     return deeds
 
 
 def _facts(status: AgreementView) -> list[tuple[str, str]]:
-    stage = status.stage.replace("_", " ")
+    stage = str(status.stage)
     if status.failure:
         facts = [("stage", f"failed while {stage}"), ("why", status.failure)]
     else:
-        facts = [("stage", stage), ("waits for", status.waiting_for)]
+        facts = [("stage", stage), ("waits for", _waits_for(status))]
     if status.provider_wait:
         facts.append(("waiting for the provider", status.provider_wait))
     if status.needs_attention:
@@ -109,6 +116,8 @@ def _facts(status: AgreementView) -> list[tuple[str, str]]:
         facts.append(("last error", status.last_error))
     if status.document_id:
         facts.append(("document", status.document_id))
+    if status.next_check_at and not status.result:
+        facts.append(("next check", format_time(status.next_check_at)))
     if status.deadline:
         facts.append(("deadline", format_time(status.deadline)))
     if status.supersedes:
@@ -116,10 +125,31 @@ def _facts(status: AgreementView) -> list[tuple[str, str]]:
     return facts + _ending(status)
 
 
+def _waits_for(status: AgreementView) -> str:
+    turn = signers_turn(status)
+    return f"{status.waiting_for}: {', '.join(turn)}" if turn else str(status.waiting_for)
+
+
+def signers_turn(status: AgreementView) -> list[str]:
+    """Name the signers whose turn it is; empty unless the agreement awaits signatures."""
+    if status.waiting_for != WaitingFor.SIGNATURES:
+        return []
+    unsigned = [signer for signer in status.signers if signer.signed_at is None]
+    first = min((signer.order for signer in unsigned), default=0)
+    return [signer.name for signer in unsigned if signer.order == first]
+
+
+def signers_progress(status: AgreementView) -> str:
+    """Return `1 of 2 signed, waits for B. E.`; "" unless the agreement awaits signatures."""
+    turn = ", ".join(initials(name) for name in signers_turn(status))
+    signed = sum(signer.signed_at is not None for signer in status.signers)
+    return f"{signed} of {len(status.signers)} signed, waits for {turn}" if turn else ""
+
+
 def _ending(status: AgreementView) -> list[tuple[str, str]]:
     if status.result is None:
         return []
-    facts: list[tuple[str, str]] = [("known from", status.result.resolved_by)]
+    facts: list[tuple[str, str]] = [("resolved by", status.result.resolved_by)]
     if status.result.reason:
         facts.append(("reason", status.result.reason))
     if status.result.archive:

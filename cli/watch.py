@@ -8,8 +8,8 @@ from countersign.client.errors import ExitCode
 from countersign.client.follow import follow_agreement
 from countersign.client.view import AgreementView
 
-from .command import Json, Reference, out, print_json, say, verb
-from .signer_names import discreet
+from .command import Json, Names, Reference, out, print_json, say, verb
+from .signer_names import SHORTENED, discreet, shows_people
 from .views import News, status_view
 
 UNTOLD: Final = f"{'-':23}"
@@ -17,7 +17,7 @@ UNTOLD: Final = f"{'-':23}"
 
 
 @verb
-async def watch(reference: Reference, *, json: Json = False) -> int:
+async def watch(reference: Reference, *, names: Names = False, json: Json = False) -> int:
     """Follow an agreement until it ends.
 
     Waits for a lost connection. Exits 0 if the agreement is completed. With --json every change is one JSON
@@ -26,7 +26,7 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
     news = News()
     status: AgreementView | None = None
     async for found in follow_agreement(reference, on_trouble=_say_trouble):
-        status = discreet(found)
+        status = discreet(found, names=names)
         if json:
             print_json(status)
             continue
@@ -34,6 +34,8 @@ async def watch(reference: Reference, *, json: Json = False) -> int:
             out.print(f"{format_time(event.at or None) or UNTOLD}  {event.line}")
     if status and not json:
         out.print(status_view(status))
+        if not shows_people(names=names):
+            out.print(SHORTENED)
     completed = status and status.result and status.result.outcome == Outcome.COMPLETED
     return ExitCode.DONE if completed else ExitCode.NOT_COMPLETED
 

@@ -6,11 +6,9 @@ from typing import Annotated
 import typer
 
 from countersign.client.errors import UnreachableError
-from countersign.client.provider import explained_by_provider
+from countersign.client.provider import explained_by_provider, open_client
 from countersign.client.settings import load_settings
-from countersign.providers.turbodocx.connection import connect
 from countersign.providers.turbodocx.models import WebhookDelivery
-from countersign.secrets.rotation import Rotating
 from countersign.settings import LIVE_HOST, TurboDocxSettings
 
 from . import subscription
@@ -39,7 +37,7 @@ async def setup(
     """Have the provider deliver to the receiver, beside the addresses there are; keep the secret."""
     settings = load_settings(TurboDocxSettings)
     checked = subscription.check_url(url, sandbox=LIVE_HOST not in settings.base_url)
-    async with connect(Rotating(settings)) as client, explained_by_provider():
+    async with open_client() as client, explained_by_provider():
         made = await subscription.set_up(client, checked, new_secret=new_secret)
     out.print(f"subscribed to {made.events} events at {', '.join(made.urls)}")
     if made.kept_in:
@@ -50,8 +48,7 @@ async def setup(
 @verb
 async def test() -> None:
     """Ask the provider for a test event, and tell whether it came through and verified."""
-    settings = load_settings(TurboDocxSettings)
-    async with connect(Rotating(settings)) as client, explained_by_provider():
+    async with open_client() as client, explained_by_provider():
         deliveries = await subscription.try_out(client)
     report(deliveries)
 

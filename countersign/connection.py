@@ -104,6 +104,17 @@ async def connect(
         ) from None
 
 
+def server_name() -> str:
+    """Name the server and the namespace that `connect` uses, for a sentence.
+
+    Raises:
+        ConnectionFailedError: The configuration cannot be read.
+        SettingsError: See `connect`.
+    """
+    options = _options(_surroundings())
+    return f"{options['target_host']}, namespace {options.get('namespace', 'default')}"
+
+
 def _surroundings() -> dict[str, str]:
     """Return the environment, with what only `.env` says of Temporal; an empty variable is not set."""
     problems: Problems = {}

@@ -5,7 +5,10 @@ event loop; give it a `client` to use a connection of your own. Each raises a `C
 one sentence for people.
 """
 
-from typing import Any
+import asyncio
+import logging
+from itertools import chain, repeat
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
@@ -20,10 +23,14 @@ from countersign.agreements.messages import (
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
 from countersign.client.answers import ask_status, send_update
 from countersign.client.connections import explained, shared_client
-from countersign.client.errors import BadInputError, FailedAgreementError
+from countersign.client.errors import BadInputError, FailedAgreementError, UnreachableError
 from countersign.client.recorded import recorded_input
 from countersign.client.view import AgreementView
 from countersign.client.waits import held_up
+
+_log = logging.getLogger(__name__)
+_PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Seconds before Temporal is asked again, after so many failures in a row."""
 
 
 async def agreement_input(reference: str, *, client: Client | None = None) -> AgreementInput:
@@ -133,18 +140,30 @@ async def resolve_agreement(reference: str, resolution: Resolution, *, client: C
 async def agreement_result(reference: str, *, client: Client | None = None) -> AgreementResult:
     """Wait until an agreement ends, however long that takes, and return how.
 
+    While Temporal does not answer, asks again after a pause of up to a minute.
+
     Args:
         reference: Its reference.
         client: A connection to use.
 
     Raises:
+        FailedAgreementError: It failed without an outcome.
         UnknownAgreementError: There is none.
-        UnreachableError: Temporal does not answer.
+        UnreachableError: Temporal did not answer the first question.
     """
     handle = await _handle(reference, client)
     async with explained(reference):
-        result: AgreementResult = await handle.result()
-        return result
+        await handle.describe()
+    pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+    while True:
+        try:
+            async with explained(reference):
+                result: AgreementResult = await handle.result()
+                return result
+        except UnreachableError as error:
+            pause = next(pauses)
+            _log.warning("%s; asking again in %d s", error, pause)
+            await asyncio.sleep(pause)
 
 
 async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, AgreementResult]:

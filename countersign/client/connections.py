@@ -81,7 +81,8 @@ def _innermost(error: BaseException) -> str:
     """The message of what first went wrong; what wraps it says only that it did."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return error.message if isinstance(error, FailureError) else str(error)
+    message = error.message if isinstance(error, FailureError) else str(error)
+    return " ".join(message.split())
 
 
 def _explanation(reference: str, error: RPCError) -> Exception:

@@ -1,5 +1,6 @@
 """Find agreements by what Temporal's visibility store knows of them, without asking any worker."""
 
+from collections import deque
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +12,7 @@ from countersign.agreements.messages import Outcome, Stage
 from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 from countersign.client.connections import explained, shared_client
+from countersign.client.errors import BadInputError
 
 _AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
 
@@ -18,6 +20,10 @@ _RUNNING: Final = 'ExecutionStatus = "Running"'
 STUCK: Final = f"{_AGREEMENTS} and {_RUNNING} and {search_attributes.REPORTED_PROBLEMS.name} IS NOT NULL"
 """Finds stuck agreements. One that was terminated while it was stuck keeps the search attribute."""
 
+_PAGE: Final = 1000
+_FAILED: Final = " and ".join(
+    ['ExecutionStatus != "Running"', *(f'{search_attributes.STAGE.name} != "{end}"' for end in Outcome)]
+)
 _ENDS: Final = frozenset(Stage(outcome) for outcome in Outcome)
 
 
@@ -61,6 +67,7 @@ async def list_agreements(
     stage: Stage | None = None,
     needs_attention: bool = False,
     stuck: bool = False,
+    failed: bool = False,
     where: str | None = None,
     ended: bool = False,
     limit: int = 1000,
@@ -68,30 +75,68 @@ async def list_agreements(
 ) -> list[ListedAgreement]:
     """List agreements, the oldest first.
 
+    Reads all that match, a thousand at a time, since Temporal sorts by the newest.
+
     Args:
         stage: Only those at this stage.
         needs_attention: Only those that need attention.
         stuck: Only those whose workflow task keeps failing.
+        failed: Only those that ended without an outcome.
         where: Only those that this condition holds for, in Temporal's list filter language
             (https://docs.temporal.io/list-filter), for example `DocumentId = "..."`.
         ended: Those that have ended too, as those at a stage that is an end always have.
-        limit: At most so many; of more, those that were started last.
+        limit: At most so many; of more, those that were started first.
         client: A connection to use.
 
     Raises:
-        BadInputError: `where` cannot be read.
+        BadInputError: `where` cannot be read, or no agreement can match.
         UnreachableError: Temporal does not answer.
     """
-    query = _query(stage, where, needs_attention=needs_attention, stuck=stuck, ended=ended)
+    query = agreement_query(
+        stage=stage, needs_attention=needs_attention, stuck=stuck, failed=failed, where=where, ended=ended
+    )
     client = client or await shared_client()
     async with explained("list"):
-        found = [_listed(workflow) async for workflow in client.list_workflows(query, limit=limit)]
-    return sorted(found, key=lambda agreement: agreement.started_at)
+        oldest = deque[ListedAgreement](maxlen=limit)
+        async for workflow in client.list_workflows(query, page_size=_PAGE):
+            oldest.append(_listed(workflow))
+    return sorted(oldest, key=lambda agreement: agreement.started_at)
 
 
-def _query(stage: Stage | None, where: str | None, *, needs_attention: bool, stuck: bool, ended: bool) -> str:
+async def count_agreements(query: str, *, client: Client | None = None) -> int:
+    """Count the agreements that a query of `agreement_query` finds.
+
+    Raises:
+        BadInputError: The query cannot be read.
+        UnreachableError: Temporal does not answer.
+    """
+    client = client or await shared_client()
+    async with explained("list"):
+        return (await client.count_workflows(query)).count
+
+
+def agreement_query(
+    *,
+    stage: Stage | None = None,
+    needs_attention: bool = False,
+    stuck: bool = False,
+    failed: bool = False,
+    where: str | None = None,
+    ended: bool = False,
+) -> str:
+    """Build the list filter of `list_agreements`; see there.
+
+    Raises:
+        BadInputError: No agreement can match: one that has ended is not stuck and needs no attention.
+    """
+    if (failed or stage in _ENDS) and (stuck or needs_attention):
+        raise BadInputError("no agreement can match: one that has ended is not stuck and needs no attention")
+    if failed and stage in _ENDS:
+        raise BadInputError(f"no agreement can match: one that failed has no outcome, such as {stage}")
     conditions = [STUCK if stuck else _AGREEMENTS]
-    if not ended and stage not in _ENDS:
+    if failed:
+        conditions.append(_FAILED)
+    elif not ended and stage not in _ENDS:
         conditions.append(_RUNNING)
     if stage:
         conditions.append(f'{search_attributes.STAGE.name} = "{stage}"')

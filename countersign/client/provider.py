@@ -19,7 +19,7 @@ from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.connection import connect
 from countersign.providers.turbodocx.templates import misfits, placeholders
 from countersign.secrets.rotation import Rotating
-from countersign.settings import TurboDocxSettings
+from countersign.settings import ProviderSettings, TurboDocxSettings
 from countersign.suggestions import did_you_mean
 
 KEY: Final = TurboDocxSettings.variable("api_key")
@@ -34,6 +34,15 @@ def has_key() -> bool:
     return lookup.where(KEY) is not None or KEY in lookup.problems
 
 
+def open_client() -> TurboDocxClient:
+    """Open a client with the worker's settings: key, proxy, certificates and time limits.
+
+    Raises:
+        BadInputError: A setting is missing or cannot work.
+    """
+    return connect(Rotating(load_settings(TurboDocxSettings)), load_settings(ProviderSettings))
+
+
 async def check_at_provider(agreement: AgreementInput) -> None:
     """Check an agreement's source with the provider that the settings name; nothing is changed there.
 
@@ -42,8 +51,7 @@ async def check_at_provider(agreement: AgreementInput) -> None:
             roles do not fit.
         UnreachableError: The provider does not answer.
     """
-    settings = load_settings(TurboDocxSettings)
-    async with connect(Rotating(settings)) as client, explained_by_provider():
+    async with open_client() as client, explained_by_provider():
         match agreement.source:
             case TemplateSource() as source:
                 await _check_template(client, source)

@@ -17,7 +17,7 @@ from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
 from countersign.client.connections import explained, shared_client
 from countersign.client.drafts import check_draft
-from countersign.client.errors import UnknownAgreementError
+from countersign.client.errors import UnknownAgreementError, UnreachableError
 from countersign.client.files import LocalFile, store_file
 from countersign.client.progress import Report, ignore
 from countersign.client.references import StartedAgreement, failed_before_sending, find_former
@@ -36,6 +36,7 @@ async def check_agreement(
     agreement: AgreementInput | Mapping[str, Any],
     *,
     ask_provider: bool = True,
+    insist: bool = False,
     client: Client | None = None,
     on_omission: Report = ignore,
 ) -> AgreementInput:
@@ -44,15 +45,16 @@ async def check_agreement(
     Args:
         agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
         ask_provider: Where this process has the provider's key, ask about template, variables and roles.
+        insist: Raise if the provider does not answer, instead of leaving that check to the worker.
         client: A connection to use.
-        on_omission: Told, in a sentence, what could not be looked at since the provider's key is not here.
+        on_omission: Called with a sentence on what could not be checked here.
 
     Raises:
         BadInputError: The agreement cannot work.
         ReferenceTakenError: The reference belongs to an agreement with other content.
         UnreachableError: Temporal or the provider does not answer.
     """
-    checked, _ = await _checked(agreement, on_omission, ask_provider=ask_provider)
+    checked, _ = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
     client = client or await shared_client()
     with suppress(UnknownAgreementError):
         async with explained(checked.reference):
@@ -65,6 +67,7 @@ async def start_agreement(
     agreement: AgreementInput | Mapping[str, Any],
     *,
     ask_provider: bool = True,
+    insist: bool = False,
     task_queue: str | None = None,
     client: Client | None = None,
     on_omission: Report = ignore,
@@ -77,6 +80,7 @@ async def start_agreement(
     Args:
         agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
         ask_provider: See `check_agreement`; if not, the worker finds the same mistakes later.
+        insist: See `check_agreement`.
         task_queue: The queue that workers serve; by default that of the settings.
         client: A connection to use.
         on_omission: See `check_agreement`.
@@ -86,7 +90,7 @@ async def start_agreement(
         ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
         UnreachableError: Temporal, the provider or the store does not answer.
     """
-    checked, file = await _checked(agreement, on_omission, ask_provider=ask_provider)
+    checked, file = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
     client, task_queue = client or await shared_client(), task_queue or _task_queue()
     if file is not None:
         await store_file(file)
@@ -134,7 +138,7 @@ def _task_queue() -> str:
 
 
 async def _checked(
-    agreement: AgreementInput | Mapping[str, Any], on_omission: Report, *, ask_provider: bool
+    agreement: AgreementInput | Mapping[str, Any], on_omission: Report, *, ask_provider: bool, insist: bool
 ) -> tuple[AgreementInput, LocalFile | None]:
     checked, file = await check_draft(agreement)
     for warning in file.facts.warnings if file else ():
@@ -145,7 +149,12 @@ async def _checked(
 
     if provider.has_key():
         with _about(checked):
-            await provider.check_at_provider(checked)
+            try:
+                await provider.check_at_provider(checked)
+            except UnreachableError as error:
+                if insist:
+                    raise
+                on_omission(f"not checked at the provider: {error}; the worker checks it")
     elif isinstance(checked.source, TemplateSource | RolesSource):
         on_omission(
             f"the template was not looked at, for {provider.KEY} is not set here: the worker checks it"

@@ -55,7 +55,7 @@ def test_the_demo_shows_an_agreement_from_end_to_end_and_leaves_nothing(fresh: S
     assert None not in places, ran.out
     order = [place.start() for place in places if place]
     assert order == sorted(order)
-    assert re.search(r"outcome +completed, known from a webhook", ran.out)
+    assert re.search(r"outcome +completed, resolved by webhook", ran.out)
     _check_signed_pdf(ran.out)
     assert re.search(r"Temporal UI +http://127\.0\.0\.1:\d+/namespaces/default/workflows/agreement-", ran.out)
     assert ran.out.endswith("(`make up` brings it up again on the same data, to look around)\n")

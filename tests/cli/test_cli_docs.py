@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -130,7 +131,8 @@ async def _prepare(stack: Stack, verb: str, reference: str) -> None:
 def test_every_session_prints_what_its_page_shows(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discretion, "is_for_eyes", lambda: True)  # the page shows a terminal
+    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(discretion, "sys", terminal)  # the page shows a terminal
     monkeypatch.setattr(out, "width", 200)
     direction = ""
     for part in PART.finditer(SESSIONS):

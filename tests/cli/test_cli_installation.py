@@ -18,7 +18,7 @@ _ENTRIES = [["starter.py", "demo"], ["worker.py"], ["-m", "receiver"], ["-m", "c
     ("entry", "lacks", "distribution"),
     [
         (["starter.py", "demo"], "httpx, pydantic, temporalio", ""),
-        (["worker.py"], "httpx, pydantic, temporalio, pypdf, starlette, uvicorn", "[worker]"),
+        (["worker.py"], "httpx, pydantic, temporalio, starlette, uvicorn", "[worker]"),
         (["-m", "receiver"], "httpx, pydantic, temporalio, h11, starlette, uvicorn", "[receiver]"),
         (
             ["-m", "countersign.codec_server"],

@@ -102,7 +102,7 @@ async def _listed(client: Client, reference: str) -> list[ListedAgreement]:
 
 def _row(listed: ListedAgreement) -> str:
     with out.capture() as captured:
-        out.print(agreement_table([listed]))
+        out.print(agreement_table([listed], {}))
     return captured.get().splitlines()[1].rstrip()
 
 
