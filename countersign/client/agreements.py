@@ -26,7 +26,7 @@ from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, FailedAgreementError, UnreachableError
 from countersign.client.recorded import recorded_input
 from countersign.client.view import AgreementView
-from countersign.client.waits import held_up
+from countersign.client.waits import step_wait
 
 _log = logging.getLogger(__name__)
 _PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -71,7 +71,7 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
                 return AgreementView.of(status)
             described = await handle.describe()
             if described.status == WorkflowExecutionStatus.RUNNING:
-                return AgreementView.of(status, provider_wait=await held_up(client, described))
+                return AgreementView.of(status, provider_wait=await step_wait(client, described))
             if why := await _failure(handle, reference):
                 return AgreementView.of(
                     status,

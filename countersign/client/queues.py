@@ -40,6 +40,22 @@ async def why_not_taken(client: Client, task_queue: str) -> str:
     return f"no worker polls {name}: start one, python worker.py"
 
 
+async def why_not_claimed(client: Client, task_queue: str) -> str:
+    """Return why a step waits in the workflow's own queue, as far as Temporal knows.
+
+    Args:
+        client: The connection to ask.
+        task_queue: The workflow's queue.
+    """
+    try:
+        queue = await describe_task_queue(client, task_queue, "activity", patience=_PATIENCE)
+    except RPCError:
+        return "no worker runs, or all its slots are busy"
+    if is_polled(queue):
+        return "all slots of its workers are busy"
+    return f"no worker polls {task_queue}: start one, python worker.py"
+
+
 def _slow(queue: DescribeTaskQueueResponse, name: str) -> str:
     limit, rule = queue.effective_rate_limit, queue.config.queue_rate_limit
     busy = "its workers are busy, or their circuit has just opened"

@@ -1,4 +1,4 @@
-"""What an agreement waits for at the provider, as Temporal knows it: asking costs the workflow nothing."""
+"""Why a step of an agreement is not done, as Temporal knows: asking costs the workflow nothing."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -10,42 +10,51 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import FailureError
 
-from countersign.client.queues import why_not_taken
+from countersign.client.queues import why_not_claimed, why_not_taken
 
 _PROMPT: Final = timedelta(seconds=5)
-"""A step that waits for less has not been held back: a worker is just about to take it."""
+"""Seconds in which a worker usually takes a step."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _STORE_STEPS: Final = frozenset({"claim", "release"})
+"""Activities on the workflow's own queue: they need the store, not the provider."""
+_LONG: Final = timedelta(minutes=3)
+"""An activity that runs longer than this has probably lost its worker, or downloads a large file."""
 
 
 async def provider_wait(client: Client, handle: WorkflowHandle[Any, Any]) -> str | None:
-    """Say why an agreement's step at the provider has not been done; see `held_up`."""
-    return await held_up(client, await handle.describe())
+    """Return why an agreement's step is not done; see `step_wait`."""
+    return await step_wait(client, await handle.describe())
 
 
-async def held_up(client: Client, described: WorkflowExecutionDescription) -> str | None:
-    """Say why an agreement's step at the provider has not been done, then "; " and since or until when.
+async def step_wait(client: Client, described: WorkflowExecutionDescription) -> str | None:
+    """Return why a step of an agreement is not done, then "; " and since or until when.
 
     Args:
-        client: Where it was described.
+        client: The connection that described it.
         described: The agreement, as Temporal has just described it.
 
     Returns:
-        None if no step is held up.
+        None if no step waits.
     """
     now = datetime.now(UTC)
     for step in described.raw_description.pending_activities:
-        waits = step.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
-        if waits and step.activity_type.name not in _STORE_STEPS:
-            if step.HasField("last_failure"):
-                error = await described.data_converter.decode_failure(step.last_failure)
-                return _failing(error, step, now)
-            waiting = now - _time(step.scheduled_time)
-            if waiting < _PROMPT:
-                return None
-            why = await why_not_taken(client, described.task_queue)
-            return f"{step.activity_type.name} is held back: {why}; for {_words(waiting)}"
+        name = step.activity_type.name
+        if step.state != PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED:
+            running = now - _time(step.last_started_time)
+            if running < _LONG:
+                continue
+            return f"{name} runs on {step.last_worker_identity}, or its worker is lost; for {_words(running)}"
+        if step.HasField("last_failure"):
+            error = await described.data_converter.decode_failure(step.last_failure)
+            return _failing(error, step, now)
+        waiting = now - _time(step.scheduled_time)
+        if waiting < _PROMPT:
+            return None
+        queue = described.task_queue
+        is_own = name in _STORE_STEPS
+        why = await (why_not_claimed(client, queue) if is_own else why_not_taken(client, queue))
+        return f"{name} is held back: {why}; for {_words(waiting)}"
     return None
 
 

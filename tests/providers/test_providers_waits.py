@@ -36,7 +36,7 @@ class Held:
     async def run(self, step: str) -> None:
         await workflow.execute_activity(
             step,
-            task_queue=provider_task_queue(workflow.info().task_queue),
+            task_queue=None if step == "claim" else provider_task_queue(workflow.info().task_queue),
             start_to_close_timeout=timedelta(seconds=20),
         )
 
@@ -45,6 +45,11 @@ class Held:
 async def look() -> None:
     with provider_errors():
         raise ThrottledError("look: throttled (429)", operation="look", retry_after=3000)
+
+
+@activity.defn
+async def hang() -> None:
+    await asyncio.sleep(10)
 
 
 @asynccontextmanager
@@ -66,7 +71,7 @@ async def held(
             async with Worker(
                 client,
                 task_queue=provider_task_queue(queue),
-                activities=[look],
+                activities=[look, hang],
                 tuner=tuner(CircuitSlots(circuit)),
                 max_task_queue_activities_per_second=rate,
             ):
@@ -150,11 +155,16 @@ class TestHeldBack:
             wait = await reported(client, "look is held back: ", handle)
         assert "the circuit is open, the rate limit is reached, or no worker runs" in wait
 
-    async def test_the_store_is_not_the_provider(self, client: Client) -> None:
+    async def test_a_step_of_the_store_waits_in_the_workflows_queue(self, client: Client) -> None:
         async with held(client, "claim") as handle:
-            while not (await handle.describe()).raw_description.pending_activities:  # noqa: ASYNC110  # as above
-                await asyncio.sleep(0.05)
-            assert await waits.provider_wait(client, handle) is None
+            wait = await reported(client, "claim is held back: no worker polls ", handle)
+        assert "-turbodocx" not in wait
+
+    async def test_a_step_whose_worker_is_lost(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(waits, "_LONG", timedelta())
+        async with held(client, "hang", circuit=Circuit(CircuitRules())) as handle:
+            wait = await reported(client, "hang runs on ", handle)
+        assert ", or its worker is lost; for " in wait
 
 
 def test_a_watcher_tells_it_once_however_the_time_counts_down() -> None:
