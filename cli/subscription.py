@@ -14,7 +14,7 @@ from countersign.providers.errors import RejectedError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.models import Webhook, WebhookDelivery
 from countersign.providers.turbodocx.webhook import KINDS, TurboDocxWebhookAdapter
-from countersign.secrets.keeping import NowhereToKeepError, Place, place_for
+from countersign.secrets.keeping import NowhereToKeepError, Place, place_for, rescue
 from countersign.settings import WebhookSettings
 
 PATH: Final = f"/webhooks/{TurboDocxWebhookAdapter.name}"
@@ -63,7 +63,10 @@ def check_url(url: str, *, sandbox: bool) -> str:
     Raises:
         BadInputError: The provider could not deliver there, or nothing would answer there.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise BadInputError("--url: that is no address") from None
     local = sandbox and parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     if not parts.hostname or parts.username or (parts.scheme != "https" and not local):
         raise BadInputError("--url: use https://host" + PATH)
@@ -101,7 +104,14 @@ async def set_up(client: TurboDocxClient, url: str, *, new_secret: bool) -> Setu
         updated = await _update(client, current, url)
         secret = (await client.webhooks.regenerate_secret()).secret
         made = Setup(updated.urls, len(updated.events), place.label, mask(secret))
-    place.keep(_values(secret, known))
+    try:
+        place.keep(_values(secret, known))
+    except OSError as error:
+        file = rescue(_SECRET, secret.get_secret_value())
+        raise BadInputError(
+            f"{place.label} cannot be written ({error.strerror}): the new secret is in {file}; move it to "
+            f"where the receivers read {_SECRET}"
+        ) from None
     return made
 
 

@@ -44,7 +44,7 @@ def local_origins(wanted: Iterable[str], problems: Problems) -> Iterator[Origin]
     yield Origin(str(ENV_FILE), dotenv)
     folders = environment.get("COUNTERSIGN_SECRETS_DIR") or dotenv.get("COUNTERSIGN_SECRETS_DIR") or ""
     for folder in filter(None, folders.split(os.pathsep)):
-        yield Origin(folder, _read_folder(Path(folder), names, problems))
+        yield Origin(folder, _read_folder(Path(folder).expanduser(), names, problems))
 
 
 def env_file(problems: Problems) -> Mapping[str, str | None]:
@@ -71,7 +71,7 @@ def read_value(path: Path) -> str:
     if len(content) > VALUE_LIMIT:
         raise ValueError(f"is larger than {VALUE_LIMIT} bytes")
     try:
-        return content.decode().strip()
+        return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text") from None
 
@@ -87,7 +87,7 @@ def _with_files(
             problems[name] = f"{name} and {name}_FILE are both set; keep one of them"
         elif path:
             try:
-                found[name] = read_value(Path(path))
+                found[name] = read_value(Path(path).expanduser())
             except ValueError as error:
                 problems[name] = f"{name}_FILE names a file that {error}"
         elif value:
@@ -97,11 +97,15 @@ def _with_files(
 
 def _read_env_file(path: Path, problems: Problems) -> Mapping[str, str | None]:
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except OSError:
         return {}
-    if os.name == "posix" and mode & 0o044:
-        problems[str(path)] = f"{path} can be read by other users of this machine; run: chmod 600 {path}"
+    if os.name == "posix" and found.st_mode & 0o066:
+        deed = "read" if found.st_mode & 0o044 else "written"
+        problems[str(path)] = f"{path} can be {deed} by other users of this machine; run: chmod 600 {path}"
+        return {}
+    if os.name == "posix" and found.st_uid not in {0, os.geteuid()}:
+        problems[str(path)] = f"{path} belongs to another user of this machine; make it yours, or delete it"
         return {}
     try:
         values = dotenv_values(path, interpolate=False, encoding="utf-8")

@@ -1,5 +1,6 @@
 """Which environment a process runs in, and the kinds of values that several groups share."""
 
+import re
 from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
@@ -15,3 +16,18 @@ GracefulStop = Annotated[
     float, Variable("COUNTERSIGN_GRACEFUL_STOP_SECONDS"), Field(gt=0, le=3600, allow_inf_nan=False)
 ]
 TimeScale = Annotated[float, Variable("COUNTERSIGN_PACE"), Field(ge=1, le=1000, allow_inf_nan=False)]
+
+
+_CREDENTIAL: Final = re.compile(r"[!-~]+")
+
+
+def check_credential(text: str) -> None:
+    """Check that a key or a secret was copied whole and bare.
+
+    Raises:
+        ValueError: It is in quotes, or holds a blank, a line end, a byte order mark or the like.
+    """
+    if text[:1] in {'"', "'"} or text[-1:] in {'"', "'"}:
+        raise ValueError("is in quotes; take them away")
+    if _CREDENTIAL.fullmatch(text) is None:
+        raise ValueError("holds a blank, a line end or a letter that no header carries; copy it again")

@@ -1,5 +1,7 @@
 """How the provider is called."""
 
+import os
+import ssl
 from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -47,6 +49,13 @@ class ProviderSettings(Settings):
         proxy = named_proxy() if value else None
         if proxy and not proxy.startswith(("http://", "https://")):
             raise ValueError("has HTTPS_PROXY or ALL_PROXY apply, which must be http://host:port")
+        if value and (file := os.environ.get("SSL_CERT_FILE")):
+            try:
+                ssl.create_default_context(cafile=file)
+            except OSError:  # ssl.SSLError is one
+                raise ValueError(
+                    "has SSL_CERT_FILE apply, which must name a PEM file of certificates"
+                ) from None
         return value
 
     @model_validator(mode="after")

@@ -8,11 +8,10 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from countersign.configuration import Settings, Variable
 from countersign.loopback import LOOPBACK_HOSTS
-from countersign.settings.environment import PRODUCTION, Environment
+from countersign.settings.environment import PRODUCTION, Environment, check_credential
 
 LIVE_HOST: Final = "api.turbodocx.com"
 TEST_KEY_PREFIX: Final = "TDX-test-"
-_HEADER_VALUE = re.compile(r"[!-~]+")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -65,8 +64,7 @@ class TurboDocxSettings(Settings):
     @classmethod
     def _fits_a_header(cls, value: SecretStr | str) -> SecretStr | str:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if _HEADER_VALUE.fullmatch(text) is None:
-            raise ValueError("holds a blank, a line end or a letter that no header carries; copy it again")
+        check_credential(text)
         return value
 
     @field_validator("org_id")

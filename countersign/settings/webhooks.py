@@ -5,9 +5,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from countersign.configuration import Settings
+from countersign.settings.environment import check_credential
 
 
 class WebhookSettings(Settings):
@@ -20,6 +21,13 @@ class WebhookSettings(Settings):
     webhook_secret_previous_until: datetime | None = Field(
         default=None, description="When the previous secret stops being accepted, ISO 8601 with an offset."
     )
+
+    @field_validator("webhook_secret", "webhook_secret_previous")
+    @classmethod
+    def _is_a_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            check_credential(value.get_secret_value())
+        return value
 
     @field_validator("webhook_secret_previous_until")
     @classmethod
@@ -59,6 +67,10 @@ def _networks(value: object) -> object:
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 
 
+HomePath = Annotated[Path, AfterValidator(Path.expanduser)]
+"""A path in which `~` is the user's home folder."""
+
+
 class ReceiverSettings(Settings):
     """How the webhook receiver listens, `COUNTERSIGN_WEBHOOKS_...`."""
 
@@ -77,16 +89,16 @@ class ReceiverSettings(Settings):
     metrics_port: int | None = Field(
         default=None, ge=1, le=65_535, description="The port of the metrics; without one there are none."
     )
-    tls_certificate: Path | None = Field(
+    tls_certificate: HomePath | None = Field(
         default=None, description="PEM file of the certificate chain, where no proxy speaks TLS."
     )
-    tls_key: Path | None = Field(default=None, description="PEM file of its private key.")
+    tls_key: HomePath | None = Field(default=None, description="PEM file of its private key.")
     find_unmarked: bool = Field(
         default=False,
         description="Look up events of unmarked documents by document id; only for agreements that are sent "
         "without a marker.",
     )
-    providers: Path | None = Field(
+    providers: HomePath | None = Field(
         default=None,
         description="TOML file of providers that speak Standard Webhooks, see "
         "`countersign/providers/standard_webhooks/README.md`.",
