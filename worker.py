@@ -33,10 +33,9 @@ from countersign.agreements.names import WORKFLOW_NAME, provider_task_queue
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.eviction import EvictingRunner
-from countersign.listening import CannotListenError
+from countersign.http_server.listening import CannotListenError
 from countersign.observability import logging, tracing
 from countersign.observability.backlog_metrics import BacklogMetrics, Queue
-from countersign.observability.monitor import serving
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.observability.worker_monitor import WorkerMonitor
@@ -200,7 +199,7 @@ async def run() -> int:
                 circuit=provider.circuit,
             )
             await open_things.enter_async_context(
-                serving(monitor.app(), own.metrics_host, watched.metrics_port)
+                monitor.server(own.metrics_host, watched.metrics_port).running()
             )
         for worker in workers:
             await open_things.enter_async_context(worker)

@@ -40,7 +40,7 @@ from countersign.agreements import reference, search_attributes
 from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
 from countersign.free_ports import free_port
-from countersign.webhooks.server import Server
+from countersign.http_server.server import Server
 from devstack.processes import Part, Supervisor, answers, says
 from devstack.temporal import READY, dev_server_command, find_temporal
 

@@ -1,10 +1,10 @@
-"""Shows encrypted payloads in the Temporal UI and CLI to those who may see them.
+"""Decrypt payloads for the Temporal UI and CLI.
 
     python -m countersign.codec_server --host 127.0.0.1 --port 8234 --ui http://localhost:8233
 
-Enter its address in the UI's data encoder settings, or pass it to the CLI as `--codec-endpoint`. Whoever
-reaches it sees plain text: it listens on this machine only, unless `COUNTERSIGN_CODEC_TOKEN` is set, which
-callers must then show as a bearer token. Speak TLS in front of it.
+Enter the server's address in the UI's data encoder settings, or pass it to the CLI as `--codec-endpoint`.
+Callers see plain text. The server therefore listens on the loopback address only, unless
+`COUNTERSIGN_CODEC_TOKEN` is set; callers must then send it as a bearer token. Use a proxy for TLS.
 """
 
 if __name__ == "__main__":
@@ -17,6 +17,7 @@ import hmac
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
+from typing import Final
 
 from google.protobuf import json_format
 from pydantic import SecretStr
@@ -32,18 +33,19 @@ from temporalio.converter import PayloadCodec
 from countersign import entry
 from countersign.configuration import SettingsError, load
 from countersign.connection import encryption_codec
-from countersign.listening import CannotListenError
+from countersign.http_server.limits import RejectedRequestError, read_body
+from countersign.http_server.listening import CannotListenError
+from countersign.http_server.server import Server
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.observability import logging
 from countersign.settings import CodecServerSettings, CountersignSettings
-from countersign.webhooks.body import read_body
-from countersign.webhooks.refusal import RefusedError
-from countersign.webhooks.server import Server
 
-_LIMIT = 8 * 1024 * 1024
-"""Bytes of a request: a page of history, in JSON and base64."""
-_CONNECTIONS = 100
-_UI = "http://localhost:8233"
+BODY_LIMIT: Final = 8 * 1024 * 1024
+"""Bytes: a page of a history, in JSON and base64."""
+CONNECTION_LIMIT: Final = 100
+_UI: Final = "http://localhost:8233"
+
+Transform = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
 def create_app(codec: PayloadCodec, *, token: SecretStr | None, ui: Sequence[str]) -> Starlette:
@@ -51,15 +53,17 @@ def create_app(codec: PayloadCodec, *, token: SecretStr | None, ui: Sequence[str
 
     Args:
         codec: Encrypts and decrypts.
-        token: What callers must show; None lets everybody in.
-        ui: Origins of Temporal UIs that browsers may call it from.
+        token: The bearer token that callers must send; None admits every caller.
+        ui: Origins of the Temporal UIs that may call the server from a browser.
     """
 
-    def route(path: str, work: Callable[[Sequence[Payload]], Awaitable[list[Payload]]]) -> Route:
-        async def answer(request: Request) -> Response:
-            return await _answer(request, work) if _may(request, token) else _refuse(HTTPStatus.UNAUTHORIZED)
+    def route(path: str, transform: Transform) -> Route:
+        async def respond(request: Request) -> Response:
+            if not _is_authorized(request, token):
+                return _error(HTTPStatus.UNAUTHORIZED)
+            return await _respond(request, transform)
 
-        return Route(path, answer, methods=["POST"])
+        return Route(path, respond, methods=["POST"])
 
     cors = Middleware(
         CORSMiddleware,
@@ -73,28 +77,26 @@ def create_app(codec: PayloadCodec, *, token: SecretStr | None, ui: Sequence[str
     )
 
 
-def _may(request: Request, token: SecretStr | None) -> bool:
-    shown = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
-    return token is None or hmac.compare_digest(shown, token.get_secret_value().encode())
+def _is_authorized(request: Request, token: SecretStr | None) -> bool:
+    sent = request.headers.get("authorization", "").removeprefix("Bearer ").encode()
+    return token is None or hmac.compare_digest(sent, token.get_secret_value().encode())
 
 
-async def _answer(
-    request: Request, work: Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
-) -> Response:
+async def _respond(request: Request, transform: Transform) -> Response:
     try:
-        payloads = json_format.Parse(await read_body(request, _LIMIT), Payloads())
-    except RefusedError:
-        return _refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        payloads = json_format.Parse(await read_body(request, BODY_LIMIT), Payloads())
+    except RejectedRequestError as rejected:
+        return _error(HTTPStatus(rejected.rejection.status))
     except (json_format.ParseError, UnicodeDecodeError, RecursionError):
-        return _refuse(HTTPStatus.BAD_REQUEST)
+        return _error(HTTPStatus.BAD_REQUEST)
     try:
-        done = Payloads(payloads=await work(payloads.payloads))
-    except Exception as error:  # noqa: BLE001 - whatever a codec says, the UI shows
+        transformed = Payloads(payloads=await transform(payloads.payloads))
+    except Exception as error:  # noqa: BLE001  # the UI shows the message of any failure
         return PlainTextResponse(f"{error}\n", HTTPStatus.UNPROCESSABLE_ENTITY)
-    return Response(json_format.MessageToJson(done), media_type="application/json")
+    return Response(json_format.MessageToJson(transformed), media_type="application/json")
 
 
-def _refuse(status: HTTPStatus) -> Response:
+def _error(status: HTTPStatus) -> Response:
     return PlainTextResponse(f"{status.phrase}\n", status)
 
 
@@ -102,18 +104,20 @@ async def serve(host: str, port: int, ui: Sequence[str]) -> int:
     """Serve until a signal; return the exit code.
 
     Raises:
-        SettingsError: A setting cannot work, there are no keys, or it would listen to others without a token.
+        SettingsError: A setting is invalid, there are no keys, or a public address needs a token.
         CannotListenError: The address cannot be used.
     """
     general, settings = load(CountersignSettings, CodecServerSettings)
     logging.configure(level=general.log_level, service="codec")
     codec = encryption_codec()
     if codec is None:
-        raise SettingsError("COUNTERSIGN_ENCRYPTION_KEYS is not set: there is nothing to decrypt")
+        raise SettingsError(
+            "COUNTERSIGN_ENCRYPTION_KEYS is not set; the codec server needs the keys to decrypt"
+        )
     if settings.token is None and host not in LOOPBACK_HOSTS:
-        raise SettingsError("COUNTERSIGN_CODEC_TOKEN is not set: without it, listen on 127.0.0.1 only")
+        raise SettingsError("COUNTERSIGN_CODEC_TOKEN is not set; set it, or listen on 127.0.0.1")
     app = create_app(codec, token=settings.token, ui=ui)
-    await Server(app, host=host, port=port, connection_limit=_CONNECTIONS, on_start=_announce).serve()
+    await Server(app, host=host, port=port, connection_limit=CONNECTION_LIMIT, on_start=_announce).serve()
     return 0
 
 
@@ -124,24 +128,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=8234, help="port; 0 picks a free one (default: %(default)s)"
+        "--port", type=int, default=8234, help="port; 0 selects a free one (default: %(default)s)"
     )
     parser.add_argument(
         "--ui",
         action="append",
-        help="origin of a Temporal UI, as often as needed (default: http://localhost:8233)",
+        help="origin of a Temporal UI; repeat it for several (default: http://localhost:8233)",
     )
     options = parser.parse_args(arguments)
     logging.configure(service="codec")
     try:
         return entry.run(serve(options.host, options.port, options.ui or [_UI]))
     except (CannotListenError, SettingsError) as error:
-        print(f"codec server: {error}", file=sys.stderr)  # noqa: T201 - the answer to whoever started it
+        print(f"codec server: {error}", file=sys.stderr)  # noqa: T201  # for the user who started it
         return 2
 
 
 def _announce(url: str) -> None:
-    print(f"codec server: listening on {url}", flush=True)  # noqa: T201 - the one line on stdout
+    print(f"codec server: listening on {url}", flush=True)  # noqa: T201  # the only line on stdout
 
 
 if __name__ == "__main__":

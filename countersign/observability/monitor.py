@@ -1,15 +1,13 @@
-"""What a process tells about itself over HTTP: `/metrics` for Prometheus, health for an orchestrator.
+"""Metrics, health and status of a process over HTTP.
 
-On a port of its own, which strangers need not reach; off unless a setting names the port.
+The server listens on a separate port, so that it need not be public. A setting names the port and turns the
+server on.
 """
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
-import uvicorn
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -17,19 +15,22 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 import countersign
-from countersign.listening import listening_on
+from countersign.http_server.server import Server
 from countersign.observability.metrics import BUILD
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 
+CONNECTION_LIMIT: Final = 100
+"""Prometheus and an orchestrator need a few connections."""
+
 
 class Monitor:
-    """Answers questions about this process.
+    """Serves `/metrics`, `/healthz`, `/readyz` and `/status` of this process.
 
     Args:
-        role: What this process is, for example `worker`.
+        role: The kind of process, for example `worker`.
         sdk: The Temporal SDK's metrics.
-        readiness: Whether Temporal answers.
+        readiness: Checks the connection to Temporal.
     """
 
     def __init__(self, role: str, sdk: SdkMetrics, readiness: Readiness) -> None:
@@ -38,19 +39,24 @@ class Monitor:
         BUILD.labels(countersign.__version__, role).set(1)
 
     async def refresh(self) -> None:
-        """Bring up to date what is asked for only when somebody looks."""
+        """Update the metrics that are collected only on request."""
 
     async def is_ready(self) -> bool:
-        """Tell whether this process does its work now."""
+        """Return whether this process can do its work now."""
         return await self._readiness()
 
     async def describe(self) -> Mapping[str, Any]:
-        """Tell a person how it is; nothing secret or personal."""
+        """Return the state of the process for `/status`, without secrets and personal data."""
         return {"version": countersign.__version__, "ready": await self.is_ready()}
 
-    def app(self) -> Starlette:
-        """Build the application."""
-        return Starlette(
+    def server(self, host: str, port: int) -> Server:
+        """Build the server.
+
+        Args:
+            host: The address to listen on.
+            port: The port; 0 selects a free one.
+        """
+        app = Starlette(
             routes=[
                 Route("/metrics", self._metrics),
                 Route("/healthz", self._healthz),
@@ -58,6 +64,7 @@ class Monitor:
                 Route("/status", self._status),
             ]
         )
+        return Server(app, host=host, port=port, connection_limit=CONNECTION_LIMIT, purpose=" for metrics")
 
     async def _metrics(self, _request: Request) -> Response:
         await self.refresh()
@@ -74,38 +81,3 @@ class Monitor:
     async def _status(self, _request: Request) -> Response:
         await self.refresh()
         return JSONResponse(await self.describe())
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Leave signals to the process, whose side matter this is."""
-        yield
-
-
-@asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application beside this process's work; yields the port.
-
-    Args:
-        app: What to serve.
-        host: The address to listen on.
-        port: The port; 0 picks a free one.
-
-    Raises:
-        CannotListenError: The address is taken or not ours.
-    """
-    with _listen(host, port) as listener:
-        server = _Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None, access_log=False))
-        task = asyncio.create_task(server.serve([listener]), name="monitor")
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await task
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with listening_on(host, port, purpose=" for metrics"):
-        return socket.create_server((host, port), family=family)

@@ -1,4 +1,4 @@
-"""Does Temporal answer? Asked by load balancers, orchestrators, and strangers as often as they like."""
+"""Whether Temporal can be reached, for health checks of any frequency."""
 
 import time
 from datetime import timedelta
@@ -8,35 +8,35 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-ASK_SECONDS: Final = 2
-"""Temporal is asked this often at most, and waited for this long."""
+CHECK_SECONDS: Final = 2
+"""How long a result is reused, and how long Temporal may take to respond."""
 
 
 class Readiness:
-    """Ready while Temporal answers and knows the namespace; all else is there since the process has started.
+    """Checks that Temporal responds and knows the namespace. A process that has started has all else.
 
     Args:
-        client: The connection that is asked about.
+        client: The connection to Temporal.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._answer = False
-        self._ask_again_at = 0.0
+        self._is_reachable = False
+        self._next_check_at = 0.0
 
     async def __call__(self) -> bool:
-        """Tell whether Temporal answered, as of 2 s ago or later."""
-        if time.monotonic() >= self._ask_again_at:
-            self._ask_again_at = time.monotonic() + ASK_SECONDS
-            self._answer = await self.ask()
-        return self._answer
+        """Return whether Temporal could be reached at most 2 s ago."""
+        if time.monotonic() >= self._next_check_at:
+            self._next_check_at = time.monotonic() + CHECK_SECONDS
+            self._is_reachable = await self.check()
+        return self._is_reachable
 
-    async def ask(self) -> bool:
-        """Ask Temporal now; waits 2 s at most once there is a connection."""
+    async def check(self) -> bool:
+        """Check the connection now, within 2 s if the client is connected."""
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
-        timeout = timedelta(seconds=ASK_SECONDS)
+        timeout = timedelta(seconds=CHECK_SECONDS)
         try:
             await self._client.workflow_service.describe_namespace(request, timeout=timeout)
-        except (RPCError, RuntimeError):  # a lazy client that cannot connect raises RuntimeError
+        except (RPCError, RuntimeError):  # a lazy client raises RuntimeError if it cannot connect
             return False
         return True

@@ -1,4 +1,4 @@
-"""How a worker is: does it run, does Temporal answer, what waits in its queues, is the provider well."""
+"""Health and status of a worker: its pollers, Temporal, its task queues, the provider's circuit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,16 +14,16 @@ from countersign.providers.circuit import Circuit
 
 
 class WorkerMonitor(Monitor):
-    """Answers questions about a worker process.
+    """Serves the metrics, health and status of a worker process.
 
-    It is ready while its workers run and Temporal answers, whatever the circuit says: a worker that holds
-    work back for an ill provider does its work, and replacing it would help nobody.
+    The process is ready while its workers run and Temporal can be reached, whatever the circuit's state: a
+    worker that waits for an unavailable provider works as intended, and a new one would wait too.
 
     Args:
         sdk: The Temporal SDK's metrics.
         workers: The workers of this process.
-        readiness: Whether Temporal answers.
-        backlog metrics: What waits in Temporal.
+        readiness: Checks the connection to Temporal.
+        backlog_metrics: Counts the work that waits in Temporal.
         circuit: The provider's circuit.
     """
 
@@ -42,15 +42,15 @@ class WorkerMonitor(Monitor):
         self._circuit = circuit
 
     async def refresh(self) -> None:
-        """Count what waits in Temporal."""
+        """Count the work that waits in Temporal."""
         await self._backlog_metrics.refresh()
 
     async def is_ready(self) -> bool:
-        """Tell whether work would be taken now."""
+        """Return whether the workers poll and Temporal can be reached."""
         return all(worker.is_running for worker in self._workers) and await super().is_ready()
 
     async def describe(self) -> Mapping[str, Any]:
-        """Tell how the worker is: version, readiness, circuit, queues."""
+        """Return version, readiness, circuit and task queues."""
         return {
             **await super().describe(),
             "circuit": asdict(self._circuit.snapshot()),

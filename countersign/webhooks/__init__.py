@@ -1,1 +1,1 @@
-"""The webhook receiver: the one part that strangers can reach."""
+"""The webhook receiver, the one part that is open to the internet."""

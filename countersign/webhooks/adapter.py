@@ -1,4 +1,4 @@
-"""What a provider's webhooks look like: one small module per dialect says it, the receiver does the rest."""
+"""The format of a provider's webhooks: the interface that each provider's `webhook.py` implements."""
 
 import re
 from collections.abc import Mapping
@@ -9,22 +9,22 @@ from countersign.agreements.events import SignatureEvent
 from countersign.webhooks.verification import Headers, Key, SignedMessage
 
 KIND_LIMIT: Final = 64
-"""Characters of an unknown event's kind that are passed on."""
+"""Characters of the kind of an unknown event."""
 
 _IDENTIFIER = re.compile(r"[!-~]{1,200}")
 
 
 class UnreadableError(Exception):
-    """A verified delivery of a kind that we know lacks what it must hold, such as its event id."""
+    """A verified delivery of a known kind lacks a required field, such as its event id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedDelivery:
-    """What a verified delivery says.
+    """A verified and parsed delivery.
 
     Args:
-        event: The event, in no provider's words.
-        title: The document's title, which ends in the marker if the document is ours.
+        event: The event, in provider-neutral terms.
+        title: The document's title. It ends in our marker if we sent the document.
     """
 
     event: SignatureEvent
@@ -32,37 +32,37 @@ class ParsedDelivery:
 
 
 class WebhookAdapter(Protocol):
-    """How one provider signs and words its deliveries. Stateless; nothing here does I/O."""
+    """How one provider signs and formats its deliveries. Stateless and without I/O."""
 
     @property
     def name(self) -> str:
-        """Names the path `/webhooks/<name>`, the event's provider and the metrics' label."""
+        """The adapter's name: in the path `/webhooks/<name>`, in events, and as a label of the metrics."""
 
     def key(self, secret: str) -> Key:
         """Turn a configured secret into a key.
 
         Raises:
-            ValueError: The secret cannot be one of this dialect; the message does not repeat it.
+            ValueError: The secret does not have the provider's format. The message does not repeat it.
         """
 
     def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
-        """Read what an unverified delivery claims; None if it does not have the form. Never raises."""
+        """Extract the signed part of an unverified delivery; None if it has no signature. Never raises."""
 
     def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:
-        """Translate a verified delivery; None if it is nothing that could concern an agreement.
+        """Translate a verified delivery. Returns None if it cannot concern an agreement.
 
         Raises:
-            UnreadableError: It should be an event that we know and is broken.
+            UnreadableError: An event of a known kind lacks a required field.
         """
 
 
 def identifier(value: object) -> str:
     """Return an id if it is 1 to 200 printable ASCII characters.
 
-    Ids end up in logs and in Temporal: no line breaks, no lone surrogates that only JSON can carry.
+    Ids appear in logs and in Temporal, so they contain no line breaks and no lone surrogates.
 
     Raises:
-        UnreadableError: It is anything else.
+        UnreadableError: The value is anything else.
     """
     if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
         return value
@@ -70,15 +70,15 @@ def identifier(value: object) -> str:
 
 
 def identifier_or_none(value: object) -> str | None:
-    """Like `identifier`, for an id that may be absent."""
+    """Return an id that may be absent, checked as by `identifier`."""
     return None if value is None else identifier(value)
 
 
 def unknown_kind(provider: str, name: str) -> str:
-    """Word an event type that we do not know so that no kind of ours can be meant; the workflow records it.
+    """Return the kind of an unknown event type, `<provider>:<name>`, which cannot equal a known kind.
 
     Raises:
-        UnreadableError: The name is not printable.
+        UnreadableError: The name is not printable ASCII.
     """
     return identifier(f"{provider}:{name}"[:KIND_LIMIT])
 

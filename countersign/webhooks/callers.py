@@ -1,4 +1,4 @@
-"""Who sent a request: the other end of the connection, or whom a proxy that we trust names. Pure."""
+"""Which callers may deliver, by IP address. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Which addresses may deliver.
+    """The addresses that may deliver.
 
     Args:
-        allowed: Networks of callers; empty admits anybody, and the signature alone decides.
-        proxies: Networks of proxies whose `X-Forwarded-For` is believed; nobody else's is.
+        allowed: Networks of callers. If empty, any caller may deliver and the signature alone decides.
+        proxies: Networks of the trusted proxies, the only senders of a trusted `X-Forwarded-For`.
     """
 
     allowed: Sequence[Network] = ()
     proxies: Sequence[Network] = ()
 
     def admits(self, peer: str | None, forwarded: Sequence[str]) -> bool:
-        """Tell whether a caller may deliver.
+        """Return whether a caller may deliver.
 
         Args:
-            peer: The other end of the connection.
+            peer: The address at the other end of the connection.
             forwarded: The values of `X-Forwarded-For`, in the order of the headers.
         """
         if not self.allowed:
@@ -33,9 +33,9 @@ class Callers:
         return caller is not None and _within(caller, self.allowed)
 
     def find(self, peer: str | None, forwarded: Sequence[str]) -> Address | None:
-        """Return the nearest address that is not one of our proxies; None if somebody wrote no address.
+        """Return the nearest address that is not a trusted proxy; None if a value is not an address.
 
-        Each proxy appends whom it heard from, so the list is read from its end, as far as we trust it.
+        Each proxy appends the address it received the request from, so the list is read from its end.
         """
         hops = [hop.strip() for value in forwarded for hop in value.split(",")]
         caller = _address(peer or "")

@@ -1,10 +1,14 @@
-"""From a verified event to a signal on the right workflow, once Temporal has acknowledged it.
+"""Find the workflow that a verified event is for, and signal it.
 
-Nothing is kept here: an event that Temporal has not acknowledged is the provider's to send again, and one
-that comes twice is told apart by its id in the workflow, so any number of receivers are as good as one.
+The receiver keeps no state, so any number of receivers may run. The provider sends an event again if Temporal
+has not acknowledged it, and the workflow ignores an event id that it has seen.
 """
 
 import asyncio
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -13,61 +17,148 @@ from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.agreements import reference
 from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.agreements.names import SIGNATURE_EVENT
 from countersign.agreements.search_attributes import DOCUMENT_ID, STAGE
 from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.outcome import DeliveryOutcome
-from countersign.webhooks.routing import Routes
 
 ACKNOWLEDGE_SECONDS: Final = 4.0
-"""Providers are advised to expect an answer within 5 s; the rest of the way takes milliseconds."""
+"""How long Temporal may take. Providers are advised to wait 5 s for a response."""
 
+MISS_SECONDS: Final = 10
+MISS_LIMIT: Final = 10_000
+"""Cached ids of documents without a workflow. A subscription covers all documents of an organization."""
+
+_QUERYABLE: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLINED, EventKind.EXPIRED})
+
+
+class Markers:
+    """Finds a workflow by the marker in the document's title, without I/O.
+
+    Args:
+        environment: The environment that the markers are made for.
+        namespace: The namespace that the markers are made for.
+    """
+
+    def __init__(self, *, environment: str, namespace: str) -> None:
+        self._environment = environment
+        self._namespace = namespace
+
+    def find(self, title: str | None) -> str | None:
+        """Return the workflow id; None if the title has no marker of this environment and namespace."""
+        mark = reference.find_marker(title or "")
+        if mark is None or not reference.is_ours(
+            mark, environment=self._environment, namespace=self._namespace
+        ):
+            return None
+        return reference.workflow_id(mark.reference)
+
+
+class Documents:
+    """Finds a workflow by its `DocumentId` search attribute, for documents without a marker.
+
+    Args:
+        client: The connection to the workflows' namespace.
+        clock: Returns seconds of a monotonic clock.
+    """
+
+    def __init__(self, client: Client, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._misses: OrderedDict[str, float] = OrderedDict()
+
+    async def find(self, document_id: str | None) -> str | None:
+        """Return the workflow id; None if no workflow has this document.
+
+        Raises:
+            RPCError: The search failed, or Temporal throttled it.
+        """
+        if document_id is None or not _QUERYABLE.fullmatch(document_id) or self._missed(document_id):
+            return None
+        query = f"DocumentId = '{document_id}'"
+        async for execution in self._client.list_workflows(query, page_size=1, limit=1):
+            return execution.id
+        self._misses[document_id] = self._clock() + MISS_SECONDS
+        if len(self._misses) > MISS_LIMIT:
+            self._misses.popitem(last=False)
+        return None
+
+    def _missed(self, document_id: str) -> bool:
+        forget_at = self._misses.get(document_id)
+        if forget_at is None or self._clock() < forget_at:
+            return forget_at is not None
+        del self._misses[document_id]
+        return False
+
+
+class WorkflowFinder:
+    """Finds the workflow that an event is for.
+
+    Args:
+        markers: Finds workflows by markers.
+        documents: Finds workflows of documents without a marker; None to ignore such documents.
+    """
+
+    def __init__(self, markers: Markers, documents: Documents | None = None) -> None:
+        self._markers = markers
+        self._documents = documents
+
+    async def find(self, parsed: ParsedDelivery) -> str | None:
+        """Return the workflow id; None if the event is not for a workflow of this environment.
+
+        Raises:
+            RPCError: The search for a document's id failed.
+        """
+        if reference.find_marker(parsed.title or "") is not None or self._documents is None:
+            return self._markers.find(parsed.title)
+        return await self._documents.find(parsed.event.document_id)
 
 
 class Delivery:
     """Signals workflows.
 
     Args:
-        client: The connection to their namespace.
-        routes: Tells which workflow an event is for.
+        client: The connection to the workflows' namespace.
+        workflow_finder: Finds the workflow that an event is for.
     """
 
-    def __init__(self, client: Client, routes: Routes) -> None:
+    def __init__(self, client: Client, workflow_finder: WorkflowFinder) -> None:
         self._client = client
-        self._routes = routes
+        self._workflow_finder = workflow_finder
 
     async def deliver(self, parsed: ParsedDelivery) -> DeliveryOutcome:
-        """Signal the workflow; every verdict but `BUSY` and `UNAVAILABLE` is final."""
+        """Signal the workflow. Every outcome but `BUSY` and `UNAVAILABLE` is final."""
         try:
             async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
-                workflow_id = await self._routes.find(parsed)
+                workflow_id = await self._workflow_finder.find(parsed)
                 if workflow_id is None:
                     return DeliveryOutcome.NOT_OURS
                 bind_contextvars(workflow_id=workflow_id)
                 return await self._signal(workflow_id, parsed.event)
-        except (RPCError, TimeoutError, RuntimeError) as error:  # RuntimeError: not even connected yet
-            return _no_answer(error)
+        except (RPCError, TimeoutError, RuntimeError) as error:  # RuntimeError: not connected yet
+            return _failure(error)
 
     async def _signal(self, workflow_id: str, event: SignatureEvent) -> DeliveryOutcome:
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             await handle.signal(SIGNATURE_EVENT, event, rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS))
         except RPCError as error:
-            if _is_gone(error):
-                return await self._after_the_end(workflow_id, event)
+            if _is_closed(error):
+                return await self._compare_with_result(workflow_id, event)
             raise
         return DeliveryOutcome.SIGNALLED
 
-    async def _after_the_end(self, workflow_id: str, event: SignatureEvent) -> DeliveryOutcome:
-        """Tell an echo from a contradiction: the provider announces also the ends that we bring about."""
+    async def _compare_with_result(self, workflow_id: str, event: SignatureEvent) -> DeliveryOutcome:
+        """Tell an echo from a contradiction: providers also announce the ends that an agreement causes."""
         try:
             description = await self._client.get_workflow_handle(workflow_id).describe(
                 rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS)
             )
         except RPCError as error:
-            if _is_gone(error):
+            if _is_closed(error):
                 return DeliveryOutcome.FORGOTTEN
             raise
         bind_contextvars(run_id=description.run_id)
@@ -81,13 +172,13 @@ class Delivery:
         )
 
 
-def _is_gone(error: RPCError) -> bool:
-    """No such workflow, or it has ended; a namespace that is not there is our mistake, not the event's."""
+def _is_closed(error: RPCError) -> bool:
+    """Return whether the workflow has ended or does not exist. A missing namespace is a wrong setting."""
     if error.status is not RPCStatusCode.NOT_FOUND:
         return False
     return not any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details)
 
 
-def _no_answer(error: Exception) -> DeliveryOutcome:
+def _failure(error: Exception) -> DeliveryOutcome:
     throttled = isinstance(error, RPCError) and error.status is RPCStatusCode.RESOURCE_EXHAUSTED
     return DeliveryOutcome.BUSY if throttled else DeliveryOutcome.UNAVAILABLE

@@ -1,4 +1,4 @@
-"""Verdicts, counted and logged: what the caller is not told, the operator is."""
+"""Count and log what deliveries ended in, for the operator."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ _LEVELS: Final = {
 
 
 class Journal:
-    """Counts and logs verdicts; refusals, which strangers can cause at will, are logged once a second."""
+    """Counts and logs outcomes. A rejection, which any caller can cause, is logged at most once a second."""
 
     def __init__(self) -> None:
         self._unlogged: Counter[tuple[str, DeliveryOutcome]] = Counter()
@@ -31,13 +31,13 @@ class Journal:
     def accepted(
         self, adapter: str, outcome: DeliveryOutcome, parsed: ParsedDelivery | None, *, seconds: float
     ) -> None:
-        """Note what became of a verified delivery.
+        """Record the outcome of a verified delivery.
 
         Args:
-            adapter: The endpoint's name.
-            outcome: What became of it.
-            parsed: What it said; None if it could not concern an agreement.
-            seconds: How long the answer took.
+            adapter: The adapter's name.
+            outcome: What the delivery ended in.
+            parsed: The delivery; None if it cannot concern an agreement.
+            seconds: From the request to the response.
         """
         count(adapter, outcome)
         extra: dict[str, object] = {
@@ -52,13 +52,13 @@ class Journal:
                 WEBHOOK_DELAY.labels(dialect=adapter).observe(delay)
         _log.log(_LEVELS.get(outcome, logging.INFO), "webhook %s", outcome.value, extra=extra)
 
-    def refused(self, adapter: str, outcome: DeliveryOutcome, *, caller: str | None = None) -> None:
-        """Note a refusal.
+    def rejected(self, adapter: str, outcome: DeliveryOutcome, *, caller: str | None = None) -> None:
+        """Record a rejected delivery.
 
         Args:
-            adapter: The endpoint's name.
-            outcome: Why.
-            caller: Who sent it, where that is the reason.
+            adapter: The adapter's name.
+            outcome: The reason.
+            caller: The caller's address, if that is the reason.
         """
         count(adapter, outcome)
         key = adapter, outcome
@@ -69,10 +69,10 @@ class Journal:
         extra = {"dialect": adapter, "verdict": outcome.value, "count": self._unlogged.pop(key)}
         if caller is not None:
             extra["caller"] = caller
-        _log.warning("webhook refused: %s", outcome.value, extra=extra)
+        _log.warning("webhook rejected: %s", outcome.value, extra=extra)
 
     def failed(self, adapter: str, error: Exception) -> None:
-        """Note a defect of ours. Its message may quote the delivery, so the log gets its type and place."""
+        """Record a defect by its type and place: its message may quote the delivery."""
         count(adapter, DeliveryOutcome.FAILED)
         place = error.__traceback__
         while place is not None and place.tb_next is not None:
@@ -82,20 +82,20 @@ class Journal:
 
 
 def expect(adapter: str) -> None:
-    """Count an endpoint's verdicts from zero on: Prometheus sees no increase in what has just appeared."""
+    """Start an adapter's counters at zero. Prometheus sees no increase in a series that starts at one."""
     for outcome in DeliveryOutcome:
         WEBHOOKS.labels(dialect=adapter, verdict=outcome.value)
 
 
 def count(adapter: str, outcome: DeliveryOutcome) -> None:
-    """Count a verdict; `adapter` is `none` where the request did not get as far as an endpoint."""
+    """Count an outcome; `adapter` is `none` if the request did not reach a route."""
     WEBHOOKS.labels(dialect=adapter, verdict=outcome.value).inc()
 
 
 def _delay(event: SignatureEvent) -> float | None:
-    """Seconds from the event to now, by the provider's clock and ours."""
+    """Return the seconds from the event, by the provider's clock, to now; None if its time is unknown."""
     try:
-        happened = datetime.fromisoformat(event.occurred_at or "")
+        occurred = datetime.fromisoformat(event.occurred_at or "")
     except ValueError:
         return None
-    return max(0.0, time.time() - happened.timestamp()) if happened.tzinfo else None
+    return max(0.0, time.time() - occurred.timestamp()) if occurred.tzinfo else None

@@ -1,4 +1,4 @@
-"""Tell operators when Temporal goes out of reach and when it is back: deliveries are refused meanwhile."""
+"""Log when Temporal becomes unreachable, while deliveries get a 503, and when it is reachable again."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ CHECK_SECONDS: Final = 3
 
 @asynccontextmanager
 async def report_outages(client: Client, readiness: Readiness) -> AsyncIterator[None]:
-    """Log that Temporal cannot be reached, at once if that is so at start, and that it can be again.
+    """Log outages of Temporal until the context ends. An outage at the start is logged at once.
 
     Args:
-        client: The connection that is watched.
-        readiness: Asks it.
+        client: The connection to Temporal.
+        readiness: Checks the connection.
     """
     address = client.service_client.config.target_host
     watch = asyncio.create_task(_watch(readiness, address, client.namespace), name="outages")
@@ -34,16 +34,16 @@ async def report_outages(client: Client, readiness: Readiness) -> AsyncIterator[
 
 
 async def _watch(readiness: Readiness, address: str, namespace: str) -> None:
-    was_reached = True
+    was_reachable = True
     while True:
-        is_reached = await readiness.ask()
-        if was_reached and not is_reached:
+        is_reachable = await readiness.check()
+        if was_reachable and not is_reachable:
             logger.warning(
-                "cannot reach Temporal at %s, namespace %s; deliveries are answered 503 until it can",
+                "cannot reach Temporal at %s, namespace %s; until it can, deliveries get a 503",
                 address,
                 namespace,
             )
-        if is_reached and not was_reached:
-            logger.warning("Temporal at %s, namespace %s, is reached again", address, namespace)
-        was_reached = is_reached
+        if is_reachable and not was_reachable:
+            logger.warning("Temporal at %s, namespace %s, is reachable again", address, namespace)
+        was_reachable = is_reachable
         await asyncio.sleep(CHECK_SECONDS)

@@ -1,54 +1,50 @@
-"""What the receiver makes of a request. The caller learns the status alone; the verdict is for us."""
+"""What a delivery ended in. The caller learns the HTTP status alone; metrics and logs have the outcome."""
 
 from enum import StrEnum
 from typing import Final
 
-RETRY_AFTER_SECONDS: Final = 5
+from countersign.http_server.limits import Rejection
 
 
 class DeliveryOutcome(StrEnum):
-    """A label of the metrics and a word in the log."""
+    """What a delivery ended in: a label of the metrics and a word in the log."""
 
     SIGNALLED = "signalled"
     """Temporal has acknowledged the event."""
     CLOSED = "closed"
-    """The agreement has ended, and the event agrees with how."""
+    """The agreement has ended, and the event agrees with its result."""
     CONTRADICTED = "contradicted"
-    """The agreement has ended otherwise, or with another document: somebody should look."""
+    """The agreement has ended with another result or another document. A person should check it."""
     FORGOTTEN = "forgotten"
-    """Ours by its marker, and Temporal knows no such agreement (any more)."""
+    """The marker is ours, but Temporal does not have the agreement, or no longer has it."""
     NOT_OURS = "not_ours"
-    """No marker, or one of another environment: a subscription covers a whole organisation."""
+    """The title has no marker, or one of another environment: a subscription covers a whole organization."""
     IGNORED = "ignored"
-    """Nothing that could concern an agreement."""
+    """The event cannot concern an agreement."""
 
-    AMBIGUOUS = "ambiguous"
-    """Two ways to tell where the body ends."""
     INVALID = "invalid"
-    """Verified, and not one JSON object."""
+    """The signature is valid, but the body is not one JSON object."""
+    UNREADABLE = "unreadable"
+    """The signature is valid, but an event of a known kind lacks a required field."""
     UNSIGNED = "unsigned"
     STALE = "stale"
     MISMATCH = "mismatch"
     WRONG_CALLER = "wrong_caller"
+
+    AMBIGUOUS = "ambiguous"
     TOO_LARGE = "too_large"
     ENCODED = "encoded"
-    """Compressed; what is never inflated is no bomb."""
-    UNREADABLE = "unreadable"
-    """Verified, an event that we know, and broken."""
     GONE = "gone"
-    """The caller left before the body was whole."""
     SLOW = "slow"
-    """The request was not whole in time; the caller gets no answer."""
     NOT_HTTP = "not_http"
+    CROWDED = "crowded"
 
     BUSY = "busy"
-    """Temporal throttles us."""
+    """Temporal throttles the receiver."""
     UNAVAILABLE = "unavailable"
-    """Temporal did not acknowledge in time."""
-    CROWDED = "crowded"
-    """Too many connections at once."""
+    """Temporal did not acknowledge the event in time."""
     FAILED = "failed"
-    """A defect of ours; the provider tries again."""
+    """The receiver has a defect. The provider tries again."""
 
     @property
     def status(self) -> int:
@@ -57,20 +53,28 @@ class DeliveryOutcome(StrEnum):
 
 
 _STATUS: Final = {
-    DeliveryOutcome.AMBIGUOUS: 400,
+    **{DeliveryOutcome(rejection): rejection.status for rejection in Rejection},
     DeliveryOutcome.INVALID: 400,
-    DeliveryOutcome.GONE: 400,
-    DeliveryOutcome.NOT_HTTP: 400,
-    DeliveryOutcome.SLOW: 408,
     DeliveryOutcome.UNSIGNED: 401,
     DeliveryOutcome.STALE: 401,
     DeliveryOutcome.MISMATCH: 401,
     DeliveryOutcome.WRONG_CALLER: 403,
-    DeliveryOutcome.TOO_LARGE: 413,
-    DeliveryOutcome.ENCODED: 415,
     DeliveryOutcome.UNREADABLE: 422,
     DeliveryOutcome.BUSY: 503,
-    DeliveryOutcome.CROWDED: 503,
     DeliveryOutcome.UNAVAILABLE: 503,
     DeliveryOutcome.FAILED: 503,
 }
+
+
+class RejectedDeliveryError(Exception):
+    """The delivery is rejected.
+
+    Args:
+        outcome: The reason.
+        caller: The caller's address, if that is the reason.
+    """
+
+    def __init__(self, outcome: DeliveryOutcome, *, caller: str | None = None) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+        self.caller = caller

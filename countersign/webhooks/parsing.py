@@ -1,12 +1,12 @@
-"""Strict JSON: what one reader takes and another refuses is refused here, before anything depends on it."""
+"""Strict JSON: reject what JSON parsers interpret differently."""
 
 import json
 from typing import Any, Final, NoReturn
 
 DEPTH_LIMIT: Final = 32
-"""Nesting of a payload; a provider's has 2 or 3."""
+"""Levels of nesting. Providers' payloads have 2 or 3."""
 DIGIT_LIMIT: Final = 32
-"""Characters of a number; 64-bit integers have 20 at most."""
+"""Characters of a number. A 64-bit integer has at most 20."""
 
 
 class NotJsonError(Exception):
@@ -14,23 +14,22 @@ class NotJsonError(Exception):
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """Read one JSON object.
-
-    Refused are: anything but UTF-8 (the json module takes UTF-16 and -32 too), repeated keys, `NaN` and
-    infinities (also as `1e999`), and numbers and nesting over the limits.
+    """Parse one JSON object in UTF-8.
 
     Raises:
-        NotJsonError: For all of it.
+        NotJsonError: The bytes are not UTF-8 (the json module also accepts UTF-16 and UTF-32), are not an
+            object, or contain a repeated key, `NaN`, an infinity (also as `1e999`), or numbers or nesting
+            over the limits.
     """
     try:
         parsed = json.loads(
             body.decode("utf-8"),
-            object_pairs_hook=_without_repeats,
-            parse_constant=_refuse,
+            object_pairs_hook=_unique,
+            parse_constant=_reject,
             parse_float=_finite,
             parse_int=_short,
         )
-    except (ValueError, RecursionError):  # the decoder recurses, and says so with RecursionError
+    except (ValueError, RecursionError):  # the decoder recurses
         raise NotJsonError from None
     if not isinstance(parsed, dict) or _is_deep(parsed):
         raise NotJsonError
@@ -52,14 +51,14 @@ def _children(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError
-    return found
+    return members
 
 
-def _refuse(_literal: str) -> NoReturn:
+def _reject(_literal: str) -> NoReturn:
     raise ValueError
 
 

@@ -1,8 +1,7 @@
-"""Is a delivery really the provider's? Pure: bytes, keys and a time in, a judgement out; nothing raises.
+"""Check the signatures of deliveries, for all providers. Pure; nothing raises.
 
-A dialect reads what a delivery claims (`Claim`); here the claim is checked, the same way for every dialect.
-Signatures are compared as bytes and in constant time, each against every key, so that neither the answer
-nor its time tells how near a forgery came.
+An adapter extracts the `SignedMessage` of a delivery. Every signature is compared with every key, as bytes
+and in constant time, so that neither the response nor its time reveals anything about a key.
 """
 
 import hmac
@@ -13,35 +12,35 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 Headers = Sequence[tuple[bytes, bytes]]
-"""Header names in lower case and their values, as they came and as often as they came."""
+"""Header names in lower case and their values, in the received order, repeated headers included."""
 
 TOLERANCE_SECONDS: Final = 300
-"""How far a delivery's time may be from ours, either way; fixed by Standard Webhooks, and never off."""
+"""The largest difference between a delivery's time and our clock, fixed by Standard Webhooks."""
 
 _SECONDS = re.compile(rb"[0-9]{1,11}")
 
 
 class Verification(StrEnum):
-    """What became of the check."""
+    """The result of a signature check."""
 
     VERIFIED = "verified"
     UNSIGNED = "unsigned"
-    """Without a signature and a time in the dialect's form."""
+    """The delivery has no signature and time in the provider's format."""
     STALE = "stale"
-    """Signed too long ago, or in the future."""
+    """Signed too long ago or in the future."""
     MISMATCH = "mismatch"
-    """No key made this signature over these bytes."""
+    """No key made a signature over these bytes."""
 
 
 class Key(Protocol):
-    """One secret that deliveries may be signed with."""
+    """A secret that deliveries may be signed with."""
 
     @property
     def version(self) -> str:
-        """The scheme of the signatures that it can check."""
+        """The version of the signatures that the key can check."""
 
     def matches(self, message: bytes, signature: bytes) -> bool:
-        """Tell whether this key made the signature, without telling by the time it takes. Never raises."""
+        """Return whether this key made the signature, in constant time. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class HmacKey:
     """A shared secret for HMAC-SHA256.
 
     Raises:
-        ValueError: The secret is empty; an empty key verifies what anybody signs.
+        ValueError: The secret is empty. Any caller can sign with an empty key.
     """
 
     secret: bytes = field(repr=False)
@@ -60,13 +59,13 @@ class HmacKey:
             raise ValueError("a webhook secret must not be empty")
 
     def matches(self, message: bytes, signature: bytes) -> bool:
-        """Compare with the signature that this secret makes."""
+        """Compare the signature with the one that this secret makes."""
         return hmac.compare_digest(hmac.digest(self.secret, message, "sha256"), signature)
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature as it was delivered: the scheme's version and the raw bytes."""
+    """A delivered signature: its version and its raw bytes."""
 
     version: str
     value: bytes
@@ -74,12 +73,12 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class SignedMessage:
-    """What a delivery says of itself.
+    """The signed part of a delivery, not verified yet.
 
     Args:
         timestamp: When it was signed, in seconds since 1970.
         message: The bytes that the signature covers.
-        signatures: One or more; any may match.
+        signatures: One or more; one that matches is enough.
     """
 
     timestamp: int
@@ -90,12 +89,12 @@ class SignedMessage:
 def verify_signatures(
     signed_message: SignedMessage | None, keys: Iterable[Key], *, now: float
 ) -> Verification:
-    """Check a claim against every key.
+    """Check a signed message with every key.
 
     Args:
-        signed_message: What the dialect could read; None if there was nothing to read.
-        keys: The secrets that are valid now.
-        now: Our clock, in seconds since 1970.
+        signed_message: The message; None if the delivery has no signature.
+        keys: The keys that are valid now.
+        now: The time in seconds since 1970.
     """
     if signed_message is None:
         return Verification.UNSIGNED
@@ -110,12 +109,12 @@ def verify_signatures(
     return Verification.VERIFIED if any(matches) else Verification.MISMATCH
 
 
-def only(headers: Headers, name: bytes) -> bytes | None:
-    """Return a header's value if it was sent exactly once: of two, one check would read the other."""
+def single_header(headers: Headers, name: bytes) -> bytes | None:
+    """Return a header's value if the header was sent exactly once; None otherwise."""
     values = [value for header, value in headers if header == name]
     return values[0] if len(values) == 1 else None
 
 
 def read_seconds(value: bytes | None) -> int | None:
-    """Read a time in seconds since 1970: ASCII digits and nothing else."""
+    """Parse a time in seconds since 1970, ASCII digits only; None for anything else."""
     return int(value) if value is not None and _SECONDS.fullmatch(value) else None

@@ -13,12 +13,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from countersign.agreements import reference
 from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
-from countersign.webhooks import delivery, routing
+from countersign.webhooks import delivery
 from countersign.webhooks.adapter import ParsedDelivery
-from countersign.webhooks.delivery import Delivery
+from countersign.webhooks.delivery import Delivery, Documents, Markers, WorkflowFinder
 from countersign.webhooks.journal import Journal
 from countersign.webhooks.outcome import DeliveryOutcome
-from countersign.webhooks.routing import Documents, Markers, Routes
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, examples, sign
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
 from tests.webhooks.webhook_receivers import RunningReceiver, calling, receiver_in_process, running_receiver
@@ -194,7 +193,9 @@ def _parsed(
 
 
 def _delivery(client: Client, documents: Documents | None = None) -> Delivery:
-    return Delivery(client, Routes(Markers(environment="development", namespace="default"), documents))
+    return Delivery(
+        client, WorkflowFinder(Markers(environment="development", namespace="default"), documents)
+    )
 
 
 # Documents without a marker
@@ -240,7 +241,7 @@ def _documents(visibility: Visibility, clock: list[float]) -> Documents:
 
 
 async def test_misses_are_remembered_briefly_and_boundedly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routing, "MISS_LIMIT", 100)
+    monkeypatch.setattr(delivery, "MISS_LIMIT", 100)
     visibility, clock = Visibility(), [0.0]
     documents = _documents(visibility, clock)
 
@@ -251,7 +252,7 @@ async def test_misses_are_remembered_briefly_and_boundedly(monkeypatch: pytest.M
     assert len(documents._misses) == 100
     visibility.found = "agreement-late"
     assert await documents.find("document-499") is None
-    clock[0] += routing.MISS_SECONDS
+    clock[0] += delivery.MISS_SECONDS
     assert await documents.find("document-499") == "agreement-late"
 
 
@@ -335,8 +336,8 @@ async def test_slow_secrets_and_a_slow_temporal_together_are_answered_in_time(
     async def for_ever(*_arguments: Any) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("countersign.webhooks.app.ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr("countersign.webhooks.endpoint.Endpoint.verify", for_ever)
+    monkeypatch.setattr("countersign.webhooks.receiver.RESPONSE_SECONDS", 0.2)
+    monkeypatch.setattr("countersign.webhooks.routes.WebhookRoute.verify", for_ever)
     async with receiver_in_process(receiving) as url, calling(url) as slow:
         assert await deliver(slow, envelope(agreement.title)) == 503
     assert await agreement.events() == []

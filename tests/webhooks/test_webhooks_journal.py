@@ -39,10 +39,10 @@ def test_a_flood_of_refusals_is_counted_in_full_and_logged_once_a_second(
     before, book = counted(DeliveryOutcome.MISMATCH), Journal()
 
     for _ in range(1000):
-        book.refused("test", DeliveryOutcome.MISMATCH)
-    book.refused("test", DeliveryOutcome.WRONG_CALLER, caller="198.51.100.9")
+        book.rejected("test", DeliveryOutcome.MISMATCH)
+    book.rejected("test", DeliveryOutcome.WRONG_CALLER, caller="198.51.100.9")
     now[0] += 1
-    book.refused("test", DeliveryOutcome.MISMATCH)
+    book.rejected("test", DeliveryOutcome.MISMATCH)
 
     assert counted(DeliveryOutcome.MISMATCH) - before == 1001
     counts = [record.count for record in caplog.records]  # type: ignore[attr-defined]

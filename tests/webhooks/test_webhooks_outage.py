@@ -45,12 +45,12 @@ async def test_an_outage_and_its_end_are_reported_once_every(receiving: Client) 
 
     where = f"Temporal at 127.0.0.1:{port}, namespace default"
     assert lines == [
-        ("warning", f"cannot reach {where}; deliveries are answered 503 until it can"),
-        ("warning", f"{where}, is reached again"),
+        ("warning", f"cannot reach {where}; until it can, deliveries get a 503"),
+        ("warning", f"{where}, is reachable again"),
     ]
 
 
 async def test_a_namespace_that_is_not_there_is_reported_too(receiving: Client) -> None:
     async with running_receiver(receiving, TEMPORAL_NAMESPACE="nowhere") as receiver:
         ((_, line),) = await reported(receiver, 1)
-    assert "namespace nowhere; deliveries are answered 503" in line
+    assert "namespace nowhere; until it can, deliveries get a 503" in line

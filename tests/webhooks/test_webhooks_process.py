@@ -19,10 +19,9 @@ from temporalio.client import Client
 
 from countersign.configuration import SettingsError, load
 from countersign.free_ports import free_port
-from countersign.listening import CannotListenError
+from countersign.http_server.listening import CannotListenError, Certificate
 from countersign.settings import ReceiverSettings
 from countersign.webhooks import delivery
-from countersign.webhooks.server import Certificate
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_receiver import start_agreement
 from tests.webhooks.webhook_receivers import calling, environment_of, running_receiver, start_receiver
@@ -49,7 +48,7 @@ async def test_a_taken_port_is_one_clear_sentence(receiving: Client) -> None:
         code, output, errors = await run(receiving, "--port", str(port))
 
     assert (code, output) == (2, "")
-    sentence = "something else does already; stop it, or choose another port"
+    sentence = "another process uses the port; stop it, or choose another port"
     assert errors.endswith(f"\nwebhooks: cannot listen on 127.0.0.1:{port}: {sentence}\n")
     assert "Traceback" not in errors
 

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from countersign.configuration import SettingsError
 from countersign.settings import ReceiverSettings
-from countersign.webhooks.providers import open_endpoints
+from countersign.webhooks.routes import open_routes
 from tests.webhooks.webhook_deliveries import PATH, SECRET, encode, envelope, sign
 from tests.webhooks.webhook_receivers import calling, environment_of, receiver_in_process
 
@@ -33,7 +33,7 @@ def test_without_a_secret_there_is_no_endpoint(
         monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET", secret)
 
     with pytest.raises(SettingsError, match="TURBODOCX_WEBHOOK_SECRET"):
-        open_endpoints(ReceiverSettings())
+        open_routes(ReceiverSettings())
 
 
 async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 import trustme
 from temporalio.client import Client
 
-from countersign.webhooks import protocol, wiring
+import receiver as receiver_process
+from countersign.http_server import server
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_receiver import Agreement
 from tests.webhooks.webhook_receivers import RunningReceiver, receiver_in_process
@@ -99,7 +100,7 @@ async def test_a_caller_who_leaves_is_no_incident(
 async def test_slow_senders_are_hung_up_on_and_hold_no_one_up(
     receiving: Client, monkeypatch: pytest.MonkeyPatch, opening: bytes
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
     async with receiver_in_process(receiving) as url, AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(connected(url)) for _ in range(20)]
         for _, writer in slow:
@@ -113,7 +114,7 @@ async def test_slow_senders_are_hung_up_on_and_hold_no_one_up(
 async def test_the_time_limit_is_every_requests_own(
     receiving: Client, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
     async with receiver_in_process(receiving) as url, connected(url) as (reader, writer):
         for _ in range(4):  # together longer than the limit
             body = encode(envelope(agreement.title))
@@ -129,7 +130,7 @@ async def test_the_time_limit_is_every_requests_own(
 async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
     receiving: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.3)
+    monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
     async with receiver_in_process(receiving) as url, connected(url) as (reader, writer):
         writer.write(HEALTH.replace(CLOSE, b"") + request({"Content-Length": "99"}, b"12345"))
         await reader.readuntil(b"alive\n")
@@ -142,7 +143,7 @@ async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
 async def test_more_connections_than_allowed_are_turned_away(
     receiving: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "CONNECTION_LIMIT", 10)
+    monkeypatch.setattr(receiver_process, "CONNECTION_LIMIT", 10)
     async with receiver_in_process(receiving) as url:
         async with AsyncExitStack() as stack:
             for _ in range(10):
@@ -284,6 +285,6 @@ async def test_it_speaks_tls_by_itself(
             writer.write(request({**sign(body), "Content-Length": str(len(body))}, body))
             assert status(await reader.read()) == 200
 
-        monkeypatch.setattr(protocol, "RECEIVE_SECONDS", 0.2)
+        monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.2)
         async with connected(url, trusting) as (reader, writer):
             assert await hung_up_on(reader, writer) == b""

@@ -16,7 +16,7 @@ from temporalio.client import Client
 from countersign.configuration import load
 from countersign.observability.readiness import Readiness
 from countersign.settings import CountersignSettings, ReceiverSettings
-from countersign.webhooks.wiring import build_server
+from receiver import build_server
 from tests.webhooks.webhook_deliveries import SECRET
 
 
@@ -88,21 +88,8 @@ def calling(receiver: RunningReceiver | str) -> httpx.AsyncClient:
 @asynccontextmanager
 async def receiver_in_process(client: Client, port: int = 0, /, **changes: str) -> AsyncIterator[str]:
     """Serve in this process, wired as the command line does; yields the URL."""
-    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     with patch.dict(os.environ, {"TURBODOCX_WEBHOOK_SECRET": SECRET, **changes}):
         general, settings = load(CountersignSettings, ReceiverSettings)
-        server = build_server(
-            general,
-            settings,
-            client,
-            Readiness(client),
-            host="127.0.0.1",
-            port=port,
-            on_start=started.set_result,
-        )
-        serving = asyncio.create_task(server._serve())  # without its hold on signals
-        try:
-            yield await started
-        finally:
-            server.should_exit = True
-            await serving
+        server = build_server(general, settings, client, Readiness(client), host="127.0.0.1", port=port)
+        async with server.running() as url:
+            yield url

@@ -11,8 +11,8 @@ from countersign.webhooks.verification import (
     Key,
     Signature,
     SignedMessage,
-    only,
     read_seconds,
+    single_header,
 )
 
 ID_HEADER: Final = b"webhook-id"
@@ -76,9 +76,9 @@ def _public_key(raw: bytes) -> Ed25519Key:
 
 def read_signed_message(headers: Headers, body: bytes) -> SignedMessage | None:
     """Read the three headers; signatures of versions that nobody knows are skipped when they are judged."""
-    message_id = only(headers, ID_HEADER)
-    timestamp = read_seconds(sent := only(headers, TIMESTAMP_HEADER))
-    signatures = _read_signatures(only(headers, SIGNATURE_HEADER) or b"")
+    message_id = single_header(headers, ID_HEADER)
+    timestamp = read_seconds(sent := single_header(headers, TIMESTAMP_HEADER))
+    signatures = _read_signatures(single_header(headers, SIGNATURE_HEADER) or b"")
     if not message_id or not _ID.fullmatch(message_id) or timestamp is None or not sent or not signatures:
         return None
     return SignedMessage(timestamp, b".".join((message_id, sent, body)), signatures)

@@ -15,7 +15,7 @@ from countersign.webhooks.adapter import (
     plain,
     unknown_kind,
 )
-from countersign.webhooks.verification import Headers, Key, SignedMessage, only
+from countersign.webhooks.verification import Headers, Key, SignedMessage, single_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class StandardWebhooksAdapter:
     def _parsed(self, name: str, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery:
         words = self.wording
         event = SignatureEvent(
-            event_id=identifier((only(headers, ID_HEADER) or b"").decode("ascii", errors="replace")),
+            event_id=identifier((single_header(headers, ID_HEADER) or b"").decode("ascii", errors="replace")),
             kind=words.kinds.get(name) or unknown_kind(self.name, name),
             provider=self.name,
             document_id=identifier(look_up(payload, words.document_id)),

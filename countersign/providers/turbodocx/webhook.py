@@ -13,7 +13,14 @@ from countersign.webhooks.adapter import (
     plain,
     unknown_kind,
 )
-from countersign.webhooks.verification import Headers, HmacKey, Signature, SignedMessage, only, read_seconds
+from countersign.webhooks.verification import (
+    Headers,
+    HmacKey,
+    Signature,
+    SignedMessage,
+    read_seconds,
+    single_header,
+)
 
 SIGNATURE_HEADER: Final = b"x-turbodocx-signature"
 TIMESTAMP_HEADER: Final = b"x-turbodocx-timestamp"
@@ -44,8 +51,8 @@ class TurboDocxWebhookAdapter:
 
     def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
         """Read `X-TurboDocx-Signature: sha256=<hex>` and `X-TurboDocx-Timestamp: <seconds>`."""
-        signature = _SIGNATURE.fullmatch(only(headers, SIGNATURE_HEADER) or b"")
-        timestamp = read_seconds(sent := only(headers, TIMESTAMP_HEADER))
+        signature = _SIGNATURE.fullmatch(single_header(headers, SIGNATURE_HEADER) or b"")
+        timestamp = read_seconds(sent := single_header(headers, TIMESTAMP_HEADER))
         if signature is None or timestamp is None or sent is None:
             return None
         digest = bytes.fromhex(signature[1].decode())

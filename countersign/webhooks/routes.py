@@ -1,0 +1,145 @@
+"""Where deliveries arrive: one route for each provider, with its adapter and its secrets."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from countersign.configuration import SettingsError, load, read
+from countersign.providers.standard_webhooks.webhook import StandardWebhooksAdapter
+from countersign.providers.standard_webhooks.wording import read_wordings
+from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
+from countersign.secrets.rotation import Rotating
+from countersign.settings import ReceiverSettings, WebhookSettings
+from countersign.webhooks.adapter import ParsedDelivery, UnreadableError, WebhookAdapter
+from countersign.webhooks.outcome import DeliveryOutcome, RejectedDeliveryError
+from countersign.webhooks.parsing import NotJsonError, parse_object
+from countersign.webhooks.verification import Headers, Key, Verification, verify_signatures
+
+RENEW_SECONDS: Final = 30
+"""A mismatch reads the secrets again at most this often, because any caller can cause a mismatch."""
+RENEW_TIMEOUT_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRoute:
+    """`POST /webhooks/<name>`.
+
+    Args:
+        adapter: The provider's webhook format.
+        secrets: The secrets that deliveries are signed with.
+    """
+
+    adapter: WebhookAdapter
+    secrets: Rotating[WebhookSettings]
+
+    @property
+    def name(self) -> str:
+        """The adapter's name, a label of the metrics."""
+        return self.adapter.name
+
+    @property
+    def path(self) -> str:
+        """The path of the URL."""
+        return f"/webhooks/{self.name}"
+
+    async def verify(self, headers: Headers, body: bytes) -> None:
+        """Check the signature. After a mismatch, read the secrets again: they may have been rotated.
+
+        Raises:
+            RejectedDeliveryError: The delivery is unsigned, too old, or signed with another secret.
+        """
+        signed_message = self.adapter.signed_message(headers, body)
+        now = time.time()
+        settings = await self.secrets.get()
+        verification = verify_signatures(signed_message, self._keys(settings, now), now=now)
+        if verification is Verification.MISMATCH and await self._renew(settings):
+            verification = verify_signatures(signed_message, self._keys(self.secrets.current, now), now=now)
+        if verification is not Verification.VERIFIED:
+            raise RejectedDeliveryError(DeliveryOutcome(verification))
+
+    def parse(self, headers: Headers, body: bytes) -> ParsedDelivery | None:
+        """Parse a verified body. Returns None if the event cannot concern an agreement.
+
+        Raises:
+            RejectedDeliveryError: The body is not a JSON object, or an event lacks a required field.
+        """
+        try:
+            parsed = self.adapter.read(headers, parse_object(body))
+        except NotJsonError:
+            raise RejectedDeliveryError(DeliveryOutcome.INVALID) from None
+        except UnreadableError:
+            raise RejectedDeliveryError(DeliveryOutcome.UNREADABLE) from None
+        if parsed is None:
+            return None
+        received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return ParsedDelivery(parsed.event.model_copy(update={"received_at": received_at}), parsed.title)
+
+    def _keys(self, settings: WebhookSettings, now: float) -> list[Key]:
+        accepted = settings.accepted(datetime.fromtimestamp(now, UTC))
+        return [self.adapter.key(secret.get_secret_value()) for secret in accepted]
+
+    async def _renew(self, mismatched: WebhookSettings) -> bool:
+        with suppress(TimeoutError):
+            return await asyncio.wait_for(self.secrets.renew(mismatched), RENEW_TIMEOUT_SECONDS)
+        return False
+
+
+def open_routes(settings: ReceiverSettings) -> list[WebhookRoute]:
+    """Open the routes of all providers and read their secrets.
+
+    TurboDocx is left out if its secret is not set and the settings name a file with other providers.
+
+    Args:
+        settings: Names the file of providers that use Standard Webhooks.
+
+    Raises:
+        SettingsError: The file or a secret is missing or invalid. The message lists all problems.
+    """
+    wordings = read_wordings(settings.providers) if settings.providers else {}
+    adapters: list[tuple[WebhookAdapter, type[WebhookSettings]]] = [
+        (StandardWebhooksAdapter(name, wording), secrets_of(name)) for name, wording in wordings.items()
+    ]
+    if not adapters or read(WebhookSettings).where(WebhookSettings.variable("webhook_secret")):
+        adapters.append((TurboDocxWebhookAdapter(), WebhookSettings))
+    routes: list[WebhookRoute] = []
+    problems: list[str] = []
+    for adapter, kind in adapters:
+        try:
+            routes.append(_open_route(adapter, kind))
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return routes
+
+
+def secrets_of(name: str) -> type[WebhookSettings]:
+    """Return the settings with a provider's secrets: `acme` reads `ACME_WEBHOOK_SECRET` and so on."""
+
+    class Secrets(WebhookSettings):
+        __doc__ = WebhookSettings.__doc__
+        prefix = f"{name.upper().replace('-', '_')}_"
+
+    return Secrets
+
+
+def _open_route(adapter: WebhookAdapter, kind: type[WebhookSettings]) -> WebhookRoute:
+    read_secrets = _reader(adapter, kind)
+    return WebhookRoute(adapter, Rotating(read_secrets(), read_secrets, renew_seconds=RENEW_SECONDS))
+
+
+def _reader(adapter: WebhookAdapter, kind: type[WebhookSettings]) -> Callable[[], WebhookSettings]:
+    def read_secrets() -> WebhookSettings:
+        (settings,) = load(kind)
+        for secret in filter(None, (settings.webhook_secret, settings.webhook_secret_previous)):
+            try:
+                adapter.key(secret.get_secret_value())
+            except ValueError as error:
+                raise SettingsError(f"{kind.variable('webhook_secret')}: {error}") from None
+        return settings
+
+    return read_secrets
