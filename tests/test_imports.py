@@ -35,6 +35,7 @@ ONLY_IN = {
     "boto3": ("countersign.secrets",),
     "obstore": ("countersign.storage",),
     "opentelemetry": ("countersign.observability",),
+    "uvicorn": ("countersign.http_server", "sandbox"),
 }
 
 
