@@ -1,7 +1,8 @@
-"""What waits in Temporal: agreements by what they wait for, and tasks that no worker has taken yet.
+"""Counts of waiting work: agreements by what they wait for, and tasks that no worker has started.
 
-Asked for when somebody looks, and not more often than every so many seconds: neither counting nor describing
-is a billable action. Every worker tells the same, so take the maximum over them, never the sum.
+A request for the metrics refreshes the counts, at most every few seconds. Neither counting workflows nor
+describing a task queue is a billable action. Every worker reports the same counts, so take the maximum over
+the workers, never the sum.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ _WAIT: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A task queue and a kind of task on it, with what waits there as of the last look."""
+    """A task queue, a kind of task, and the waiting tasks of this kind at the last refresh."""
 
     task_queue: str
     kind: Kind
@@ -38,14 +39,14 @@ class Queue:
 
 
 class BacklogMetrics:
-    """Counts what waits, at most every `seconds`.
+    """Counts waiting work and sets the gauges.
 
     Args:
-        client: Where.
-        workflow_type: Whose executions are counted.
+        client: The connection to the agreements' namespace.
+        workflow_type: The type of the workflows to count.
         waiting_for: The values of their search attribute `WaitingFor`.
-        queues: The queues that matter.
-        seconds: How old an answer may get.
+        queues: The task queues to describe.
+        seconds: How long counts are reused.
     """
 
     def __init__(
@@ -60,33 +61,34 @@ class BacklogMetrics:
         self._client = client
         self._running = f"WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Running'"
         self._waiting_for = waiting_for
-        self._wanted = queues
+        self._described = queues
         self._seconds = seconds
-        self._again_at = 0.0
-        self._asking: asyncio.Task[None] | None = None
+        self._next_refresh_at = 0.0
+        self._refreshing: asyncio.Task[None] | None = None
         self.queues = queues
 
     async def refresh(self) -> None:
-        """Bring the gauges up to date; while Temporal does not answer there are none rather than old ones.
+        """Update the gauges, or clear them if Temporal does not respond.
 
-        Whoever looks is not made to wait for a Temporal that is slow: the numbers come in then with the next
-        look.
+        Waits at most 0.5 s. If Temporal is slower, the next request gets the new counts.
         """
-        if self._asking is None or (self._asking.done() and time.monotonic() >= self._again_at):
-            self._again_at = time.monotonic() + self._seconds
-            self._asking = asyncio.create_task(self._ask_or_clear(), name="backlog-metrics")
-        await asyncio.wait([self._asking], timeout=_WAIT)
+        if self._refreshing is None or (
+            self._refreshing.done() and time.monotonic() >= self._next_refresh_at
+        ):
+            self._next_refresh_at = time.monotonic() + self._seconds
+            self._refreshing = asyncio.create_task(self._count_or_clear(), name="backlog-metrics")
+        await asyncio.wait([self._refreshing], timeout=_WAIT)
 
-    async def _ask_or_clear(self) -> None:
+    async def _count_or_clear(self) -> None:
         try:
-            await self._ask()
-        except (RPCError, RuntimeError):  # RuntimeError: a lazy client that cannot connect
-            self.queues = self._wanted
+            await self._count_all()
+        except (RPCError, RuntimeError):  # RuntimeError: a lazy client cannot connect
+            self.queues = self._described
             for gauge in _GAUGES:
                 gauge.clear()
 
-    async def _ask(self) -> None:
-        self.queues = tuple(await asyncio.gather(*map(self._describe, self._wanted)))
+    async def _count_all(self) -> None:
+        self.queues = tuple(await asyncio.gather(*map(self._describe, self._described)))
         waiting = await asyncio.gather(
             *(self._count(f"WaitingFor = '{cause}'") for cause in self._waiting_for)
         )
@@ -105,7 +107,7 @@ class BacklogMetrics:
         return (await self._client.count_workflows(query, rpc_timeout=_TIMEOUT)).count
 
     async def _describe(self, queue: Queue) -> Queue:
-        answer = await describe_task_queue(self._client, queue.task_queue, queue.kind, patience=_TIMEOUT)
-        stats = answer.stats
+        description = await describe_task_queue(self._client, queue.task_queue, queue.kind, patience=_TIMEOUT)
+        stats = description.stats
         age = stats.approximate_backlog_age.ToTimedelta().total_seconds()
         return Queue(queue.task_queue, queue.kind, stats.approximate_backlog_count, age)

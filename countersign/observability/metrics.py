@@ -1,14 +1,14 @@
-"""Every metric of our own that a process counts itself. Labels are bounded and hold nothing personal.
+"""The metrics that a process counts. Labels have few values and contain no personal data.
 
-What agreements count is in `workflows/metrics.py`. All of them, with the SDK's own, are offered by
-`monitor.py` and listed in `docs/reference/metrics.md`.
+`workflows/agreement/metrics.py` has the metrics of workflows. `monitor.py` serves all metrics, with the
+SDK's, and `docs/reference/metrics.md` lists them.
 """
 
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # no annotations; they would double the series
+disable_created_metrics()  # type: ignore[no-untyped-call]  # not annotated; else it doubles the series
 
 BUILD: Final = Gauge(
     "countersign_build_info", "1, with the version and the role of this process.", ["version", "role"]
@@ -24,7 +24,7 @@ WEBHOOK_DELAY: Final = Histogram(
 )
 PROVIDER_CALLS: Final = Counter(
     "countersign_provider_calls_total",
-    "Provider calls by operation and what they ended in.",
+    "Provider calls by operation and outcome.",
     ["provider", "operation", "outcome"],
 )
 PROVIDER_CALL_SECONDS: Final = Histogram(
@@ -39,22 +39,22 @@ CIRCUIT_CHANGES: Final = Counter(
 ARCHIVE_BYTES: Final = Counter("countersign_archive_bytes_total", "Bytes of signed documents archived.")
 AGREEMENTS_RUNNING: Final = Gauge(
     "countersign_agreements_running",
-    "Agreements under way by what they wait for, as Temporal tells every worker.",
+    "Running agreements by what they wait for; every worker reports the total.",
     ["waiting_for"],
 )
 AGREEMENTS_NEED_ATTENTION: Final = Gauge(
     "countersign_agreements_need_attention",
-    "Agreements under way that a person must look at, as Temporal tells every worker.",
+    "Running agreements that need a person; every worker reports the total.",
     ["namespace"],
 )
 AGREEMENTS_STUCK: Final = Gauge(
     "countersign_agreements_stuck",
-    "Agreements under way whose workflow task keeps failing, as Temporal tells every worker.",
+    "Running agreements whose workflow task keeps failing; every worker reports the total.",
     ["namespace"],
 )
 BACKLOG: Final = Gauge(
     "countersign_task_queue_backlog",
-    "Tasks that wait in a queue for a worker, as Temporal tells every worker.",
+    "Tasks in a queue that wait for a worker; every worker reports the total.",
     ["task_queue", "kind"],
 )
 BACKLOG_AGE: Final = Gauge(

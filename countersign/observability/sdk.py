@@ -1,7 +1,7 @@
-"""The Temporal SDK's own metrics: workers, pollers, latencies, and what workflows count.
+"""The Temporal SDK's metrics: workers, pollers, latencies, and the metrics of workflows.
 
-Its exporter listens on a port of its own; ours listens on the loopback address only, and `monitor.py` passes
-on what it says, so that each process is one target for Prometheus.
+The SDK's exporter needs a separate port. It listens on the loopback address, and `monitor.py` forwards its
+page, so that a process is one target for Prometheus.
 """
 
 import urllib.request
@@ -18,10 +18,10 @@ _TIMEOUT: Final = 2
 
 
 class SdkMetrics:
-    """A runtime that exports metrics; made before the first client.
+    """A runtime that exports metrics. Create it before the first client.
 
     Args:
-        buckets: Buckets of histograms that workflows fill, by name without suffix.
+        buckets: Buckets of the workflows' histograms, by name without suffix.
     """
 
     def __init__(self, buckets: Mapping[str, Sequence[float]] | None = None) -> None:
@@ -42,11 +42,11 @@ class SdkMetrics:
         )
 
     def page(self) -> bytes:
-        """Return all of them in Prometheus's text format; blocks.
+        """Return the metrics in Prometheus's text format. Blocks for up to 2 s.
 
         Raises:
-            OSError: The exporter does not answer.
+            OSError: The exporter does not respond.
         """
-        with urllib.request.urlopen(self._url, timeout=_TIMEOUT) as answer:  # noqa: S310 (our own loopback)
-            page: bytes = answer.read()
+        with urllib.request.urlopen(self._url, timeout=_TIMEOUT) as response:  # noqa: S310  # the loopback address
+            page: bytes = response.read()
         return page

@@ -1,4 +1,4 @@
-"""What the webhook tests share: receivers in a real Temporal, and a receiver over HTTP."""
+"""Fixtures of the webhook tests: a Temporal server with a stand-in workflow, and a receiver process."""
 
 from collections.abc import AsyncIterator
 
@@ -15,7 +15,7 @@ from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def receiving(temporal_env: WorkflowEnvironment) -> AsyncIterator[Client]:
-    """A client whose namespace has a worker for receivers."""
+    """A client; a worker runs the stand-in workflow in its namespace."""
     pure = SandboxRestrictions.default.with_passthrough_modules("countersign")
     runner = SandboxedWorkflowRunner(restrictions=pure)
     async with Worker(temporal_env.client, task_queue=QUEUE, workflows=[Receiver], workflow_runner=runner):
@@ -24,7 +24,7 @@ async def receiving(temporal_env: WorkflowEnvironment) -> AsyncIterator[Client]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def receiver(receiving: Client) -> AsyncIterator[RunningReceiver]:
-    """A receiver of the real command line."""
+    """A receiver process."""
     async with running_receiver(receiving) as running:
         yield running
 

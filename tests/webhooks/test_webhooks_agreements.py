@@ -1,4 +1,4 @@
-"""The receiver before real agreements: whatever comes, in whatever order and number, they end the same."""
+"""Real agreements end the same whatever the order and number of deliveries."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ office = agreements.office
 
 @dataclass(frozen=True)
 class Provider:
-    """Delivers about one agreement's document as the provider would, at will."""
+    """Sends deliveries about one agreement's document, as the provider would."""
 
     http: httpx.AsyncClient
     title: str
@@ -36,8 +36,8 @@ class Provider:
 
     async def again(self, payload: dict[str, Any]) -> None:
         body = encode(payload)
-        answer = await self.http.post(PATH, content=body, headers=sign(body))
-        assert answer.status_code == 200
+        response = await self.http.post(PATH, content=body, headers=sign(body))
+        assert response.status_code == 200
 
 
 def provider_of(http: httpx.AsyncClient, office: Office, handle: Handle, document_id: str) -> Provider:
@@ -131,7 +131,7 @@ async def test_what_comes_after_the_end_changes_nothing(http: httpx.AsyncClient,
 
 @pytest_asyncio.fixture
 async def subscribed(client: Client, office: Office) -> AsyncIterator[str]:
-    """A receiver that the sandbox itself delivers to."""
+    """A receiver that the sandbox delivers to."""
     port = free_port()
     secret = await office.sandbox.subscribe(f"http://127.0.0.1:{port}{PATH}")
     async with running_receiver(client, f"--port={port}", TURBODOCX_WEBHOOK_SECRET=secret) as receiver:
@@ -140,11 +140,11 @@ async def subscribed(client: Client, office: Office) -> AsyncIterator[str]:
 
 
 async def all_delivered(office: Office, document_id: str) -> list[dict[str, Any]]:
-    """Wait until the provider has no delivery left to make about a document; returns them all."""
+    """Wait until the provider has made all deliveries about a document; return them."""
 
     async def log() -> list[dict[str, Any]]:
-        answer = await office.sandbox.call("GET", "/api/webhooks/signature/deliveries?limit=100")
-        return [result for result in answer["data"]["results"] if document_id in str(result["payload"])]
+        response = await office.sandbox.call("GET", "/api/webhooks/signature/deliveries?limit=100")
+        return [result for result in response["data"]["results"] if document_id in str(result["payload"])]
 
     return await office.eventually(log, lambda found: all(item["isDelivered"] for item in found))
 

@@ -1,4 +1,4 @@
-"""Who may deliver: the other end of the connection decides, not what it says about itself."""
+"""Which callers may deliver: the connection decides, and headers of trusted proxies only."""
 
 from ipaddress import ip_network
 
@@ -25,10 +25,10 @@ PROXIES = (ip_network("10.0.0.0/8"),)
         (None, [], False),
         ("", [], False),
         ("not an address", [], False),
-        # What a stranger says of itself counts for nothing
+        # A header of an untrusted caller is ignored
         (STRANGER, [PROVIDER], False),
         (STRANGER, [f"{PROVIDER}, {PROXY}"], False),
-        # A proxy of ours is believed about whom it heard from, and nobody before that
+        # A trusted proxy names its peer; earlier entries are not trusted
         (PROXY, [PROVIDER], True),
         (PROXY, [STRANGER], False),
         (PROXY, [f"{PROVIDER}, {STRANGER}"], False),
@@ -55,7 +55,7 @@ def test_without_a_list_anybody_may_try() -> None:
     assert Callers().admits(None, ["<script>"])
 
 
-async def test_a_header_does_not_get_a_stranger_in(
+async def test_a_header_does_not_change_the_caller(
     receiving: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = encode(envelope("Somebody else's"))
@@ -63,8 +63,8 @@ async def test_a_header_does_not_get_a_stranger_in(
     async with receiver_in_process(receiving, **limited) as receiver, calling(receiver) as http:
         for forwarded in (PROVIDER, f"{PROVIDER}, 127.0.0.1", "ÿþ<script>\tlevel=error".encode("latin-1")):
             headers = {**sign(body), "X-Forwarded-For": forwarded, "Forwarded": f"for={PROVIDER}"}
-            answer = await http.post(PATH, content=body, headers=headers)  # type: ignore[arg-type]
-            assert (answer.status_code, answer.text) == (403, "refused\n")
+            response = await http.post(PATH, content=body, headers=headers)  # type: ignore[arg-type]
+            assert (response.status_code, response.text) == (403, "refused\n")
         assert (await http.get("/healthz")).status_code == 200
 
     (refused,) = (record for record in caplog.records if "webhook" in record.name)
@@ -84,5 +84,5 @@ async def test_behind_a_proxy_of_ours_the_provider_gets_in(receiving: Client) ->
     ):
         for forwarded, status in ((PROVIDER, 200), (STRANGER, 403), (f"{PROVIDER}, {STRANGER}", 403)):
             headers = {**sign(body), "X-Forwarded-For": forwarded}
-            answer = await http.post(PATH, content=body, headers=headers)
-            assert answer.status_code == status
+            response = await http.post(PATH, content=body, headers=headers)
+            assert response.status_code == status

@@ -1,4 +1,4 @@
-"""From a verified event to a signal on the right workflow, and what is answered when there is none."""
+"""A verified event signals its workflow; the outcome without one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -91,7 +91,7 @@ async def test_a_kind_that_is_new_to_us_is_passed_on_as_such(
     assert await deliver(http, envelope(agreement.title, "signature.document." + "x" * 100)) == 200
 
     kinds = [event.kind for event in await agreement.events()]
-    assert kinds[0] == "turbodocx:completed"  # the provider's word, not ours of the same name
+    assert kinds[0] == "turbodocx:completed"  # the provider's name, not the kind of the same name
     assert kinds[1].startswith("turbodocx:signature.document.xxx")
     assert len(kinds[1]) == 64
 
@@ -100,7 +100,7 @@ async def test_a_kind_that_is_new_to_us_is_passed_on_as_such(
 async def test_a_delivery_that_comes_again_is_signalled_again(
     http: httpx.AsyncClient, agreement: Agreement, offset: int
 ) -> None:
-    """With the same event id, by which the workflow tells it apart; the receiver has no memory."""
+    """The workflow recognizes the event id; the receiver keeps no state."""
     payload = envelope(agreement.title)
 
     assert [await deliver(http, payload, offset=offset) for _ in range(2)] == [200, 200]
@@ -132,7 +132,7 @@ def test_only_our_own_marker_names_a_workflow(case: str, title: str | None) -> N
 
 
 @pytest.mark.parametrize("title", ["Somebody else's contract", 17, None, ["x"], "\ud800", "[A-17~aaaaaa]"])
-async def test_a_strangers_document_is_accepted_and_forgotten(http: httpx.AsyncClient, title: Any) -> None:
+async def test_an_unknown_document_gets_200(http: httpx.AsyncClient, title: Any) -> None:
     assert await deliver(http, envelope(title)) == 200
 
 
@@ -151,7 +151,11 @@ async def test_an_agreement_that_temporal_has_forgotten_is_accepted(receiver: Ru
         ("completed", "voided", DeliveryOutcome.CONTRADICTED),
         ("voided", "voided", DeliveryOutcome.CLOSED),
         ("voided", "completed", DeliveryOutcome.CONTRADICTED),
-        ("expired", "voided", DeliveryOutcome.CLOSED),  # we void what has expired, and are told so
+        (
+            "expired",
+            "voided",
+            DeliveryOutcome.CLOSED,
+        ),  # the agreement voids an expired document, and the provider reports it
         ("abandoned", "completed", DeliveryOutcome.CONTRADICTED),
     ],
 )
@@ -223,7 +227,7 @@ async def _until_searchable(client: Client, agreement: Agreement) -> None:
 
 
 class Visibility:
-    """Stands in for Temporal's search, at its edge: counts queries, answers or fails as told."""
+    """A fake of Temporal's search that counts queries and returns a result or an error."""
 
     def __init__(self, found: str | None = None, error: RPCError | None = None) -> None:
         self.found, self.error, self.queries = found, error, list[str]()
@@ -293,7 +297,7 @@ async def test_a_search_that_fails_is_the_providers_to_repeat(
     assert outcome.status == 503
 
 
-# Temporal does not answer
+# Temporal does not respond
 
 
 async def test_without_temporal_the_provider_is_asked_to_try_again(receiving: Client) -> None:
@@ -303,14 +307,14 @@ async def test_without_temporal_the_provider_is_asked_to_try_again(receiving: Cl
         running_receiver(receiving, TEMPORAL_ADDRESS="127.0.0.1:1") as receiver,
         calling(receiver) as http,
     ):
-        answer = await http.post(PATH, content=body, headers=sign(body))
+        response = await http.post(PATH, content=body, headers=sign(body))
         ready, alive = await http.get("/readyz"), await http.get("/healthz")
 
-    assert (answer.status_code, answer.text, answer.headers["retry-after"]) == (503, "try again\n", "5")
+    assert (response.status_code, response.text, response.headers["retry-after"]) == (503, "try again\n", "5")
     assert (ready.status_code, alive.status_code) == (503, 200)
 
 
-async def test_a_temporal_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_temporal_that_hangs_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await closing.wait()
         writer.close()
@@ -330,7 +334,7 @@ async def test_a_temporal_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
     await silent.wait_closed()
 
 
-async def test_slow_secrets_and_a_slow_temporal_together_are_answered_in_time(
+async def test_slow_secrets_and_a_slow_temporal_together_get_503_in_time(
     http: httpx.AsyncClient, receiving: Client, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def for_ever(*_arguments: Any) -> None:
@@ -345,22 +349,22 @@ async def test_slow_secrets_and_a_slow_temporal_together_are_answered_in_time(
 
 
 async def test_a_namespace_that_is_not_there_loses_nothing(receiving: Client) -> None:
-    """Temporal says `not found`, as it does for workflows; this one must not be answered 2xx."""
+    """Temporal returns `not found`, as for workflows, but the response must not be 2xx."""
     mark = reference.marker(environment="development", namespace="nowhere", reference="A-17")
     body = encode(envelope(f"Contract {mark}"))
     address = receiving.service_client.config.target_host
     client = await Client.connect(address, namespace="nowhere", data_converter=data_converter(), lazy=True)
     async with receiver_in_process(client) as receiver, calling(receiver) as http:
-        answer = await http.post(PATH, content=body, headers=sign(body))
+        response = await http.post(PATH, content=body, headers=sign(body))
         ready = await http.get("/readyz")
 
-    assert (answer.status_code, ready.status_code) == (503, 503)
+    assert (response.status_code, ready.status_code) == (503, 503)
 
 
-async def test_it_is_ready_when_temporal_answers(http: httpx.AsyncClient) -> None:
+async def test_it_is_ready_when_temporal_responds(http: httpx.AsyncClient) -> None:
     for path, text in (("/readyz", "ready\n"), ("/healthz", "alive\n")):
-        answer = await http.get(path)
-        assert (answer.status_code, answer.text) == (200, text)
+        response = await http.get(path)
+        assert (response.status_code, response.text) == (200, text)
 
 
 async def test_a_burst_loses_nothing(receiver: RunningReceiver, receiving: Client) -> None:

@@ -22,7 +22,7 @@ from tests.conftest import tool
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
 from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
-from tests.webhooks.webhook_wire import connected, request, status
+from tests.webhooks.webhook_wire import open_connection, request, status
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/webhooks.md").read_text(encoding="utf-8")
 
@@ -108,7 +108,7 @@ async def test_a_delivery_comes_through_a_proxy_set_up_as_the_page_says(
     ) -> int | None:
         headers = {**sign(content), "Content-Length": str(len(content)), "X-Forwarded-For": claims}
         whole = request(headers, content, path=path, method=method)
-        async with connected(f"https://127.0.0.1:{port}", trusting, "webhooks.example.com") as (
+        async with open_connection(f"https://127.0.0.1:{port}", trusting, "webhooks.example.com") as (
             reader,
             writer,
         ):

@@ -1,4 +1,4 @@
-"""What the operator is told: every verdict counted, refusals logged without flooding, nothing personal."""
+"""Outcomes are counted and logged, rejections at a limited rate, without personal data."""
 
 import logging
 
@@ -31,7 +31,7 @@ def test_every_outcome_has_one_of_few_statuses(outcome: DeliveryOutcome) -> None
     assert outcome.status in {200, 400, 401, 403, 408, 413, 415, 422, 503}
 
 
-def test_a_flood_of_refusals_is_counted_in_full_and_logged_once_a_second(
+def test_rejections_are_all_counted_and_logged_once_a_second(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]

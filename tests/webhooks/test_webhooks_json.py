@@ -1,4 +1,4 @@
-"""What a verified delivery may hold: strict JSON, and nothing that breaks further down."""
+"""Strict parsing of verified deliveries."""
 
 import gzip
 import json
@@ -47,17 +47,17 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
-async def test_what_is_not_one_strict_json_object_is_refused(http: httpx.AsyncClient, body: bytes) -> None:
-    answer = await http.post(PATH, content=body, headers=sign(body))
+async def test_a_body_that_is_not_one_json_object_is_rejected(http: httpx.AsyncClient, body: bytes) -> None:
+    response = await http.post(PATH, content=body, headers=sign(body))
 
-    assert (answer.status_code, answer.text) == (400, "refused\n")
+    assert (response.status_code, response.text) == (400, "refused\n")
 
 
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 async def test_what_is_not_verified_is_never_parsed(http: httpx.AsyncClient, body: bytes) -> None:
-    answer = await http.post(PATH, content=body, headers=sign(body, secret="another"))
+    response = await http.post(PATH, content=body, headers=sign(body, secret="another"))
 
-    assert answer.status_code == 401
+    assert response.status_code == 401
 
 
 def test_ordinary_json_is_read_as_json_reads_it() -> None:
@@ -68,7 +68,7 @@ def test_ordinary_json_is_read_as_json_reads_it() -> None:
     assert parse_object(b'{"a":' * 31 + b"1" + b"}" * 31)
 
 
-def test_refusing_quotes_nothing() -> None:
+def test_a_parse_error_quotes_nothing() -> None:
     with pytest.raises(NotJsonError) as caught:
         parse_object(b'{"signer@example.com": NaN}')
 
@@ -94,17 +94,17 @@ UNPRINTABLE = {
 
 @pytest.mark.parametrize("value", UNPRINTABLE.values(), ids=UNPRINTABLE)
 @pytest.mark.parametrize("place", ["event_id", "document_id", "recipient_id"])
-async def test_a_known_event_with_a_bad_id_is_refused(
+async def test_a_known_event_with_a_bad_id_is_rejected(
     http: httpx.AsyncClient, agreement: Agreement, place: str, value: object
 ) -> None:
     payload = envelope(agreement.title)
     (payload if place == "event_id" else payload["data"])[place] = value
     body = encode(payload)
 
-    answer = await http.post(PATH, content=body, headers=sign(body))
+    response = await http.post(PATH, content=body, headers=sign(body))
 
     may_be_absent = place == "recipient_id" and value is None
-    assert answer.status_code == (200 if may_be_absent else 422)
+    assert response.status_code == (200 if may_be_absent else 422)
     assert len(await agreement.events()) == may_be_absent
 
 
@@ -115,20 +115,20 @@ async def test_a_bad_time_or_hash_is_left_out(
     payload = envelope(agreement.title, viewed_at=value, document_hash=value)
     body = encode(payload)
 
-    answer = await http.post(PATH, content=body, headers=sign(body))
+    response = await http.post(PATH, content=body, headers=sign(body))
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     (event,) = await agreement.events()
     assert (event.occurred_at, event.document_hash) == (None, None)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 17, ["document_id"]])
-async def test_a_known_event_without_data_is_refused(http: httpx.AsyncClient, data: object) -> None:
+async def test_a_known_event_without_data_is_rejected(http: httpx.AsyncClient, data: object) -> None:
     body = encode({"event": "signature.document.sent", "event_id": "evt_1", "data": data})
 
-    answer = await http.post(PATH, content=body, headers=sign(body))
+    response = await http.post(PATH, content=body, headers=sign(body))
 
-    assert answer.status_code == 422
+    assert response.status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -151,24 +151,24 @@ async def test_what_concerns_no_agreement_is_accepted_and_ignored(
 ) -> None:
     body = encode(payload)
 
-    answer = await http.post(PATH, content=body, headers=sign(body))
+    response = await http.post(PATH, content=body, headers=sign(body))
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "GZIP", "gzip, identity"])
 async def test_what_is_compressed_is_never_inflated(http: httpx.AsyncClient, encoding: str) -> None:
     bomb = gzip.compress(bytes(10_000_000))
 
-    answer = await http.post(PATH, content=bomb, headers={**sign(bomb), "Content-Encoding": encoding})
+    response = await http.post(PATH, content=bomb, headers={**sign(bomb), "Content-Encoding": encoding})
 
-    assert answer.status_code == 415
+    assert response.status_code == 415
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/xml", "application/json; charset=x"])
 async def test_the_content_type_does_not_matter(http: httpx.AsyncClient, content_type: str) -> None:
     body = encode(envelope("Somebody else's"))
 
-    answer = await http.post(PATH, content=body, headers={**sign(body), "Content-Type": content_type})
+    response = await http.post(PATH, content=body, headers={**sign(body), "Content-Type": content_type})
 
-    assert answer.status_code == 200
+    assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""Temporal out of reach is told at once in the receiver's log, and so is its end."""
+"""The receiver logs outages of Temporal and their ends."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
 
 
 async def reported(receiver: RunningReceiver, lines: int) -> list[tuple[str, str]]:
-    """Wait for so many lines about outages; returns level and text of all there are."""
+    """Wait for a number of lines about outages; return level and text of all such lines."""
 
     def look() -> list[tuple[str, str]] | None:
         records = [json.loads(line) for line in receiver.logged().splitlines()]

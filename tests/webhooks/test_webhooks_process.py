@@ -1,4 +1,4 @@
-"""The receiver as a process: what it says, where it listens, how it stops."""
+"""The receiver process: output, addresses, graceful stop."""
 
 import asyncio
 import socket
@@ -25,11 +25,11 @@ from countersign.webhooks import delivery
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_receiver import start_agreement
 from tests.webhooks.webhook_receivers import calling, environment_of, running_receiver, start_receiver
-from tests.webhooks.webhook_wire import connected, request, status
+from tests.webhooks.webhook_wire import open_connection, request, status
 
 
 async def run(client: Client, *arguments: str, **changes: str) -> tuple[int | None, str, str]:
-    """Run a receiver that does not start; returns its exit code and output."""
+    """Run a receiver that does not start; return its exit code and output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "receiver", *arguments),
         env=environment_of(client, **changes),
@@ -62,7 +62,7 @@ async def test_a_taken_port_is_one_clear_sentence(receiving: Client) -> None:
         ("TLS_KEY", "key.pem", "belong together"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_by_name(
+def test_an_invalid_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, setting: str, value: str, complaint: str
 ) -> None:
     monkeypatch.setenv(f"COUNTERSIGN_WEBHOOKS_{setting}", value)
@@ -74,7 +74,7 @@ def test_settings_that_cannot_work_are_refused_by_name(
     assert value not in str(caught.value)
 
 
-async def test_they_are_one_clear_message_at_start(receiving: Client) -> None:
+async def test_an_invalid_setting_is_one_sentence_at_start(receiving: Client) -> None:
     code, output, errors = await run(receiving, COUNTERSIGN_WEBHOOKS_PROVIDERS="nowhere.toml")
 
     assert (code, output) == (2, "")
@@ -90,7 +90,7 @@ def test_networks_are_read_from_one_line(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("broken", ["missing", "swapped", "another key", "not PEM", "encrypted"])
-def test_a_certificate_that_cannot_be_used_is_refused(tmp_path: Path, broken: str) -> None:
+def test_an_unusable_certificate_is_rejected(tmp_path: Path, broken: str) -> None:
     issued, other = (trustme.CA().issue_cert("127.0.0.1") for _ in range(2))
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
     issued.cert_chain_pems[0].write_to_path(chain)
@@ -129,7 +129,7 @@ async def test_stopping_finishes_what_is_in_flight(receiving: Client) -> None:
     body = encode(envelope(agreement.title))
     whole = request({**sign(body), "Content-Length": str(len(body))}, body)
     receiver = await start_receiver(receiving)
-    async with connected(receiver.url) as (reader, writer), connected(receiver.url) as (idle, _):
+    async with open_connection(receiver.url) as (reader, writer), open_connection(receiver.url) as (idle, _):
         writer.write(whole[:-10])
         await writer.drain()
         async with calling(receiver) as http:
@@ -148,5 +148,5 @@ async def test_stopping_finishes_what_is_in_flight(receiving: Client) -> None:
     await agreement.handle.terminate()
 
 
-def test_the_answer_leaves_time_within_the_providers_five_seconds() -> None:
+def test_a_response_takes_less_than_five_seconds() -> None:
     assert delivery.ACKNOWLEDGE_SECONDS <= 4

@@ -1,4 +1,4 @@
-"""For any bytes and headers: no 5xx, no signal without a valid signature, and the next delivery is served."""
+"""Any bytes and headers: no 5xx, no signal without a valid signature, and the receiver keeps serving."""
 
 import hashlib
 import hmac
@@ -63,8 +63,8 @@ async def lasting(receiving: Client) -> AsyncIterator[Agreement]:
 
 async def is_unharmed(receiver: RunningReceiver) -> bool:
     body = encode(envelope("Somebody else's"))
-    answer = await exchange(receiver.url, request({**sign(body), "Content-Length": str(len(body))}, body))
-    return status(answer) == 200
+    response = await exchange(receiver.url, request({**sign(body), "Content-Length": str(len(body))}, body))
+    return status(response) == 200
 
 
 @many
@@ -90,9 +90,9 @@ async def is_unharmed(receiver: RunningReceiver) -> bool:
     ).map(b"".join)
 )
 async def test_any_bytes(receiver: RunningReceiver, raw: bytes) -> None:
-    answer = await exchange(receiver.url, raw + b"\r\nConnection: close\r\n\r\n\r\n")
+    response = await exchange(receiver.url, raw + b"\r\nConnection: close\r\n\r\n\r\n")
 
-    assert (status(answer) or 0) < 500
+    assert (status(response) or 0) < 500
     assert await is_unharmed(receiver)
 
 
@@ -109,11 +109,11 @@ async def test_any_headers_and_body(
     secret = SECRET if valid else "whsec_another"
     whole = [*sign(event, secret=secret).items(), *extra, ("Content-Length", str(len(event)))]
 
-    answer = await exchange(receiver.url, request(whole, event + body))
+    response = await exchange(receiver.url, request(whole, event + body))
 
-    assert (status(answer) or 0) < 500
+    assert (status(response) or 0) < 500
     applied = await lasting.count() - before
-    assert applied == (valid and status(answer) == 200)
+    assert applied == (valid and status(response) == 200)
     assert await is_unharmed(receiver)
 
 
@@ -136,12 +136,12 @@ async def test_any_verified_payload(
     body = json.dumps(payload | change).encode()
     before = await lasting.count()
 
-    answer = await http.post(PATH, content=body, headers=sign(body))
+    response = await http.post(PATH, content=body, headers=sign(body))
 
-    assert answer.status_code in {200, 400, 422}
+    assert response.status_code in {200, 400, 422}
     applied = await lasting.count() - before
     assert applied in {0, 1}
-    assert applied <= (answer.status_code == 200)
+    assert applied <= (response.status_code == 200)
 
 
 raw_headers = st.lists(
@@ -167,7 +167,7 @@ raw_headers = st.lists(
 
 @pure
 @given(sent=raw_headers, body=st.binary(max_size=100))
-def test_judging_never_raises_and_never_believes_a_stranger(sent: Headers, body: bytes) -> None:
+def test_verification_never_raises_and_never_accepts_a_forgery(sent: Headers, body: bytes) -> None:
     adapter = TurboDocxWebhookAdapter()
     keys = [adapter.key(SECRET)]
     for signed_message in (adapter.signed_message(sent, body), read_signed_message(sent, body)):
@@ -202,7 +202,7 @@ def test_judging_agrees_with_the_definition(
 
 @pure
 @given(body=st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
-def test_parsing_agrees_with_json_or_refuses(body: bytes) -> None:
+def test_parsing_agrees_with_json_or_rejects(body: bytes) -> None:
     try:
         parsed = parse_object(body)
     except NotJsonError:

@@ -1,4 +1,4 @@
-"""Secrets that are missing, replaced, or replaced at the provider without telling us."""
+"""Secrets that are missing, replaced, or rotated by the provider without notice."""
 
 import asyncio
 import sys
@@ -73,7 +73,7 @@ async def test_after_its_end_it_is_not(receiving: Client) -> None:
         assert await post(receiver, OLD) == 401
 
 
-async def test_a_mismatch_has_the_secret_read_again_but_not_at_strangers_will(
+async def test_a_mismatch_reads_the_secret_again_at_most_every_30_s(
     receiving: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "secret"

@@ -46,7 +46,7 @@ def settings_at(sandbox: Sandbox) -> dict[str, str]:
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty working folder, and no variable of ours."""
+    """An empty working folder, without Countersign's environment variables."""
     for name in (SECRET, f"{SECRET}_FILE", PREVIOUS, "COUNTERSIGN_SECRETS_DIR", "COUNTERSIGN_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -55,11 +55,11 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest_asyncio.fixture
 async def provider(
-    clean: Path,  # noqa: ARG001 (its environment)
+    clean: Path,  # noqa: ARG001 (it changes the environment)
     sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[TurboDocxClient]:
-    """A client at a sandbox without a subscription, before and afterwards."""
+    """A client of a sandbox without a subscription."""
     for name, value in settings_at(sandbox).items():
         monkeypatch.setenv(name, value)
     (settings,) = load(TurboDocxSettings)
@@ -155,9 +155,7 @@ async def test_a_new_secret_leaves_the_old_one_valid_for_a_while(
     assert (clean / ".env").read_text().startswith("# mine\nOTHER=kept\n")
 
 
-async def test_a_subscription_with_secret_no_one_knows_is_left_alone(
-    provider: TurboDocxClient, clean: Path
-) -> None:
+async def test_a_subscription_with_an_unknown_secret_is_kept(provider: TurboDocxClient, clean: Path) -> None:
     await subscription.set_up(provider, URL, new_secret=False)
     (clean / ".env").unlink()
 

@@ -1,4 +1,4 @@
-"""Standard Webhooks: judged as the official library judges, spoken by configuration alone."""
+"""Standard Webhooks: the same results as the official library, and providers by configuration."""
 
 import base64
 import json
@@ -101,7 +101,7 @@ def test_what_the_official_library_accepts_is_accepted(change: Callable[[Headers
 
 
 @pytest.mark.parametrize("change", BOTH_REFUSE.values(), ids=BOTH_REFUSE)
-def test_what_the_official_library_refuses_is_refused(change: Callable[[Headers], Headers]) -> None:
+def test_what_the_official_library_rejects_is_rejected(change: Callable[[Headers], Headers]) -> None:
     headers = change(signed())
 
     assert not theirs(headers)
@@ -118,7 +118,7 @@ def test_random_secrets_and_bodies_agree_with_the_official_library() -> None:
 
 
 @pytest.mark.parametrize("message_id", ["msg.1", "msg 1", "é", "x" * 201])
-def test_an_id_that_could_be_mistaken_for_the_time_is_refused(message_id: str) -> None:
+def test_an_id_with_a_full_stop_is_rejected(message_id: str) -> None:
     assert own(signed(message_id=message_id)) is Verification.UNSIGNED
 
 
@@ -130,7 +130,7 @@ def test_more_signatures_than_anybody_needs_are_not_compared() -> None:
 
 
 SEED = base64.b64decode("VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=")
-"""The specification's own example of an asymmetric key, and what it signs."""
+"""The specification's example of an asymmetric key and a signature."""
 EXAMPLE = {
     "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
     "webhook-timestamp": "1614265330",
@@ -170,7 +170,7 @@ def test_the_specifications_asymmetric_example(seed: bytes, change: Headers, che
 
 
 def test_a_shared_secret_does_not_verify_an_asymmetric_signature() -> None:
-    """Nobody may pass a public key, which all the world knows, for a shared secret."""
+    """A public key must not work as a shared secret."""
     public = base64.b64decode(_public(SEED).removeprefix("whpk_"))
     forged = HmacKey(public)
     headers = signed(secret="whsec_" + base64.b64encode(forged.secret).decode())
@@ -182,7 +182,7 @@ def test_a_shared_secret_does_not_verify_an_asymmetric_signature() -> None:
 @pytest.mark.parametrize(
     "secret", ["", "whsec_", "whsec_***", "whsec_c2hvcnQ=", "whpk_AAAA", "whpk_***", "é"]
 )
-def test_a_secret_of_another_form_is_refused_without_being_quoted(secret: str) -> None:
+def test_an_error_about_a_secret_does_not_quote_it(secret: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
         read_key(secret)
 
@@ -227,8 +227,8 @@ async def test_a_configured_provider_delivers_beside_turbodocx(receiving: Client
     ):
         for secret, expected in ((SECRET, 200), (OTHER, 200), (SECRET[:-4] + "AAAA", 401)):
             headers = signed(body, secret=secret)
-            answer = await http.post("/webhooks/acme-sign", content=body, headers=headers)
-            assert answer.status_code == expected
+            response = await http.post("/webhooks/acme-sign", content=body, headers=headers)
+            assert response.status_code == expected
         assert (await http.post("/webhooks/turbodocx", content=body)).status_code == 401
 
     first, second = await agreement.events()
@@ -290,9 +290,7 @@ def test_an_unknown_type_is_recorded_by_its_own_name() -> None:
         (PROVIDERS.replace("data.contract.id", "data..id"), "acme-sign.document_id"),
     ],
 )
-def test_a_providers_file_that_cannot_work_is_refused_by_place(
-    tmp_path: Path, text: str, complaint: str
-) -> None:
+def test_an_error_in_the_providers_file_names_its_place(tmp_path: Path, text: str, complaint: str) -> None:
     file = tmp_path / "providers.toml"
     file.write_text(text)
 

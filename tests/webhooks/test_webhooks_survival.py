@@ -1,6 +1,6 @@
 """Kill the receiver, or Temporal behind it, while the provider delivers.
 
-What was answered 2xx is applied once, and polling makes up for what got lost.
+An event that got a 2xx is applied once, and polling makes up for lost events.
 
 Real processes: Temporal on its file, the sandbox with its retries, the receiver. The worker runs in the test.
 """
@@ -44,7 +44,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 @dataclass
 class Town:
-    """All the processes, by name, and an office whose agreements they serve."""
+    """The processes by name, and an office for their agreements."""
 
     supervisor: Supervisor
     office: Office
@@ -89,7 +89,7 @@ Case = tuple[Handle, str]
 
 
 async def begin(office: Office, count: int) -> list[Case]:
-    """Agreements that wait for their signers."""
+    """Start agreements that wait for their signers."""
     time_scale = asyncio.Semaphore(AT_ONCE)
 
     async def one() -> Case:
@@ -101,7 +101,7 @@ async def begin(office: Office, count: int) -> list[Case]:
 
 
 async def sign_everything(sandbox: Sandbox, cases: list[Case]) -> None:
-    """Let every signer of every agreement act, a few agreements at a time."""
+    """Let every signer of every agreement act, a few agreements at once."""
     time_scale = asyncio.Semaphore(AT_ONCE)
 
     async def one(document_id: str) -> None:
@@ -117,7 +117,7 @@ async def sign_everything(sandbox: Sandbox, cases: list[Case]) -> None:
 
 
 async def delivery_log(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """The provider's whole log, once every delivery has succeeded or been given up."""
+    """Return the provider's log once every delivery has succeeded or failed for good."""
     async with asyncio.timeout(60):
         while True:
             found: list[dict[str, Any]] = []
@@ -135,7 +135,7 @@ async def _page(sandbox: Sandbox, *, offset: int) -> list[dict[str, Any]]:
 
 
 async def end(office: Office, cases: list[Case]) -> Counter[str]:
-    """Let the clock of those that are still waiting run on; tells what resolved how many."""
+    """Poll for the agreements that still wait; count the agreements by what resolved them."""
     resolved: Counter[str] = Counter()
     for handle, _ in cases:
         if (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:
@@ -148,16 +148,16 @@ async def end(office: Office, cases: list[Case]) -> Counter[str]:
 
 
 async def check(office: Office, case: Case, delivered: dict[str, datetime]) -> None:
-    """Hold one agreement's history and archive against what the provider was answered 2xx for.
+    """Compare an agreement's history and archive with the deliveries that got a 2xx.
 
     Args:
         office: Where its archive is.
         case: The agreement.
-        delivered: When each event of its document was answered 2xx.
+        delivered: When the events of its document got a 2xx, by event id.
     """
     handle, _ = case
     history = (await handle.fetch_history()).events
-    signals = {  # the first of each: one that was not acknowledged in time may be there twice
+    signals = {  # the first of several: an event that was not acknowledged in time may occur twice
         json.loads(event.workflow_execution_signaled_event_attributes.input.payloads[0].data)[
             "event_id"
         ]: event
@@ -179,7 +179,7 @@ async def check(office: Office, case: Case, delivered: dict[str, datetime]) -> N
 
 
 def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
-    """The number of the event up to which the workflow had seen everything when it last began to archive."""
+    """Return the last history event that the workflow had seen when it started the last archive."""
     archiving = next(
         event.activity_task_scheduled_event_attributes
         for event in reversed(history)
@@ -194,7 +194,7 @@ def _archiving_decided(history: Sequence[HistoryEvent]) -> int:
 @pytest.mark.parametrize(
     ("victim", "agreements", "dead_seconds", "at_least"), [("receiver", 84, 0.5, 3), ("temporal", 84, 20, 1)]
 )
-async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
+async def test_acknowledged_events_apply_once_and_lost_ones_are_polled(
     tmp_path: Path, victim: str, agreements: int, dead_seconds: float, at_least: int
 ) -> None:
     chance = random.Random(SEED)
@@ -226,7 +226,7 @@ async def test_what_was_answered_2xx_is_applied_once_and_the_rest_is_polled(
 
     lost = sum(not entry["isDelivered"] for entry in log)
     again = sum(entry["attemptCount"] > 1 for entry in log)
-    print(  # noqa: T201 (what this run was like)
+    print(  # noqa: T201 (a summary of this run)
         f"seed {SEED}: {victim} killed {kills} times during {len(log)} deliveries, "
         f"{again} tried again, {lost} lost; resolved by {dict(resolved)}"
     )

@@ -1,4 +1,4 @@
-"""What strangers can do to a connection: send too much, too slowly, too little, or nothing that is HTTP."""
+"""Limits of connections: requests that are too large, too slow, incomplete, or not HTTP."""
 
 import asyncio
 import ssl
@@ -14,7 +14,7 @@ from countersign.http_server import server
 from tests.webhooks.webhook_deliveries import encode, envelope, sign
 from tests.webhooks.webhook_receiver import Agreement
 from tests.webhooks.webhook_receivers import RunningReceiver, receiver_in_process
-from tests.webhooks.webhook_wire import connected, exchange, hung_up_on, request, status
+from tests.webhooks.webhook_wire import exchange, open_connection, request, status, wait_for_close
 
 LIMIT = 65_536
 CHUNKED = ("Transfer-Encoding", "chunked")
@@ -25,53 +25,53 @@ HEALTH = request({}, method="GET", path="/healthz")
 async def test_a_body_of_the_limit_is_read(receiver: RunningReceiver, agreement: Agreement) -> None:
     body = encode(envelope(agreement.title, padding="x" * 64_000)).ljust(LIMIT)
 
-    answer = await exchange(receiver.url, request({**sign(body), "Content-Length": str(LIMIT)}, body))
+    response = await exchange(receiver.url, request({**sign(body), "Content-Length": str(LIMIT)}, body))
 
-    assert status(answer) == 200
+    assert status(response) == 200
 
 
 @pytest.mark.parametrize("length", [LIMIT + 1, 2**31, 10**19])
-async def test_a_longer_one_is_refused_by_its_announcement(receiver: RunningReceiver, length: int) -> None:
-    answer = await exchange(receiver.url, request({"Content-Length": str(length)}))
+async def test_a_longer_content_length_is_rejected(receiver: RunningReceiver, length: int) -> None:
+    response = await exchange(receiver.url, request({"Content-Length": str(length)}))
 
-    assert status(answer) == 413
-    assert answer.endswith(b"\r\n\r\nrefused\n")
+    assert status(response) == 413
+    assert response.endswith(b"\r\n\r\nrefused\n")
 
 
 @pytest.mark.parametrize("length", ["-1", "+5", "0x10", "5, 6", "", "9" * 5000])
-async def test_an_absurd_announcement_is_refused(receiver: RunningReceiver, length: str) -> None:
-    answer = await exchange(receiver.url, request({"Content-Length": length}, b"hello"))
+async def test_an_invalid_content_length_is_rejected(receiver: RunningReceiver, length: str) -> None:
+    response = await exchange(receiver.url, request({"Content-Length": length}, b"hello"))
 
-    assert status(answer) == 400
+    assert status(response) == 400
 
 
-async def test_chunks_without_end_are_cut_off(receiver: RunningReceiver) -> None:
+async def test_endless_chunks_are_rejected(receiver: RunningReceiver) -> None:
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
 
-    answer = await exchange(receiver.url, request([CHUNKED]), *[chunk] * 1000)
+    response = await exchange(receiver.url, request([CHUNKED]), *[chunk] * 1000)
 
-    assert status(answer) in {413, None}  # None: the reset overtook the answer
+    assert status(response) in {413, None}  # None: the reset arrived before the response
     assert status(await exchange(receiver.url, HEALTH)) == 200
 
 
-async def test_one_chunk_too_much_is_refused(receiver: RunningReceiver) -> None:
+async def test_a_chunk_beyond_the_limit_is_rejected(receiver: RunningReceiver) -> None:
     body = b"10001\r\n" + b"x" * 0x10001 + b"\r\n0\r\n\r\n"
 
     assert status(await exchange(receiver.url, request([CHUNKED], body))) == 413
 
 
-async def test_a_chunked_delivery_is_as_good(receiver: RunningReceiver, agreement: Agreement) -> None:
+async def test_a_chunked_delivery_is_accepted(receiver: RunningReceiver, agreement: Agreement) -> None:
     body = encode(envelope(agreement.title))
     chunks = b"".join(b"1\r\n" + bytes([byte]) + b"\r\n" for byte in body) + b"0\r\n\r\n"
 
-    answer = await exchange(receiver.url, request([*sign(body).items(), CHUNKED], chunks))
+    response = await exchange(receiver.url, request([*sign(body).items(), CHUNKED], chunks))
 
-    assert status(answer) == 200
+    assert status(response) == 200
     assert len(await agreement.events()) == 1
 
 
 @pytest.mark.parametrize("part", [0, 1, 100])
-async def test_a_caller_who_leaves_is_no_incident(
+async def test_a_caller_that_disconnects_causes_no_error(
     receiver: RunningReceiver, agreement: Agreement, part: int
 ) -> None:
     body = encode(envelope(agreement.title))
@@ -97,25 +97,25 @@ async def test_a_caller_who_leaves_is_no_incident(
     ],
     ids=["silent", "one byte", "half the headers", "half the body", "no chunk"],
 )
-async def test_slow_senders_are_hung_up_on_and_hold_no_one_up(
+async def test_slow_connections_are_closed_and_delay_no_request(
     receiving: Client, monkeypatch: pytest.MonkeyPatch, opening: bytes
 ) -> None:
     monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
     async with receiver_in_process(receiving) as url, AsyncExitStack() as stack:
-        slow = [await stack.enter_async_context(connected(url)) for _ in range(20)]
+        slow = [await stack.enter_async_context(open_connection(url)) for _ in range(20)]
         for _, writer in slow:
             writer.write(opening)
 
         assert status(await exchange(url, HEALTH)) == 200
-        for said in await asyncio.gather(*(hung_up_on(*item) for item in slow)):
-            assert said == b""
+        for received_bytes in await asyncio.gather(*(wait_for_close(*item) for item in slow)):
+            assert received_bytes == b""
 
 
-async def test_the_time_limit_is_every_requests_own(
+async def test_the_time_limit_applies_to_one_request(
     receiving: Client, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
-    async with receiver_in_process(receiving) as url, connected(url) as (reader, writer):
+    async with receiver_in_process(receiving) as url, open_connection(url) as (reader, writer):
         for _ in range(4):  # together longer than the limit
             body = encode(envelope(agreement.title))
             whole = request({**sign(body), "Content-Length": str(len(body))}, body)
@@ -124,34 +124,34 @@ async def test_the_time_limit_is_every_requests_own(
             await asyncio.sleep(0.15)
         writer.write(b"POST / HTTP/1.1\r\n")
 
-        assert await hung_up_on(reader, writer) == b""
+        assert await wait_for_close(reader, writer) == b""
 
 
-async def test_an_incomplete_request_that_came_along_with_another_is_hung_up_on(
+async def test_an_incomplete_pipelined_request_is_closed(
     receiving: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
-    async with receiver_in_process(receiving) as url, connected(url) as (reader, writer):
+    async with receiver_in_process(receiving) as url, open_connection(url) as (reader, writer):
         writer.write(HEALTH.replace(CLOSE, b"") + request({"Content-Length": "99"}, b"12345"))
         await reader.readuntil(b"alive\n")
 
         with suppress(ConnectionResetError):
-            async with asyncio.timeout(5):  # says nothing more, so nothing but the limit can end it
+            async with asyncio.timeout(5):  # it sends nothing more, so only the limit can end it
                 assert await reader.read() == b""
 
 
-async def test_more_connections_than_allowed_are_turned_away(
+async def test_connections_beyond_the_limit_get_503(
     receiving: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receiver_process, "CONNECTION_LIMIT", 10)
     async with receiver_in_process(receiving) as url:
         async with AsyncExitStack() as stack:
             for _ in range(10):
-                await stack.enter_async_context(connected(url))
-            answer = await exchange(url, b"")
+                await stack.enter_async_context(open_connection(url))
+            response = await exchange(url, b"")
 
-        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
-        assert b"\r\nretry-after: 5\r\n" in answer
+        assert response.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+        assert b"\r\nretry-after: 5\r\n" in response
         while status(await exchange(url, HEALTH)) != 200:
             pass
 
@@ -170,15 +170,15 @@ async def test_more_connections_than_allowed_are_turned_away(
     ],
     ids=repr,
 )
-async def test_a_body_with_two_possible_ends_is_refused(
+async def test_an_ambiguous_body_length_is_rejected(
     receiver: RunningReceiver, headers: list[tuple[str, str]]
 ) -> None:
     smuggled = b"0\r\n\r\n" + request({}, path="/healthz", method="GET")
 
-    answer = await exchange(receiver.url, request(headers, smuggled))
+    response = await exchange(receiver.url, request(headers, smuggled))
 
-    assert status(answer) in {400, 501}
-    assert b"alive" not in answer
+    assert status(response) in {400, 501}
+    assert b"alive" not in response
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,11 @@ async def test_a_body_with_two_possible_ends_is_refused(
     ],
     ids=lambda value: repr(value[:30]),
 )
-async def test_what_is_not_http_is_refused_in_the_same_words(
-    receiver: RunningReceiver, garbage: bytes
-) -> None:
-    answer = await exchange(receiver.url, garbage)
+async def test_bytes_that_are_not_http_get_the_same_text(receiver: RunningReceiver, garbage: bytes) -> None:
+    response = await exchange(receiver.url, garbage)
 
-    assert status(answer) in {400, 401, 404, None}  # None: the reset overtook the answer
-    assert not answer or answer.endswith(b"\r\n\r\nrefused\n")
+    assert status(response) in {400, 401, 404, None}  # None: the reset arrived before the response
+    assert not response or response.endswith(b"\r\n\r\nrefused\n")
     assert status(await exchange(receiver.url, HEALTH)) == 200
 
 
@@ -213,10 +211,10 @@ async def test_what_is_not_http_is_refused_in_the_same_words(
     "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
 )
 async def test_only_post_delivers(receiver: RunningReceiver, method: str) -> None:
-    answer = await exchange(receiver.url, request({}, method=method))
+    response = await exchange(receiver.url, request({}, method=method))
 
-    assert status(answer) == 405
-    assert b"TRACE" not in answer
+    assert status(response) == 405
+    assert b"TRACE" not in response
 
 
 @pytest.mark.parametrize(
@@ -238,11 +236,11 @@ async def test_only_post_delivers(receiver: RunningReceiver, method: str) -> Non
         "*",
     ],
 )
-async def test_there_is_nothing_elsewhere(receiver: RunningReceiver, path: str) -> None:
-    answer = await exchange(receiver.url, request({}, path=path))
+async def test_other_paths_do_not_exist(receiver: RunningReceiver, path: str) -> None:
+    response = await exchange(receiver.url, request({}, path=path))
 
-    assert status(answer) in {400, 404}
-    assert answer.endswith(b"refused\n")
+    assert status(response) in {400, 404}
+    assert response.endswith(b"refused\n")
 
 
 async def test_an_upgrade_is_not_accepted(receiver: RunningReceiver) -> None:
@@ -252,10 +250,10 @@ async def test_an_upgrade_is_not_accepted(receiver: RunningReceiver) -> None:
     assert status(await exchange(receiver.url, whole)) == 405
 
 
-async def test_a_body_may_wait_for_permission(receiver: RunningReceiver, agreement: Agreement) -> None:
+async def test_expect_100_continue_is_supported(receiver: RunningReceiver, agreement: Agreement) -> None:
     body = encode(envelope(agreement.title))
     headers = {**sign(body), "Content-Length": str(len(body)), "Expect": "100-continue"}
-    async with connected(receiver.url) as (reader, writer):
+    async with open_connection(receiver.url) as (reader, writer):
         writer.write(request(headers))
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
         writer.write(body)
@@ -263,7 +261,7 @@ async def test_a_body_may_wait_for_permission(receiver: RunningReceiver, agreeme
         assert status(await reader.read()) == 200
 
 
-async def test_it_speaks_tls_by_itself(
+async def test_it_serves_https(
     receiving: Client, agreement: Agreement, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = trustme.CA()
@@ -281,10 +279,10 @@ async def test_it_speaks_tls_by_itself(
 
     async with receiver_in_process(receiving, **files) as url:
         assert url.startswith("https://127.0.0.1:")
-        async with connected(url, trusting) as (reader, writer):
+        async with open_connection(url, trusting) as (reader, writer):
             writer.write(request({**sign(body), "Content-Length": str(len(body))}, body))
             assert status(await reader.read()) == 200
 
         monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.2)
-        async with connected(url, trusting) as (reader, writer):
-            assert await hung_up_on(reader, writer) == b""
+        async with open_connection(url, trusting) as (reader, writer):
+            assert await wait_for_close(reader, writer) == b""

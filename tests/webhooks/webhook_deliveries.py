@@ -1,4 +1,4 @@
-"""Deliveries as the provider makes them, from its documentation and without our code."""
+"""Deliveries in the provider's documented format, made without the code under test."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ def envelope(title: str, event: str = "signature.document.viewed", **data: Any) 
 
 
 def examples() -> list[dict[str, Any]]:
-    """One event of each type, as the provider's documentation shows them."""
+    """Return the events in the provider's documentation, one of each type."""
     examples: list[dict[str, Any]] = json.loads(EXAMPLES.read_text(encoding="utf-8"))["examples"]
     return examples
 
@@ -38,7 +38,7 @@ def digest(body: bytes, timestamp: str, secret: str = SECRET) -> str:
 
 
 def sign(body: bytes, *, secret: str = SECRET, offset: int = 0) -> dict[str, str]:
-    """The headers of a delivery signed `offset` seconds from now."""
+    """Return the headers of a delivery signed `offset` seconds from now."""
     timestamp = str(int(time.time()) + offset)
     return {
         "Content-Type": "application/json",

@@ -1,4 +1,4 @@
-"""A receiver in place of AgreementWorkflow: it keeps what it was told, every time it was told."""
+"""A stand-in for AgreementWorkflow that records every signal."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Agreement:
-    """A running receiver, its document, and what that is called."""
+    """A running stand-in workflow, its document's id and its document's title."""
 
     handle: WorkflowHandle[Receiver, None]
     document_id: str
@@ -61,7 +61,7 @@ class Agreement:
 
 
 async def start_agreement(client: Client, **attributes: Any) -> Agreement:
-    """Start a receiver under a new reference, with search attributes as keywords."""
+    """Start a stand-in workflow with a new reference and keyword search attributes."""
     name = reference.new_reference()
     document_id = str(uuid4())
     pairs = [

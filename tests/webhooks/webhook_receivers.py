@@ -1,4 +1,4 @@
-"""Webhook receivers: of the real command line, and in this process where a test must reach inside."""
+"""Webhook receivers as processes, and in this process for tests that patch them."""
 
 import asyncio
 import os
@@ -22,14 +22,14 @@ from tests.webhooks.webhook_deliveries import SECRET
 
 @dataclass(frozen=True)
 class RunningReceiver:
-    """A receiver in a process of its own."""
+    """A receiver process."""
 
     url: str
     process: asyncio.subprocess.Process
     log: Path
 
     def logged(self) -> str:
-        """Everything it has written to stderr so far."""
+        """Return what the process has written to stderr."""
         return self.log.read_text(encoding="utf-8")
 
 
@@ -45,7 +45,7 @@ def environment_of(client: Client, **changes: str) -> dict[str, str]:
 
 
 async def start_receiver(client: Client, *arguments: str, **changes: str) -> RunningReceiver:
-    """Start `python receiver.py`; `changes` go to its environment."""
+    """Start `python receiver.py` with `changes` of the environment."""
     descriptor, log = tempfile.mkstemp(prefix="receiver-", suffix=".log")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "receiver", "--port=0", *arguments),
@@ -63,7 +63,7 @@ async def start_receiver(client: Client, *arguments: str, **changes: str) -> Run
 
 @asynccontextmanager
 async def running_receiver(client: Client, *arguments: str, **changes: str) -> AsyncIterator[RunningReceiver]:
-    """Run a receiver, and see it end well."""
+    """Run a receiver; check that it stops with exit code 0 and without a traceback."""
     receiver = await start_receiver(client, *arguments, **changes)
     try:
         yield receiver
@@ -79,7 +79,7 @@ async def running_receiver(client: Client, *arguments: str, **changes: str) -> A
 
 
 def calling(receiver: RunningReceiver | str) -> httpx.AsyncClient:
-    """A client as patient as providers are advised to be: 5 s."""
+    """Return a client that waits 5 s, as providers are advised to."""
     limits = httpx.Limits(max_connections=1000)
     url = receiver if isinstance(receiver, str) else receiver.url
     return httpx.AsyncClient(base_url=url, trust_env=False, timeout=5, limits=limits)
@@ -87,7 +87,7 @@ def calling(receiver: RunningReceiver | str) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def receiver_in_process(client: Client, port: int = 0, /, **changes: str) -> AsyncIterator[str]:
-    """Serve in this process, wired as the command line does; yields the URL."""
+    """Serve in this process, with the command line's settings; yield the URL."""
     with patch.dict(os.environ, {"TURBODOCX_WEBHOOK_SECRET": SECRET, **changes}):
         general, settings = load(CountersignSettings, ReceiverSettings)
         server = build_server(general, settings, client, Readiness(client), host="127.0.0.1", port=port)

@@ -1,4 +1,4 @@
-"""HTTP by hand, for what no client would send."""
+"""Raw HTTP, for requests that no client library sends."""
 
 import asyncio
 import ssl
@@ -10,10 +10,10 @@ from tests.webhooks.webhook_deliveries import PATH
 
 
 @asynccontextmanager
-async def connected(
+async def open_connection(
     url: str, context: ssl.SSLContext | None = None, server_name: str | None = None
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """One connection, closed in the end whatever the other side made of it."""
+    """Open a connection, and close it at the end whatever its state."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(
         parts.hostname, parts.port, ssl=context, server_hostname=server_name
@@ -27,11 +27,11 @@ async def connected(
 
 
 async def exchange(url: str, *chunks: bytes, leave: bool = False) -> bytes:
-    """Send chunks on one connection and return all that comes back until the other side closes.
+    """Send chunks on one connection and return what the other side sends until it closes the connection.
 
     `leave` closes our side after the last chunk without reading.
     """
-    async with connected(url) as (reader, writer):
+    async with open_connection(url) as (reader, writer):
         with suppress(ConnectionError):
             for chunk in chunks:
                 writer.write(chunk)
@@ -40,21 +40,21 @@ async def exchange(url: str, *chunks: bytes, leave: bool = False) -> bytes:
     return b""
 
 
-async def hung_up_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """Drip a byte every 50 ms until the other side ends the connection; returns what it said before.
+async def wait_for_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Send a byte every 50 ms until the other side closes the connection; return what it sent.
 
-    A time limit that every byte moves would never come.
+    A time limit that every byte extends would never be reached.
     """
     dripping = asyncio.create_task(_drip(writer))
-    said = b""
+    received_bytes = b""
     try:
         while received := await reader.read(1000):
-            said += received
+            received_bytes += received
     except ConnectionError:
         pass
     finally:
         dripping.cancel()
-    return said
+    return received_bytes
 
 
 async def _drip(writer: asyncio.StreamWriter) -> None:
@@ -72,7 +72,7 @@ def request(
     method: str = "POST",
     path: str = PATH,
 ) -> bytes:
-    """A request that asks to close the connection after it, with exactly these headers."""
+    """Return a request with `Connection: close` and exactly these headers."""
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     lines = [f"{method} {path} HTTP/1.1", "Host: receiver", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in pairs]
@@ -80,6 +80,6 @@ def request(
 
 
 def status(response: bytes) -> int | None:
-    """The status of the first response but `100 Continue`; None if there was none."""
+    """Return the status of the first response other than `100 Continue`; None without one."""
     response = response.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n")
     return int(response.split(b" ", 2)[1]) if response.startswith(b"HTTP/1.1 ") else None
