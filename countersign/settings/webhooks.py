@@ -101,7 +101,7 @@ class ReceiverSettings(Settings):
     providers: HomePath | None = Field(
         default=None,
         description="TOML file of providers that speak Standard Webhooks, see "
-        "`countersign/providers/standard_webhooks/README.md`.",
+        "`countersign/webhooks/standard_webhooks/README.md`.",
     )
 
     @model_validator(mode="after")

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from countersign.configuration import SettingsError, load, read
-from countersign.providers.standard_webhooks.webhook import StandardWebhooksAdapter
-from countersign.providers.standard_webhooks.wording import read_wordings
 from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ReceiverSettings, WebhookSettings
 from countersign.webhooks.adapter import ParsedDelivery, UnreadableError, WebhookAdapter
 from countersign.webhooks.outcome import DeliveryOutcome, RejectedDeliveryError
 from countersign.webhooks.parsing import NotJsonError, parse_object
+from countersign.webhooks.standard_webhooks.adapter import StandardWebhooksAdapter
+from countersign.webhooks.standard_webhooks.mappings import read_mappings
 from countersign.webhooks.verification import Headers, Key, Verification, verify_signatures
 
 RENEW_SECONDS: Final = 30
@@ -99,9 +99,9 @@ def open_routes(settings: ReceiverSettings) -> list[WebhookRoute]:
     Raises:
         SettingsError: The file or a secret is missing or invalid. The message lists all problems.
     """
-    wordings = read_wordings(settings.providers) if settings.providers else {}
+    mappings = read_mappings(settings.providers) if settings.providers else {}
     adapters: list[tuple[WebhookAdapter, type[WebhookSettings]]] = [
-        (StandardWebhooksAdapter(name, wording), secrets_of(name)) for name, wording in wordings.items()
+        (StandardWebhooksAdapter(name, mapping), secrets_of(name)) for name, mapping in mappings.items()
     ]
     if not adapters or read(WebhookSettings).where(WebhookSettings.variable("webhook_secret")):
         adapters.append((TurboDocxWebhookAdapter(), WebhookSettings))

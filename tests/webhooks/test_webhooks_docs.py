@@ -15,8 +15,8 @@ from temporalio.client import Client
 
 from countersign.agreements.events import EventKind
 from countersign.free_ports import free_port
-from countersign.providers import standard_webhooks
-from countersign.providers.standard_webhooks.wording import Wording
+from countersign.webhooks import standard_webhooks
+from countersign.webhooks.standard_webhooks.mappings import PayloadMapping
 from devstack.processes import Part, Supervisor
 from tests.conftest import tool
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
@@ -56,8 +56,8 @@ async def test_the_delivery_by_hand_arrives(receiver: RunningReceiver, agreement
 def test_the_example_of_a_providers_file_works() -> None:
     page = Path(standard_webhooks.__file__).with_name("README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```toml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    wordings = TypeAdapter(dict[str, Wording]).validate_python(tomllib.loads(example))
-    assert wordings["acme"].kinds["document.declined"] is EventKind.DECLINED
+    mappings = TypeAdapter(dict[str, PayloadMapping]).validate_python(tomllib.loads(example))
+    assert mappings["acme"].kinds["document.declined"] is EventKind.DECLINED
 
 
 def _config(language: str) -> str:

@@ -16,9 +16,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from temporalio.client import Client
 
 from countersign.configuration import SettingsError
-from countersign.providers.standard_webhooks.signatures import read_key, read_signed_message
-from countersign.providers.standard_webhooks.webhook import StandardWebhooksAdapter
-from countersign.providers.standard_webhooks.wording import Wording, read_wordings
+from countersign.webhooks.standard_webhooks.adapter import StandardWebhooksAdapter
+from countersign.webhooks.standard_webhooks.mappings import PayloadMapping, read_mappings
+from countersign.webhooks.standard_webhooks.signatures import read_key, read_signed_message
 from countersign.webhooks.verification import HmacKey, Verification, verify_signatures
 from tests.webhooks.webhook_deliveries import encode
 from tests.webhooks.webhook_receiver import start_agreement
@@ -254,14 +254,14 @@ async def test_turbodocx_may_be_absent_then(receiving: Client, providers: Path) 
 
 
 def _adapter() -> StandardWebhooksAdapter:
-    wording = Wording.model_validate(
+    mapping = PayloadMapping.model_validate(
         {
             "kinds": {"contract.signed": "completed"},
             "document_id": "data.contract.id",
             "title": "data.contract.name",
         }
     )
-    return StandardWebhooksAdapter("acme", wording)
+    return StandardWebhooksAdapter("acme", mapping)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_an_error_in_the_providers_file_names_its_place(tmp_path: Path, text: st
     file.write_text(text)
 
     with pytest.raises(SettingsError) as caught:
-        read_wordings(file)
+        read_mappings(file)
 
     assert complaint in str(caught.value)
     assert str(file) in str(caught.value)

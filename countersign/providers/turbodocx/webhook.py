@@ -58,7 +58,7 @@ class TurboDocxWebhookAdapter:
         digest = bytes.fromhex(signature[1].decode())
         return SignedMessage(timestamp, sent + b"." + body, (Signature("v1", digest),))
 
-    def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:  # noqa: ARG002 (all dialects take them)
+    def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:  # noqa: ARG002 (the interface has them)
         """Translate `{event, event_id, created_at, data}`; some of the provider's pages say `eventType`."""
         name = payload.get("event", payload.get("eventType"))
         if not isinstance(name, str):
@@ -68,7 +68,7 @@ class TurboDocxWebhookAdapter:
         except UnreadableError:
             if name in KINDS:
                 raise
-            return None  # an event of a kind that is new to us may hold anything
+            return None  # the fields of an unknown kind are unknown
 
 
 def _parsed(name: str, payload: Mapping[str, Any]) -> ParsedDelivery:

@@ -1,4 +1,4 @@
-"""How a provider words its events: which field says what, read from a TOML file.
+"""Which fields of a provider's payloads hold what, read from a TOML file.
 
 [acme]                            # deliveries arrive at /webhooks/acme
 document_id = "data.document.id"
@@ -24,16 +24,16 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 RESERVED: Final = frozenset({"turbodocx"})
 
 
-class Wording(BaseModel):
-    """Where a payload says what; fields within objects are named `outer.inner`.
+class PayloadMapping(BaseModel):
+    """The fields of a payload. The path of a nested field is `outer.inner`.
 
     Args:
-        kinds: Which of the provider's event types means which of ours.
+        kinds: Our event kinds by the provider's event types.
         document_id: The document's id.
-        title: The document's title, which ends in our marker.
-        recipient_id: The recipient's id, where the event is about one.
+        title: The document's title, with the marker at its end.
+        recipient_id: The recipient's id, if the event is about one.
         type: The event's type.
-        occurred_at: When it happened.
+        occurred_at: The time of the event.
         document_hash: A hash of the document's content.
     """
 
@@ -48,17 +48,17 @@ class Wording(BaseModel):
     document_hash: FieldPath | None = None
 
 
-_FILE: Final = TypeAdapter(dict[Name, Wording])
+_FILE: Final = TypeAdapter(dict[Name, PayloadMapping])
 
 
-def read_wordings(path: Path) -> dict[str, Wording]:
+def read_mappings(path: Path) -> dict[str, PayloadMapping]:
     """Read the providers' file.
 
     Raises:
-        SettingsError: It cannot be read, or says something that cannot work; each such place is named.
+        SettingsError: The file cannot be read, or is invalid; the message names every invalid place.
     """
     try:
-        wordings = _FILE.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
+        mappings = _FILE.validate_python(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except ValidationError as error:
@@ -66,16 +66,16 @@ def read_wordings(path: Path) -> dict[str, Wording]:
             f"  {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
         )
-        raise SettingsError("\n".join([f"{path} cannot work:", *places])) from None
+        raise SettingsError("\n".join([f"{path} is invalid:", *places])) from None
     except ValueError as error:  # not TOML, or not UTF-8
         raise SettingsError(f"{path} is not TOML: {error}") from None
-    if taken := RESERVED & wordings.keys():
+    if taken := RESERVED & mappings.keys():
         raise SettingsError(f"{path}: {', '.join(taken)} is built in; choose another name")
-    return wordings
+    return mappings
 
 
 def look_up(payload: Mapping[str, Any], path: str | None) -> object:
-    """Follow a path; None if it leads nowhere."""
+    """Return the value at a path; None if there is none."""
     value: object = payload
     for part in path.split(".") if path else ():
         value = value.get(part) if isinstance(value, Mapping) else None

@@ -1,4 +1,4 @@
-"""The signatures of Standard Webhooks 1.0: `v1` (HMAC-SHA256) and `v1a` (Ed25519), by the secret's prefix."""
+"""Signatures of Standard Webhooks 1.0: `v1` (HMAC-SHA256) and `v1a` (Ed25519), by the secret's prefix."""
 
 import base64
 import re
@@ -20,7 +20,7 @@ TIMESTAMP_HEADER: Final = b"webhook-timestamp"
 SIGNATURE_HEADER: Final = b"webhook-signature"
 
 _ID = re.compile(rb"[!-\-/-~]{1,200}")
-"""Printable, and no full stop: that is what separates the id from the time in what is signed."""
+"""Printable ASCII without the full stop, which separates the id from the time in the signed message."""
 _SIGNATURE = re.compile(r"(v[0-9]{1,3}[a-z]?),([A-Za-z0-9+/=]{1,200})")
 _SIGNATURE_LIMIT: Final = 16
 _PUBLIC_KEY: Final = "whpk_"
@@ -34,8 +34,8 @@ class Ed25519Key:
     version: str = "v1a"
 
     def matches(self, message: bytes, signature: bytes) -> bool:
-        """Check the signature; nothing about a public key's check is secret."""
-        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 (few need it)
+        """Check the signature. The check of a public key need not take constant time."""
+        from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 (few deployments need it)
 
         try:
             self.public.verify(signature, message)
@@ -45,15 +45,15 @@ class Ed25519Key:
 
 
 def read_key(secret: str) -> Key:
-    """Read `whsec_<base64>`, a shared secret, or `whpk_<base64>`, a public key.
+    """Decode `whsec_<base64>`, a shared secret, or `whpk_<base64>`, a public key.
 
     Raises:
-        ValueError: It is neither, or too short to be a secret.
+        ValueError: The text has another format, or the secret is shorter than 16 bytes.
     """
     if secret.startswith(_PUBLIC_KEY):
         return _public_key(_decode(secret.removeprefix(_PUBLIC_KEY)))
     key = _decode(secret.removeprefix("whsec_"))
-    if len(key) < 16:  # noqa: PLR2004 (24 to 64 by the specification; some providers give fewer)
+    if len(key) < 16:  # noqa: PLR2004 (the specification has 24 to 64; some providers issue fewer)
         raise ValueError("must be whsec_ or whpk_ and at least 16 bytes in base64")
     return HmacKey(key)
 
@@ -66,7 +66,7 @@ def _decode(text: str) -> bytes:
 
 
 def _public_key(raw: bytes) -> Ed25519Key:
-    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 (few need it)
+    from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 (few deployments need it)
 
     try:
         return Ed25519Key(ed25519.Ed25519PublicKey.from_public_bytes(raw))
@@ -75,7 +75,7 @@ def _public_key(raw: bytes) -> Ed25519Key:
 
 
 def read_signed_message(headers: Headers, body: bytes) -> SignedMessage | None:
-    """Read the three headers; signatures of versions that nobody knows are skipped when they are judged."""
+    """Read the three headers; None if one is missing. The check ignores signatures of unknown versions."""
     message_id = single_header(headers, ID_HEADER)
     timestamp = read_seconds(sent := single_header(headers, TIMESTAMP_HEADER))
     signatures = _read_signatures(single_header(headers, SIGNATURE_HEADER) or b"")
@@ -85,10 +85,10 @@ def read_signed_message(headers: Headers, body: bytes) -> SignedMessage | None:
 
 
 def _read_signatures(value: bytes) -> tuple[Signature, ...]:
-    """Read `v1,<base64> v1a,<base64> ...`; what has another form is left out."""
+    """Read `v1,<base64> v1a,<base64> ...`, at most 16 signatures; leave out what has another format."""
     parts = value.decode("ascii", errors="replace").split(" ", _SIGNATURE_LIMIT)[:_SIGNATURE_LIMIT]
-    found = (_SIGNATURE.fullmatch(part) for part in parts)
-    return tuple(signature for match in found if match and (signature := _signature(*match.groups())))
+    matches = (_SIGNATURE.fullmatch(part) for part in parts)
+    return tuple(signature for match in matches if match and (signature := _signature(*match.groups())))
 
 
 def _signature(version: str, text: str) -> Signature | None:

@@ -1,12 +1,10 @@
-"""A dialect for any provider that conforms to Standard Webhooks. See README.md beside this file."""
+"""The adapter for providers that conform to Standard Webhooks. README.md documents the format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from countersign.agreements.events import SignatureEvent
-from countersign.providers.standard_webhooks.signatures import ID_HEADER, read_key, read_signed_message
-from countersign.providers.standard_webhooks.wording import Wording, look_up
 from countersign.webhooks.adapter import (
     ParsedDelivery,
     UnreadableError,
@@ -15,6 +13,8 @@ from countersign.webhooks.adapter import (
     plain,
     unknown_kind,
 )
+from countersign.webhooks.standard_webhooks.mappings import PayloadMapping, look_up
+from countersign.webhooks.standard_webhooks.signatures import ID_HEADER, read_key, read_signed_message
 from countersign.webhooks.verification import Headers, Key, SignedMessage, single_header
 
 
@@ -23,43 +23,43 @@ class StandardWebhooksAdapter:
     """One configured provider.
 
     Args:
-        name: Names its path, `/webhooks/<name>`.
-        wording: Where its payloads say what.
+        name: The provider's name, in the path `/webhooks/<name>`.
+        mapping: The fields of its payloads.
     """
 
     name: str
-    wording: Wording
+    mapping: PayloadMapping
 
     def key(self, secret: str) -> Key:
-        """Read `whsec_...` or `whpk_...`."""
+        """Decode `whsec_...` or `whpk_...`."""
         return read_key(secret)
 
     def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
-        """Read the id, the time and the signatures."""
+        """Extract the id, the time and the signatures from the headers."""
         return read_signed_message(headers, body)
 
     def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:
-        """Translate a payload; `webhook-id`, which is signed and stays the same over retries, is its id."""
-        name = look_up(payload, self.wording.type)
+        """Translate a payload. The event id is `webhook-id`, which is signed and the same for all retries."""
+        name = look_up(payload, self.mapping.type)
         if not isinstance(name, str):
             return None
         try:
             return self._parsed(name, headers, payload)
         except UnreadableError:
-            if name in self.wording.kinds:
+            if name in self.mapping.kinds:
                 raise
-            return None  # an event of a kind that is new to us may hold anything
+            return None  # the fields of an unknown kind are unknown
 
     def _parsed(self, name: str, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery:
-        words = self.wording
+        mapping = self.mapping
         event = SignatureEvent(
             event_id=identifier((single_header(headers, ID_HEADER) or b"").decode("ascii", errors="replace")),
-            kind=words.kinds.get(name) or unknown_kind(self.name, name),
+            kind=mapping.kinds.get(name) or unknown_kind(self.name, name),
             provider=self.name,
-            document_id=identifier(look_up(payload, words.document_id)),
-            recipient_id=identifier_or_none(look_up(payload, words.recipient_id)),
-            occurred_at=plain(look_up(payload, words.occurred_at), 40),
-            document_hash=plain(look_up(payload, words.document_hash), 128),
+            document_id=identifier(look_up(payload, mapping.document_id)),
+            recipient_id=identifier_or_none(look_up(payload, mapping.recipient_id)),
+            occurred_at=plain(look_up(payload, mapping.occurred_at), 40),
+            document_hash=plain(look_up(payload, mapping.document_hash), 128),
         )
-        title = look_up(payload, words.title)
+        title = look_up(payload, mapping.title)
         return ParsedDelivery(event, title if isinstance(title, str) else None)

@@ -1,0 +1,1 @@
+"""Webhooks of any provider that conforms to https://www.standardwebhooks.com, by configuration."""
