@@ -273,6 +273,10 @@ class TestCodecServer:
     async def test_what_is_too_large_is_refused(self, http: httpx.AsyncClient) -> None:
         assert (await http.post("/decode", content=bytes(9 * 1024 * 1024))).status_code == 413
 
+    async def test_a_compressed_body_is_rejected(self, http: httpx.AsyncClient) -> None:
+        compressed = {"Content-Encoding": "gzip"}
+        assert (await http.post("/decode", content=b"", headers=compressed)).status_code == 415
+
     async def test_a_missing_key_is_reported(self, http: httpx.AsyncClient) -> None:
         (sealed,) = await EncryptionCodec({"b": OLD}).encode([payload()])
         message = {"payloads": [_json(sealed)]}
