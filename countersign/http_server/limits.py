@@ -77,7 +77,7 @@ def _check_headers(request: Request, limit: int) -> None:
     headers = request.headers
     length = headers.get("content-length")
     if length is not None and "transfer-encoding" in headers:
-        raise RejectedRequestError(Rejection.AMBIGUOUS)  # a proxy may have believed the other header
+        raise RejectedRequestError(Rejection.AMBIGUOUS)  # a proxy may have used the other header
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise RejectedRequestError(Rejection.ENCODED)
     if length is not None and int(length) > limit:  # h11 rejects a length that is not digits

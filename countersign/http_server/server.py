@@ -3,8 +3,8 @@
 uvicorn limits neither the time that a request may take to arrive nor the connections that wait for one, so a
 client that sends one byte a minute would hold a connection forever.
 
-This module alone uses uvicorn, whose `H11Protocol` and `Server` it extends; tests/test_private_parts.py
-lists their undocumented names.
+Only this module uses uvicorn. It extends `H11Protocol` and `Server`; tests/test_private_parts.py lists the
+undocumented names.
 """
 
 import asyncio
@@ -162,7 +162,7 @@ class Server(uvicorn.Server):
 
 
 class _Connection(H11Protocol):
-    """One connection, with a deadline for each request."""
+    """One connection, with a deadline for every request."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ AGREEMENTS_NEED_ATTENTION: Final = Gauge(
 )
 AGREEMENTS_STUCK: Final = Gauge(
     "countersign_agreements_stuck",
-    "Running agreements whose workflow task keeps failing; every worker reports the total.",
+    "Running agreements with a workflow task that keeps failing; every worker reports the total.",
     ["namespace"],
 )
 BACKLOG: Final = Gauge(

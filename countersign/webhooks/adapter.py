@@ -1,4 +1,4 @@
-"""The format of a provider's webhooks: the interface that each provider's `webhook.py` implements."""
+"""The format of a provider's webhooks: the interface that the providers' modules implement."""
 
 import re
 from collections.abc import Mapping

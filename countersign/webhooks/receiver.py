@@ -30,7 +30,7 @@ BODY_LIMIT: Final = 65_536
 """Bytes. Providers send a few KB, and Standard Webhooks recommends less than 20 KB."""
 RESPONSE_SECONDS: Final = 4.5
 """From a complete request to its response, below the 5 s that providers are advised to wait. Reading secrets
-again and signaling the workflow may each take seconds."""
+again and signaling the workflow may both take seconds."""
 
 _UNREAD: Final = frozenset(
     {

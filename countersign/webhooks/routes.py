@@ -1,4 +1,4 @@
-"""Where deliveries arrive: one route for each provider, with its adapter and its secrets."""
+"""Where deliveries arrive: a route, an adapter and secrets for every provider."""
 
 import asyncio
 import time

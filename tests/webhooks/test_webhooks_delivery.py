@@ -371,9 +371,9 @@ async def test_a_burst_loses_nothing(receiver: RunningReceiver, receiving: Clien
     agreements = [await start_agreement(receiving) for _ in range(10)]
     payloads = [envelope(agreements[number % 10].title) for number in range(100)]
     async with calling(receiver) as http:
-        answers = await asyncio.gather(*(deliver(http, payload) for payload in payloads))
+        statuses = await asyncio.gather(*(deliver(http, payload) for payload in payloads))
 
-    assert set(answers) == {200}
+    assert set(statuses) == {200}
     for number, agreement in enumerate(agreements):
         received = [event.event_id for event in await agreement.events()]
         assert sorted(received) == sorted(payload["event_id"] for payload in payloads[number::10])

@@ -44,11 +44,11 @@ async def _deliver_by_hand(url: str, **given: str) -> str:
 async def test_the_delivery_by_hand_arrives(receiver: RunningReceiver, agreement: Agreement) -> None:
     for program in ("curl", "openssl"):
         tool(program)
-    theirs = {"title": agreement.title, "document": agreement.document_id}
+    fields = {"title": agreement.title, "document": agreement.document_id}
     assert (await _deliver_by_hand(receiver.url)).startswith("HTTP/1.1 200 ")
-    assert (await _deliver_by_hand(receiver.url, secret="whsec_other", **theirs)).startswith("HTTP/1.1 401 ")
+    assert (await _deliver_by_hand(receiver.url, secret="whsec_other", **fields)).startswith("HTTP/1.1 401 ")
     assert await agreement.events() == []
-    assert (await _deliver_by_hand(receiver.url, **theirs)).startswith("HTTP/1.1 200 ")
+    assert (await _deliver_by_hand(receiver.url, **fields)).startswith("HTTP/1.1 200 ")
     (event,) = await agreement.events()
     assert (event.kind, event.document_id) == (EventKind.VIEWED, agreement.document_id)
 
@@ -78,9 +78,9 @@ def _nginx(port: int, folder: Path) -> tuple[list[str], str]:
 
 
 def _caddy(port: int, folder: Path) -> tuple[list[str], str]:
-    own = f"tls {folder / 'chain.pem'} {folder / 'key.pem'}"
+    tls = f"tls {folder / 'chain.pem'} {folder / 'key.pem'}"
     config = _config("caddyfile").replace(
-        "webhooks.example.com {", f"https://webhooks.example.com:{port} {{\n\t{own}"
+        "webhooks.example.com {", f"https://webhooks.example.com:{port} {{\n\t{tls}"
     )
     whole = "{\n\tadmin off\n\tauto_https disable_redirects\n}\n" + config
     return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "config")], whole

@@ -46,12 +46,12 @@ def signed(body: bytes = BODY, *, secret: str = SECRET, message_id: str = "msg_1
     }
 
 
-def own(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> Verification:
+def verify_here(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> Verification:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     return verify_signatures(read_signed_message(raw, body), [read_key(secret)], now=time.time())
 
 
-def theirs(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> bool:
+def verify_officially(headers: Headers, body: bytes = BODY, *, secret: str = SECRET) -> bool:
     try:
         Webhook(secret).verify(body, headers)
     except (WebhookVerificationError, ValueError):
@@ -96,16 +96,16 @@ BOTH_REFUSE: dict[str, Callable[[Headers], Headers]] = {
 def test_what_the_official_library_accepts_is_accepted(change: Callable[[Headers], Headers]) -> None:
     headers = change(signed())
 
-    assert theirs(headers)
-    assert own(headers) is Verification.VERIFIED
+    assert verify_officially(headers)
+    assert verify_here(headers) is Verification.VERIFIED
 
 
 @pytest.mark.parametrize("change", BOTH_REFUSE.values(), ids=BOTH_REFUSE)
 def test_what_the_official_library_rejects_is_rejected(change: Callable[[Headers], Headers]) -> None:
     headers = change(signed())
 
-    assert not theirs(headers)
-    assert own(headers) is not Verification.VERIFIED
+    assert not verify_officially(headers)
+    assert verify_here(headers) is not Verification.VERIFIED
 
 
 def test_random_secrets_and_bodies_agree_with_the_official_library() -> None:
@@ -113,20 +113,20 @@ def test_random_secrets_and_bodies_agree_with_the_official_library() -> None:
         secret = "whsec_" + base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=")
         body = encode({"é": secrets.token_hex(length)})
         headers = signed(body, secret=secret)
-        assert own(headers, body, secret=secret) is Verification.VERIFIED
-        assert theirs(headers, body, secret=secret)
+        assert verify_here(headers, body, secret=secret) is Verification.VERIFIED
+        assert verify_officially(headers, body, secret=secret)
 
 
 @pytest.mark.parametrize("message_id", ["msg.1", "msg 1", "é", "x" * 201])
 def test_an_id_with_a_full_stop_is_rejected(message_id: str) -> None:
-    assert own(signed(message_id=message_id)) is Verification.UNSIGNED
+    assert verify_here(signed(message_id=message_id)) is Verification.UNSIGNED
 
 
 def test_more_signatures_than_anybody_needs_are_not_compared() -> None:
     headers = signed()
     headers["webhook-signature"] = "v1,AAAA " * 1000 + headers["webhook-signature"]
 
-    assert own(headers) is Verification.MISMATCH
+    assert verify_here(headers) is Verification.MISMATCH
 
 
 SEED = base64.b64decode("VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=")
@@ -176,7 +176,7 @@ def test_a_shared_secret_does_not_verify_an_asymmetric_signature() -> None:
     headers = signed(secret="whsec_" + base64.b64encode(forged.secret).decode())
     headers["webhook-signature"] += " " + headers["webhook-signature"].replace("v1,", "v1a,")
 
-    assert own(headers, secret=_public(SEED)) is Verification.MISMATCH
+    assert verify_here(headers, secret=_public(SEED)) is Verification.MISMATCH
 
 
 @pytest.mark.parametrize(
