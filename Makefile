@@ -73,7 +73,10 @@ format: $(DEV) ## format the code, and mend what the linter can
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
+LOCK := .countersign/local/lock
 clean: ## remove caches and local state, but not the virtual environment
+	@[ ! -e $(LOCK) ] || $(PYTHON) -c 'import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)' \
+		$(LOCK) 2> /dev/null || { echo "A local stack is running: stop it first, with Ctrl-C." >&2; exit 1; }
 	@rm -rf .countersign site .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +
 

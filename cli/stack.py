@@ -8,13 +8,14 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.command import say
 from countersign.agreements import search_attributes
 from countersign.client.errors import CommandError, ExitCode
 from devstack.ports import Ports
 from devstack.processes import PartFailedError, says
 from devstack.sandbox import SandboxError
-from devstack.site import InUseError, Lock, Site
-from devstack.stack import Plan, Stack
+from devstack.site import InUseError, Lock, Site, last_ports
+from devstack.stack import FolderDeletedError, Plan, Stack
 from devstack.temporal import TemporalNotFoundError
 
 ROOT: Final = Path(__file__).parents[1]
@@ -30,9 +31,31 @@ FreePorts = Annotated[
 
 
 class LocalStackError(CommandError):
-    """A part of the local stack did not start, or stopped by itself."""
+    """A part of the local stack did not start, or does not stay up."""
 
     exit_code = ExitCode.PART_FAILED
+
+
+class StackDeletedError(LocalStackError):
+    """The folder of the local stack was deleted while it ran; the stack is stopped."""
+
+
+def choose_ports(**wanted: int) -> Ports:
+    """Take the wanted ports, else those of the last start, else the usual ones, else free ones.
+
+    Reports on stderr which ports were taken.
+
+    Raises:
+        InUseError: A stack runs already.
+        PortTakenError: A wanted port is taken.
+    """
+    with Lock(FOLDER):
+        last = last_ports(FOLDER)
+    ports = Ports.prefer(last, USUAL_PORTS, **wanted)
+    for name, port in (USUAL_PORTS | last | wanted).items():
+        if (taken := getattr(ports, name)) != port:
+            say(f"port {port} is taken: {name} listens on {taken} instead")
+    return ports
 
 
 def plan(folder: Path, ports: Ports) -> Plan:
@@ -59,19 +82,22 @@ async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports
         ports: Where a stack of our own listens; then one that runs already is refused.
 
     Raises:
-        LocalStackError: A part did not start, or stopped by itself; or another stack is in the way.
+        LocalStackError: A part did not start, or does not stay up; or another stack is in the way.
+        StackDeletedError: The stack's folder was deleted.
     """
     if ports is None and is_running():
         return await work(Site.of_running(FOLDER))
     try:
-        async with Stack(plan(FOLDER, ports or Ports.prefer(USUAL_PORTS))) as stack:
+        async with Stack(plan(FOLDER, ports or choose_ports())) as stack:
             return await _unless_a_part_fails(stack, work(stack))
+    except FolderDeletedError as error:
+        raise StackDeletedError(str(error)) from None
     except (InUseError, PartFailedError, SandboxError, TemporalNotFoundError) as error:
         raise LocalStackError(str(error)) from None
 
 
 async def _unless_a_part_fails(stack: Stack, work: Awaitable[int]) -> int:
-    watch = asyncio.ensure_future(stack.supervisor.wait_for_failure())
+    watch = asyncio.ensure_future(stack.keep_running(say))
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({watch, task}, return_when=asyncio.FIRST_COMPLETED)
@@ -81,3 +107,4 @@ async def _unless_a_part_fails(stack: Stack, work: Awaitable[int]) -> int:
     finally:
         watch.cancel()
         task.cancel()
+        await asyncio.wait({watch, task})

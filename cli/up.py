@@ -2,21 +2,25 @@
 
 import asyncio
 from shlex import quote
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from countersign.client.errors import BadInputError
 from devstack.ports import Ports, PortTakenError
-from devstack.site import Site
+from devstack.site import InUseError, Site
 
-from .command import out, verb
+from .command import out, say, verb
 from .options import at_least
-from .stack import USUAL_PORTS, FreePorts, on_local_stack
+from .stack import FreePorts, LocalStackError, StackDeletedError, choose_ports, on_local_stack
 
 Port = Annotated[
     int | None, typer.Option(parser=at_least(1, 65535), metavar="PORT", help="The usual one if free.")
 ]
+
+
+_DELETING: Final = 1.0
+"""Seconds that a running `rm -rf` gets to finish."""
 
 
 @verb
@@ -29,14 +33,20 @@ async def up(
     free_ports: FreePorts = False,
 ) -> int:
     """Run Temporal with its UI, the sandbox, the webhook receiver and a worker until Ctrl-C."""
-    wanted = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "receiver": receiver_port}
+    named = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "receiver": receiver_port}
+    wanted = {name: port for name, port in named.items() if port}
     try:
-        ports = Ports.prefer(
-            {} if free_ports else USUAL_PORTS, **{name: port for name, port in wanted.items() if port}
-        )
+        ports = Ports.pick(**wanted) if free_ports else choose_ports(**wanted)
     except PortTakenError as error:
         raise BadInputError(str(error)) from None
-    return await on_local_stack(_stay, ports=ports)
+    except InUseError as error:
+        raise LocalStackError(str(error)) from None
+    while True:
+        try:
+            return await on_local_stack(_stay, ports=ports)
+        except StackDeletedError as error:
+            say(f"{error}; starting an empty one on the same ports")
+            await asyncio.sleep(_DELETING)
 
 
 async def _stay(site: Site) -> int:
@@ -48,6 +58,8 @@ async def _stay(site: Site) -> int:
     out.print(f"logs           {site.folder / 'logs'}")
     env = quote(str(site.folder / "env"))
     out.print(f"In another terminal, `. {env}` points `countersign` here; `make demo` signs one.")
+    pid = quote(str(site.folder / "logs" / "worker.pid"))
+    out.print(f"`kill -9 $(cat {pid})` kills the worker: it is restarted, and its agreements go on.")
     out.print("Ctrl-C stops everything; the next start goes on where this one ended.")
     await asyncio.Event().wait()
     return 0

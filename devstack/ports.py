@@ -43,13 +43,15 @@ class Ports:
         return cls(**ports)
 
     @classmethod
-    def prefer(cls, usual: Mapping[str, int], **wanted: int) -> Self:
-        """Take the wanted ports, else the usual ones as far as they are free, else free ones.
+    def prefer(cls, *preferences: Mapping[str, int], **wanted: int) -> Self:
+        """Take the wanted ports, else the first preference that is free, else free ones.
 
         Raises:
             PortTakenError: See `pick`.
         """
-        taken = wanted.values()
-        return cls.pick(
-            **{name: port for name, port in usual.items() if port not in taken and is_free(port)} | wanted
-        )
+        ports = dict(wanted)
+        for name in cls.__slots__:
+            for port in (preference[name] for preference in preferences if name in preference):
+                if name not in ports and port not in ports.values() and is_free(port):
+                    ports[name] = port
+        return cls.pick(**ports)

@@ -24,6 +24,11 @@ Ready = Callable[[str], bool]
 
 _LEASH: Final = 'read -r _; kill -s KILL -- "-$0"'
 _GLANCE: Final = 0.05
+RESTARTS: Final = 3
+"""How often a part is restarted that does not run for `_STEADY` seconds in between."""
+_STEADY: Final = 60.0
+PRIVATE: Final = 0o077
+"""The umask of parts: logs and state are readable by their owner only."""
 
 
 class PartFailedError(Exception):
@@ -82,9 +87,10 @@ class Supervisor:
         self._logs = logs
         self._parts: dict[str, Part] = {}
         self._running: dict[str, _Process] = {}
+        self._restarts: dict[str, int] = {}
 
     async def __aenter__(self) -> Self:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(parents=True, exist_ok=True, mode=0o700)
         return self
 
     async def __aexit__(
@@ -150,16 +156,31 @@ class Supervisor:
             for name in list(self._running):
                 self.kill(name)
 
-    async def wait_for_failure(self) -> None:
-        """Wait until a part ends by itself.
+    async def restart_ended(self, report: Callable[[str], None]) -> None:
+        """Restart the parts that ended by themselves, and report why, in one line per restart.
 
         Raises:
-            PartFailedError: Always, in the end.
+            PartFailedError: A part ended again after `RESTARTS` restarts, with no steady minute in between.
         """
-        while True:
-            for process in self._running.values():
-                process.raise_if_ended()
-            await asyncio.sleep(_GLANCE * 4)
+        for name, process in list(self._running.items()):
+            if ended := process.end():
+                await self._restart_until_ready(name, ended, report, steady=process.seconds() > _STEADY)
+
+    async def _restart_until_ready(
+        self, name: str, ended: str, report: Callable[[str], None], *, steady: bool
+    ) -> None:
+        restarts = 0 if steady else self._restarts.get(name, 0)
+        while restarts < RESTARTS:
+            restarts += 1
+            self._restarts[name] = restarts
+            report(f"{ended}; restarting it")
+            try:
+                await self.restart(name)
+            except PartFailedError as error:
+                ended = str(error)
+            else:
+                return
+        raise PartFailedError(f"{ended}; it was restarted {RESTARTS} times and does not stay up")
 
 
 class _Process:
@@ -168,9 +189,11 @@ class _Process:
     def __init__(self, part: Part, log: Path) -> None:
         self.part = part
         self._log = log
-        with log.open("ab") as output:
+        self._started = time.monotonic()
+        with open(log, "ab", opener=open_private) as output:
             self._log_start = output.tell()
             self.popen = _spawn(part, output.fileno())
+        write_private(log.with_suffix(".pid"), f"{self.popen.pid}\n")
         self._leash = subprocess.Popen(  # noqa: S603 (our own command)
             ["/bin/sh", "-c", _LEASH, str(self.popen.pid)],
             stdin=subprocess.PIPE,
@@ -188,14 +211,22 @@ class _Process:
                 )
             await asyncio.sleep(_GLANCE)
 
-    def raise_if_ended(self) -> None:
+    def seconds(self) -> float:
+        """Return for how many seconds it has been started."""
+        return time.monotonic() - self._started
+
+    def end(self) -> str | None:
+        """Return why it ended, or None while it runs."""
         code = self.popen.poll()
-        if code is not None and code < 0:  # whatever it said last knows nothing of that
-            raise PartFailedError(
-                f"{self.part.name} was killed ({signal.Signals(-code).name}); see {self._log}"
-            )
-        if code is not None:
-            raise PartFailedError(f"{self.part.name} stopped (exit code {code}){self._last_words()}")
+        if code is None:
+            return None
+        if code < 0:  # the log's last line was written before the signal
+            return f"{self.part.name} was killed ({signal.Signals(-code).name}); see {self._log}"
+        return f"{self.part.name} stopped (exit code {code}){self._last_words()}"
+
+    def raise_if_ended(self) -> None:
+        if ended := self.end():
+            raise PartFailedError(ended)
 
     async def stop(self) -> None:
         try:
@@ -218,9 +249,12 @@ class _Process:
             os.killpg(self.popen.pid, number)
 
     def _output(self) -> str:
-        with self._log.open("rb") as output:
-            output.seek(self._log_start)
-            return output.read().decode(errors="replace")
+        try:
+            with self._log.open("rb") as output:
+                output.seek(self._log_start)
+                return output.read().decode(errors="replace")
+        except FileNotFoundError:  # deleted by hand
+            return ""
 
     def _last_words(self) -> str:
         lines = [line.strip() for line in self._output().splitlines() if line.strip()]
@@ -249,6 +283,20 @@ def _spawn(part: Part, output: int) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=PRIVATE,
         )
     except OSError as error:
         raise PartFailedError(f"{part.name} cannot be started: {error.strerror}: {part.command[0]}") from None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    with open(path, "w", opener=open_private) as file:
+        file.write(text)
+
+
+def open_private(path: str, flags: int) -> int:
+    """Open a file for its owner only, for `open(..., opener=open_private)`."""
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor

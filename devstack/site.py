@@ -18,6 +18,7 @@ import countersign
 from countersign.loopback import LOOPBACK
 from devstack import sandbox as sandbox_api
 from devstack.ports import Ports
+from devstack.processes import open_private, write_private
 from devstack.sandbox import Sandbox
 
 _OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
@@ -52,15 +53,15 @@ class Site:
     @classmethod
     def of_running(cls, folder: Path) -> Self:
         """Find the stack that runs in a folder."""
-        return cls(folder, Ports(**json.loads((folder / _PORTS).read_text())))
+        return cls(folder, Ports(**last_ports(folder)))
 
     def note_down(self) -> None:
         """Leave word of the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
-        (self.folder / _PORTS).write_text(json.dumps(asdict(self.ports)))
+        write_private(self.folder / _PORTS, json.dumps(asdict(self.ports)))
         exports = [f"export {name}={quote(value)}\n" for name, value in self.settings().items()]
         programs = quote(str(Path(sys.executable).parent))  # `temporal` and `python`, as docs/ has one type
         lines = [_HEAD, *exports, f'export PATH={programs}:"$PATH"\n']
-        (self.folder / "env").write_text("".join(lines))
+        write_private(self.folder / "env", "".join(lines))
 
     def settings(self) -> dict[str, str]:
         """What a worker, a receiver or a starter of this stack needs in its environment."""
@@ -101,9 +102,18 @@ class Lock:
         except InUseError:
             return True
 
+    def is_in_place(self) -> bool:
+        """Return False if the folder was deleted while the lock was held."""
+        try:
+            there = (self._folder / "lock").stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(self._file.fileno()))
+
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = (self._folder / "lock").open("w")
+        self._folder.chmod(0o700)
+        self._file = open(self._folder / "lock", "w", opener=open_private)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -115,6 +125,14 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def last_ports(folder: Path) -> dict[str, int]:
+    """Return the ports of the stack that ran in a folder last, by part; empty if none did."""
+    try:
+        return dict(json.loads((folder / _PORTS).read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def surroundings() -> dict[str, str]:

@@ -6,7 +6,7 @@ on where the last one stopped.
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +15,20 @@ from typing import Final, Self
 
 from countersign.loopback import LOOPBACK
 from devstack.ports import Ports
-from devstack.processes import Part, Ready, Supervisor, answers, says
+from devstack.processes import Part, PartFailedError, Ready, Supervisor, answers, says
 from devstack.site import Lock, Site, surroundings
 from devstack.temporal import READY, dev_server_command, find_temporal
 
 _ORDER: Final = (("temporal", "sandbox"), ("receiver", "worker"))
 """The receiver subscribes to the sandbox's webhooks and, as the worker does, connects to Temporal."""
 PARTS: Final = tuple(name for together in _ORDER for name in together)
+
+
+_CHECK_SECONDS: Final = 0.2
+
+
+class FolderDeletedError(Exception):
+    """The folder of a running stack was deleted."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,29 @@ class Stack(Site):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._held.aclose()
+
+    async def keep_running(self, report: Callable[[str], None]) -> None:
+        """Restart parts that end by themselves, for ever.
+
+        Args:
+            report: Receives one line per restart.
+
+        Raises:
+            FolderDeletedError: The stack's folder was deleted.
+            PartFailedError: A part does not stay up.
+        """
+        while True:
+            self._require_folder()
+            try:
+                await self.supervisor.restart_ended(report)
+            except (OSError, PartFailedError):
+                self._require_folder()
+                raise
+            await asyncio.sleep(_CHECK_SECONDS)
+
+    def _require_folder(self) -> None:
+        if not self._lock.is_in_place():
+            raise FolderDeletedError(f"{self.folder} was deleted while the stack was running")
 
     async def _start_together(self, names: Sequence[str]) -> None:
         for ended in await asyncio.gather(*map(self.start, names), return_exceptions=True):

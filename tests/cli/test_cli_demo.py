@@ -1,7 +1,9 @@
 """`demo` and `up`: what a newcomer runs first."""
 
 import hashlib
+import os
 import re
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -77,7 +79,7 @@ def test_up_serves_every_address_and_ctrl_c_stops_everything(fresh: Shell) -> No
     process = fresh.process("up", "--free-ports")
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(8)]
+        lines = [process.stdout.readline() for _ in range(9)]
         ui, sandbox, receiver = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
         for url in (ui, f"{sandbox}/_sandbox/inbox", f"{receiver}/healthz"):
             assert answers(url)("")
@@ -93,6 +95,35 @@ def test_up_serves_every_address_and_ctrl_c_stops_everything(fresh: Shell) -> No
     finally:
         process.kill()
         process.communicate()
+    assert _processes_in(fresh.folder) == []
+
+
+@pytest.mark.heavy
+def test_up_restarts_a_killed_worker_and_survives_a_deleted_folder(fresh: Shell) -> None:
+    process = fresh.process("up", "--free-ports")
+    try:
+        assert process.stdout is not None
+        banner = [process.stdout.readline() for _ in range(9)]
+        folder = fresh.folder / ".countersign/local"
+        old = int((folder / "logs/worker.pid").read_text())
+        os.kill(old, signal.SIGKILL)
+        demo = fresh.run("demo")
+        assert demo.code == 0, demo.out + demo.err
+        assert int((folder / "logs/worker.pid").read_text()) != old
+        shutil.rmtree(folder, ignore_errors=True)
+        assert [process.stdout.readline() for _ in range(9)] == banner
+        demo = fresh.run("demo")
+        assert demo.code == 0, demo.out + demo.err
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        _, err = process.communicate()
+    assert re.fullmatch(
+        r"worker was killed \(SIGKILL\); see \S+; restarting it\n"
+        r"\S+ was deleted while the stack was running; starting an empty one on the same ports\n",
+        err or "",
+    )
     assert _processes_in(fresh.folder) == []
 
 

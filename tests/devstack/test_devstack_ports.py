@@ -36,6 +36,12 @@ def test_a_preferred_port_that_is_taken_is_replaced(taken: int) -> None:
     assert Ports.prefer({"receiver": taken}).receiver != taken
 
 
+def test_the_first_preference_that_is_free_is_taken(taken: int) -> None:
+    first, second = free_port(), free_port()
+    assert Ports.prefer({"ui": first}, {"ui": second}).ui == first
+    assert Ports.prefer({"ui": taken}, {"ui": second}).ui == second
+
+
 def test_two_parts_cannot_have_one_port() -> None:
     port = free_port()
     with pytest.raises(PortTakenError, match=f"port {port} is wanted for ui and for receiver: name another"):

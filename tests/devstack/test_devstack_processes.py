@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.processes import Part, PartFailedError, Supervisor, says
+from devstack.processes import RESTARTS, Part, PartFailedError, Supervisor, says
 from devstack.sandbox import Sandbox, SandboxError
 from tests.polling import poll
 
@@ -102,12 +102,62 @@ async def test_a_missing_command_is_named(supervisor: Supervisor, tmp_path: Path
         await supervisor.start(part)
 
 
-async def test_a_part_that_ends_by_itself_is_noticed(supervisor: Supervisor, tmp_path: Path) -> None:
+async def test_a_part_that_is_killed_is_restarted_and_reported(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    reports: list[str] = []
     await supervisor.start(_part("sleeper", _SLEEPER, tmp_path))
-    os.killpg(_pid(supervisor, "sleeper"), signal.SIGKILL)
-    with pytest.raises(PartFailedError) as caught:
-        await supervisor.wait_for_failure()
-    assert str(caught.value) == f"sleeper was killed (SIGKILL); see {supervisor.log('sleeper')}"
+    await supervisor.restart_ended(reports.append)
+    assert reports == []
+    first = int(supervisor.log("sleeper").with_suffix(".pid").read_text())
+    assert first == _pid(supervisor, "sleeper")
+    os.killpg(first, signal.SIGKILL)
+    await _restart_until(supervisor, reports, 1)
+    assert reports == [f"sleeper was killed (SIGKILL); see {supervisor.log('sleeper')}; restarting it"]
+    assert supervisor.is_running("sleeper")
+    assert _pid(supervisor, "sleeper") == int(supervisor.log("sleeper").with_suffix(".pid").read_text())
+    assert _pid(supervisor, "sleeper") != first
+
+
+async def test_a_part_that_keeps_ending_is_not_restarted_for_ever(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devstack.processes._STEADY", float("inf"))
+    reports: list[str] = []
+    end = tmp_path / "end"
+    wait = f"while not os.path.exists({str(end)!r}): time.sleep(0.01)"
+    code = f"import os, time; print('ready', flush=True)\n{wait}\nexit(3)"
+    await supervisor.start(_part("worker", code, tmp_path))
+    end.touch()
+    with pytest.raises(PartFailedError, match="it was restarted 3 times and does not stay up"):
+        await _restart_until(supervisor, reports, RESTARTS + 1)
+    assert len(reports) == RESTARTS
+
+
+async def test_a_part_that_cannot_start_again_is_named(supervisor: Supervisor, tmp_path: Path) -> None:
+    once = tmp_path / "once"
+    code = f"import os; os.mkdir({str(once)!r}); {_SLEEPER}"
+    await supervisor.start(_part("worker", code, tmp_path))
+    os.killpg(_pid(supervisor, "worker"), signal.SIGKILL)
+    reports: list[str] = []
+    with pytest.raises(PartFailedError, match=r"FileExistsError.*it was restarted 3 times"):
+        await _restart_until(supervisor, reports, 1)
+    assert len(reports) == RESTARTS
+
+
+async def _restart_until(supervisor: Supervisor, reports: list[str], restarts: int) -> None:
+    """Restart parts that ended until so many restarts are reported: a signal takes time to arrive."""
+    while len(reports) < restarts:
+        await supervisor.restart_ended(reports.append)
+        await asyncio.sleep(0.02)
+
+
+async def test_logs_and_process_ids_are_private(supervisor: Supervisor, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    await supervisor.start(_part("sleeper", f"open({str(made)!r}, 'w'); {_SLEEPER}", tmp_path))
+    log = supervisor.log("sleeper")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (made, log, log.with_suffix(".pid"))}
+    assert modes == {"made": 0o600, "sleeper.log": 0o600, "sleeper.pid": 0o600}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +207,7 @@ async def main():
         print(supervisor._running["sleeper"].popen.pid, flush=True)
         if len(sys.argv) > 2:
             raise RuntimeError("as it happens")
-        await supervisor.wait_for_failure()
+        await asyncio.Event().wait()
 
 leave(run(main()))
 """
