@@ -22,7 +22,7 @@ from countersign.settings_reference import groups
 from devstack.processes import Supervisor
 from devstack.sandbox import Sandbox
 from devstack.temporal import dev_server_command
-from tests.deploy.compose_natively import COMPOSE, ROOT, SERVICES, Machine, copied, of_profile
+from tests.deploy.compose_natively import COMPOSE, PRODUCTION, ROOT, SERVICES, Machine, copied, of_profile
 from tests.deploy.prometheus import ask
 from tests.observability.collector import Collector
 
@@ -31,11 +31,10 @@ _EXTRAS = ("objects", "telemetry")
 _ORDER = ("machine", "temporal", "sandbox", "subscribe", "receiver", "worker")
 
 
-def test_the_file_is_what_compose_takes() -> None:
+@pytest.mark.parametrize("file", [ROOT / "docker-compose.yml", PRODUCTION], ids=["development", "production"])
+def test_the_file_is_what_compose_takes(file: Path) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    done = subprocess.run(
-        [*command, str(ROOT / "docker-compose.yml")], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 
@@ -53,6 +52,12 @@ def test_a_part_can_do_no_more_than_it_must(name: str) -> None:
     assert [
         key for key in service.get("environment", {}) if re.search("KEY|SECRET", key) and "_FILE" not in key
     ] == []
+
+
+def test_the_receiver_has_no_key_of_the_provider() -> None:
+    receiver = SERVICES["receiver"]
+    assert receiver.get("secrets", []) == []
+    assert [name for name in receiver["environment"] if "API_KEY" in name] == []
 
 
 def test_every_volume_and_secret_is_declared_and_its_file_exists() -> None:
