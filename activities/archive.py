@@ -86,7 +86,7 @@ class ArchiveActivities:
                 link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=heartbeat.beat
             )
             draft.flush()
-            check_pdf(draft.path)
+            await check_pdf(draft.path)
             stored = await self._store.publish(key, draft)
         ARCHIVE_BYTES.inc(stored.size)
         return stored

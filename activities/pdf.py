@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from pypdf import PdfReader
+from activities.isolation import IsolatedCallError, run_isolated
+
+LIMIT_SECONDS: Final = 30.0
+"""A few kB of nested page tree keep a reader busy for seconds, and other tricks for longer."""
 
 _HEADER: Final = b"%PDF-"
 _TRAILER: Final = b"%%EOF"
@@ -16,12 +19,25 @@ class NotAPdfError(Exception):
     """The download is no PDF, or not all of it."""
 
 
-def check_pdf(path: Path) -> None:
-    """Check that a file begins, ends and reads as a PDF with pages.
+async def check_pdf(path: Path, *, seconds: float = LIMIT_SECONDS) -> None:
+    """Check, in another process, that a file begins, ends and reads as a PDF with pages.
+
+    Args:
+        path: The file.
+        seconds: How long reading may take.
 
     Raises:
-        NotAPdfError: It does not.
+        NotAPdfError: It does not, or not in time.
     """
+    try:
+        await run_isolated(_check, seconds, path)
+    except IsolatedCallError:
+        raise NotAPdfError(f"the download cannot be read as a PDF within {seconds:g} s") from None
+
+
+def _check(path: Path) -> None:
+    from pypdf import PdfReader  # noqa: PLC0415 (only the other process needs it)
+
     with path.open("rb") as file:
         if file.read(len(_HEADER)) != _HEADER:
             raise NotAPdfError("the download is not a PDF")

@@ -116,8 +116,9 @@ class Machine:
         return program + [self.here(word) for word in words]
 
     def part(self, service: str, **changed: str) -> Part:
-        """A service as a process, with some of its variables changed. It is ready when its health check passes,
-        or at once if it has none.
+        """A service as a process, with some of its variables changed.
+
+        It is ready when its health check passes, or at once if it has none.
         """
         return Part(
             service,

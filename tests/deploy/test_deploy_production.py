@@ -1,4 +1,4 @@
-"""deploy/production: its instructions can be followed line by line, and its commands run against the sandbox."""
+"""deploy/production: its lines can be followed one by one, and its commands run against the sandbox."""
 
 import os
 import re

@@ -15,6 +15,7 @@ import trustme
 from countersign.providers import errors
 from countersign.providers.calls import Limits
 from countersign.providers.transport import transport
+from countersign.providers.transport.answers import ERROR_LIMIT
 from tests.providers.provider_calls import Operation, error_of, read, write
 from tests.providers.provider_edge import PREPARED, STATUS, Exchange, Reply, client, edge, response
 
@@ -139,6 +140,19 @@ async def test_every_broken_answer_is_one_error_and_one_request(fault: str, oper
         assert type(error) is {BROKEN: errors.ContractBrokenError, FAILED: errors.UnavailableError}[kind]
     assert error.__cause__ is None
     assert error.__context__ is None or error.__suppress_context__, "causes hold addresses and bodies"
+
+
+@pytest.mark.parametrize("size", [14, 20], ids=["14 MB", "over the limit of answers"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_a_large_error_body_is_cut_before_it_is_parsed(
+    operation: Operation, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[int] = []
+    monkeypatch.setattr(transport, "json_or_none", lambda body: parsed.append(len(body)))
+    body = json.dumps({"error": "x" * (size * 1024 * 1024)}).encode()
+    async with edge(response(400, body)) as server, client(server.base_url) as provider:
+        assert type(await error_of(operation, provider)) is errors.RejectedError
+    assert parsed == [ERROR_LIMIT]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -1,5 +1,7 @@
 """Archiving never decides the signature's state, goes on for days, and keeps only whole documents."""
 
+import asyncio
+import os
 import hashlib
 from datetime import timedelta
 from pathlib import Path
@@ -111,10 +113,48 @@ def a_pdf() -> bytes:
     return bytes(document.output())
 
 
-def test_a_whole_pdf_passes(tmp_path: Path) -> None:
+async def test_a_whole_pdf_passes(tmp_path: Path) -> None:
     path = tmp_path / "whole.pdf"
     path.write_bytes(a_pdf())
-    check_pdf(path)
+    await check_pdf(path)
+
+
+def a_page_tree_without_end() -> bytes:
+    """Make a PDF of 4 kB with 2**40 pages: every node names its child twice."""
+    depth = 40
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>"]
+    objects += [
+        f"<< /Type /Pages /Count 2 /Kids [{child} 0 R {child} 0 R] >>" for child in range(3, depth + 3)
+    ]
+    objects.append("<< /Type /Page /MediaBox [0 0 595 842] >>")
+    content, places = b"%PDF-1.4\n", []
+    for number, text in enumerate(objects, 1):
+        places.append(len(content))
+        content += f"{number} 0 obj\n{text}\nendobj\n".encode()
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    head = f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n{table}"
+    end = f"trailer\n<< /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{len(content)}\n%%EOF\n"
+    return content + (head + end).encode()
+
+
+async def test_a_pdf_that_is_slow_to_read_does_not_block_the_worker(tmp_path: Path) -> None:
+    path = tmp_path / "tree.pdf"
+    path.write_bytes(a_page_tree_without_end())
+    check = asyncio.ensure_future(check_pdf(path))
+    turns = 0
+    while not check.done():
+        turns += 1
+        await asyncio.sleep(0)
+    with pytest.raises(NotAPdfError):
+        await check
+    assert turns > 1
+
+
+async def test_a_pdf_that_takes_too_long_to_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "endless.pdf"
+    os.mkfifo(path)
+    with pytest.raises(NotAPdfError, match=r"^the download cannot be read as a PDF within 0\.5 s$"):
+        await check_pdf(path, seconds=0.5)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +166,9 @@ def test_a_whole_pdf_passes(tmp_path: Path) -> None:
         (lambda _: b"%PDF-1.7\n%%EOF\n", "the download is not a readable PDF"),
     ],
 )
-def test_anything_else_does_not(tmp_path: Path, spoil: object, sentence: str) -> None:
+async def test_anything_else_does_not(tmp_path: Path, spoil: object, sentence: str) -> None:
     path = tmp_path / "spoilt.pdf"
     assert callable(spoil)
     path.write_bytes(spoil(a_pdf()))
     with pytest.raises(NotAPdfError, match=f"^{sentence}$"):
-        check_pdf(path)
+        await check_pdf(path)

@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of an answer, decoded; a larger one (or a compression bomb) breaks the contract."""
-
+ERROR_LIMIT: Final = 64 * 1024
+"""Bytes of an error body, decoded; the rest is not read. No error that explains itself is longer."""
 
 _PACKED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
 """What httpx may unpack. We ask for gzip: others, or one in another, make gigabytes of a kilobyte at once."""
@@ -24,18 +25,20 @@ class AnswerTooLargeError(Exception):
 
 
 async def read_body(response: httpx.Response) -> bytes:
-    """Read a body, decoded.
+    """Read a body, decoded; of an error at most `ERROR_LIMIT` bytes.
 
     Raises:
-        AnswerTooLargeError: There is more of it than any answer needs.
+        AnswerTooLargeError: A 2xx body is longer than `ANSWER_LIMIT`.
         httpx.HTTPError: It broke off, or is not encoded as it says.
     """
     body = bytearray()
     async for chunk in chunks(response):
         body += chunk
+        if not response.is_success and len(body) > ERROR_LIMIT:
+            break
         if len(body) > ANSWER_LIMIT:
             raise AnswerTooLargeError
-    return bytes(body)
+    return bytes(body if response.is_success else body[:ERROR_LIMIT])
 
 
 def chunks(response: httpx.Response) -> AsyncIterator[bytes]:

@@ -1,0 +1,59 @@
+"""Functions run in another process, which is used again and ends with its caller."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from activities.isolation import IsolatedCallError, run_isolated
+from tests.polling import poll
+
+_ROOT = Path(__file__).parents[2]
+_CALL = """
+import asyncio, os, signal
+from activities.isolation import run_isolated
+print(asyncio.run(run_isolated(os.getpid, 60)), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+async def test_calls_run_in_another_process_that_is_used_again() -> None:
+    first = await run_isolated(os.getpid, 60)
+    assert first != os.getpid()
+    assert await run_isolated(os.getpid, 60) == first
+
+
+async def test_an_error_is_raised_here() -> None:
+    with pytest.raises(ZeroDivisionError):
+        await run_isolated(divmod, 60, 1, 0)
+    assert await run_isolated(divmod, 60, 7, 2) == (3, 1)
+
+
+async def test_a_call_ends_at_its_limit_and_the_next_one_runs() -> None:
+    with pytest.raises(IsolatedCallError, match=r"did not end within 0\.2 s"):
+        await run_isolated(time.sleep, 0.2, 600)
+    assert await run_isolated(abs, 60, -1) == 1
+
+
+async def test_a_process_that_dies_is_an_error_and_is_replaced() -> None:
+    with pytest.raises(IsolatedCallError):
+        await run_isolated(os._exit, 60, 3)
+    assert await run_isolated(abs, 60, -1) == 1
+
+
+async def test_the_environment_with_its_secrets_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURBODOCX_API_KEY", "TDX-secret")
+    with pytest.raises(IsolatedCallError):
+        await run_isolated(os._exit, 60, 0)
+    assert await run_isolated(os.getenv, 60, "TURBODOCX_API_KEY") is None
+
+
+def test_the_process_ends_when_its_caller_is_killed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _CALL], cwd=_ROOT, capture_output=True, text=True, check=False
+    )
+    pid = int(done.stdout)
+    poll(lambda: not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_text())
