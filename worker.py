@@ -94,7 +94,12 @@ def workflow_worker(
 ) -> Worker:
     """Build the worker of the workflows and of what touches only the store."""
     keys = StoreKeys(settings.environment, client.namespace)
-    claims = ClaimActivities(store, keys, time_scale=settings.time_scale)
+    claims = ClaimActivities(
+        store,
+        keys,
+        time_scale=settings.time_scale,
+        longest_check_wait=timedelta(hours=settings.check_interval_hours),
+    )
     runner = EvictingRunner(workflow_runner())
     worker = Worker(
         client,

@@ -6,6 +6,7 @@ be made. Both are files written create-only, so that of two runs one gets it.
 
 import itertools
 import json
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -24,12 +25,21 @@ class ClaimActivities:
         store: Where claims are kept.
         keys: Where in the store.
         time_scale: How many times faster than usual new agreements wait.
+        longest_check_wait: The longest wait between two checks of new agreements.
     """
 
-    def __init__(self, store: Store, keys: StoreKeys, *, time_scale: float = 1) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keys: StoreKeys,
+        *,
+        time_scale: float = 1,
+        longest_check_wait: timedelta = timedelta(days=1),
+    ) -> None:
         self._store = store
         self._keys = keys
         self._time_scale = time_scale
+        self._longest_check_wait = longest_check_wait
 
     @activity.defn
     async def claim(self, request: ClaimRequest) -> Claimed:
@@ -51,7 +61,7 @@ class ClaimActivities:
         tag = reference.tag(
             environment=self._keys.environment, namespace=self._keys.namespace, reference=request.reference
         )
-        return Claimed(tag=tag, time_scale=self._time_scale)
+        return Claimed(tag=tag, time_scale=self._time_scale, longest_check_wait=self._longest_check_wait)
 
     @activity.defn
     async def release(self, request: ClaimRequest) -> None:

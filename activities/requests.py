@@ -1,6 +1,6 @@
 """What each activity receives and returns. All of it goes into the history: no files, no keys."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
@@ -43,10 +43,12 @@ class Claimed(Message):
     Args:
         tag: Marks its document in this environment and namespace.
         time_scale: Factor by which every wait is shortened: 1 in production, more in tests.
+        longest_check_wait: The longest wait between two checks with the provider.
     """
 
     tag: str
     time_scale: float = 1
+    longest_check_wait: timedelta = timedelta(days=1)
 
 
 class GenerateRequest(Message):

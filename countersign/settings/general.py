@@ -32,6 +32,14 @@ class CountersignSettings(Settings):
         default=150,
         description="How long a stopping worker lets calls finish; more than the longest write.",
     )
+    check_interval_hours: float = Field(
+        default=24,
+        ge=0.25,
+        le=24,
+        allow_inf_nan=False,
+        description="The longest wait between two checks of an agreement with the provider, from 0.25 to 24. "
+        "The first checks follow after 1, 5 and 15 minutes. Holds for agreements that start from now on.",
+    )
     time_scale: TimeScale = Field(
         default=1,
         description="For tests: agreements started from now on wait so many times less than usual, for an "

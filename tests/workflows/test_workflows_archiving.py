@@ -1,8 +1,8 @@
 """Archiving never decides the signature's state, goes on for days, and keeps only whole documents."""
 
 import asyncio
-import os
 import hashlib
+import os
 from datetime import timedelta
 from pathlib import Path
 

@@ -111,8 +111,14 @@ FINALIZATION_FAILED: Final = timedelta(days=1)
 """The provider may still finalize such a document; asking daily is enough."""
 
 
-def until_next_check(checks: int) -> timedelta:
-    """How long to wait for the next check: 1, 5, 15 minutes, hourly for a day, then daily."""
+def until_next_check(checks: int, longest: timedelta) -> timedelta:
+    """Return the wait for the next check: 1, 5, 15 minutes, hourly for a day, then daily.
+
+    Args:
+        checks: How many checks were planned before.
+        longest: The limit of every wait, from 15 minutes to a day.
+    """
     if checks < len(_FIRST_CHECKS):
         return _FIRST_CHECKS[checks]
-    return timedelta(hours=1) if checks < len(_FIRST_CHECKS) + _HOURLY_CHECKS else timedelta(days=1)
+    hourly = checks < len(_FIRST_CHECKS) + _HOURLY_CHECKS
+    return min(timedelta(hours=1) if hourly else timedelta(days=1), longest)

@@ -54,6 +54,7 @@ class Carried(Message):
         progress: All that is known of the document.
         tag: What marks its document, as claimed.
         time_scale: Factor by which every wait is shortened, as claimed.
+        longest_check_wait: The longest wait between two checks, as claimed.
         stage_since: Since when it is in its stage.
         sent_at: When the send began; then, when the provider accepted it.
         known_time: The latest recorded time: the basis of what is planned next.
@@ -69,6 +70,7 @@ class Carried(Message):
     progress: Progress = Progress()
     tag: str = ""
     time_scale: float = 1
+    longest_check_wait: timedelta = timedelta(days=1)
     stage_since: datetime
     sent_at: datetime | None = None
     known_time: datetime
@@ -201,7 +203,11 @@ class AgreementState:
 
     def keep_to(self, claimed: Claimed) -> None:
         """Learn what holds for all of the agreement's life."""
-        self.carry(tag=claimed.tag, time_scale=claimed.time_scale)
+        self.carry(
+            tag=claimed.tag,
+            time_scale=claimed.time_scale,
+            longest_check_wait=claimed.longest_check_wait,
+        )
 
     def learn_time(self, at: datetime | None) -> None:
         """Learn from a recorded time (a fired timer's, an activity result's) that it is at least so late."""

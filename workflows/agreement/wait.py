@@ -150,7 +150,7 @@ def _plan_next_check(state: AgreementState) -> None:
 
     The basis is a recorded time, so a replay plans the same.
     """
-    wait = policies.until_next_check(state.carried.checks)
+    wait = policies.until_next_check(state.carried.checks, state.carried.longest_check_wait)
     if state.progress.finalization_failed:
         wait = policies.FINALIZATION_FAILED
     at = state.carried.known_time + state.scaled(wait)
