@@ -21,7 +21,10 @@ class SafeConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield what to print, active characters replaced."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=inert(segment.text, keep="\n"))
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(inert(segment.text, keep="\n"), segment.style)
 
 
 def inert(text: str, *, keep: str = "") -> str:

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from countersign.agreements import search_attributes
 from countersign.agreements.events import EventKind, SignatureEvent
@@ -210,7 +210,12 @@ async def open_office(*, task_queue: str = TASK_QUEUE) -> AsyncIterator[Office]:
     """
     async with (
         start_temporal() as environment,
-        Worker(environment.client, task_queue=task_queue, workflows=[StandInAgreementWorkflow]),
+        Worker(
+            environment.client,
+            task_queue=task_queue,
+            workflows=[StandInAgreementWorkflow],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ),
     ):
         client = environment.client
         time = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))

@@ -160,7 +160,7 @@ class TestHeldBack:
             wait = await reported(client, "claim is held back: no worker polls ", handle)
         assert "-turbodocx" not in wait
 
-    async def test_a_step_whose_worker_is_lost(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_step_with_a_lost_worker(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(waits, "_LONG", timedelta())
         async with held(client, "hang", circuit=Circuit(CircuitRules())) as handle:
             wait = await reported(client, "hang runs on ", handle)
