@@ -1,6 +1,7 @@
 """How fast the webhook receiver is, beside what it cannot be faster than.
 
-    python -m benchmarks.webhooks [--deliveries 2000] [--rounds 5] [--burst 2000] [--refusals 100000]
+    python -m benchmarks.webhooks [--deliveries 2000] [--rounds 5] [--burst 2000] [--cores 0.5]
+        [--refusals 100000]
 
 In every round, one after the other, 50 at once, on one Temporal server without a worker:
 
@@ -43,6 +44,7 @@ from countersign.free_ports import free_port
 from countersign.http_server.server import Server
 from devstack.processes import Part, Supervisor, answers, says
 from devstack.temporal import READY, dev_server_command, find_temporal
+from tests.chaos.chaos_starve import starve
 
 ROOT: Final = Path(__file__).parents[1]
 SECRET: Final = "whsec_benchmark-0123456789abcdef"  # noqa: S105  # opens nothing
@@ -317,6 +319,8 @@ async def run(options: argparse.Namespace) -> None:
     async with bench() as here:
         await compare(here, deliveries=options.deliveries, rounds=options.rounds)
         if options.burst:
+            if options.cores:
+                starve(options.cores, here.receiver_pid)
             await burst(here, options.burst)
         if options.refusals:
             await refuse(here, options.refusals)
@@ -328,6 +332,7 @@ def main() -> None:
     parser.add_argument("--deliveries", type=int, default=2000, help="per measurement (default 2000)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each (default 5)")
     parser.add_argument("--burst", type=int, default=2000, help="deliveries at once (default 2000)")
+    parser.add_argument("--cores", type=float, help="processor cores of the receiver during the burst")
     parser.add_argument("--refusals", type=int, default=100_000, help="refused requests (default 100000)")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -20,6 +20,7 @@ from structlog.contextvars import bound_contextvars
 
 from countersign.http_server.limits import RETRY_AFTER_SECONDS, RejectedRequestError, read_body
 from countersign.webhooks.adapter import ParsedDelivery
+from countersign.webhooks.admission import Admission
 from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
 from countersign.webhooks.journal import Journal, expect
@@ -35,6 +36,7 @@ again and signaling the workflow may both take seconds."""
 _UNREAD: Final = frozenset(
     {
         DeliveryOutcome.AMBIGUOUS,
+        DeliveryOutcome.CROWDED,
         DeliveryOutcome.ENCODED,
         DeliveryOutcome.TOO_LARGE,
         DeliveryOutcome.WRONG_CALLER,
@@ -56,6 +58,7 @@ class Receiver:
         self._delivery = delivery
         self._journal = journal
         self._callers = callers
+        self._admission = Admission()
 
     def app(self, routes: Iterable[WebhookRoute], *, is_ready: Callable[[], Awaitable[bool]]) -> Starlette:
         """Build the application.
@@ -96,9 +99,10 @@ class Receiver:
     async def _receive(self, route: WebhookRoute, request: Request) -> DeliveryOutcome:
         started = time.perf_counter()
         try:
-            self._check_caller(request)
-            body = await _read(request)
-            parsed, outcome = await self._process(route, request, body)
+            with self._admission.admit():
+                self._check_caller(request)
+                body = await _read(request)
+                parsed, outcome = await self._process(route, request, body)
         except RejectedDeliveryError as rejected:
             self._journal.rejected(route.name, rejected.outcome, caller=rejected.caller)
             return rejected.outcome

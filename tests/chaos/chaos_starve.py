@@ -14,21 +14,25 @@ class CannotStarveError(Exception):
     """This machine lets nobody limit processor time."""
 
 
-def starve(cores: float) -> None:
-    """Give this process, and those it starts from now on, so many processor cores together.
+def starve(cores: float, pid: int | None = None) -> None:
+    """Give a process, and those it starts from now on, so many processor cores together.
+
+    Args:
+        cores: How many, for example 0.5.
+        pid: The process; by default this one.
 
     Raises:
         CannotStarveError: Control groups are not there, or not ours to change.
     """
     quota = int(cores * _PERIOD)
     is_version_1 = (_VERSION_1 / "cpu.cfs_quota_us").exists() or (_VERSION_1 / "cgroup.procs").exists()
-    group = (_VERSION_1 if is_version_1 else _VERSION_2) / f"countersign-chaos-{os.getpid()}"
+    group = (_VERSION_1 if is_version_1 else _VERSION_2) / f"countersign-chaos-{pid or os.getpid()}"
     try:
         group.mkdir()
         if is_version_1:
             (group / "cpu.cfs_quota_us").write_text(str(quota))
         else:
             (group / "cpu.max").write_text(f"{quota} {_PERIOD}")
-        (group / "cgroup.procs").write_text(str(os.getpid()))
+        (group / "cgroup.procs").write_text(str(pid or os.getpid()))
     except OSError as error:
         raise CannotStarveError(f"--cores needs a writable control group: {error}") from error
