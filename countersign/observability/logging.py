@@ -1,4 +1,4 @@
-"""Logging, configured once per process: structlog renders every record, ours and third parties', redacted.
+"""Logging, configured once per process: structlog renders every record, redacted, of every library.
 
 Code logs with the standard library's loggers. Lines about an agreement carry `reference`, `workflow_id`,
 `run_id` and `request_id`; `structlog.contextvars.bound_contextvars` adds more.
@@ -50,7 +50,7 @@ def configure(
     Args:
         level: The least severe records to keep.
         style: `json`, one object a line; `console`, for eyes; `auto`, by whether the stream is a terminal.
-        service: What this process is, for example `worker`; stands on every line.
+        service: The process's name on every line, for example `worker`.
         stream: Where to write; standard error by default.
     """
     target = stream or sys.stderr
@@ -123,7 +123,7 @@ def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
 
 
 def _escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Escape what could forge a line or move a terminal's cursor; JSON escapes it by itself."""
+    """Escape what could forge a line or move a terminal's cursor, as JSON does."""
     return {name: _escape(value, multiline=name in _MULTILINE) for name, value in event.items()}
 
 
@@ -154,7 +154,7 @@ def _tame() -> None:
 
 
 def _is_no_start(record: logging.LogRecord) -> bool:
-    """Leave out what the SDK says at DEBUG before an activity has been told whose agreement it is for."""
+    """Drop DEBUG records of the SDK from before an activity is bound to its agreement."""
     return record.msg != "Starting activity"
 
 

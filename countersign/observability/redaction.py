@@ -1,4 +1,4 @@
-"""Mask secrets and personal data in whatever is logged or traced: by key, by pattern, and known secrets.
+"""Mask secrets and personal data in logs and traces: by key, by pattern, and known secrets.
 
 `protect` takes every secret that settings hold; they are masked wherever they occur, also in URL form and in
 base64. `redact` never raises, and redacting twice is redacting once.
@@ -29,14 +29,14 @@ _LARGEST_HARMLESS: Final = 10**12
 _SHOWN_IN_BODIES: Final = re.compile(
     r"(?:^|[a-z_])(?:[iI]ds?|[sS]tatus|[tT]ype|[cC]ode|[oO]n|[aA]t|[eE]vent|[hH]ash|[vV]ersion)$"
 )
-"""Keys of a body whose texts are shown: `documentId`, `expires_at`, `createdOn`."""
+"""Keys of a body with texts that are shown: `documentId`, `expires_at`, `createdOn`."""
 
 _protected: set[str] = set()
 _known: re.Pattern[str] | None = None
 
 
 def protect(*secrets: str) -> None:
-    """Mask these secrets from now on, whatever key they stand under and whatever they look like."""
+    """Mask these secrets from now on, under any key and in any form."""
     global _known  # noqa: PLW0603 - a secret is one in the whole process
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:

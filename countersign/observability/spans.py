@@ -1,4 +1,4 @@
-"""The spans of a process and where they go; imported only where traces are wanted, see `tracing.py`."""
+"""A process's spans and their exporter; imported only if traces are on, see `tracing.py`."""
 
 import os
 import time
@@ -99,7 +99,7 @@ def _redacted(span: ReadableSpan) -> ReadableSpan:
 
 
 class _Temporal(TracingInterceptor):
-    """Temporal's own interceptor, that takes along no baggage: headers stand in the history in plain text."""
+    """Temporal's interceptor without baggage, because histories keep headers in plain text."""
 
     def __init__(self, tracer: Tracer) -> None:
         super().__init__(tracer)

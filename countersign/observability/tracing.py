@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _FLUSH_SECONDS: Final = 2
-"""How long the end of a process waits for a collector that does not answer."""
+"""Seconds that the end of a process waits for a collector."""
 
 _spans: "Spans | None" = None
 
 
 def is_on(environment: Mapping[str, str] | None = None) -> bool:
-    """Tell whether the environment asks for traces."""
+    """Return whether the environment turns traces on."""
     env = os.environ if environment is None else environment
     disabled = env.get("OTEL_SDK_DISABLED", "").lower() == "true" or env.get("OTEL_TRACES_EXPORTER") == "none"
     return not disabled and any(env.get(name) for name in _ENDPOINTS)
 
 
 def interceptors(role: str) -> Sequence[Interceptor]:
-    """Begin to trace, if the environment asks for it; returns what the Temporal client needs for that.
+    """Start to trace if the environment turns it on, and return the interceptors for the Temporal client.
 
     Args:
         role: What this process is: `starter`, `worker` or `webhooks`; `OTEL_SERVICE_NAME` overrules
@@ -60,14 +60,14 @@ def interceptors(role: str) -> Sequence[Interceptor]:
 def record_call(
     method: str, template: str, *, host: str, seconds: float, status: int | None, error: str | None
 ) -> None:
-    """Add a call of a provider, which has just ended, to the trace of whatever made it.
+    """Add a provider call that has just ended to the current trace.
 
     Args:
         method: The HTTP method.
         template: The path with `{placeholders}`: ids are no names.
-        host: Whom we called.
+        host: The provider's host.
         seconds: How long it took.
-        status: The HTTP status, if there was an answer.
+        status: The HTTP status, if there was a response.
         error: The name of what it failed with.
     """
     if _spans is not None:
@@ -75,7 +75,7 @@ def record_call(
 
 
 def flush() -> None:
-    """Hand over what was recorded; called before the process ends."""
+    """Export what was recorded; called before the process ends."""
     if _spans is not None:
         thread = threading.Thread(target=_spans.flush, daemon=True)
         thread.start()

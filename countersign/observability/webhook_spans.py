@@ -1,6 +1,6 @@
-"""A span for each webhook that is signalled, in the agreement's own trace, or linked to it.
+"""A span for every webhook that becomes a signal, in the agreement's trace or linked to it.
 
-Providers send no trace along, so the first event of the agreement's history tells which trace is its own.
+Providers send no trace context, so the first event of the history names the agreement's trace.
 """
 
 import time
@@ -27,7 +27,7 @@ _LOOK_UP: Final = timedelta(seconds=1)
 
 
 class WebhookSpans(Interceptor):
-    """Gives webhooks their spans; to stand before Temporal's own tracing interceptor.
+    """Adds the spans of webhooks; register it before Temporal's own tracing interceptor.
 
     Args:
         tracer: Makes the spans.
@@ -39,7 +39,7 @@ class WebhookSpans(Interceptor):
         self._header = header
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002  # the SDK's name
-        """Stand between the receiver and its client."""
+        """Wrap the receiver's client."""
         return _Signals(next, self._tracer, self._header)
 
 

@@ -1,6 +1,6 @@
-"""What a call's end says of the provider's health. Pure.
+"""Classify how a call ended by what it shows about the provider's health. Pure.
 
-A failure is a 5xx, a time-out, a broken connection or a broken answer. A 4xx is an answer like any other,
+A failure is a 5xx, a time-out, a broken connection or a broken response. A 4xx is a normal response,
 429 is neutral, and so are a cancelled call and a fault of our own.
 """
 
@@ -20,7 +20,7 @@ from countersign.providers.errors import (
 
 
 class CallHealth(StrEnum):
-    """What a call's end says; the last four say why a queue is held."""
+    """What the end of a call shows. The last four block the queue."""
 
     GOOD = "good"
     BAD = "bad"
@@ -49,7 +49,7 @@ _HEALTH: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...]
 
 
 def call_health(error: BaseException | None) -> CallHealth:
-    """Tell what a call's end says of the provider; None stands for success."""
+    """Classify a call's error; None is success."""
     if error is None:
         return CallHealth.GOOD
     if isinstance(error, UnauthorizedError) and error.about_key:

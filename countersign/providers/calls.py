@@ -11,17 +11,17 @@ class Limits:
     """How long things may take, in seconds, and how many connections are kept.
 
     These are constants rather than settings: the time-outs of the steps (`workflows/policies.py`) are made to
-    outlast them. Only the pace of tests shortens both.
+    outlast them. Only the time scale of tests shortens both.
 
     Args:
         connect: TCP and TLS.
-        read: Silence while an answer is awaited or read.
+        read: Silence while a response is awaited or read.
         write: Silence while a request is written.
         pool: Waiting for a free connection.
         read_total: A whole read, from first to last.
         write_total: A whole write; the graceful stop of a worker must exceed it.
         download_total: The download of a whole signed document.
-        connections: At most so many at once.
+        connections: The most open connections.
         keep_alive: How long an idle connection is kept: shorter than the 5 s after which Node servers
             close theirs, since a write on a connection that is being closed has an unknown outcome.
         retry_after: The longest Retry-After that is obeyed.
@@ -72,7 +72,7 @@ class Call:
         form: The fields of a multipart body.
         file: The file of a multipart body.
         idempotency_key: Names a write, the same on every attempt.
-        needs_role: Answers 403 to keys that are good for everything else, so 403 does not judge the key.
+        needs_role: Responds 403 to valid keys that lack a role, so a 403 does not block the queue.
         probes: Asks whether the provider is well, so it passes the circuit by.
         private: Texts of the request that the provider's error messages may quote and logs may not.
     """

@@ -1,4 +1,4 @@
-"""The circuit: when a provider is ill or refuses our key, work is held back instead of failed.
+"""The circuit: while a provider is unhealthy or rejects the key, work waits instead of failing.
 
     CLOSED ──10 failures in a row──▶ OPEN ──60 s, probe good──▶ RECOVERING ──1, 2, 4 … good──▶ CLOSED
        │                              ▲ ◀──probe bad──┘             │
@@ -6,9 +6,8 @@
        └──401, 402, 403, bad certificate──▶ HELD ──probe good──▶ RECOVERING
 
 Pure but for its clock: it makes no calls and starts no tasks. Each process has its own.
-What counts as a failure is in `verdicts.py`. A 403 may be about the key or about one document, and the probe
-tells which: while its last success is young, a 403 is an answer like any other.
-Calls that began before the last change are not judged: they tell of the past.
+`call_health.py` defines a failure. A 403 may concern the key or one document. The probe decides: soon after
+its success, a 403 is a normal response. Calls that began before the last change are ignored.
 """
 
 import threading
@@ -23,7 +22,7 @@ from countersign.providers.call_health import BLOCKING, CallHealth, call_health
 from countersign.providers.errors import BlockedError, KeyReplacedError
 
 _BUSY_SECONDS: Final = 1.0
-"""What a call waits that comes while as many as may be are under way again."""
+"""Seconds that a call waits while all slots of the recovery are taken."""
 
 
 class State(StrEnum):
@@ -37,13 +36,13 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CircuitRules:
-    """The circuit's numbers. `failures` and `slots` are settings; only the pace of tests shortens the waits.
+    """The circuit's numbers. `failures` and `slots` are settings; the time scale of tests divides the waits.
 
     Args:
-        failures: So many in a row open it; 0 switches the circuit off.
+        failures: Consecutive failures that open the circuit; 0 turns it off.
         cooldown: Seconds from opening to the probe, and between probes.
-        blocked_probe: Seconds between probes while the key, the plan or the certificate is refused.
-        slots: Calls at once when all is well.
+        blocked_probe: Seconds between probes while the key, the plan or the certificate is rejected.
+        slots: Concurrent calls while the circuit is closed.
     """
 
     failures: int = 10
@@ -88,18 +87,18 @@ class Circuit:
         self._probe_at = self._probed_at = self._vouched_at = float("-inf")
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
-        """Have every change told, on whatever thread it happens; the listener must not block."""
+        """Call a listener after every change, on any thread; it must not block."""
         self._listeners.append(listener)
 
     def snapshot(self) -> Snapshot:
-        """Tell where the circuit is."""
+        """Return the current state."""
         with self._lock:
             halted = self._state in {State.OPEN, State.BLOCKED}
             wait = max(self._probe_at - self._clock(), 0.0) if halted else None
             return Snapshot(self._state, self._reason, 0 if halted else self._allowed, wait)
 
     def guard(self, operation: str) -> "Guard":
-        """Let one call pass, as a context manager; what it raises is judged.
+        """Guard one call, as a context manager, and classify what it raises.
 
         Raises:
             HeldError: On entering: nothing may go out now.
@@ -149,7 +148,7 @@ class Circuit:
 
     def _learn(self, health: CallHealth) -> None:
         if health is CallHealth.PERMISSION and self._clock() - self._vouched_at < self.rules.blocked_probe:
-            health = CallHealth.GOOD  # the probe has just shown that it is not the key
+            health = CallHealth.GOOD  # the probe has just shown that the key is valid
         if health in BLOCKING:
             self._halt(health)
         elif health is CallHealth.BAD:
@@ -178,7 +177,7 @@ class Circuit:
         state, reason = (State.BLOCKED, health.value) if held else (State.OPEN, "the provider is failing")
         self._change(state, reason, allowed=0)
         now = self._clock()
-        if held:  # a key may have been replaced already: look at once, but not again and again
+        if held:  # the key may be replaced already: probe soon, but not repeatedly
             self._probe_at = max(now, self._probed_at + self.rules.blocked_probe)
         else:
             self._probe_at = now + self.rules.cooldown

@@ -26,11 +26,11 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DownloadRules:
-    """What may be downloaded.
+    """The rules of downloads.
 
     Args:
         hosts: The hosts, or with a leading dot their domains, that presigned links may point to.
-        seconds: The longest a download may take in all.
+        seconds: The time limit of a download.
     """
 
     hosts: tuple[str, ...] = (".amazonaws.com",)
@@ -54,7 +54,7 @@ async def download(
         sink: Takes the bytes; what it holds after an error is worthless.
         max_bytes: The largest file to accept.
         rules: From where, and for how long.
-        heartbeat: Told the bytes so far after each chunk.
+        heartbeat: Called with the number of bytes after every chunk.
 
     Returns:
         How many bytes there were.
@@ -88,7 +88,7 @@ def _check(url: str, transport: Transport, rules: DownloadRules) -> None:
     except ValueError:
         allowed = False
     if not allowed:
-        raise ContractBrokenError("download: the link points where it must not", operation=_OPERATION)
+        raise ContractBrokenError("download: the link names a host that is not allowed", operation=_OPERATION)
 
 
 def _is_allowed(url: SplitResult, rules: DownloadRules) -> bool:

@@ -2,16 +2,16 @@
 
     ProviderError
     ├── NotSentError                  provably never reached the provider: DNS, connect, TLS, circuit open
-    │   ├── ThrottledError            429: the provider refused to look at it
+    │   ├── ThrottledError            429: the provider did not process it
     │   ├── HeldError                 the circuit let nothing out
-    │   ├── KeyReplacedError          401, but there is another key now
+    │   ├── KeyReplacedError          401, but the key has been replaced
     │   └── UntrustedCertificateError the provider's certificate does not verify
-    ├── RejectedError                 4xx: the provider understood and said no
+    ├── RejectedError                 4xx: the provider rejected it
     │   └── UnauthorisedError         401, 402, 403: the key, its role or its plan
     ├── UnavailableError              a read failed with 5xx, a time-out or a broken connection
     │   └── NotReadyError             the signed document is not finished yet
-    ├── OutcomeUnknownError           a write left, and what became of it is not known
-    └── ContractBrokenError           a read was answered with something the contract does not allow
+    ├── OutcomeUnknownError           a write was sent, and its outcome is not known
+    └── ContractBrokenError           a response to a read breaks the contract
 
 Messages are safe to log: they name the operation and the host, never a path or query, a key or a person.
 """
@@ -31,7 +31,7 @@ class ProviderError(Exception):
 
 
 class NotSentError(ProviderError):
-    """The request provably never left or was never looked at; it may be made again.
+    """The request provably never left, or was not processed; it may be made again.
 
     Args:
         message: One sentence, safe to log.
@@ -53,15 +53,15 @@ class BlockedError(NotSentError):
 
 
 class KeyReplacedError(NotSentError):
-    """401 with a key that has been replaced meanwhile: the next try takes the new one."""
+    """401 with a key that has been replaced: the next attempt uses the new one."""
 
 
 class UntrustedCertificateError(NotSentError):
-    """The provider's certificate does not verify: refused before anything was sent."""
+    """The provider's certificate does not verify; nothing was sent."""
 
 
 class RejectedError(ProviderError):
-    """The provider refused the request itself; the same request will be refused again.
+    """The provider rejected the request, and would reject it again.
 
     Args:
         message: One sentence, safe to log.
@@ -96,12 +96,12 @@ class UnauthorizedError(RejectedError):
 
 
 def is_about_key(error: RejectedError) -> bool:
-    """Tell whether it is the key that was refused, and not this operation to a key that lacks a role."""
+    """Return whether the provider rejected the key, and not one operation for lack of a role."""
     return isinstance(error, UnauthorizedError) and error.about_key
 
 
 class UnavailableError(ProviderError):
-    """A read could not be answered: 5xx, a time-out, a broken connection.
+    """A read failed: 5xx, a time-out, a broken connection.
 
     Args:
         message: One sentence, safe to log.
@@ -119,8 +119,8 @@ class NotReadyError(UnavailableError):
 
 
 class OutcomeUnknownError(ProviderError):
-    """A write left us and no trustworthy answer came back: it may or may not have happened."""
+    """A write was sent without a trustworthy response: it may have happened or not."""
 
 
 class ContractBrokenError(ProviderError):
-    """A read's answer breaks the provider's contract: not JSON, or without what it must hold."""
+    """A response to a read breaks the provider's contract: not JSON, or a field is missing."""

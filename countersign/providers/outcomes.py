@@ -13,7 +13,7 @@
 
 * A 401 with a key that was replaced meanwhile is a KeyReplacedError; a 402 or 403 whose code is about a
 feature that the request asks for is a RejectedError.
-408 and 499 say that somebody stopped waiting, which says nothing about what was done meanwhile. A redirect
+408 and 499 mean that a server stopped waiting; the work may be done. A redirect
 is never followed, and never taken for success; a 1xx in an answer's place is a failure. A request counts as
 one that left unless its failure proves the opposite; one whose total time ends while it connects left, too.
 """
@@ -39,18 +39,18 @@ _AMBIGUOUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, _CLIENT_CLOSED_REQUEST})
 _UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
 
 _FAILURES = {
-    "AnswerTooLargeError": "answered with too much",
+    "AnswerTooLargeError": "sent a response that is too large",
     "ConnectError": "cannot be reached",
     "ConnectTimeout": "cannot be reached",
-    "DecodingError": "packed its answer in a way that we cannot read",
+    "DecodingError": "encoded its response in a way that is not supported",
     "ReadError": "broke the connection",
-    "ReadTimeout": "did not answer in time",
+    "ReadTimeout": "did not respond in time",
     "RemoteProtocolError": "broke the connection",
-    "TimeoutError": "did not answer in time",
+    "TimeoutError": "did not respond in time",
     "WriteError": "broke the connection",
     "WriteTimeout": "took the request too slowly",
 }
-"""What broke, in words, by the exception's name."""
+"""What failed, in words, by the exception's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def error_of_status(
         status: The HTTP status.
         operation: The client's method.
         writes: Whether the request may have changed something at the provider.
-        needs_role: Whether a 403 says that the key lacks a role, and nothing else of the key.
-        refusal: What the error's body says.
+        needs_role: Whether a 403 means only that the key lacks a role.
+        refusal: The parsed error body.
         retry_after: Seconds that the provider asked us to wait.
     """
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -97,16 +97,18 @@ def error_of_status(
 
 
 def broken(what: str, *, operation: str, writes: bool) -> ProviderError:
-    """Name the error of an answer that breaks the contract."""
+    """Return the error for a response that breaks the contract."""
     if writes:
-        return OutcomeUnknownError(f"{operation}: answered, but {what}: outcome unknown", operation=operation)
-    return ContractBrokenError(f"{operation}: answered, but {what}", operation=operation)
+        return OutcomeUnknownError(
+            f"{operation}: responded, but {what}: outcome unknown", operation=operation
+        )
+    return ContractBrokenError(f"{operation}: responded, but {what}", operation=operation)
 
 
 def failed_under_way(
     what: str, *, operation: str, writes: bool, retry_after: float | None = None
 ) -> ProviderError:
-    """Name the error of a request that left and was not answered properly."""
+    """Return the error for a request that was sent without a proper response."""
     if writes:
         return OutcomeUnknownError(f"{operation}: {what}: outcome unknown", operation=operation)
     return UnavailableError(f"{operation}: {what}", operation=operation, retry_after=retry_after)
@@ -120,7 +122,7 @@ def error_of_failure(
     Args:
         cause: What broke.
         operation: The client's method.
-        origin: Where it was to go, `https://host:port` without a path.
+        origin: The destination, `https://host:port` without a path.
         writes: Whether the request may have changed something at the provider.
         left: False only if the failure proves that nothing left.
     """

@@ -20,7 +20,7 @@ async def probing(
     A queued activity never serves as the probe: a probing send could end in one more unknown outcome.
 
     Args:
-        circuit: Says when.
+        circuit: Decides when to probe.
         provider: Its name, for metrics and logs.
         probe: A harmless read that passes the circuit by.
     """
@@ -62,7 +62,7 @@ async def _keep_probing(
         error: Exception | None = None
         try:
             await probe()
-        except Exception as problem:  # noqa: BLE001  # a circuit that nobody probes would stay open for ever
+        except Exception as problem:  # noqa: BLE001  # without a probe the circuit would stay open for ever
             error = problem
         circuit.end_probe(error)
 

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 ABSENT: Final = 60.0
-"""Seconds to wait when a 429 does not say."""
+"""Seconds to wait after a 429 without a header."""
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?", re.ASCII)
 
@@ -15,7 +15,7 @@ def seconds_to_wait(header: str | None, *, now: datetime, limit: float) -> float
     """Read how long to wait.
 
     Args:
-        header: The header's value; None if the answer had none.
+        header: The header's value; None if the response had none.
         now: The time to measure a date against, with an offset.
         limit: The longest wait to obey, in seconds.
 

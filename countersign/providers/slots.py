@@ -1,4 +1,4 @@
-"""The circuit as Temporal knows it: how many of a worker's slots may be taken now.
+"""Tie the circuit to Temporal: how many of a worker's slots may be reserved now.
 
 While the circuit is open no slot is reserved, so activities stay scheduled in Temporal: they burn no
 attempts and cost nothing. Polls that were parked before may still deliver a task each; the circuit refuses
@@ -47,7 +47,7 @@ class CircuitSlots(CustomSlotSupplier):
     """As many slots as the circuit allows. All but `reserve_slot` is called on foreign threads.
 
     Args:
-        circuit: Says how many.
+        circuit: Decides how many.
     """
 
     def __init__(self, circuit: Circuit) -> None:
@@ -75,7 +75,7 @@ class CircuitSlots(CustomSlotSupplier):
                 self._waiting.discard(waiter)
 
     def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:  # noqa: ARG002  # the SDK's signature
-        """Take a slot if there is one now."""
+        """Reserve a slot if one is free."""
         allowed = self._circuit.snapshot().allowed
         with self._lock:
             if self._draining or self._taken >= allowed:
@@ -96,7 +96,7 @@ class CircuitSlots(CustomSlotSupplier):
         self._wake()
 
     async def drain(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Take no more, and wait for what parked polls may still bring; to be called before the worker stops.
+        """Reserve no more slots, and wait for the tasks of open polls. Call it before the worker stops.
 
         Temporal loses a task that it hands to a poll in the very moment in which the worker stops: nobody
         runs it, and only its time-out brings it back; a send is then of unknown outcome. Parked polls of a
@@ -118,5 +118,5 @@ class CircuitSlots(CustomSlotSupplier):
         with self._lock:
             waiting = tuple(self._waiting)
         for loop, event in waiting:
-            with contextlib.suppress(RuntimeError):  # its loop has been closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # its loop is closed
                 loop.call_soon_threadsafe(event.set)

@@ -2,12 +2,12 @@
 
     local.py      the environment, `.env`, files and folders of files
     managers.py   secret managers, by one address: aws.py  azure.py  gcp.py  vault.py
-    rotation.py   `Rotating`: settings that are read again when they grow old or are refused
+    rotation.py   `Rotating`: settings that are read again when they are old or rejected
 
 How these places are combined is in `countersign/configuration.py`. Who needs a secret takes a `Rotating`:
 
     turbodocx = Rotating(settings)
-    used = await turbodocx.get()              # before each call; never waits
+    used = await turbodocx.get()              # before every call; never waits
     if answered_401:
-        if await turbodocx.renew(used): ...   # another key is known now; False: this one stays refused
+        if await turbodocx.renew(used): ...   # another key is known; False: there is none
 """

@@ -1,6 +1,6 @@
 """AWS Secrets Manager: one secret, a JSON object of variables, `aws:<its name or ARN>`.
 
-Who we are, the region and private endpoints are told as to every AWS tool: `AWS_REGION`, `AWS_PROFILE`,
+Credentials, region and endpoints come from the variables of every AWS tool: `AWS_REGION`, `AWS_PROFILE`,
 `AWS_ENDPOINT_URL_SECRETS_MANAGER`, a role of the machine, ... We need `secretsmanager:GetSecretValue` on it.
 """
 
@@ -60,7 +60,7 @@ def _refusal(code: str, place: str) -> str:
         return f"has no secret {place}; create it in this region, or correct COUNTERSIGN_SECRETS"
     if code in ("AccessDeniedException", "AccessDenied"):
         return f"does not let us read {place}; allow secretsmanager:GetSecretValue on it"
-    return f"refused to give {place} ({code})"
+    return f"rejected the request for {place} ({code})"
 
 
 def _members(text: str | None, place: str, names: Sequence[str]) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Azure Key Vault: one secret per variable, `TURBODOCX-API-KEY` for `TURBODOCX_API_KEY`, `azure:<vault URL>`.
 
-Who we are is told as to every Azure tool: a managed identity, a workload identity, `AZURE_CLIENT_ID`, ... We
+Credentials: a managed identity, a workload identity, `AZURE_CLIENT_ID`, ... as for every Azure tool. We
 need the role "Key Vault Secrets User"; nothing is listed.
 """
 
@@ -65,4 +65,4 @@ def _read(client: SecretClient, name: str) -> str | None:
 def _refusal(status: int | None) -> str:
     if status == 403:  # noqa: PLR2004 - Forbidden
         return "does not let us read; give us the role Key Vault Secrets User, and its firewall our address"
-    return f"refused to answer (HTTP {status})"
+    return f"rejected the request (HTTP {status})"

@@ -1,6 +1,6 @@
 """Google Secret Manager: one secret per variable, of the variable's name, `gcp:<project>`.
 
-`gcp:<project>@<host>` asks another host, for example a private endpoint. Who we are is told as to every
+`gcp:<project>@<host>` uses another host, for example a private endpoint. Credentials are those of every
 Google tool: the machine's service account, `GOOGLE_APPLICATION_CREDENTIALS`, ... We need the role "Secret
 Manager Secret Accessor"; nothing is listed.
 """
@@ -21,7 +21,7 @@ from countersign.secrets.managers import ATTEMPT_SECONDS, SecretManagerError
 
 
 def fetch(place: str, names: Sequence[str]) -> Mapping[str, str]:
-    """Read the newest versions of the secrets of these names; those that there are none of are left out.
+    """Read the newest versions of the secrets of these names. Names without a secret are left out.
 
     Raises:
         SecretManagerError: They cannot be read.
@@ -44,7 +44,7 @@ def fetch(place: str, names: Sequence[str]) -> Mapping[str, str]:
             f"does not know us ({type(error).__name__}); check GOOGLE_APPLICATION_CREDENTIALS"
         ) from None
     except GoogleAPICallError as error:
-        raise SecretManagerError(f"refused to answer ({type(error).__name__})") from None
+        raise SecretManagerError(f"rejected the request ({type(error).__name__})") from None
     except RequestException as error:
         raise SecretManagerError(
             f"could not be reached ({type(error).__name__}); check the network"

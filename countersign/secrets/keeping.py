@@ -1,8 +1,8 @@
-"""Where a secret that we are given goes: the place that the settings will read it from.
+"""Keep a new secret at the place that the settings read it from.
 
-A file named by `<NAME>_FILE`, the first folder of `COUNTERSIGN_SECRETS_DIR`, or, in development, `.env`.
-Whatever a program should not change (the environment, a secret manager) is said to be so before the secret is
-made, for it is shown only once.
+The place is the file that `<NAME>_FILE` names, the first folder of `COUNTERSIGN_SECRETS_DIR`, or `.env` in
+development. The environment and secret managers are not written: that is an error before the provider makes
+the secret, because the provider shows it only once.
 """
 
 import errno
@@ -20,7 +20,7 @@ _PLACES: Final = ("COUNTERSIGN_ENVIRONMENT", "COUNTERSIGN_SECRETS", "COUNTERSIGN
 
 
 class NowhereToKeepError(Exception):
-    """There is no place for a secret, or none that a program should write to; the message says what to do."""
+    """No place for the secret exists that this program may write; the message names a remedy."""
 
 
 def rescue(variable: str, value: str) -> Path:
@@ -41,13 +41,13 @@ def rescue(variable: str, value: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Somewhere to keep variables.
+    """A place for variables.
 
     Args:
-        label: What people call it.
-        folder: Where files are written.
-        files: Those that are written, as far as they are known.
-        keep: Keeps variables there, all or none of each file.
+        label: Its name in sentences.
+        folder: The folder of its files.
+        files: The files that are written, if known.
+        keep: Writes variables; every file whole or not at all.
     """
 
     label: str
@@ -56,7 +56,7 @@ class Place:
     keep: Callable[[Mapping[str, str]], None]
 
     def check(self) -> None:
-        """Make sure that it can be written to.
+        """Check that it can be written.
 
         Raises:
             NowhereToKeepError: It cannot.
@@ -73,10 +73,10 @@ class Place:
 
 
 def place_for(variable: str) -> Place:
-    """Find where a variable's new value goes.
+    """Find the place for a variable's new value.
 
     Raises:
-        NowhereToKeepError: Nowhere, or not by a program.
+        NowhereToKeepError: There is none, or a program must not write it.
     """
     local = list(local_origins([variable, f"{variable}_FILE", *_PLACES], {}))
     found = {name: value for source in reversed(local) for name, value in source.values.items()}
@@ -84,15 +84,15 @@ def place_for(variable: str) -> Place:
         return _file(Path(file).expanduser(), variable)
     if os.environ.get(variable):
         raise NowhereToKeepError(
-            f"{variable} is set in the environment, which no program can change for another: "
-            f"unset it, or set {variable}_FILE to the file that shall hold it"
+            f"{variable} is set in the environment, which this program cannot change: "
+            f"unset it, or set {variable}_FILE to a file for it"
         )
     if folders := found.get("COUNTERSIGN_SECRETS_DIR"):
         return _folder(Path(folders.split(os.pathsep)[0]).expanduser(), variable)
     if found.get("COUNTERSIGN_SECRETS") or found.get("COUNTERSIGN_ENVIRONMENT") == "production":
         raise NowhereToKeepError(
-            f"{variable} is read from where we do not write: set {variable}_FILE to a file, "
-            "run this again, and move the file's content to where your secrets are kept"
+            f"{variable} comes from a place that is not written: set {variable}_FILE to a file, "
+            "run this again, and move the file's content to your secrets"
         )
     return Place(str(ENV_FILE), ENV_FILE.resolve().parent, (ENV_FILE,), _keep_in_env_file)
 

@@ -1,4 +1,4 @@
-"""What this machine knows: the environment, `.env`, and files that hold one value each."""
+"""Read variables on this machine: the environment, `.env`, and files of one value."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,10 +13,10 @@ VALUE_LIMIT: Final = 65_536
 """Bytes. A file larger than that is no setting."""
 
 _STEERING: Final = ("COUNTERSIGN_ENVIRONMENT", "COUNTERSIGN_SECRETS", "COUNTERSIGN_SECRETS_DIR")
-"""Variables that say where the others are."""
+"""Variables that name the places of the others."""
 
 PLACES: Final = (str(ENV_FILE), "COUNTERSIGN_SECRETS", "COUNTERSIGN_SECRETS_DIR")
-"""What problems with a place that may hold several variables are listed under."""
+"""The keys of problems with a place that may hold several variables."""
 
 Problems = dict[str, str]
 """Sentences by the variable, or the place, that they are about."""
@@ -24,18 +24,18 @@ Problems = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A place that has values, by variable name. Its label may be shown, its values may not."""
+    """A place with values by variable name. Its label is public, its values are secret."""
 
     label: str
     values: Mapping[str, str] = field(repr=False)
 
 
 def local_origins(wanted: Iterable[str], problems: Problems) -> Iterator[Origin]:
-    """Yield what the environment, `.env` and secret folders have of these variables, the strongest first.
+    """Yield the values of variables from the environment, `.env` and secret folders, the strongest first.
 
     Args:
         wanted: Names of variables.
-        problems: Gets a sentence for each place or file that could not be read.
+        problems: Receives a sentence for every place or file that could not be read.
     """
     names = dict.fromkeys([*wanted, *_STEERING])
     environment = _with_files(os.environ, names, problems)
@@ -51,7 +51,7 @@ def env_file(problems: Problems) -> Mapping[str, str | None]:
     """Return every variable of `.env`; none in production, which does not read it.
 
     Args:
-        problems: Gets a sentence if the file could not be read.
+        problems: Receives a sentence if the file could not be read.
     """
     environment = _with_files(os.environ, ["COUNTERSIGN_ENVIRONMENT"], {}).get("COUNTERSIGN_ENVIRONMENT")
     return {} if environment == "production" else _read_env_file(ENV_FILE, problems)
@@ -61,7 +61,7 @@ def read_value(path: Path) -> str:
     """Read a file that holds one value; space and line breaks around it do not count.
 
     Raises:
-        ValueError: It cannot be read, is too large, or is not UTF-8 text. The message says which.
+        ValueError: It cannot be read, is too large, or is not UTF-8 text; the message has the reason.
     """
     try:
         with path.open("rb") as file:
@@ -79,7 +79,7 @@ def read_value(path: Path) -> str:
 def _with_files(
     variables: Mapping[str, str | None], names: Iterable[str], problems: Problems
 ) -> dict[str, str]:
-    """Pick the variables, following `NAME_FILE`. An empty variable is one that is not set."""
+    """Select variables and follow `NAME_FILE`. An empty variable counts as not set."""
     found = {}
     for name in names:
         value, path = variables.get(name), variables.get(f"{name}_FILE")

@@ -1,7 +1,7 @@
-"""Secret managers: one address says which and where, one deadline holds for all of them.
+"""Secret managers: one address names the manager and its place; one deadline covers them all.
 
 `COUNTERSIGN_SECRETS` is `aws:<secret id>`, `azure:<vault URL>`, `gcp:<project>` or `vault:<mount>/<path>`.
-Who we are to the manager is told by its vendor's own variables. A manager is asked for what no other place
+Credentials come from the vendor's own variables. A manager is asked for variables that no other place
 has; a secret that it lacks is a setting that is not set.
 """
 
@@ -15,7 +15,7 @@ from countersign.extras import needs_extra
 from countersign.secrets.local import Origin, Problems
 
 DEADLINE_SECONDS: Final = 10.0
-"""How long a manager may take in all, sign-in included."""
+"""Seconds that a manager may take, sign-in included."""
 
 ATTEMPT_SECONDS: Final = 4.0
 """How long one request to a manager may take."""
@@ -44,12 +44,12 @@ MANAGERS: Final = {
 
 
 def manager_origin(local: Iterable[Origin], missing: Sequence[str], problems: Problems) -> Origin | None:
-    """Ask the configured secret manager, if there is one, for variables that nothing local has.
+    """Ask the configured secret manager, if any, for variables without a local value.
 
     Args:
         local: Local origins; one of them may name the manager.
         missing: Names of variables to ask for.
-        problems: Gets a sentence if the manager is misnamed, refuses, or does not answer in time.
+        problems: Receives a sentence if the address is wrong or the manager does not deliver in time.
     """
     named = (
         source.values["COUNTERSIGN_SECRETS"] for source in local if "COUNTERSIGN_SECRETS" in source.values
@@ -73,17 +73,17 @@ def manager_origin(local: Iterable[Origin], missing: Sequence[str], problems: Pr
 
 
 def within_deadline(manager: Manager, place: str, names: Sequence[str], seconds: float) -> Mapping[str, str]:
-    """Fetch in a thread that is left behind if it takes too long: vendors' sign-in has waits of its own.
+    """Fetch in a thread that is abandoned after a time limit, because a vendor's sign-in may wait longer.
 
     Raises:
-        SecretManagerError: The manager refused, failed, or did not answer in time.
+        SecretManagerError: The manager rejected the request, failed, or did not respond in time.
     """
     answers: queue.SimpleQueue[Mapping[str, str] | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             answers.put(_fetch(manager)(place, names))
-        except Exception as error:  # noqa: BLE001 - whatever a vendor's client raises becomes one sentence
+        except Exception as error:  # noqa: BLE001 - a vendor's client may raise anything
             answers.put(error)
 
     threading.Thread(target=ask, name="secret-manager", daemon=True).start()
@@ -91,7 +91,7 @@ def within_deadline(manager: Manager, place: str, names: Sequence[str], seconds:
         answer = answers.get(timeout=seconds)
     except queue.Empty:
         raise SecretManagerError(
-            f"did not answer within {seconds:g} s; check its address and the network"
+            f"did not respond within {seconds:g} s; check its address and the network"
         ) from None
     if isinstance(answer, SecretManagerError):
         raise answer

@@ -1,8 +1,7 @@
-"""Secrets that change while we run.
+"""Secrets that change while a process runs.
 
-A `Rotating` holds settings that are read again when they are older than their time to live, or when
-somebody on the other side refused them. Reading happens in a thread, one at a time; while it lasts, or when
-it fails, the last good settings serve on.
+A `Rotating` reads its settings again when they are older than their time to live, or after the provider
+rejected them. One thread reads at a time. Until it succeeds, the last good settings stay in use.
 """
 
 import asyncio
@@ -15,9 +14,9 @@ from typing import Final, Generic, TypeVar
 from countersign.configuration import Settings, SettingsError, load
 
 TTL_SECONDS: Final = 300.0
-"""How old secrets may get: a secret that was replaced is refused at once and then read again in any case."""
+"""Seconds until secrets are read again. A replaced secret is rejected, and then read again sooner."""
 RENEW_SECONDS: Final = 10.0
-"""The least time between two readings, so that forged signatures cannot make us hammer a secret manager."""
+"""Seconds between two reads at least, so that forged signatures cannot flood a secret manager."""
 
 _log = logging.getLogger(__name__)
 
@@ -27,14 +26,14 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 class Rotating(Generic[SettingsT]):
     """Settings whose secrets may be rotated without a restart.
 
-    The provider's transport asks `get()` before a call and, when the provider answers 401, `renew(used)`.
-    The webhook receiver asks `get()` for each delivery and `renew(used)` when no secret fits its signature.
+    The provider's transport calls `get()` before a call, and `renew(used)` after a 401 response. The webhook
+    receiver calls `get()` for every delivery, and `renew(used)` if no secret fits the signature.
 
     Args:
-        first: Settings read at start, known to be good.
-        read: Reads them again, blocking; raises `SettingsError` if what it finds cannot work.
-        ttl_seconds: How old settings may get before `get` has them read again.
-        renew_seconds: The least time between two readings.
+        first: The settings that were read at the start.
+        read: Reads them again, blocking; raises `SettingsError` if they cannot work.
+        ttl_seconds: The age from which `get` reads them again.
+        renew_seconds: Seconds between two reads at least.
         clock: Seconds, monotonic.
     """
 
@@ -59,17 +58,17 @@ class Rotating(Generic[SettingsT]):
         return self._value
 
     async def get(self) -> SettingsT:
-        """Return the settings at once; if they are too old, have them read again meanwhile."""
+        """Return the settings without waiting; if they are old, start to read them again."""
         if self._clock() - self._good_at >= self._ttl and self._may_read():
             self._start_refresh()
         return self._value
 
     async def renew(self, refused: SettingsT) -> bool:
-        """Look for other settings than the refused ones.
+        """Read the settings again after these were rejected.
 
         Returns:
-            True if there are others now: try with them. False if there are none, or if it was looked for
-            them less than `renew_seconds` ago.
+            True if other settings are in use now. False if there are none, or if the last read was less than
+            `renew_seconds` ago.
         """
         if self._value == refused:
             if self._may_read():

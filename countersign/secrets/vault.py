@@ -1,6 +1,6 @@
 """HashiCorp Vault: one KV version 2 secret whose keys are variables, `vault:<mount>/<path>`.
 
-Where Vault is and who we are is told by Vault's own variables: `VAULT_ADDR`, `VAULT_NAMESPACE`,
+Address and credentials come from Vault's own variables: `VAULT_ADDR`, `VAULT_NAMESPACE`,
 `VAULT_CACERT`, and `VAULT_TOKEN`, or `VAULT_ROLE_ID` and `VAULT_SECRET_ID` for AppRole, or `VAULT_ROLE` for
 Kubernetes. `VAULT_TOKEN_FILE` and `VAULT_SECRET_ID_FILE` name files instead.
 """
@@ -52,7 +52,7 @@ def fetch(place: str, names: Sequence[str]) -> Mapping[str, str]:
     except VaultDown:
         raise SecretManagerError("is sealed or in maintenance (HTTP 503)") from None
     except VaultError as error:
-        raise SecretManagerError(f"refused to answer ({type(error).__name__})") from None
+        raise SecretManagerError(f"rejected the request ({type(error).__name__})") from None
     except RequestException as error:
         raise SecretManagerError(
             f"could not be reached ({type(error).__name__}); check VAULT_ADDR and the network"

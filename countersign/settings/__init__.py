@@ -1,4 +1,4 @@
-"""Every setting, in one group per role; what cannot work is refused at start, all of it at once.
+"""Every setting, in one group per role. A process checks all of its settings when it starts.
 
 Where values come from, and in which order, is in `configuration.py`. Temporal's own settings
 (`TEMPORAL_ADDRESS`, ...) are read in `connection.py`.

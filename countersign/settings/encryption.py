@@ -29,7 +29,7 @@ class EncryptionSettings(Settings):
         return value
 
     def by_id(self) -> dict[str, bytes]:
-        """Return the keys by id, the one that encrypts first."""
+        """Return the keys by id; the first one encrypts."""
         named = _named_keys(self.keys) if self.keys else []
         return {key_id: base64.b64decode(text) for key_id, text in named}
 

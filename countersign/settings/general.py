@@ -1,4 +1,4 @@
-"""What every process of Countersign is set up with."""
+"""Settings that every process shares."""
 
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ from countersign.settings.environment import PRODUCTION, Environment, GracefulSt
 
 
 class CountersignSettings(Settings):
-    """Our own settings, `COUNTERSIGN_...`."""
+    """Settings that every process shares, `COUNTERSIGN_...`."""
 
     prefix: ClassVar[str] = "COUNTERSIGN_"
 
@@ -27,7 +27,9 @@ class CountersignSettings(Settings):
         min_length=1,
         description="Task queue of the workflows; the provider's is named after it, `countersign-turbodocx`.",
     )
-    provider_slots: int = Field(default=20, ge=1, le=1000, description="Provider calls at once, per worker.")
+    provider_slots: int = Field(
+        default=20, ge=1, le=1000, description="Concurrent provider calls per worker."
+    )
     graceful_stop_seconds: GracefulStop = Field(
         default=150,
         description="How long a stopping worker lets calls finish; more than the longest write.",
@@ -42,9 +44,8 @@ class CountersignSettings(Settings):
     )
     time_scale: TimeScale = Field(
         default=1,
-        description="For tests: agreements started from now on wait so many times less than usual, for an "
-        "answer, for evidence of a send, for the next poll. A worker's time limits of provider calls and its "
-        "circuit's waits are so many times shorter. Always 1 in production.",
+        description="For tests: divides every wait of agreements that start from now on, the time limits of "
+        "provider calls and the waits of the circuit. Must be 1 in production.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe records to keep."

@@ -27,14 +27,14 @@ class ProviderSettings(Settings):
     download_hosts: str = Field(
         default=".amazonaws.com",
         pattern=r"^[A-Za-z0-9.-]+(,[A-Za-z0-9.-]+)*$",
-        description="Hosts that signed documents may be downloaded from, separated by `,`; one that begins "
-        "with a dot stands for its whole domain.",
+        description="Hosts that signed documents may be downloaded from, separated by commas; `.example.com` "
+        "means the whole domain.",
     )
     circuit_failures: int = Field(
         default=10,
         ge=0,
         le=1000,
-        description="So many failures in a row open the circuit: calls wait in Temporal. 0 switches it off.",
+        description="Consecutive failures that open the circuit: calls wait in Temporal. 0 turns it off.",
     )
     trust_env: bool = Field(
         default=False,

@@ -1,4 +1,4 @@
-"""Whom we are to the provider: address, key and sender, kept apart for test and live."""
+"""TurboDocx: address, key and sender, with test and live kept apart."""
 
 import re
 from typing import Annotated, ClassVar, Final, Literal
@@ -21,7 +21,7 @@ class TurboDocxSettings(Settings):
     prefix: ClassVar[str] = "TURBODOCX_"
 
     environment: Environment = Field(
-        default="development", description="Which keys and addresses may be used."
+        default="development", description="Decides which keys and addresses are accepted."
     )
     allow_live: Annotated[bool, Variable("COUNTERSIGN_ALLOW_LIVE")] = Field(
         default=False,
@@ -32,7 +32,7 @@ class TurboDocxSettings(Settings):
     base_url: str = Field(default=f"https://{LIVE_HOST}", description="The API, or a local sandbox.")
     sender_email: str = Field(
         repr=False,
-        description="Who asks for signatures, unless the agreement says.",
+        description="Asks for signatures if the agreement names no sender.",
     )
     sender_name: str = Field(repr=False, description="The sender's name.")
     log_bodies: Annotated[Literal["off", "redacted"], Variable("COUNTERSIGN_LOG_BODIES")] = Field(
@@ -55,7 +55,7 @@ class TurboDocxSettings(Settings):
                 raise ValueError("is a test key; production needs a live one")
         elif not is_test and not info.data.get("allow_live"):
             raise ValueError(
-                f"does not start with {TEST_KEY_PREFIX}, as keys outside production must; use one that does, "
+                f"does not start with {TEST_KEY_PREFIX}, as keys outside production must; use a test key, "
                 "or set COUNTERSIGN_ALLOW_LIVE=true"
             )
         return value
@@ -99,7 +99,7 @@ def _host(address: str) -> str:
     """Return the host of an API's address.
 
     Raises:
-        ValueError: It is not https to a host, or plain http to this machine.
+        ValueError: It is neither https to a host nor plain http to this machine.
     """
     try:
         url = urlsplit(address)

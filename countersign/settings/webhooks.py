@@ -46,7 +46,7 @@ class WebhookSettings(Settings):
         return self
 
     def accepted(self, now: datetime) -> tuple[SecretStr, ...]:
-        """Return the secrets that a delivery may be signed with at this time, the current one first."""
+        """Return the secrets that are accepted at a time, the current one first."""
         previous, until = self.webhook_secret_previous, self.webhook_secret_previous_until
         return (
             (self.webhook_secret, previous) if previous and until and now < until else (self.webhook_secret,)
@@ -78,16 +78,16 @@ class ReceiverSettings(Settings):
 
     allowed_callers: Networks = Field(
         default=(),
-        description="Addresses or networks that may deliver, separated by commas; empty admits anybody, and "
-        "the signature decides.",
+        description="Addresses or networks that may deliver, separated by commas. If empty, the signature "
+        "alone decides.",
     )
     trusted_proxies: Networks = Field(
         default=(),
-        description="Addresses or networks of our own proxies: their `X-Forwarded-For` is believed, nobody "
-        "else's.",
+        description="Addresses or networks of your own proxies, separated by commas. The receiver uses "
+        "`X-Forwarded-For` of these alone.",
     )
     metrics_port: int | None = Field(
-        default=None, ge=1, le=65_535, description="The port of the metrics; without one there are none."
+        default=None, ge=1, le=65_535, description="The port of the metrics. Not set: no metrics."
     )
     tls_certificate: HomePath | None = Field(
         default=None, description="PEM file of the certificate chain, where no proxy speaks TLS."
@@ -95,7 +95,7 @@ class ReceiverSettings(Settings):
     tls_key: HomePath | None = Field(default=None, description="PEM file of its private key.")
     find_unmarked: bool = Field(
         default=False,
-        description="Look up events of unmarked documents by document id; only for agreements that are sent "
+        description="Find the agreement of an unmarked document by its id. Only for agreements that are sent "
         "without a marker.",
     )
     providers: HomePath | None = Field(

@@ -1,4 +1,4 @@
-"""What a worker tells about itself."""
+"""What a worker reports about itself."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from countersign.configuration import Settings
 
 
 class WorkerSettings(Settings):
-    """What a worker tells about itself, `COUNTERSIGN_WORKER_...`."""
+    """What a worker reports about itself, `COUNTERSIGN_WORKER_...`."""
 
     prefix: ClassVar[str] = "COUNTERSIGN_WORKER_"
 
@@ -16,7 +16,7 @@ class WorkerSettings(Settings):
         default=None,
         ge=1,
         le=65_535,
-        description="The port of `/metrics`, `/healthz`, `/readyz`, `/status`; without one there are none.",
+        description="The port of `/metrics`, `/healthz`, `/readyz` and `/status`. Not set: none of them.",
     )
     build_id: str | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Where an agreement's files are in the store: one folder each, named by its reference alone."""
+"""The keys of an agreement's files: one folder per agreement, named by the reference alone."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ class StoreKeys:
     namespace: str
 
     def claim(self, reference: str, number: int = 1) -> str:
-        """Name the claim of a reference: the first, or the one after so many that were released."""
+        """Return the key of a reference's claim; `number` counts the claims that were released before."""
         return self._of(reference, "claim.json" if number == 1 else f"claim.{number}.json")
 
     def released(self, reference: str, number: int) -> str:
-        """Name what says that a claim was released."""
+        """Return the key of the file that marks a claim as released."""
         return self._of(reference, "released.json" if number == 1 else f"released.{number}.json")
 
     def signed_document(self, reference: str) -> str:

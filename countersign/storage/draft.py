@@ -14,14 +14,14 @@ class StorageError(Exception):
 
 
 class UnusableStoreError(StorageError):
-    """The store that `COUNTERSIGN_STORE` names cannot be opened; the message says which, and why."""
+    """The store that `COUNTERSIGN_STORE` names cannot be opened; the message has the reason."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"COUNTERSIGN_STORE: {why}")
 
 
 def trouble(error: OSError) -> StorageError:
-    """Say what the operating system said, without a path."""
+    """Return the operating system's message without a path."""
     return StorageError(f"store: {error.strerror or type(error).__name__}")
 
 
@@ -64,7 +64,7 @@ class Draft:
             raise trouble(error) from None
 
     def sync(self) -> None:
-        """Make sure that all of it is on the disk."""
+        """Flush the content to the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -74,6 +74,6 @@ class Draft:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):  # a full disk says so once more when the rest is flushed
+        with contextlib.suppress(OSError):  # a full disk raises again when the rest is flushed
             self._file.close()
         self.path.unlink(missing_ok=True)

@@ -73,7 +73,7 @@ class FolderStore:
         try:
             return await asyncio.to_thread(self._path(key).read_bytes)
         except FileNotFoundError:
-            raise StorageError(f"store: there is no {key}") from None
+            raise StorageError(f"store: {key} does not exist") from None
         except OSError as error:
             raise trouble(error) from None
 
@@ -82,7 +82,7 @@ class FolderStore:
 
 
 def _sweep(drafts: Path) -> None:
-    """Take away what killed processes left; other workers publish their drafts meanwhile."""
+    """Delete the drafts of killed processes. Other workers may publish theirs at the same time."""
     for draft in drafts.iterdir():
         with contextlib.suppress(FileNotFoundError):
             if draft.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:

@@ -9,10 +9,10 @@ _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._
 
 
 def check_key(key: str) -> str:
-    """Return a key if it may be one.
+    """Check a key and return it.
 
     Raises:
-        StorageError: It is not a relative path of letters, digits, dots and dashes.
+        StorageError: The key is not a relative path of letters, digits, dots and dashes.
     """
     if _KEY.fullmatch(key) is None:
         raise StorageError("store: a key must be a relative path of letters, digits, dots and dashes")

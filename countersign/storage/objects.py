@@ -1,6 +1,6 @@
 """A store in a bucket: Amazon S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
 
-Credentials and endpoints come from where each cloud's own tools take them (`AWS_...`, `GOOGLE_...`,
+Credentials and endpoints come from the variables of the cloud's own tools (`AWS_...`, `GOOGLE_...`,
 `AZURE_...`). Its transport repeats nothing: Temporal does that.
 """
 
@@ -48,7 +48,7 @@ class ObjectStore:
         except AlreadyExistsError:
             pass
         except FileNotFoundError:
-            raise StorageError("store: there is no such bucket") from None
+            raise StorageError("store: the bucket does not exist") from None
         except BaseError as error:
             raise _trouble(error) from None
         else:
@@ -78,13 +78,13 @@ class ObjectStore:
             found = await obstore.get_async(self._bucket, check_key(key))
             return bytes(await found.bytes_async())
         except FileNotFoundError:
-            raise StorageError(f"store: there is no {key}") from None
+            raise StorageError(f"store: {key} does not exist") from None
         except BaseError as error:
             raise _trouble(error) from None
 
 
 def _trouble(error: Exception) -> StorageError:
-    """Say what went wrong without the cloud's answer, which may quote keys and signatures."""
+    """Return what failed, without the cloud's response, which may quote keys and signatures."""
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        return StorageError("store: the bucket refuses our credentials")
+        return StorageError("store: the bucket rejects the credentials")
     return StorageError(f"store: the bucket did not take the call ({type(error).__name__})")

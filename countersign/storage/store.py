@@ -1,6 +1,6 @@
 """What every store promises: a file is put once, atomically, with SHA-256; never overwritten or half there.
 
-    with store.draft() as draft:            a temporary file, beside where it will end up
+    with store.draft() as draft:            a temporary file next to its destination
         draft.write(chunk) ...
         stored = await store.publish(key, draft)
 
@@ -30,7 +30,7 @@ class Store(Protocol):
         """Begin a file."""
 
     async def publish(self, key: str, draft: Draft) -> StoredFile:
-        """Put the draft under its key, or return what an earlier publication put there."""
+        """Publish the draft under a key, or return the file that was published there before."""
 
     async def find(self, key: str) -> StoredFile | None:
         """Look a key up."""

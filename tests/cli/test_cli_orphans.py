@@ -126,7 +126,7 @@ def test_says_so_when_there_are_more_deliveries_than_it_reads(
         ran = shell("orphans")
     finally:
         asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
-    assert ran.err.splitlines() == ["looked at the newest 200 deliveries only; name fewer --days to see all"]
+    assert ran.err.splitlines() == ["only the newest 200 deliveries read; name fewer --days to see all"]
 
 
 def test_an_event_is_late_once_and_only_after_the_end() -> None:

@@ -180,15 +180,15 @@ async def test_json_may_be_called_by_its_other_names(media_type: str) -> None:
 )
 async def test_reads_and_writes_have_total_limits_of_their_own(operation: Operation, limits: Limits) -> None:
     async with edge(hang) as server, client(server.base_url, limits=limits) as provider:
-        assert "did not answer in time (TimeoutError)" in str(await error_of(operation, provider))
+        assert "did not respond in time (TimeoutError)" in str(await error_of(operation, provider))
 
 
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
         ("P9 dropped", "broke the connection (RemoteProtocolError)"),
-        ("P20 too large", "answered with too much (AnswerTooLargeError)"),
-        ("P22 packed twice", "packed its answer in a way that we cannot read (DecodingError)"),
+        ("P20 too large", "sent a response that is too large (AnswerTooLargeError)"),
+        ("P22 packed twice", "encoded its response in a way that is not supported (DecodingError)"),
     ],
 )
 async def test_a_failure_says_where_and_what_in_words(fault: str, words: str) -> None:

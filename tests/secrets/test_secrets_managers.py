@@ -190,13 +190,13 @@ def test_a_wrong_permission_is_one_sentence(manager: Manager) -> None:
 
 def test_a_failing_service_is_one_sentence(manager: Manager) -> None:
     manager.service.status = 500
-    assert refusal().startswith(f"{manager.label} refused to answer")
+    assert refusal().startswith(f"{manager.label} rejected the request")
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_service_that_hangs_is_waited_for_no_longer_than_the_deadline(manager: Manager) -> None:
     manager.service.hang = True
-    assert refusal() == f"{manager.label} did not answer within 0.5 s; check its address and the network"
+    assert refusal() == f"{manager.label} did not respond within 0.5 s; check its address and the network"
 
 
 def test_a_service_that_is_not_there_is_one_sentence(
@@ -246,7 +246,7 @@ class TestAws:
 
     @pytest.mark.parametrize(
         ("status", "sentence"),
-        [(400, "does not let us read app; allow"), (500, "refused to give app (Internal")],
+        [(400, "does not let us read app; allow"), (500, "rejected the request for app (Internal")],
     )
     def test_a_refusal_is_one_sentence(
         self, monkeypatch: pytest.MonkeyPatch, status: int, sentence: str
@@ -263,7 +263,7 @@ class TestAws:
             service.hang = True
             monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", f"http://127.0.0.1:{service.port}")
             monkeypatch.setenv("COUNTERSIGN_SECRETS", "aws:app")
-            assert refusal().startswith("AWS Secrets Manager did not answer within 0.5 s")
+            assert refusal().startswith("AWS Secrets Manager did not respond within 0.5 s")
 
     def test_a_service_that_is_not_there_is_one_sentence(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")

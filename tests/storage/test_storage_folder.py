@@ -92,7 +92,7 @@ async def test_refuses_keys_that_could_leave_the_store(store: FolderStore, key: 
 
 
 async def test_a_missing_file_is_one_sentence(store: FolderStore) -> None:
-    with pytest.raises(StorageError, match=r"^store: there is no nothing.pdf$"):
+    with pytest.raises(StorageError, match=r"^store: nothing.pdf does not exist$"):
         await store.read("nothing.pdf")
 
 

@@ -112,7 +112,7 @@ async def test_a_large_file_arrives_whole(store: Store) -> None:
 
 async def test_what_is_not_there(store: Store) -> None:
     assert await store.find("nothing") is None
-    with pytest.raises(StorageError, match="store: there is no nothing"):
+    with pytest.raises(StorageError, match="store: nothing"):
         await store.read("nothing")
 
 
@@ -123,7 +123,7 @@ async def test_a_key_stays_under_its_prefix(store: Store) -> None:
 
 async def test_a_bucket_that_is_not_there(store: Store) -> None:
     scheme = (await put(store, "here", b"")).url.split(":")[0]
-    with pytest.raises(StorageError, match="store: there is no such bucket"):
+    with pytest.raises(StorageError, match="store: the bucket does not exist"):
         await put(open_store(f"{scheme}://nowhere"), "a", b"")
 
 

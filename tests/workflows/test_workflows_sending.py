@@ -155,8 +155,8 @@ async def test_a_person_is_reported_that_only_the_newest_deliveries_were_looked_
     await office.sandbox.call("PUT", "/_sandbox/faults", {"api": [lose, log]})
     handle = await office.start()
     status = await lost(office, handle)
-    assert "(delivery log: looked at the newest 1,000 deliveries only)" in str(status.needs_attention)
-    assert "evidence: delivery log: looked at the newest 1,000 deliveries only" in [
+    assert "(delivery log: only the newest 1,000 deliveries read)" in str(status.needs_attention)
+    assert "evidence: delivery log: only the newest 1,000 deliveries read" in [
         entry.what for entry in await handle.query(AgreementWorkflow.timeline)
     ]
 

@@ -1,4 +1,4 @@
-"""Answers of a provider's API: read up to a limit, and read as what they must hold."""
+"""Read the responses of a provider's API, up to a limit, and parse them."""
 
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Callable
@@ -12,7 +12,7 @@ from countersign.providers.outcomes import broken
 T = TypeVar("T")
 
 ANSWER_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of an answer, decoded; a larger one (or a compression bomb) breaks the contract."""
+"""Bytes of a decoded response. A larger one, or a compression bomb, breaks the contract."""
 ERROR_LIMIT: Final = 64 * 1024
 """Bytes of an error body, decoded; the rest is not read. No error that explains itself is longer."""
 
@@ -21,7 +21,7 @@ _PACKED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
 
 
 class AnswerTooLargeError(Exception):
-    """An answer over `ANSWER_LIMIT`."""
+    """A response over `ANSWER_LIMIT`."""
 
 
 async def read_body(response: httpx.Response) -> bytes:
@@ -60,7 +60,7 @@ def parse_answer(call: Call, headers: httpx.Headers, body: bytes, parse: Callabl
     """Read a 2xx answer's JSON, or None where it is empty, with the call's own parser.
 
     Raises:
-        ContractBrokenError: A read was answered by something else.
+        ContractBrokenError: A read got another response.
         OutcomeUnknownError: A write was.
     """
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -73,7 +73,7 @@ def parse_answer(call: Call, headers: httpx.Headers, body: bytes, parse: Callabl
 
 
 def json_or_none(body: bytes) -> Any:
-    """Read the body of an error, which may be anything."""
+    """Read the body of an error response, which may hold anything."""
     try:
         return json.loads(body.decode())
     except (ValueError, RecursionError):

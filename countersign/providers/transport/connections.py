@@ -52,7 +52,7 @@ def _transport(
 
 
 class _Pool(httpx.AsyncBaseTransport):
-    """Connections to one host, each a transport of its own; the one used last goes first.
+    """Connections to one host, one transport each; the most recently used goes first.
 
     httpcore's pool looks at every connection for every request: at 16 at once that is half of the CPU.
     """

@@ -1,4 +1,4 @@
-"""Reading files elsewhere, behind presigned links."""
+"""Read files of other hosts behind presigned links."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +18,7 @@ class Files:
     """Connections to file hosts, which are not the API's: a proxy may lead to one and not to the other.
 
     Args:
-        report: What is told of each file.
+        report: Logs and counts every file.
         requests: Makes the requests.
         proxy_to: Finds the proxy that leads to a host, if any.
         connect: Opens connections, through a proxy if any.
@@ -45,7 +45,7 @@ class Files:
 
     @asynccontextmanager
     async def open(self, url: str, *, operation: str) -> AsyncIterator[RemoteFile]:
-        """Open a file: no credentials, no redirects, not judged by the circuit.
+        """Open a file, without credentials or redirects; the circuit ignores it.
 
         Raises:
             ContractBrokenError: The link is no address.

@@ -10,17 +10,17 @@ class Credentials(Protocol):
     """What authenticates a call; the only place that a key is put on the wire."""
 
     async def headers(self) -> Mapping[str, str]:
-        """Return the headers that authenticate, asked anew for every call."""
+        """Return the headers that authenticate a call."""
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Look for others than the refused headers, soon after a 401; True if there are others now."""
+        """Read the credentials again after a 401; return whether others are in use now."""
 
 
 class Gate(Protocol):
-    """What decides whether calls go out, and learns from each what became of it: the circuit."""
+    """Decides whether calls may be made, and learns how they ended: the circuit."""
 
     def guard(self, operation: str) -> AbstractContextManager[None]:
-        """Let a call pass and judge what it raises; raises `HeldError` on entering if none may."""
+        """Guard a call; raise `BlockedError` if none may be made."""
 
 
 class OpenGate:
@@ -33,7 +33,7 @@ class OpenGate:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """An answer whose body is still to be read, decoded, in chunks."""
+    """A response whose body is read in decoded chunks."""
 
     status: int
     headers: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What is told of each exchange: a log line, two metrics and a span; never an address' query, never a key."""
+"""Report every exchange with a log line, two metrics and a span, without queries and keys."""
 
 import functools
 import json
@@ -20,7 +20,7 @@ _seconds = functools.cache(PROVIDER_CALL_SECONDS.labels)
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tells of the exchanges with one provider.
+    """Reports the exchanges with one provider.
 
     Args:
         provider: Its name, for metrics and logs.
@@ -33,7 +33,7 @@ class Report:
     def call(
         self, call: Call, status: int | None, error: ProviderError | None, seconds: float, request_id: str
     ) -> None:
-        """Tell how a call of the API ended."""
+        """Report how a call of the API ended."""
         outcome = OK if error is None else outcome_of(error)
         _calls(self.provider, call.operation, outcome).inc()
         _seconds(self.provider, call.operation).observe(seconds)
@@ -56,7 +56,7 @@ class Report:
                 _log.makeRecord(
                     _log.name, logging.INFO, __file__, 0, "provider call", (), None, "call", reported
                 )
-            )  # as `_log.info` does, without looking for the caller, which costs and tells nothing here
+            )  # as `_log.info` does, without the costly search for the caller
 
     def bodies(self, call: Call, received: bytes) -> None:
         """Show what was sent and received, redacted and cut."""
@@ -65,7 +65,7 @@ class Report:
         _log.debug("provider bodies", extra=reported)
 
     def file(self, operation: str, host: str, status: int | None, outcome: str, seconds: float) -> None:
-        """Tell how the reading of a file elsewhere ended."""
+        """Report how the download of a file ended."""
         tracing.record_call(
             "GET", operation, host=host, seconds=seconds, status=status, error=_failed(outcome)
         )

@@ -23,7 +23,7 @@ class RequestBuilder:
     Args:
         base_url: It, without a slash at its end.
         limits: How long the phases of a request may take.
-        proxied: Whether a proxy stands between.
+        proxied: Whether a proxy is used.
     """
 
     def __init__(self, base_url: str, limits: Limits, *, proxied: bool) -> None:
@@ -49,7 +49,7 @@ class RequestBuilder:
         return self._request(call, headers, self._writing, data=call.form, files={"file": file})
 
     def file(self, url: str) -> httpx.Request:
-        """Make the request for a file elsewhere, which is told nothing of us."""
+        """Build the request for a file of another host, without headers of ours."""
         return httpx.Request("GET", url, headers=_OF_FILES, extensions={"timeout": self._of_files})
 
     def _request(

@@ -30,7 +30,7 @@ from countersign.proxy import environment_proxy, no_proxy
 T = TypeVar("T")
 
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""The only failures that prove that a request never left. Every other failure counts as one that left."""
+"""The failures that prove that a request never left. After any other failure it may have left."""
 
 
 class _Exchange:
@@ -45,7 +45,7 @@ class Transport:
     Args:
         base_url: `https://host`; plain http only for this machine.
         provider: The provider's name, for metrics and logs.
-        credentials: What authenticates; looked up again when it is refused.
+        credentials: Authenticate calls; read again after a 401.
         explain: Reads an error body (None if it was not JSON), given the call.
         gate: The circuit.
         limits: Times and connections.
@@ -115,7 +115,7 @@ class Transport:
 
         Args:
             call: What to ask.
-            parse: Reads the JSON of a 2xx answer (None for an empty one); its ValueError, KeyError,
+            parse: Reads the JSON of a 2xx response (None for an empty one); its ValueError, KeyError,
                 TypeError or AttributeError means that the contract is broken.
 
         Raises:
@@ -141,7 +141,7 @@ class Transport:
             self._report.bodies(call, body)
         if exchange.status == HTTPStatus.UNAUTHORIZED and await self._credentials.renew(credentials):
             raise KeyReplacedError(
-                f"{call.operation}: refused with a key that has been replaced", operation=call.operation
+                f"{call.operation}: rejected with a key that has been replaced", operation=call.operation
             )
         return self._result(call, exchange.status or 0, headers, body, parse)
 
@@ -155,7 +155,7 @@ class Transport:
                 exchange.status = response.status_code
                 async with aclosing(response):
                     return response.headers, await read_body(response)
-        except Exception as cause:  # noqa: BLE001  # whatever breaks once a write has left is an unknown outcome
+        except Exception as cause:  # noqa: BLE001  # any failure after a write has left is an unknown outcome
             raise error_of_failure(
                 cause,
                 operation=call.operation,

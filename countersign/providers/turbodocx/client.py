@@ -34,7 +34,7 @@ M = TypeVar("M", bound=BaseModel)
 
 PROVIDER: Final = "turbodocx"
 _NOT_READY: Final = frozenset({400, 409, 425})
-"""What a download answers before the signed document is finished: the contract does not say which."""
+"""Responses to a download before the signed document is finished; the contract does not define them."""
 
 _deliverables = TypeAdapter(tuple[Deliverable, ...])
 _templates = TypeAdapter(tuple[TemplateItem, ...])
@@ -72,7 +72,7 @@ class TurboDocxClient:
     async def create_deliverable(
         self, *, name: str, template_id: str, variables: Mapping[str, str], idempotency_key: str
     ) -> Deliverable:
-        """Generate a document from a template; answered when it is made.
+        """Generate a document from a template; the response comes when it is made.
 
         Args:
             name: Its name, 3 to 255 characters.
@@ -115,7 +115,7 @@ class TurboDocxClient:
         )
 
     async def list_templates(self, query: str | None = None, *, limit: int = 100) -> tuple[TemplateItem, ...]:
-        """List templates and folders, those whose name holds `query`."""
+        """List templates and folders with `query` in their names."""
         terms: dict[str, str | int] = {"limit": limit} | ({"query": query} if query else {})
         call = Call(operation="list_templates", path="/template-item", query=terms)
         return await self._transport.request(
@@ -155,7 +155,7 @@ class TurboDocxClient:
         )
 
     async def document_recipients(self, document_id: str) -> DocumentRecipients:
-        """Read a document and where each recipient stands."""
+        """Read a document and the state of its recipients."""
         return await self._transport.request(
             _of_document("document_recipients", document_id, "recipients"), _data(DocumentRecipients)
         )
@@ -197,7 +197,7 @@ class TurboDocxClient:
     async def send_reminder(
         self, document_id: str, *, recipient_ids: tuple[str, ...] = (), idempotency_key: str
     ) -> tuple[Reminder, ...]:
-        """Remind recipients, by default those whose turn it is; tells what became of each reminder."""
+        """Remind recipients, by default those who sign next; return the result of every reminder."""
         body = {"recipientIds": list(recipient_ids)} if recipient_ids else {}
         call = _of_document("send_reminder", document_id, "send-reminder", body=body, key=idempotency_key)
         return await self._transport.request(

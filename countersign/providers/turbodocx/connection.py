@@ -1,4 +1,4 @@
-"""How to get a `TurboDocxClient`: from settings whose key may be rotated while it is used."""
+"""Open a `TurboDocxClient` from settings whose key may be rotated in use."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -18,7 +18,7 @@ from countersign.settings import ProviderSettings, TurboDocxSettings
 
 
 class RotatingKey:
-    """The API key and organisation of every call; read again when the provider answers 401.
+    """The API key and organization of every call; read again after a 401 response.
 
     Args:
         settings: Holds the current key.
@@ -32,7 +32,7 @@ class RotatingKey:
         return _headers(await self._settings.get())
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Have the key read again, unless it was already replaced; True if there is another now."""
+        """Read the key again unless it was replaced; return whether another one is in use now."""
         current = self._settings.current
         return _headers(current) != refused or await self._settings.renew(current)
 
@@ -61,9 +61,9 @@ async def open_provider(
     Args:
         settings: Key, organisation and base URL.
         options: Rate, hosts, circuit and proxy.
-        slots: How many calls the worker makes at once.
+        slots: Concurrent calls of the worker.
         rules: The circuit's numbers; those of the options if not given.
-        limits: Time limits; the defaults at the options' pace if not given.
+        limits: Time limits; by default those of the options' time scale.
     """
     rules = rules or CircuitRules(failures=options.circuit_failures).at(options.time_scale)
     circuit = Circuit(replace(rules, slots=slots))
@@ -86,9 +86,9 @@ def connect(
 
     Args:
         settings: Key, organisation and base URL.
-        options: Hosts, proxy and pace; the defaults if not given.
+        options: Hosts, proxy and time scale; by default the defaults.
         gate: The circuit that its calls pass; none if not given.
-        limits: Time limits; the defaults at the options' pace if not given.
+        limits: Time limits; by default those of the options' time scale.
         tls: TLS settings other than the default.
     """
     options = options or ProviderSettings()

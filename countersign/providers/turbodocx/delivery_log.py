@@ -1,4 +1,4 @@
-"""What the provider's log of webhook deliveries tells of documents that carry a marker.
+"""Find marked documents and their events in the provider's log of webhook deliveries.
 
 Every document has one `sent` event, so those are enough to find documents. Where there is none at all (they
 are not subscribed, or the filter misbehaves, as others of this log do), any event will do.
@@ -45,13 +45,13 @@ class MarkedEvent:
 async def pages(
     log: Subscription, *, since: datetime, at_most: int, event_type: str | None = SENT
 ) -> AsyncIterator[tuple[WebhookDelivery, ...]]:
-    """Read the log, newest first: one call a page, at most so many.
+    """Read the log, newest first, with one call per page.
 
     Args:
         log: The log.
         since: How far to go back.
         at_most: How many calls to make.
-        event_type: Which events to read, while there are any; None is all.
+        event_type: The events to read; None for all.
 
     Raises:
         ProviderError: The log could not be read.
@@ -69,17 +69,17 @@ async def pages(
 
 
 def is_last(page: tuple[WebhookDelivery, ...], since: datetime) -> bool:
-    """Tell whether older pages hold nothing that is newer than a time."""
+    """Return whether older pages hold nothing newer than a time."""
     return len(page) < _PAGE or _is_before(page[-1], since)
 
 
 def marked(page: tuple[WebhookDelivery, ...]) -> set[MarkedDocument]:
-    """Find the documents that carry a marker; whose it is, is not checked."""
+    """Find the documents that carry any marker; the environment is not checked."""
     return {found for entry in page if (found := _marked(entry.payload))}
 
 
 def marked_events(page: tuple[WebhookDelivery, ...]) -> list[MarkedEvent]:
-    """List the events of such documents; one that was delivered to several addresses is there as often."""
+    """List the events of marked documents, once per address that they were delivered to."""
     return [found for entry in page if (found := _event(entry.payload))]
 
 

@@ -14,7 +14,7 @@ _CALLS: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Documents whose events carry our marker.
+    """Documents with events that carry our marker.
 
     Args:
         document_ids: Their ids.
@@ -27,10 +27,10 @@ class Found:
     is_all: bool
 
     def evidence(self) -> str:
-        """Say what was looked at."""
+        """Return what was read, as a sentence."""
         if self.is_all:
             return f"delivery log: {self.read:,} deliveries read"
-        return f"delivery log: looked at the newest {self.read:,} deliveries only"
+        return f"delivery log: only the newest {self.read:,} deliveries read"
 
 
 async def documents_marked(
@@ -40,9 +40,9 @@ async def documents_marked(
 
     Args:
         log: The log.
-        mark: What to look for.
+        mark: The marker to find.
         since: How far to go back.
-        heartbeat: Told after each call how many deliveries were read.
+        heartbeat: Called with the number of deliveries read, after every call.
 
     Raises:
         ProviderError: The log could not be read.

@@ -1,6 +1,6 @@
-"""What TurboDocx answers, read tolerantly: unknown fields, 0/1 for booleans, either case of a status.
+"""TurboDocx's responses, parsed tolerantly: unknown fields, 0/1 for booleans, either case of a status.
 
-An answer without what its reader needs is refused by validation. Links and addresses stay out of reprs.
+A response without a field that its reader needs fails validation. Links and addresses stay out of reprs.
 """
 
 from collections.abc import Mapping
@@ -124,14 +124,14 @@ class Document(Wire):
 
 
 class DocumentRecipients(Wire):
-    """A document and where each recipient stands, by signing order."""
+    """A document and the state of its recipients, by signing order."""
 
     document: Document
     recipients: tuple[DocumentRecipient, ...]
 
 
 class DownloadLink(Wire):
-    """A presigned link; it holds for an hour, and whoever has it may read the document."""
+    """A presigned link, valid for an hour: a credential for the document."""
 
     download_url: Annotated[str, Field(min_length=1, repr=False)]
     file_name: Private = ""
@@ -166,7 +166,7 @@ class SigningUrl(Wire):
 
 
 class AuditTrail(Wire):
-    """The provider's record of a document. `raw` is all that it said, kept as evidence."""
+    """The provider's record of a document. `raw` is the whole response, kept as evidence."""
 
     document_id: Id
     entries: int

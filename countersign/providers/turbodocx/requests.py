@@ -18,10 +18,10 @@ _MEDIA_TYPES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
-    """Somebody who is asked to sign.
+    """A person who is asked to sign.
 
     Args:
-        name: As it stands on the document.
+        name: As the document shows it.
         email: Where the invitation goes; unique within the request.
         signing_order: From 1; not with a role.
         role: The template's signer role.
@@ -43,7 +43,7 @@ class Field:
 
     Args:
         type: `signature`, `initial`, `date`, `text`, ...
-        recipient_email: Whose field it is; compared with case.
+        recipient_email: The signer's address; compared with case.
         anchor: The text that it replaces.
         page: From 1, with `x` and `y` in points from the page's top left.
         x: See `page`.
@@ -102,7 +102,7 @@ class SignatureRequest:
     Args:
         document_name: Its title; webhooks echo it, so it carries our marker. At most 255 characters.
         recipients: Who signs.
-        sender_email: Who asks; the provider refuses a request without.
+        sender_email: The sender; required by the provider.
         sender_name: The sender's name.
         fields: What recipients fill; none for a template with roles.
         description: A message to the recipients, at most 1,000 characters.
@@ -114,7 +114,7 @@ class SignatureRequest:
         file: The source: a file.
 
     Raises:
-        ValueError: There is no source, or more than one.
+        ValueError: No source is given, or more than one.
     """
 
     document_name: str = field(repr=False)

@@ -1,6 +1,6 @@
 """The organisation's webhook subscription at TurboDocx: one, by the fixed name `signature`.
 
-All of it needs a key with the administrator role; any other is answered 403 without a body.
+Every call needs a key with the administrator role; the response to any other key is a 403 without a body.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ NAME: Final = "signature"
 
 
 class Subscription:
-    """Set up, test and look into the subscription.
+    """Set up, test and read the subscription.
 
     Args:
         transport: The connections, credentials and circuit.
@@ -34,7 +34,7 @@ class Subscription:
         self._transport = transport
 
     async def get(self) -> Webhook:
-        """Read the subscription; 404 if there is none."""
+        """Read the subscription; 404 if none exists."""
         return await self._ask("webhook_get", "GET", "", _data(Webhook))
 
     async def create(self, *, urls: Sequence[str], events: Sequence[str]) -> WebhookSecret:
@@ -62,7 +62,7 @@ class Subscription:
         return await self._ask("webhook_update", "PATCH", "", _data(Webhook), body=body)
 
     async def regenerate_secret(self) -> WebhookSecret:
-        """Make a new secret; the old one stops at once."""
+        """Make a new secret; the old one becomes invalid immediately."""
         return await self._ask("webhook_regenerate", "POST", "/regenerate", _data(WebhookSecret))
 
     async def test(self, event_type: str, payload: Mapping[str, Any]) -> WebhookTest:

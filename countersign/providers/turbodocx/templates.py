@@ -1,4 +1,4 @@
-"""Whether an agreement's variables are those of its template: the provider would leave gaps in it."""
+"""Check an agreement's variables against its template: the provider would leave gaps."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -14,19 +14,19 @@ _FRESH: Final = 60.0
 
 
 def placeholders(template: Template) -> frozenset[str]:
-    """Name the variables that a template needs."""
+    """Return the names of the variables that a template needs."""
     return frozenset(variable.placeholder.strip("{}") for variable in template.variables)
 
 
 def misfits(given: Iterable[str], needed: frozenset[str]) -> list[str]:
-    """Say what is wrong with the names of variables, one clause each; empty if they fit."""
+    """Return what is wrong with the names of variables, one clause each; empty if they fit."""
     names = set(given)
     wrong = [f"it has no variable {name}{did_you_mean(name, needed)}" for name in sorted(names - needed)]
     return wrong + [f"it needs the variable {name}" for name in sorted(needed - names)]
 
 
 class TemplateVariables:
-    """What templates need, as one worker knows it.
+    """The variables of templates, remembered for a minute.
 
     Args:
         client: The provider.
@@ -39,10 +39,10 @@ class TemplateVariables:
         self._known: dict[str, tuple[float, frozenset[str]]] = {}
 
     async def misfits(self, source: TemplateSource) -> list[str]:
-        """Say what is wrong with a source's variables; one call, none where they fit what was asked just now.
+        """Return what is wrong with a source's variables: one call, or none within a minute of the last.
 
         Raises:
-            ProviderError: The provider did not tell, or knows no such template.
+            ProviderError: The provider did not respond, or does not know the template.
         """
         asked_at, needed = self._known.get(source.template_id, (-_FRESH, frozenset()))
         if self._clock() - asked_at < _FRESH and not misfits(source.variables, needed):

@@ -1,4 +1,4 @@
-"""TurboDocx's webhooks: what they are signed with, and what they mean. See README.md beside this file."""
+"""TurboDocx's webhooks: their signatures and their meaning. See README.md in this folder."""
 
 import re
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class TurboDocxWebhookAdapter:
     name: Final = "turbodocx"
 
     def key(self, secret: str) -> HmacKey:
-        """Use the whole secret as it stands, `whsec_` included."""
+        """Use the whole secret, `whsec_` included."""
         return HmacKey(secret.encode())
 
     def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
