@@ -105,7 +105,7 @@ def workflow_worker(
         client,
         task_queue=settings.task_queue,
         workflows=[AgreementWorkflow],
-        activities=[claims.claim, claims.release],
+        activities=[claims.claim, claims.release, claims.revoke_send],
         workflow_runner=runner,
         deployment_config=build,
         max_cached_workflows=cached_workflows,
@@ -127,8 +127,9 @@ def provider_worker(
 ) -> Worker:
     """Build the worker that calls the provider: its own queue, never eager, slots as the circuit allows."""
     documents = DocumentActivities(provider.client)
-    signatures = SignatureActivities(provider.client, store, sender)
-    archive = ArchiveActivities(provider.client, store, StoreKeys(settings.environment, client.namespace))
+    keys = StoreKeys(settings.environment, client.namespace)
+    signatures = SignatureActivities(provider.client, store, keys, sender)
+    archive = ArchiveActivities(provider.client, store, keys)
     return Worker(
         client,
         task_queue=provider_task_queue(settings.task_queue),

@@ -1,7 +1,7 @@
-"""Claiming a reference for good: Temporal forgets closed workflows in time, the store does not.
+"""Claims of references in the store, which remembers them longer than Temporal remembers workflows.
 
-A claim is released by the run that holds it, and only where nothing can have been sent: then the next one may
-be made. Both are files written create-only, so that of two runs one gets it.
+The run that holds a claim releases it only if it has sent nothing; then the next claim can be made. Claims
+and releases are files that are created once, so that one of two runs gets the claim.
 """
 
 import itertools
@@ -11,7 +11,8 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.requests import Claimed, ClaimRequest
+from activities.requests import Claimed, ClaimRequest, SendAttempt
+from activities.send_fence import SendFence
 from countersign.agreements import reference
 from countersign.agreements.failures import BAD_INPUT, REFERENCE_USED
 from countersign.storage import Store, put
@@ -19,7 +20,7 @@ from countersign.storage.agreement_files import StoreKeys
 
 
 class ClaimActivities:
-    """The storage-only steps at an agreement's start. They call no provider.
+    """Steps that use the store alone and call no provider.
 
     Args:
         store: Where claims are kept.
@@ -38,6 +39,7 @@ class ClaimActivities:
     ) -> None:
         self._store = store
         self._keys = keys
+        self._fence = SendFence(store, keys)
         self._time_scale = time_scale
         self._longest_check_wait = longest_check_wait
 
@@ -51,7 +53,8 @@ class ClaimActivities:
         """
         if request.problems:
             raise ApplicationError("; ".join(request.problems), type=BAD_INPUT, non_retryable=True)
-        if await self._held(request) is None:
+        number = await self._held(request)
+        if number is None:
             raise ApplicationError(
                 f"reference {request.reference} was used by an earlier agreement; choose a new one, "
                 f"for example {request.reference}.2",
@@ -61,16 +64,26 @@ class ClaimActivities:
         tag = reference.tag(
             environment=self._keys.environment, namespace=self._keys.namespace, reference=request.reference
         )
-        return Claimed(tag=tag, time_scale=self._time_scale, longest_check_wait=self._longest_check_wait)
+        return Claimed(
+            tag=tag,
+            time_scale=self._time_scale,
+            longest_check_wait=self._longest_check_wait,
+            claim=number,
+        )
 
     @activity.defn
     async def release(self, request: ClaimRequest) -> None:
-        """Give the reference back: this agreement has sent nothing, and is about to fail."""
+        """Release the reference: this agreement has sent nothing, and is about to fail."""
         if (number := await self._held(request)) is not None:
             await self._put(self._keys.released(request.reference, number), request.run_id)
 
+    @activity.defn
+    async def revoke_send(self, attempt: SendAttempt) -> bool:
+        """Keep an attempt to send from beginning; False if it began before."""
+        return await self._fence.revoke(attempt)
+
     async def _held(self, request: ClaimRequest) -> int | None:
-        """Hold the first claim that was not released; None if another run does."""
+        """Take the first claim that was not released, and return its number; None if another run has it."""
         for number in itertools.count(1):
             if await self._put(self._keys.claim(request.reference, number), request.run_id) == request.run_id:
                 return number
@@ -79,6 +92,6 @@ class ClaimActivities:
         return None
 
     async def _put(self, key: str, run_id: str) -> str:
-        """Write who we are, unless somebody has; returns who it is."""
+        """Write a run's id unless another one is there; return the one that is there."""
         await put(self._store, key, json.dumps({"run_id": run_id}).encode())
         return str(json.loads(await self._store.read(key))["run_id"])

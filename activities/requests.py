@@ -44,11 +44,21 @@ class Claimed(Message):
         tag: Marks its document in this environment and namespace.
         time_scale: Factor by which every wait is shortened: 1 in production, more in tests.
         longest_check_wait: The longest wait between two checks with the provider.
+        claim: The number of its claim: 1, or more after claims of the reference that were released.
     """
 
     tag: str
     time_scale: float = 1
     longest_check_wait: timedelta = timedelta(days=1)
+    claim: int = 1
+
+
+class SendAttempt(Message):
+    """One attempt to send: the reference, the number of its claim, and how many attempts there were."""
+
+    reference: str
+    claim: int
+    number: int
 
 
 class GenerateRequest(Message):
@@ -60,7 +70,7 @@ class GenerateRequest(Message):
 
 
 class SendRequest(Message):
-    """Ask for signatures, once. `number` counts deliberate sends: a person may order another."""
+    """Ask for signatures, once. `number` counts attempts, `claim` is the number of the agreement's claim."""
 
     marker: Marker
     title: str
@@ -71,6 +81,12 @@ class SendRequest(Message):
     cc: tuple[str, ...]
     fields: tuple[SignatureField, ...]
     number: int
+    claim: int = 1
+
+    @property
+    def attempt(self) -> SendAttempt:
+        """What its fence is named by."""
+        return SendAttempt(reference=self.marker.reference, claim=self.claim, number=self.number)
 
 
 class Sent(Message):

@@ -23,6 +23,7 @@ from activities.requests import (
     Sent,
     VoidDocumentRequest,
 )
+from activities.send_fence import SendFence
 from activities.signature_request import signature_request
 from countersign.agreements.failures import NOT_OURS, NOT_SENT
 from countersign.agreements.messages import LinkSource, Observation, Sender, Signer
@@ -31,6 +32,7 @@ from countersign.providers.errors import OutcomeUnknownError, RejectedError, Una
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.evidence import documents_marked
 from countersign.storage import StorageError, Store
+from countersign.storage.agreement_files import StoreKeys
 
 _VISIBLE_AFTER_ATTEMPTS: Final = 5
 """A document that an event names may not be readable at once; after so many attempts it does not exist."""
@@ -66,23 +68,27 @@ class SignatureActivities:
 
     Args:
         client: The provider.
-        store: Where files to send lie.
+        store: Where files to send and the fences of sends are.
+        keys: The names of the fences.
         sender: Who asks for signatures, unless the agreement says.
     """
 
-    def __init__(self, client: TurboDocxClient, store: Store, sender: Sender) -> None:
+    def __init__(self, client: TurboDocxClient, store: Store, keys: StoreKeys, sender: Sender) -> None:
         self._client = client
         self._store = store
+        self._fence = SendFence(store, keys)
         self._sender = sender
 
     @activity.defn
     async def send(self, request: SendRequest) -> Sent:
-        """Ask for signatures: one call.
+        """Ask for signatures: one call, after the attempt's fence is written.
 
-        Never repeated by itself: whatever is not `NotSent` may have gone out.
+        Raises:
+            ApplicationError: Any type but `NotSent` and `SourceUnusable` may have gone out.
         """
         try:
             wanted = await signature_request(request, sender=self._sender, store=self._store)
+            await self._fence.begin(request.attempt)
         except StorageError as error:
             raise ApplicationError(str(error), type=NOT_SENT) from None
         with provider_errors(), _explained(request.source):

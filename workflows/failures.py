@@ -1,10 +1,11 @@
 """What the failure of an activity says about its effect."""
 
+from datetime import datetime
 from enum import Enum, auto
 
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
-from countersign.agreements.failures import DID_NOT_SEND, REFUSED
+from countersign.agreements.failures import DID_NOT_SEND, OUTCOME_UNKNOWN, REFUSED
 
 
 class Effect(Enum):
@@ -30,6 +31,17 @@ def effect(error: ActivityError) -> Effect:
     if isinstance(cause, ApplicationError) and cause.type in REFUSED:
         return Effect.REFUSED
     return Effect.UNKNOWN
+
+
+def is_reported(error: ActivityError) -> bool:
+    """Whether the activity itself reports that its outcome is unknown; a time-out does not."""
+    return isinstance(error.cause, ApplicationError) and error.cause.type == OUTCOME_UNKNOWN
+
+
+def began_before(error: ActivityError) -> datetime | None:
+    """When the same send began before, if that is why its outcome is unknown (`SendFence.begin`)."""
+    details = error.cause.details if isinstance(error.cause, ApplicationError) and is_reported(error) else ()
+    return datetime.fromisoformat(details[0]) if details else None
 
 
 def reason(error: ActivityError) -> str:

@@ -23,6 +23,12 @@ class StoreKeys:
         """Return the key of the file that marks a claim as released."""
         return self._of(reference, "released.json" if number == 1 else f"released.{number}.json")
 
+    def sending(self, reference: str, claim: int, number: int) -> str:
+        """Name the fence of an attempt to send, under a claim of the reference."""
+        return self._of(
+            reference, f"sending-{number}.json" if claim == 1 else f"sending-{number}.{claim}.json"
+        )
+
     def signed_document(self, reference: str) -> str:
         """Name the signed PDF."""
         return self._of(reference, "signed.pdf")

@@ -10,6 +10,7 @@ COMPLETED_SHARE: Final = 0.9
 """Of the agreements that people want signed and that wait for nobody, so many complete."""
 
 CLAIM: Final = "claim.json"
+FENCE: Final = "sending-"
 SIGNED: Final = "signed.pdf"
 ARCHIVE: Final = {SIGNED, "audit-trail.json", "timeline.json"}
 
@@ -62,7 +63,7 @@ def archived_when_completed(evidence: Evidence) -> Iterator[str]:
 
 
 def _archive_is_broken(case: Case) -> str | None:
-    files = set(case.files) - {CLAIM}
+    files = {name for name in case.files if name != CLAIM and not name.startswith(FENCE)}
     signed = [document for document in case.documents if document.status == "completed"]
     if case.ended != "completed":
         if files:

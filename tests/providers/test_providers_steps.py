@@ -61,8 +61,9 @@ class Bench:
     def __init__(self, desk: Desk, folder: Path) -> None:
         store, sender = FolderStore(folder), Sender(name="Example", email="contracts@example.com")
         self.desk = desk
-        self.signatures = SignatureActivities(desk.client, store, sender)
-        self.archive = ArchiveActivities(desk.client, store, StoreKeys("test", "default")).archive
+        keys = StoreKeys("test", "default")
+        self.signatures = SignatureActivities(desk.client, store, keys, sender)
+        self.archive = ArchiveActivities(desk.client, store, keys).archive
         self.mark = {"marker": Marker(f"steps-{uuid.uuid4().hex[:8]}", "abc123")}
         self.calls: dict[str, int] = {}
 

@@ -16,6 +16,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CARRIED = Carried(
     progress=progress.adopt(progress.Progress(seen=("e1",), ignored=2), "doc", ("r1", "r2")),
     tag="k3x9qa",
+    claim=2,
     time_scale=30,
     longest_check_wait=timedelta(hours=6),
     stage_since=NOW - timedelta(days=9),

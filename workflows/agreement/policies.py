@@ -3,6 +3,7 @@
 | step     | one attempt | in all  | attempts | why |
 |----------|-------------|---------|----------|-----|
 | claim    | 30 s        | 1 day   | any      | a file in the store, or its release; harmless to repeat |
+| revoke   | 30 s        | 10 min  | any      | a file in the store; without it the outcome is unknown |
 | generate | 270 s       | 30 days | any      | two reads and a write; found again before repeated |
 | send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
 | identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
@@ -78,6 +79,7 @@ _MONTH = timedelta(days=30)
 _SILENCE = timedelta(minutes=2)
 
 CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
+REVOKE: Final = Policy(timedelta(seconds=30), timedelta(minutes=10), _retry())
 GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORIZED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())

@@ -14,7 +14,7 @@ from activities.requests import SearchResult, SendableSource, Sent
 from countersign.agreements.messages import Outcome, Stage, WaitingFor
 from workflows.agreement import policies, steps
 from workflows.agreement.state import AgreementState, EndedEarlyError
-from workflows.failures import Effect, as_failure, effect
+from workflows.failures import Effect, as_failure, began_before, effect, is_reported
 from workflows.timer import Due, UpdatableTimer
 
 _CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -55,7 +55,10 @@ async def identify(state: AgreementState, document_id: str) -> Sent | None:
 
 
 async def _after_failure(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:
-    match effect(error):
+    outcome = effect(error)
+    if outcome is Effect.UNKNOWN and await _never_began(state, error):
+        outcome = Effect.NOT_SENT
+    match outcome:
         case Effect.REFUSED:
             raise as_failure(error) from error
         case Effect.CANCELLED:
@@ -67,7 +70,22 @@ async def _after_failure(state: AgreementState, error: ActivityError, deadline: 
         case Effect.UNKNOWN:
             state.may_have_sent = True
             state.fail("outcome of sending unknown", error)
+            state.began_at(began_before(error))
             await _learn_outcome(state)
+
+
+async def _never_began(state: AgreementState, error: ActivityError) -> bool:
+    """Prove that a send never began, by keeping it from beginning.
+
+    Temporal loses a task now and then, and a worker may die before it calls the provider. A send that reports
+    an unknown outcome has begun.
+    """
+    if is_reported(error):
+        return False
+    try:
+        return await steps.revoke_send(state)
+    except ActivityError:
+        return False
 
 
 async def _hold_back(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:

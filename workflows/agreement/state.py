@@ -53,6 +53,7 @@ class Carried(Message):
     Args:
         progress: All that is known of the document.
         tag: What marks its document, as claimed.
+        claim: The number of its claim.
         time_scale: Factor by which every wait is shortened, as claimed.
         longest_check_wait: The longest wait between two checks, as claimed.
         stage_since: Since when it is in its stage.
@@ -69,6 +70,7 @@ class Carried(Message):
 
     progress: Progress = Progress()
     tag: str = ""
+    claim: int = 1
     time_scale: float = 1
     longest_check_wait: timedelta = timedelta(days=1)
     stage_since: datetime
@@ -205,9 +207,15 @@ class AgreementState:
         """Learn what holds for all of the agreement's life."""
         self.carry(
             tag=claimed.tag,
+            claim=claimed.claim,
             time_scale=claimed.time_scale,
             longest_check_wait=claimed.longest_check_wait,
         )
+
+    def began_at(self, at: datetime | None) -> None:
+        """Learn from a recorded time that the send began earlier than this run knows."""
+        if at is not None and self.carried.sent_at is not None:
+            self.carry(sent_at=min(at, self.carried.sent_at))
 
     def learn_time(self, at: datetime | None) -> None:
         """Learn from a recorded time (a fired timer's, an activity result's) that it is at least so late."""

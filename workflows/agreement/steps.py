@@ -23,6 +23,7 @@ from activities.requests import (
     SearchRequest,
     SearchResult,
     SendableSource,
+    SendAttempt,
     SendRequest,
     Sent,
     VoidDocumentRequest,
@@ -63,6 +64,17 @@ async def release(state: AgreementState) -> None:
     )
 
 
+async def revoke_send(state: AgreementState) -> bool:
+    """Keep the last attempt to send from beginning; False if it began before."""
+    return await workflow.execute_activity_method(
+        ClaimActivities.revoke_send,
+        SendAttempt(
+            reference=state.agreement.reference, claim=state.carried.claim, number=state.carried.sends
+        ),
+        **_config(policies.REVOKE, "find out whether the send began"),
+    )
+
+
 # On the provider's queue
 
 
@@ -90,6 +102,7 @@ def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[
             cc=agreement.cc,
             fields=agreement.fields,
             number=state.carried.sends,
+            claim=state.carried.claim,
         ),
         **_at_provider(state, policies.SEND, f"send to {len(agreement.signers)} signers, once"),
     )

@@ -1,0 +1,41 @@
+"""A worker of the provider's queue that is killed after it received a send and before it called the provider.
+
+python -m tests.workflows.dying_worker <Temporal's address> <the sandbox's> <a folder> <a task queue>
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.testing import TimeSkipper
+
+import tests.workflows.office as office_module
+from countersign.connection import data_converter
+from countersign.storage import Draft, FolderStore, StoredFile
+from devstack.sandbox import Sandbox
+from tests.workflows.office import open_office
+
+
+class DyingStore(FolderStore):
+    """Kills the process when a send begins."""
+
+    async def publish(self, key: str, draft: Draft) -> StoredFile:
+        if "/sending-" in key:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await super().publish(key, draft)
+
+
+async def main(address: str, sandbox: str, folder: str, task_queue: str) -> None:
+    office_module.FolderStore = DyingStore  # type: ignore[misc]  # this process is its own
+    client = await Client.connect(address, data_converter=data_converter())
+    async with open_office(
+        client, TimeSkipper(client), Sandbox(sandbox), Path(folder), task_queue=task_queue, time_scale=50
+    ):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

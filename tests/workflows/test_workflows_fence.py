@@ -1,0 +1,145 @@
+"""A send that never began is repeated without a person; one that began is never begun again."""
+
+import asyncio
+import json
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import ResetReapplyExcludeType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import TimeSkipper
+
+from activities.requests import SendAttempt
+from activities.send_fence import SendFence
+from countersign.agreements.failures import NOT_SENT, OUTCOME_UNKNOWN
+from countersign.agreements.messages import Outcome
+from countersign.storage import FolderStore
+from countersign.storage.agreement_files import StoreKeys
+from devstack.sandbox import Sandbox
+from tests.workflows.office import Handle, Office, an_agreement, open_office, steps_of
+from tests.workflows.scenarios import NO_ONE
+
+ROOT = Path(__file__).parents[2]
+ATTEMPT = SendAttempt(reference="order-1042", claim=1, number=1)
+
+
+async def test_a_send_is_repeated_if_its_worker_was_killed_before_the_call(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    agreement, task_queue = an_agreement(), uuid.uuid4().hex
+    arguments = [client.service_client.config.target_host, sandbox.url, str(tmp_path), task_queue]
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.workflows.dying_worker", *arguments, cwd=ROOT
+    )
+    office = Office(
+        client=client,
+        time=time_skipper,
+        task_queue=task_queue,
+        sandbox=sandbox,
+        store=FolderStore(tmp_path),
+        folder=tmp_path,
+        settings=None,  # type: ignore[arg-type]  # its worker is another process
+    )
+    handle = await office.start(agreement)
+    assert await asyncio.wait_for(worker.wait(), 60) == -9, "killed by its send"
+    async with open_office(
+        client, time_skipper, sandbox, tmp_path, task_queue=task_queue, time_scale=50
+    ) as office:
+        document_id = await office.sent(handle)
+        assert await office.documents_of(agreement) == [document_id]
+        assert await steps_of(handle) == ["claim", "generate", "send", "revoke_send", "send"]
+        await handle.terminate()
+
+
+async def test_a_reset_to_before_the_result_of_a_send_sends_nothing_again(office: Office) -> None:
+    await office.sandbox.subscribe(NO_ONE)
+    agreement = an_agreement()
+    handle = await office.start(agreement)
+    document_id = await office.sent(handle)
+    again = await reset_to_before_the_send(office, handle)
+    await office.deliver_event(again, "sent", document_id)
+    assert await office.sent(again) == document_id
+    assert await office.documents_of(agreement) == [document_id]
+    await office.sign_all(document_id)
+    await office.deliver_event(again, "completed", document_id)
+    assert (await office.result(again)).outcome is Outcome.COMPLETED
+
+
+async def reset_to_before_the_send(office: Office, handle: Handle) -> Handle:
+    """Reset a workflow to the workflow task that scheduled its send; signals after it are not repeated."""
+    (scheduled,) = [
+        event.activity_task_scheduled_event_attributes.workflow_task_completed_event_id
+        async for event in handle.fetch_history_events()
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "send"
+    ]
+    response = await office.client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=office.client.namespace,
+            workflow_execution=WorkflowExecution(
+                workflow_id=handle.id, run_id=handle.first_execution_run_id or ""
+            ),
+            reason="a test",
+            workflow_task_finish_event_id=scheduled,
+            request_id=uuid.uuid4().hex,
+            reset_reapply_exclude_types=[ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL],
+        )
+    )
+    return office.client.get_workflow_handle(
+        handle.id, run_id=response.run_id, result_type=handle._result_type
+    )
+
+
+@pytest.fixture
+def fence(tmp_path: Path) -> SendFence:
+    return SendFence(FolderStore(tmp_path), StoreKeys("test", "default"))
+
+
+async def test_of_a_send_and_its_revocation_one_wins(fence: SendFence) -> None:
+    async def began(attempt: SendAttempt) -> bool:
+        try:
+            await fence.begin(attempt)
+        except ApplicationError as error:
+            return error.type != NOT_SENT
+        return True
+
+    outcomes = set()
+    for number in range(1, 40):
+        attempt = ATTEMPT.model_copy(update={"number": number})
+        starts = [began(attempt), fence.revoke(attempt)]
+        outcome = await asyncio.gather(*(starts if number % 2 else starts[::-1]))
+        outcomes.add(tuple(outcome if number % 2 else outcome[::-1]))
+    assert outcomes <= {(True, False), (False, True)}
+
+
+async def test_what_was_revoked_never_begins(fence: SendFence) -> None:
+    assert await fence.revoke(ATTEMPT)
+    assert await fence.revoke(ATTEMPT), "a repetition of the step finds its own entry"
+    with pytest.raises(ApplicationError) as refused:
+        await fence.begin(ATTEMPT)
+    assert refused.value.type == NOT_SENT
+
+
+async def test_what_began_is_unknown_to_a_second_start(fence: SendFence) -> None:
+    await fence.begin(ATTEMPT)
+    assert not await fence.revoke(ATTEMPT)
+    with pytest.raises(ApplicationError) as refused:
+        await fence.begin(ATTEMPT)
+    assert refused.value.type == OUTCOME_UNKNOWN
+
+
+async def test_every_attempt_of_every_claim_has_a_fence(fence: SendFence, tmp_path: Path) -> None:
+    for claim in (1, 2):
+        for number in (1, 2):
+            await fence.begin(SendAttempt(reference="order-1042", claim=claim, number=number))
+    files = entries(tmp_path)
+    assert set(files) == {"sending-1.json", "sending-2.json", "sending-1.2.json", "sending-2.2.json"}
+    assert all(set(entry) == {"attempt", "at"} for entry in files.values())
+
+
+def entries(folder: Path) -> dict[str, dict[str, str]]:
+    return {path.name: json.loads(path.read_text()) for path in folder.rglob("sending-*")}
