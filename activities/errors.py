@@ -3,9 +3,9 @@
 | error                            | type           | tried again | after                              |
 |----------------------------------|----------------|-------------|------------------------------------|
 | NotSentError                     | NotSent        | yes         | the step's backoff                 |
-| HeldError                        | NotSent        | yes         | what is left of the cooldown       |
-| KeyReplacedError                 | NotSent        | yes         | the step's backoff                 |
-| ThrottledError                   | Throttled      | yes         | Retry-After, 60 s without          |
+| BlockedError                     | NotSent        | yes         | what is left of the cooldown       |
+| KeyReplacedError                 | KeyReplaced    | yes         | the step's backoff                 |
+| ThrottledError, PostponedError   | Throttled      | yes         | Retry-After, 60 s without          |
 | RejectedError                    | Rejected       | never       |                                    |
 | UnauthorisedError                | Unauthorised   | as the step | the step's backoff                 |
 | UnavailableError, NotReadyError  | Unavailable    | yes         | Retry-After, else the step's backoff |
@@ -35,6 +35,7 @@ from countersign.providers.errors import (
     NotReadyError,
     NotSentError,
     OutcomeUnknownError,
+    PostponedError,
     ProviderError,
     RejectedError,
     ThrottledError,
@@ -48,6 +49,8 @@ SPREAD: Final = 0.1
 
 _TYPES: Final[tuple[tuple[type[ProviderError], str], ...]] = (
     (ThrottledError, failures.THROTTLED),
+    (KeyReplacedError, failures.KEY_REPLACED),
+    (PostponedError, failures.THROTTLED),
     (NotSentError, failures.NOT_SENT),
     (UnauthorizedError, failures.UNAUTHORIZED),
     (RejectedError, failures.REJECTED),
@@ -85,7 +88,7 @@ def failure_type(error: ProviderError) -> str:
 
 
 def _delay(error: ProviderError) -> timedelta | None:
-    asked = error.retry_after if isinstance(error, NotSentError | UnavailableError) else None
+    asked = error.retry_after if isinstance(error, NotSentError | PostponedError | UnavailableError) else None
     if asked is None:
         return None
     return timedelta(seconds=asked * (1 + random.uniform(0, SPREAD)))  # noqa: S311  # no secret: it only spreads

@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
-from countersign.agreements.failures import DID_NOT_SEND, OUTCOME_UNKNOWN, REFUSED
+from countersign.agreements.failures import NOT_SENT, OUTCOME_UNKNOWN, POSTPONED, REFUSED, SOURCE_UNUSABLE
 
 
 class Effect(Enum):
@@ -14,9 +14,13 @@ class Effect(Enum):
     CANCELLED = auto()
     """It never ran."""
     NOT_SENT = auto()
-    """It provably had no effect; it may be tried again."""
-    REFUSED = auto()
-    """It had no effect, and trying again would be refused again."""
+    """Nothing left; it may be tried again."""
+    UNUSABLE = auto()
+    """Nothing left, and nothing ever will."""
+    POSTPONED = auto()
+    """The provider's status asks to try again. It is no proof: look for evidence before."""
+    REJECTED = auto()
+    """The provider's status is a final no. It is no proof: look for evidence before the failure."""
     UNKNOWN = auto()
     """It may have had its effect."""
 
@@ -26,11 +30,12 @@ def effect(error: ActivityError) -> Effect:
     cause = error.cause
     if isinstance(cause, CancelledError):
         return Effect.CANCELLED
-    if isinstance(cause, ApplicationError) and cause.type in DID_NOT_SEND:
-        return Effect.NOT_SENT
-    if isinstance(cause, ApplicationError) and cause.type in REFUSED:
-        return Effect.REFUSED
-    return Effect.UNKNOWN
+    kind = cause.type if isinstance(cause, ApplicationError) else None
+    if kind in POSTPONED:
+        return Effect.POSTPONED
+    if kind in REFUSED:
+        return Effect.REJECTED
+    return {NOT_SENT: Effect.NOT_SENT, SOURCE_UNUSABLE: Effect.UNUSABLE}.get(kind or "", Effect.UNKNOWN)
 
 
 def is_reported(error: ActivityError) -> bool:

@@ -1,7 +1,8 @@
 """The names of what a step can fail with: `ApplicationError.type`, as `activities/errors.py` raises it.
 
-Always plain in the history, so they say nothing about a person. A send that ends in anything but
-`DID_NOT_SEND` or `REFUSED` has an unknown outcome: it may have gone out.
+Always plain in the history, so they hold nothing about a person. A send that ends in `NOT_SENT` or
+`SOURCE_UNUSABLE` never left. One that ends in `POSTPONED` or `REFUSED` left, and the provider's status says
+that it was not done: evidence decides. Any other outcome is unknown.
 """
 
 from typing import Final
@@ -9,9 +10,11 @@ from typing import Final
 BAD_INPUT: Final = "BadInput"
 """The agreement could not end well, so it was not begun."""
 NOT_SENT: Final = "NotSent"
-"""Provably never reached the provider."""
+"""Provably never left for the provider."""
 THROTTLED: Final = "Throttled"
-"""The provider refused to look at it: too many requests."""
+"""429: the provider responded that it had too many requests."""
+KEY_REPLACED: Final = "KeyReplaced"
+"""401 with a key that has been replaced meanwhile."""
 REJECTED: Final = "Rejected"
 """The provider understood and said no."""
 UNAUTHORIZED: Final = "Unauthorised"
@@ -33,5 +36,5 @@ NOT_OURS: Final = "NotOurs"
 ARCHIVE_FAILED: Final = "ArchiveFailed"
 """The document is completed, but could not be downloaded, checked or stored; details[0] is what we saw."""
 
-DID_NOT_SEND: Final = frozenset({NOT_SENT, THROTTLED})
-REFUSED: Final = frozenset({REJECTED, UNAUTHORIZED, SOURCE_UNUSABLE})
+POSTPONED: Final = frozenset({THROTTLED, KEY_REPLACED})
+REFUSED: Final = frozenset({REJECTED, UNAUTHORIZED})

@@ -1,17 +1,20 @@
 """What a provider call can end in. Every status code and every transport failure is exactly one of these.
 
     ProviderError
-    ├── NotSentError                  provably never reached the provider: DNS, connect, TLS, circuit open
-    │   ├── ThrottledError            429: the provider did not process it
-    │   ├── HeldError                 the circuit let nothing out
-    │   ├── KeyReplacedError          401, but the key has been replaced
+    ├── NotSentError                  provably never left: DNS, connect, TLS, circuit open
+    │   ├── BlockedError              the circuit let nothing out
     │   └── UntrustedCertificateError the provider's certificate does not verify
-    ├── RejectedError                 4xx: the provider rejected it
-    │   └── UnauthorisedError         401, 402, 403: the key, its role or its plan
+    ├── PostponedError                the provider responded that it may be asked again
+    │   ├── ThrottledError            429: too many requests
+    │   └── KeyReplacedError          401, but there is another key now
+    ├── RejectedError                 4xx: the provider responded that it did not do it, and never will
+    │   └── UnauthorizedError         401, 402, 403: the key, its role or its plan
     ├── UnavailableError              a read failed with 5xx, a time-out or a broken connection
     │   └── NotReadyError             the signed document is not finished yet
     ├── OutcomeUnknownError           a write was sent, and its outcome is not known
     └── ContractBrokenError           a response to a read breaks the contract
+
+A status is not evidence: a write whose response was 4xx may have been done all the same.
 
 Messages are safe to log: they name the operation and the host, never a path or query, a key or a person.
 """
@@ -31,7 +34,7 @@ class ProviderError(Exception):
 
 
 class NotSentError(ProviderError):
-    """The request provably never left, or was not processed; it may be made again.
+    """The request provably never left; it may be made again.
 
     Args:
         message: One sentence, safe to log.
@@ -44,20 +47,34 @@ class NotSentError(ProviderError):
         self.retry_after = retry_after
 
 
-class ThrottledError(NotSentError):
-    """429: too many requests."""
-
-
 class BlockedError(NotSentError):
     """The circuit is open or holds the queue, so the request was not even tried."""
 
 
-class KeyReplacedError(NotSentError):
-    """401 with a key that has been replaced: the next attempt uses the new one."""
-
-
 class UntrustedCertificateError(NotSentError):
     """The provider's certificate does not verify; nothing was sent."""
+
+
+class PostponedError(ProviderError):
+    """The provider responded that the request was not done, and may be made again.
+
+    Args:
+        message: One sentence, safe to log.
+        operation: The client's method.
+        retry_after: Seconds to wait before trying again; None leaves the choice to the retry policy.
+    """
+
+    def __init__(self, message: str, *, operation: str, retry_after: float | None = None) -> None:
+        super().__init__(message, operation=operation)
+        self.retry_after = retry_after
+
+
+class ThrottledError(PostponedError):
+    """429: too many requests."""
+
+
+class KeyReplacedError(PostponedError):
+    """401 with a key that has been replaced meanwhile: the next try takes the new one."""
 
 
 class RejectedError(ProviderError):

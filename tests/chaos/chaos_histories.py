@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.history.v1 import HistoryEvent
 
-from countersign.agreements.failures import DID_NOT_SEND, REFUSED
+from countersign.agreements.failures import NOT_SENT, POSTPONED, REFUSED, SOURCE_UNUSABLE
 
 
 @dataclass
@@ -58,7 +58,7 @@ class HistoryFacts:
         failed = event.activity_task_failed_event_attributes
         if steps.get(failed.scheduled_event_id) == "send":
             kind = failed.failure.application_failure_info.type
-            self.unknown_sends += kind not in DID_NOT_SEND | REFUSED
+            self.unknown_sends += kind not in POSTPONED | REFUSED | {NOT_SENT, SOURCE_UNUSABLE}
         timed_out = event.activity_task_timed_out_event_attributes
         self.unknown_sends += steps.get(timed_out.scheduled_event_id) == "send"
 

@@ -96,7 +96,7 @@ BRANCHES: dict[str, tuple[str, set[str]]] = {
     "expired": ("expired, known by poll", {"void"}),
     "finalization_failed": ("completed, known by poll", {"archive"}),
     "happy": ("completed, known by webhook", {"archive"}),
-    "held_back": ("completed, known by webhook", {"archive"}),
+    "held_back": ("completed, known by webhook", {"search", "archive"}),
     "needs_attention": ("completed, known by webhook", {"search", "archive"}),
     "polled": ("completed, known by poll", {"archive"}),
     "reconciled": ("completed, known by webhook", {"search", "identify", "archive"}),

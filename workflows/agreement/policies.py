@@ -7,7 +7,8 @@
 | generate | 270 s       | 30 days | any      | two reads and a write; found again before repeated |
 | send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
 | identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
-| search   | 11 min      | 30 days | any      | up to ten reads; each is a sign of life |
+| search   | 11 min      | 30 days | any      | up to ten reads, each with a heartbeat |
+| search after a refusal | 1 min | 1 min | any  | a refused key blocks the queue; then there is no evidence |
 | check    | 75 s        | 30 days | any      | a read |
 | void     | 150 s       | 30 days | any      | voiding twice is voiding once |
 | remind   | 150 s       | 7 days  | one      | a reminder that may have gone out is not repeated |
@@ -84,6 +85,7 @@ GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTH
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
+SEARCH_REFUSED: Final = Policy(timedelta(minutes=1), timedelta(minutes=1), _retry(), _READ)
 CHECK: Final = Policy(_READ, _MONTH, _retry())
 VOID: Final = Policy(_WRITE, _MONTH, _retry())
 REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
@@ -92,6 +94,9 @@ ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILE
 
 SETTLE: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 120, 400))
 """Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""
+
+SETTLE_AFTER_STATUS: Final = timedelta(seconds=2)
+"""How long evidence may take to show after a 4xx response to a send: its event is on its way at once."""
 
 VOID_AGAIN: Final = timedelta(hours=1)
 """How long to wait before voiding again what the provider refused to void."""

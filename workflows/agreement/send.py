@@ -1,9 +1,10 @@
-"""Send once: one attempt, and if its outcome is unknown, evidence, and then a person.
+"""Send once: one attempt, then evidence of what became of it, and then a person.
 
-The provider takes no idempotency key, so an attempt that may have gone out is never repeated blindly.
+The provider takes no idempotency key, so an attempt that may have gone out is never repeated blindly. A
+status is no evidence either: a 4xx or 429 can come from a gateway after the provider has sent the document.
 """
 
-import contextlib
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -13,12 +14,19 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.requests import SearchResult, SendableSource, Sent
 from countersign.agreements.messages import Outcome, Stage, WaitingFor
 from workflows.agreement import policies, steps
+from workflows.agreement.policies import Policy
 from workflows.agreement.state import AgreementState, EndedEarlyError
 from workflows.failures import Effect, as_failure, began_before, effect, is_reported
 from workflows.timer import Due, UpdatableTimer
 
 _CLOCK_SKEW: Final = timedelta(minutes=5)
 """The provider's clock may be behind ours; its delivery log is read from this long before the send."""
+
+_FAILURES: Final = {
+    Effect.NOT_SENT: "not sent",
+    Effect.POSTPONED: "the provider postponed the send",
+    Effect.REJECTED: "the provider refused the send",
+}
 
 
 async def send_once(state: AgreementState, source: SendableSource) -> None:
@@ -58,20 +66,32 @@ async def _after_failure(state: AgreementState, error: ActivityError, deadline: 
     outcome = effect(error)
     if outcome is Effect.UNKNOWN and await _never_began(state, error):
         outcome = Effect.NOT_SENT
-    match outcome:
-        case Effect.REFUSED:
-            raise as_failure(error) from error
-        case Effect.CANCELLED:
+    if outcome is Effect.UNKNOWN:
+        state.may_have_sent = True
+        state.fail("outcome of sending unknown", error)
+        state.began_at(began_before(error))
+        await _learn_outcome(state)
+    elif not await _look(state, outcome, error, deadline):
+        if outcome is Effect.CANCELLED:
             raise _voided(state)
-        case Effect.NOT_SENT:
-            state.fail("not sent", error)
-            state.publish()
-            await _hold_back(state, error, deadline)
-        case Effect.UNKNOWN:
-            state.may_have_sent = True
-            state.fail("outcome of sending unknown", error)
-            state.began_at(began_before(error))
-            await _learn_outcome(state)
+        if outcome in {Effect.UNUSABLE, Effect.REJECTED}:
+            raise as_failure(error) from error
+        _end_early(state, deadline)
+
+
+async def _look(
+    state: AgreementState, outcome: Effect, error: ActivityError, deadline: UpdatableTimer
+) -> bool:
+    """Look for a document before the send is repeated or given up; True if there is one."""
+    if outcome in _FAILURES:
+        state.fail(_FAILURES[outcome], error)
+    if outcome in {Effect.NOT_SENT, Effect.POSTPONED}:
+        await _wait_to_repeat(state, error, deadline)
+    if outcome is Effect.POSTPONED:
+        return await _found(state, policies.SEARCH)
+    if outcome is Effect.REJECTED:
+        return await _found(state, policies.SEARCH_REFUSED)
+    return await _adopt_from(state, state.candidates())
 
 
 async def _never_began(state: AgreementState, error: ActivityError) -> bool:
@@ -88,22 +108,25 @@ async def _never_began(state: AgreementState, error: ActivityError) -> bool:
         return False
 
 
-async def _hold_back(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:
-    """Wait before sending again what provably never left.
+async def _wait_to_repeat(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:
+    """Wait before sending again, until the deadline at most, or until it is voided or an event comes.
 
-    The deadline has a timer of its own from the first such failure on: whether it has passed is recorded.
+    The deadline has a timer from the first such failure on: whether it has passed is recorded.
     """
+    state.publish()
     cause = error.cause
-    asked = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
-    delay = asked or state.scaled(policies.not_sent_delay(state.carried.sends))
+    requested = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
     if state.agreement.deadline is not None:
         deadline.set(Due(state.agreement.deadline, "deadline"))
-    with contextlib.suppress(TimeoutError):
-        await workflow.wait_condition(
-            lambda: state.is_void_requested() or deadline.fired is not None,
-            timeout=delay,
-            timeout_summary="send again",
-        )
+    await _waited_in_vain(
+        lambda: state.is_void_requested() or deadline.fired is not None or bool(state.candidates()),
+        requested or state.scaled(policies.not_sent_delay(state.carried.sends)),
+        "send again",
+    )
+
+
+def _end_early(state: AgreementState, deadline: UpdatableTimer) -> None:
+    """End an agreement that has sent nothing, if it is voided or its deadline has passed."""
     if state.is_void_requested():
         raise _voided(state)
     if deadline.fired is not None:
@@ -115,37 +138,60 @@ def _voided(state: AgreementState) -> EndedEarlyError:
     return EndedEarlyError(Outcome.VOIDED, by="operator", reason=request.reason if request else "cancelled")
 
 
-# What became of a send of unknown outcome
+async def _waited_in_vain(condition: Callable[[], bool], limit: timedelta, purpose: str) -> bool:
+    """Wait for a condition; True if the time is over first."""
+    try:
+        await workflow.wait_condition(condition, timeout=limit, timeout_summary=purpose)
+    except TimeoutError:
+        return True
+    return False
+
+
+# Evidence of a send
+
+
+async def _found(state: AgreementState, policy: Policy) -> bool:
+    """Look once, shortly after a status that says the send was not done, whether it was; adopt what is found.
+
+    A search that cannot be made finds nothing: then the status counts.
+    """
+    await _waited_in_vain(
+        lambda: bool(state.candidates()),
+        state.scaled(policies.SETTLE_AFTER_STATUS),
+        "look for evidence of the send",
+    )
+    if await _adopt_from(state, state.candidates()):
+        return True
+    try:
+        result = await _search(state, policy)
+    except ActivityError as error:
+        state.fail("no evidence could be looked for", error)
+    else:
+        if await _adopt_from(state, result.candidates):
+            return True
+    return await _adopt_from(state, state.candidates())
 
 
 async def _learn_outcome(state: AgreementState) -> None:
-    """Find out what became of a send; return when the document is known or a person says: send again."""
+    """Find out what became of a send; return when the document is known or a person decides: send again."""
     evidence: tuple[str, ...] = ()
     for delay in policies.SETTLE:
         if await _adopt_from(state, state.candidates()):
             return
-        if await _waited_in_vain(state, state.scaled(delay)):
-            result = await _search(state)
+        if await _waited_in_vain(
+            lambda: bool(state.candidates()), state.scaled(delay), "look for evidence of the send"
+        ):
+            result = await _search(state, policies.SEARCH)
             if await _adopt_from(state, result.candidates):
                 return
             evidence = result.evidence
     await _ask_a_person(state, evidence)
 
 
-async def _waited_in_vain(state: AgreementState, delay: timedelta) -> bool:
-    try:
-        await workflow.wait_condition(
-            lambda: bool(state.candidates()), timeout=delay, timeout_summary="look for evidence of the send"
-        )
-    except TimeoutError:
-        return True
-    return False
-
-
-async def _search(state: AgreementState) -> SearchResult:
+async def _search(state: AgreementState, policy: Policy) -> SearchResult:
     if state.carried.sent_at is None:
         raise RuntimeError("evidence is searched for before the send")
-    result = await steps.search(state, state.carried.sent_at - _CLOCK_SKEW)
+    result = await steps.search(state, state.carried.sent_at - _CLOCK_SKEW, policy)
     for evidence in result.evidence:
         state.note(f"evidence: {evidence}")
     return result

@@ -157,8 +157,9 @@ class AgreementState:
         return self.progress.others - self.carried.dismissed
 
     def sent_nothing(self) -> bool:
-        """Whether it is certain, before the document is known, that there is none that people could sign."""
-        return not self.may_have_sent and not self.candidates()
+        """Whether nothing shows, before the document is known, that there is one that people could sign."""
+        named = any(event.document_id for event in self.inbox)
+        return not self.may_have_sent and not named and not self.progress.others
 
     def candidates(self) -> tuple[str, ...]:
         """Documents that events of our marker named and of which it is open whether they are ours."""

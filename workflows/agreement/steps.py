@@ -108,12 +108,12 @@ def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[
     )
 
 
-async def search(state: AgreementState, since: datetime) -> SearchResult:
+async def search(state: AgreementState, since: datetime, policy: Policy = policies.SEARCH) -> SearchResult:
     """Search the provider's delivery log for evidence of a send."""
     return await workflow.execute_activity_method(
         SignatureActivities.search,
         SearchRequest(marker=state.marker, since=since),
-        **_at_provider(state, policies.SEARCH, "look for evidence of the send"),
+        **_at_provider(state, policy, "look for evidence of the send"),
     )
 
 

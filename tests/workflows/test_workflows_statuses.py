@@ -1,0 +1,131 @@
+"""A status is not evidence: whatever the response to a send says, a document that is there is adopted."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+
+from countersign.agreements.failures import NOTHING_SENT
+from countersign.agreements.messages import Outcome, VoidRequest
+from tests.workflows.office import SEND, Handle, Office, an_agreement, steps_of
+from tests.workflows.scenarios import NO_ONE
+from workflows.agreement import AgreementWorkflow
+
+REFUSALS = [
+    pytest.param(status, marks=[] if status in {400, 403} else pytest.mark.heavy)
+    for status in (400, 402, 403, 404, 409, 410, 413, 422, 451)
+]
+STATUSES = [*REFUSALS, 401, 429]
+NO_LOG: dict[str, Any] = {"path": "/api/webhooks/*", "do": "status", "status": 403, "body": "", "times": None}
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def logged_webhooks(office: Office) -> None:
+    await office.sandbox.subscribe(NO_ONE)
+
+
+def response(status: int, **rule: Any) -> dict[str, Any]:
+    headers = {"Retry-After": "1"} if status == 429 else {}
+    return {
+        "path": SEND,
+        "do": "status",
+        "status": status,
+        "body": {"message": "no"},
+        "headers": headers,
+        **rule,
+    }
+
+
+async def break_calls(office: Office, *faults: dict[str, Any]) -> None:
+    await office.sandbox.call("PUT", "/_sandbox/faults", {"api": list(faults)})
+
+
+async def failure(office: Office, handle: Handle) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await office.result(handle)
+    assert isinstance(failed.value.cause, ApplicationError)
+    return failed.value.cause
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_a_document_in_the_delivery_log_is_adopted(office: Office, status: int) -> None:
+    agreement = an_agreement()
+    await break_calls(office, response(status, at="after"))
+    handle = await office.start(agreement)
+    document_id = await office.sent(handle)
+    assert await office.documents_of(agreement) == [document_id]
+    assert (await steps_of(handle)).count("send") == 1
+    await office.sign_all(document_id)
+    await office.deliver_event(handle, "completed", document_id)
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("status", STATUSES)
+async def test_a_document_that_an_event_names_is_adopted(office: Office, status: int) -> None:
+    agreement = an_agreement()
+    await break_calls(office, response(status, at="after"), NO_LOG)
+    handle = await office.start(agreement)
+    (document_id,) = await office.eventually(lambda: office.documents_of(agreement), bool)
+    await office.deliver_event(handle, "sent", document_id)
+    assert await office.sent(handle) == document_id
+    assert await office.documents_of(agreement) == [document_id]
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+async def test_a_plain_refusal_fails_within_seconds_after_one_search(office: Office, status: int) -> None:
+    agreement = an_agreement()
+    await break_calls(office, response(status))
+    handle = await office.start(agreement)
+    error = await failure(office, handle)
+    assert error.type in {"Rejected", "Unauthorised"}
+    assert error.details == (NOTHING_SENT,)
+    assert [step for step in await steps_of(handle) if step in {"send", "search"}] == ["send", "search"]
+    assert await office.documents_of(agreement) == []
+
+
+async def test_a_refusal_counts_where_the_delivery_log_cannot_be_read(office: Office) -> None:
+    await break_calls(office, response(400), NO_LOG)
+    assert (await failure(office, await office.start())).type == "Rejected"
+
+
+async def test_a_refusal_counts_where_the_search_ends_in_no_time(office: Office) -> None:
+    await break_calls(office, response(400), NO_LOG | {"status": 500})
+    handle = await office.start()
+    await office.eventually(lambda: steps_of(handle), lambda steps: "search" in steps)
+    await office.skip(handle, timedelta(minutes=2))
+    assert (await failure(office, handle)).type == "Rejected"
+
+
+async def test_throttled_without_evidence_is_sent_again(office: Office) -> None:
+    agreement = an_agreement()
+    await break_calls(office, response(429, times=2))
+    handle = await office.start(agreement, skipping=True)
+    document_id = await office.sent(handle)
+    assert await office.documents_of(agreement) == [document_id]
+    sent = [step for step in await steps_of(handle) if step in {"send", "search"}]
+    assert sent == ["send", "search"] * 2 + ["send"]
+
+
+async def test_voided_after_a_429_that_was_done_voids_the_document(office: Office) -> None:
+    agreement = an_agreement()
+    await break_calls(office, response(429, at="after", headers={"Retry-After": "300"}))
+    handle = await office.start(agreement)
+    await office.until(handle, lambda status: status.last_error is not None)
+    await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="changed our mind"))
+    assert (await office.result(handle)).outcome is Outcome.VOIDED
+    (document_id,) = await office.documents_of(agreement)
+    assert await office.status_at_provider(document_id) == "voided"
+
+
+async def test_a_deadline_that_passes_after_a_429_that_was_done_voids_the_document(office: Office) -> None:
+    agreement = an_agreement(deadline=datetime.now(UTC) + timedelta(seconds=30))
+    await break_calls(office, response(429, at="after", headers={"Retry-After": "300"}))
+    handle = await office.start(agreement)
+    await office.until(handle, lambda status: status.last_error is not None)
+    await office.skip(handle, timedelta(minutes=1))
+    assert (await office.result(handle)).outcome is Outcome.EXPIRED
+    (document_id,) = await office.documents_of(agreement)
+    assert await office.status_at_provider(document_id) == "voided"
