@@ -70,7 +70,7 @@ class GenerateRequest(Message):
 
 
 class SendRequest(Message):
-    """Ask for signatures, once. `number` counts attempts, `claim` is the number of the agreement's claim."""
+    """Ask for signatures, once; `attempt` names the attempt's fence."""
 
     marker: Marker
     title: str
@@ -80,13 +80,7 @@ class SendRequest(Message):
     signers: tuple[Signer, ...]
     cc: tuple[str, ...]
     fields: tuple[SignatureField, ...]
-    number: int
-    claim: int = 1
-
-    @property
-    def attempt(self) -> SendAttempt:
-        """What its fence is named by."""
-        return SendAttempt(reference=self.marker.reference, claim=self.claim, number=self.number)
+    attempt: SendAttempt
 
 
 class Sent(Message):

@@ -93,7 +93,7 @@ class SignatureActivities:
             raise ApplicationError(str(error), type=NOT_SENT) from None
         with provider_errors(), _explained(request.source):
             prepared = await self._client.prepare_for_signing(
-                wanted, idempotency_key=idempotency_key(request.marker, f"send-{request.number}")
+                wanted, idempotency_key=idempotency_key(request.marker, f"send-{request.attempt.number}")
             )
             recipient_ids = _ids(request.signers, prepared.recipients)
             if recipient_ids is None:

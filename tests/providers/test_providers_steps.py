@@ -22,6 +22,7 @@ from activities.requests import (
     IdentifyRequest,
     RemindRequest,
     SearchRequest,
+    SendAttempt,
     SendRequest,
     VoidDocumentRequest,
 )
@@ -106,7 +107,8 @@ async def test_every_step_makes_the_calls_that_it_documents(bench: Bench, comple
 
 def a_send(bench: Bench, source: DeliverableSource) -> SendRequest:
     nothing: dict[str, Any] = {"description": None, "sender": None, "cc": (), "fields": ()}
-    return SendRequest(**bench.mark, title="NDA", source=source, signers=(ANN,), number=1, **nothing)
+    attempt = SendAttempt(reference=bench.mark["marker"].reference, claim=1, number=1)
+    return SendRequest(**bench.mark, title="NDA", source=source, signers=(ANN,), attempt=attempt, **nothing)
 
 
 def test_the_rate_limit_is_priced_by_the_step_that_calls_most() -> None:

@@ -68,9 +68,7 @@ async def revoke_send(state: AgreementState) -> bool:
     """Keep the last attempt to send from beginning; False if it began before."""
     return await workflow.execute_activity_method(
         ClaimActivities.revoke_send,
-        SendAttempt(
-            reference=state.agreement.reference, claim=state.carried.claim, number=state.carried.sends
-        ),
+        _attempt(state),
         **_config(policies.REVOKE, "find out whether the send began"),
     )
 
@@ -101,8 +99,7 @@ def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[
             signers=agreement.signers,
             cc=agreement.cc,
             fields=agreement.fields,
-            number=state.carried.sends,
-            claim=state.carried.claim,
+            attempt=_attempt(state),
         ),
         **_at_provider(state, policies.SEND, f"send to {len(agreement.signers)} signers, once"),
     )
@@ -177,6 +174,11 @@ async def unless(stop: Callable[[], bool], step: ActivityHandle[ResultT]) -> Res
 def _claim_request(state: AgreementState, problems: tuple[str, ...] = ()) -> ClaimRequest:
     run_id = workflow.info().first_execution_run_id  # a later run of the same agreement is no second claim
     return ClaimRequest(reference=state.agreement.reference, run_id=run_id, problems=problems)
+
+
+def _attempt(state: AgreementState) -> SendAttempt:
+    carried = state.carried
+    return SendAttempt(reference=state.agreement.reference, claim=carried.claim, number=carried.sends)
 
 
 def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:
