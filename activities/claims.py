@@ -6,15 +6,16 @@ and releases are files that are created once, so that one of two runs gets the c
 
 import itertools
 import json
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.requests import Claimed, ClaimRequest, SendAttempt
 from activities.send_fence import SendFence
-from countersign.agreements import reference
 from countersign.agreements.failures import BAD_INPUT, REFERENCE_USED
+from countersign.agreements.reference import new_tag
 from countersign.storage import Store, put
 from countersign.storage.agreement_files import StoreKeys
 
@@ -53,19 +54,18 @@ class ClaimActivities:
         """
         if request.problems:
             raise ApplicationError("; ".join(request.problems), type=BAD_INPUT, non_retryable=True)
-        number = await self._held(request)
-        if number is None:
+        held = await self._held(request)
+        if held is None:
             raise ApplicationError(
                 f"reference {request.reference} was used by an earlier agreement; choose a new one, "
                 f"for example {request.reference}.2",
                 type=REFERENCE_USED,
                 non_retryable=True,
             )
-        tag = reference.tag(
-            environment=self._keys.environment, namespace=self._keys.namespace, reference=request.reference
-        )
+        number, claim = held
         return Claimed(
-            tag=tag,
+            tag=claim["tag"],
+            at=claim["at"],
             time_scale=self._time_scale,
             longest_check_wait=self._longest_check_wait,
             claim=number,
@@ -74,24 +74,32 @@ class ClaimActivities:
     @activity.defn
     async def release(self, request: ClaimRequest) -> None:
         """Release the reference: this agreement has sent nothing, and is about to fail."""
-        if (number := await self._held(request)) is not None:
-            await self._put(self._keys.released(request.reference, number), request.run_id)
+        if (held := await self._held(request)) is not None:
+            await self._put(self._keys.released(request.reference, held[0]), {"run_id": request.run_id})
 
     @activity.defn
     async def revoke_send(self, attempt: SendAttempt) -> bool:
         """Keep an attempt to send from beginning; False if it began before."""
         return await self._fence.revoke(attempt)
 
-    async def _held(self, request: ClaimRequest) -> int | None:
-        """Take the first claim that was not released, and return its number; None if another run has it."""
+    async def _held(self, request: ClaimRequest) -> tuple[int, Mapping[str, str]] | None:
+        """Take the first claim that was not released; return its number and content, None if it is taken."""
+        environment, namespace = self._keys.environment, self._keys.namespace
+        entry = {
+            "run_id": request.run_id,
+            "tag": new_tag(environment=environment, namespace=namespace, reference=request.reference),
+            "at": datetime.now(UTC).isoformat(),
+        }
         for number in itertools.count(1):
-            if await self._put(self._keys.claim(request.reference, number), request.run_id) == request.run_id:
-                return number
+            claim = await self._put(self._keys.claim(request.reference, number), entry)
+            if claim["run_id"] == request.run_id:
+                return number, claim
             if await self._store.find(self._keys.released(request.reference, number)) is None:
                 break
         return None
 
-    async def _put(self, key: str, run_id: str) -> str:
-        """Write a run's id unless another one is there; return the one that is there."""
-        await put(self._store, key, json.dumps({"run_id": run_id}).encode())
-        return str(json.loads(await self._store.read(key))["run_id"])
+    async def _put(self, key: str, entry: Mapping[str, str]) -> Mapping[str, str]:
+        """Write an entry unless there is one; return the one that is there."""
+        await put(self._store, key, json.dumps(entry).encode())
+        found: dict[str, str] = json.loads(await self._store.read(key))
+        return found

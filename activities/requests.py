@@ -41,13 +41,15 @@ class Claimed(Message):
     """What the agreement keeps to for all its life, whatever the workers' settings are later.
 
     Args:
-        tag: Marks its document in this environment and namespace.
+        tag: Marks its document; partly random, so that others cannot compute it.
+        at: When it was claimed: its document is not older.
         time_scale: Factor by which every wait is shortened: 1 in production, more in tests.
         longest_check_wait: The longest wait between two checks with the provider.
         claim: The number of its claim: 1, or more after claims of the reference that were released.
     """
 
     tag: str
+    at: datetime | None = None
     time_scale: float = 1
     longest_check_wait: timedelta = timedelta(days=1)
     claim: int = 1
@@ -95,11 +97,30 @@ class Sent(Message):
 
 
 class IdentifyRequest(Message):
-    """Check that a document is ours: marker, tag and recipients must match."""
+    """Check that a document is the agreement's.
+
+    Args:
+        marker: The agreement's.
+        document_id: The document.
+        title: The agreement's title, without the marker.
+        sender: Who asks for signatures; by default the settings' sender.
+        signers: Its signers.
+        since: The document must not be older.
+    """
 
     marker: Marker
     document_id: str
+    title: str
+    sender: Sender | None
     signers: tuple[Signer, ...]
+    since: datetime | None
+
+
+class Identity(Message):
+    """Whether a document is the agreement's: `sent` if it is, else what `differs`, in words."""
+
+    sent: Sent | None = None
+    differs: tuple[str, ...] = ()
 
 
 class SearchRequest(Message):

@@ -11,10 +11,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors
+from activities.identity import differences
 from activities.observation import observe
 from activities.requests import (
     CheckRequest,
     IdentifyRequest,
+    Identity,
     RemindRequest,
     SearchRequest,
     SearchResult,
@@ -27,7 +29,7 @@ from activities.send_fence import SendFence
 from activities.signature_request import signature_request
 from countersign.agreements.failures import NOT_OURS, NOT_SENT
 from countersign.agreements.messages import LinkSource, Observation, Sender, Signer
-from countersign.agreements.reference import find_marker, idempotency_key
+from countersign.agreements.reference import idempotency_key
 from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorizedError, is_about_key
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.evidence import documents_marked
@@ -103,8 +105,8 @@ class SignatureActivities:
         return Sent(document_id=prepared.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
 
     @activity.defn
-    async def identify(self, request: IdentifyRequest) -> Sent:
-        """Check that a document carries our marker and our recipients: one call."""
+    async def identify(self, request: IdentifyRequest) -> Identity:
+        """Compare a document's marker, title, sender, creation time and recipients: one call."""
         with provider_errors():
             try:
                 found = await self._client.document_recipients(request.document_id)
@@ -114,11 +116,13 @@ class SignatureActivities:
                     raise ApplicationError("the document is not there yet", type=NOT_OURS) from None
                 raise
         recipient_ids = _ids(request.signers, found.recipients)
-        if find_marker(found.document.name) != request.marker or recipient_ids is None:
-            raise ApplicationError(
-                "the document carries another marker or other recipients", type=NOT_OURS, non_retryable=True
-            )
-        return Sent(document_id=request.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
+        differs = tuple(differences(found.document, request, self._sender))
+        if recipient_ids is None:
+            return Identity(differs=(*differs, "recipients"))
+        if differs:
+            return Identity(differs=differs)
+        sent = Sent(document_id=request.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
+        return Identity(sent=sent)
 
     @activity.defn
     async def search(self, request: SearchRequest) -> SearchResult:

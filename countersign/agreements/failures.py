@@ -32,7 +32,7 @@ NOTHING_SENT: Final = "nothing was sent; the reference is free again"
 SOURCE_UNUSABLE: Final = "SourceUnusable"
 """The file to send is missing from the store or is not what it was, or a template needs other variables."""
 NOT_OURS: Final = "NotOurs"
-"""A document does not carry our marker and recipients."""
+"""The provider does not know a document that an event names, or not yet."""
 ARCHIVE_FAILED: Final = "ArchiveFailed"
 """The document is completed, but could not be downloaded, checked or stored; details[0] is what we saw."""
 

@@ -15,9 +15,11 @@ TITLE_LIMIT: Final = 255
 """The provider's limit on a document's name (turbosign `documentName`)."""
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_ENVIRONMENT_LENGTH = 3
+_RANDOM_LENGTH = 5
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,39}", re.ASCII)
 _MARKER = re.compile(
-    r"\[(?P<reference>[A-Za-z0-9][A-Za-z0-9._-]{2,39})~(?P<tag>[0-9a-z]{6})\]\s*\Z", re.ASCII
+    r"\[(?P<reference>[A-Za-z0-9][A-Za-z0-9._-]{2,39})~(?P<tag>[0-9a-z]{8})\]\s*\Z", re.ASCII
 )
 
 
@@ -27,7 +29,7 @@ class InvalidReferenceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What a document's title says about whose it is: `[<reference>~<tag>]` at its end."""
+    """The end of a document's title, `[<reference>~<tag>]`, which names its agreement."""
 
     reference: str
     tag: str
@@ -61,19 +63,29 @@ def workflow_id(reference: str) -> str:
     return WORKFLOW_ID_PREFIX + check_reference(reference).lower()
 
 
-def tag(*, environment: str, namespace: str, reference: str) -> str:
-    """Derive the 6 characters that tell our marker from brackets that people type.
+def environment_part(*, environment: str, namespace: str, reference: str) -> str:
+    """Derive the first three characters of a tag, which the webhook receiver can check without a look-up.
 
-    They differ between environments and namespaces, so that staging may share a provider's organisation
-    with production.
+    They differ between environments and namespaces, so that staging may share a provider's organization with
+    production. Anyone can compute them.
     """
     digest = hashlib.sha256(f"{environment}\n{namespace}\n{workflow_id(reference)}".encode()).digest()
-    return "".join(_CROCKFORD[byte % 32] for byte in digest[:6])
+    return "".join(_CROCKFORD[byte % 32] for byte in digest[:_ENVIRONMENT_LENGTH])
+
+
+def new_tag(*, environment: str, namespace: str, reference: str) -> str:
+    """Make the tag of a new claim: the environment's part and five random characters (25 bits).
+
+    The random part keeps others from making a document that carries the marker of a send under way. Only the
+    claim in the store and the workflow know it until the provider has the document.
+    """
+    part = environment_part(environment=environment, namespace=namespace, reference=reference)
+    return part + "".join(secrets.choice(_CROCKFORD) for _ in range(_RANDOM_LENGTH))
 
 
 def marker(*, environment: str, namespace: str, reference: str) -> Marker:
-    """Build the marker of a reference in this environment and namespace."""
-    return Marker(reference, tag(environment=environment, namespace=namespace, reference=reference))
+    """Make a marker with a new tag for a reference in this environment and namespace."""
+    return Marker(reference, new_tag(environment=environment, namespace=namespace, reference=reference))
 
 
 def mark_title(title: str, mark: Marker) -> str:
@@ -83,14 +95,16 @@ def mark_title(title: str, mark: Marker) -> str:
 
 
 def find_marker(title: str) -> Marker | None:
-    """Read the marker at a title's end; None if there is none. Its tag is not yet checked."""
+    """Read the marker at a title's end; None if there is none. Its tag is not checked."""
     found = _MARKER.search(title)
     return Marker(found["reference"], found["tag"]) if found else None
 
 
 def is_ours(mark: Marker, *, environment: str, namespace: str) -> bool:
-    """Tell whether a marker's tag is the one this environment and namespace would have made."""
-    return mark.tag == tag(environment=environment, namespace=namespace, reference=mark.reference)
+    """Whether a marker was made for this environment and namespace. Only the workflow knows the whole tag."""
+    return mark.tag.startswith(
+        environment_part(environment=environment, namespace=namespace, reference=mark.reference)
+    )
 
 
 def idempotency_key(mark: Marker, step: str) -> str:

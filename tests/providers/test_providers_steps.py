@@ -65,7 +65,7 @@ class Bench:
         keys = StoreKeys("test", "default")
         self.signatures = SignatureActivities(desk.client, store, keys, sender)
         self.archive = ArchiveActivities(desk.client, store, keys).archive
-        self.mark = {"marker": Marker(f"steps-{uuid.uuid4().hex[:8]}", "abc123")}
+        self.mark = {"marker": Marker(f"steps-{uuid.uuid4().hex[:8]}", "abc123de")}
         self.calls: dict[str, int] = {}
 
     async def run(self, step: Callable[..., Any], task: Any, *, attempt: int = 1) -> Any:
@@ -93,7 +93,9 @@ async def test_every_step_makes_the_calls_that_it_documents(bench: Bench, comple
         made = await bench.run(DocumentActivities(bench.desk.client).generate, task, attempt=attempt)
     document_id = (await bench.run(signatures.send, a_send(bench, made))).document_id
     sent = {**mark, "document_id": document_id}
-    await bench.run(signatures.identify, IdentifyRequest(**sent, signers=(ANN,)))
+    await bench.run(
+        signatures.identify, IdentifyRequest(**sent, title="NDA", sender=None, signers=(ANN,), since=None)
+    )
     since = datetime.now(UTC) - timedelta(minutes=5)
     await bench.run(signatures.search, SearchRequest(**mark, since=since))
     await bench.run(signatures.check, CheckRequest(document_id=document_id))

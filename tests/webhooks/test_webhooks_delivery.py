@@ -115,7 +115,8 @@ def titles() -> Iterator[tuple[str, str | None]]:
     yield "no marker", "Contract"
     yield "no title", None
     yield "an order number in brackets", "Contract [A-17]"
-    yield "a wrong tag", "Contract [A-17~aaaaaa]"
+    yield "a short tag", "Contract [A-17~aaaaaa]"
+    yield "a wrong tag", "Contract [A-17~aaaaaaaa]"
     yield "another environment", f"Contract {staging}"
     yield "another namespace", f"Contract {elsewhere}"
     yield "not at the end", f"Contract {mark} draft"
@@ -131,7 +132,7 @@ def test_only_our_own_marker_names_a_workflow(case: str, title: str | None) -> N
     assert found == ("agreement-a-17" if case == "ours" else None)
 
 
-@pytest.mark.parametrize("title", ["Somebody else's contract", 17, None, ["x"], "\ud800", "[A-17~aaaaaa]"])
+@pytest.mark.parametrize("title", ["Somebody else's contract", 17, None, ["x"], "\ud800", "[A-17~aaaaaaaa]"])
 async def test_an_unknown_document_gets_200(http: httpx.AsyncClient, title: Any) -> None:
     assert await deliver(http, envelope(title)) == 200
 
@@ -274,7 +275,7 @@ async def test_a_marker_of_another_environment_is_not_looked_up(receiving: Clien
     visibility = Visibility("agreement-1")
     deliver = _delivery(receiving, _documents(visibility, [0.0])).deliver
 
-    assert await deliver(_parsed("[A-17~aaaaaa]", document_id="d-1")) is DeliveryOutcome.NOT_OURS
+    assert await deliver(_parsed("[A-17~aaaaaaaa]", document_id="d-1")) is DeliveryOutcome.NOT_OURS
     assert visibility.queries == []
 
 

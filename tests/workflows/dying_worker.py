@@ -12,7 +12,6 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.testing import TimeSkipper
 
-import tests.workflows.office as office_module
 from countersign.connection import data_converter
 from countersign.storage import Draft, FolderStore, StoredFile
 from devstack.sandbox import Sandbox
@@ -29,10 +28,16 @@ class DyingStore(FolderStore):
 
 
 async def main(address: str, sandbox: str, folder: str, task_queue: str) -> None:
-    office_module.FolderStore = DyingStore  # type: ignore[misc]  # this process is its own
     client = await Client.connect(address, data_converter=data_converter())
+    store = DyingStore(Path(folder))
     async with open_office(
-        client, TimeSkipper(client), Sandbox(sandbox), Path(folder), task_queue=task_queue, time_scale=50
+        client,
+        TimeSkipper(client),
+        Sandbox(sandbox),
+        Path(folder),
+        store=store,
+        task_queue=task_queue,
+        time_scale=50,
     ):
         await asyncio.Event().wait()
 

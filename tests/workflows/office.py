@@ -133,6 +133,7 @@ async def open_office(
     *,
     rules: CircuitRules | None = None,
     limits: Limits | None = None,
+    store: Store | None = None,
     **settings: Any,
 ) -> AsyncIterator[Office]:
     """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own."""
@@ -145,7 +146,7 @@ async def open_office(
         sender_email="contracts@example.com",
         sender_name="Example Contracts",
     )
-    store = FolderStore(folder)
+    store = store or FolderStore(folder)
     sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with (
         connection.open_provider(

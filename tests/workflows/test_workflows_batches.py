@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +41,11 @@ def _without_idle_tasks(events: list[Event]) -> Iterator[Event]:
         for event in events
         for details in event.values()
         if isinstance(details, dict) and "workflowTaskCompletedEventId" in details
+    }
+    busy |= {  # an accepted update does not name its task, and comes right after it
+        before["eventId"]
+        for before, event in pairwise(events)
+        if "workflowExecutionUpdateAcceptedEventAttributes" in event
     }
     idle: set[str] = set()
     for event in events:

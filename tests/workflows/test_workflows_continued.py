@@ -17,6 +17,7 @@ CARRIED = Carried(
     progress=progress.adopt(progress.Progress(seen=("e1",), ignored=2), "doc", ("r1", "r2")),
     tag="k3x9qa",
     claim=2,
+    claimed_at=NOW - timedelta(days=8),
     time_scale=30,
     longest_check_wait=timedelta(hours=6),
     stage_since=NOW - timedelta(days=9),
@@ -28,6 +29,7 @@ CARRIED = Carried(
     deadline_passed=True,
     sends=3,
     dismissed=frozenset({"a-twin"}),
+    differing={"a-forgery": "title"},
     last_error="a reminder failed",
 )
 OF_ONE_MOMENT = {

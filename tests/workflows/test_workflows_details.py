@@ -50,7 +50,12 @@ def test_signers_are_reported_by_what_they_did() -> None:
 @pytest.mark.parametrize(
     ("stage", "known", "choices"),
     [
-        (Stage.SENDING, {}, ["--adopt DOCUMENT", "--send-again", "--abandon"]),
+        (
+            Stage.SENDING,
+            {"waiting_for": WaitingFor.OPERATOR},
+            ["--adopt DOCUMENT", "--send-again", "--abandon"],
+        ),
+        (Stage.SENDING, {"waiting_for": WaitingFor.PROVIDER}, []),
         (Stage.AWAITING_SIGNATURES, {"candidates": ("other",)}, ["--keep", "--abandon"]),
         (Stage.FINALIZATION_FAILED, {}, ["--abandon"]),
         (Stage.ARCHIVING, {}, []),

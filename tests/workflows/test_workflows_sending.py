@@ -142,7 +142,7 @@ async def test_works_where_the_delivery_log_is_forbidden_and_a_person_adopts(off
     (document_id,) = await office.documents_of(agreement)
     with pytest.raises(WorkflowUpdateFailedError) as caught:
         await office.resolve(handle, "adopt", stranger)
-    assert "does not carry this agreement's marker" in str(caught.value.cause)
+    assert "is not this agreement's" in str(caught.value.cause)
     await office.resolve(handle, "adopt", document_id)
     assert await office.sent(handle) == document_id
 

@@ -74,8 +74,8 @@ def test_what_would_not_fit_into_a_history_is_refused() -> None:
 
 def test_half_a_character_is_refused() -> None:
     broken = TemplateSource(template_id=TEMPLATE, variables={"CustomerName": "\ud800"})
-    (sentence,) = problems(an_agreement(source=broken), datetime.now(UTC))
-    assert sentence.startswith("a text holds half a character")
+    found = problems(an_agreement(source=broken), datetime.now(UTC))
+    assert any(sentence.startswith("a text holds half a character") for sentence in found)
 
 
 def test_a_sound_agreement_has_no_problems() -> None:

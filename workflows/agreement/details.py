@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from countersign.agreements.messages import AgreementStatus, SignerStatus, Stage
+from countersign.agreements.messages import AgreementStatus, SignerStatus, Stage, WaitingFor
 from countersign.agreements.times import format_time
 from workflows.agreement.progress import Progress
 
@@ -51,6 +51,8 @@ def _choices(status: AgreementStatus) -> list[str]:
     resolve = f"countersign resolve {status.reference}"
     choices: tuple[str, ...]
     if status.stage is Stage.SENDING:
+        if status.waiting_for is not WaitingFor.OPERATOR:
+            return []
         choices = ("--adopt DOCUMENT", "--send-again", "--abandon")
     elif status.stage is Stage.ARCHIVING:
         return []

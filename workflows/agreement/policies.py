@@ -92,6 +92,9 @@ REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
 ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILENCE)
 
+CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far the provider's clock may be behind ours."""
+
 SETTLE: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 120, 400))
 """Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""
 

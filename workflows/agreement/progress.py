@@ -63,6 +63,11 @@ def adopt(progress: Progress, document_id: str, recipient_ids: tuple[str, ...]) 
     )
 
 
+def distrust(progress: Progress, document_id: str) -> Progress:
+    """Learn of a further document that carries our marker and is not ours."""
+    return progress.model_copy(update={"others": progress.others | {document_id}})
+
+
 def apply(progress: Progress, event: SignatureEvent) -> Progress:
     """Take in one event of a document that carries our marker."""
     if event.event_id in progress.seen:

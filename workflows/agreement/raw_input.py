@@ -91,7 +91,9 @@ def _sentence(mistake: Mapping[str, Any]) -> str:
     kind, limits = mistake["type"], mistake.get("ctx", {})
     words = next((words for name, words in _WORDS.items() if kind.startswith(name)), None)
     place = _place(mistake["loc"])
-    return f"{place}: {words.format(**limits)}" if words else f"{place}: {mistake['msg']}"
+    if words is None:
+        return f"{place}: {mistake['msg'].removeprefix('Value error, ')}"
+    return f"{place}: {words.format(**limits)}"
 
 
 def _place(loc: tuple[int | str, ...]) -> str:

@@ -11,16 +11,13 @@ from typing import Final
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.requests import SearchResult, SendableSource, Sent
+from activities.requests import SearchResult, SendableSource
 from countersign.agreements.messages import Outcome, Stage, WaitingFor
 from workflows.agreement import policies, steps
 from workflows.agreement.policies import Policy
 from workflows.agreement.state import AgreementState, EndedEarlyError
 from workflows.failures import Effect, as_failure, began_before, effect, is_reported
 from workflows.timer import Due, UpdatableTimer
-
-_CLOCK_SKEW: Final = timedelta(minutes=5)
-"""The provider's clock may be behind ours; its delivery log is read from this long before the send."""
 
 _FAILURES: Final = {
     Effect.NOT_SENT: "not sent",
@@ -51,17 +48,6 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
     state.note("sent")
 
 
-async def identify(state: AgreementState, document_id: str) -> Sent | None:
-    """Check with the provider that a document is ours; None if it is not."""
-    try:
-        return await steps.identify(state, document_id)
-    except ActivityError as error:
-        if effect(error) is Effect.CANCELLED:
-            raise
-        state.dismiss(document_id)
-        return None
-
-
 async def _after_failure(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:
     outcome = effect(error)
     if outcome is Effect.UNKNOWN and await _never_began(state, error):
@@ -74,9 +60,12 @@ async def _after_failure(state: AgreementState, error: ActivityError, deadline: 
     elif not await _look(state, outcome, error, deadline):
         if outcome is Effect.CANCELLED:
             raise _voided(state)
-        if outcome in {Effect.UNUSABLE, Effect.REJECTED}:
+        if outcome in {Effect.NOT_SENT, Effect.POSTPONED}:
+            _end_early(state, deadline)
+        if outcome in {Effect.POSTPONED, Effect.REJECTED} and state.differences():
+            await _ask_a_person(state, ())
+        elif outcome in {Effect.UNUSABLE, Effect.REJECTED}:
             raise as_failure(error) from error
-        _end_early(state, deadline)
 
 
 async def _look(
@@ -91,7 +80,7 @@ async def _look(
         return await _found(state, policies.SEARCH)
     if outcome is Effect.REJECTED:
         return await _found(state, policies.SEARCH_REFUSED)
-    return await _adopt_from(state, state.candidates())
+    return await _adopt_from(state, state.unidentified())
 
 
 async def _never_began(state: AgreementState, error: ActivityError) -> bool:
@@ -119,7 +108,7 @@ async def _wait_to_repeat(state: AgreementState, error: ActivityError, deadline:
     if state.agreement.deadline is not None:
         deadline.set(Due(state.agreement.deadline, "deadline"))
     await _waited_in_vain(
-        lambda: state.is_void_requested() or deadline.fired is not None or bool(state.candidates()),
+        lambda: state.is_void_requested() or deadline.fired is not None or bool(state.unidentified()),
         requested or state.scaled(policies.not_sent_delay(state.carried.sends)),
         "send again",
     )
@@ -156,11 +145,11 @@ async def _found(state: AgreementState, policy: Policy) -> bool:
     A search that cannot be made finds nothing: then the status counts.
     """
     await _waited_in_vain(
-        lambda: bool(state.candidates()),
+        lambda: bool(state.unidentified()),
         state.scaled(policies.SETTLE_AFTER_STATUS),
         "look for evidence of the send",
     )
-    if await _adopt_from(state, state.candidates()):
+    if await _adopt_from(state, state.unidentified()):
         return True
     try:
         result = await _search(state, policy)
@@ -169,17 +158,17 @@ async def _found(state: AgreementState, policy: Policy) -> bool:
     else:
         if await _adopt_from(state, result.candidates):
             return True
-    return await _adopt_from(state, state.candidates())
+    return await _adopt_from(state, state.unidentified())
 
 
 async def _learn_outcome(state: AgreementState) -> None:
     """Find out what became of a send; return when the document is known or a person decides: send again."""
     evidence: tuple[str, ...] = ()
     for delay in policies.SETTLE:
-        if await _adopt_from(state, state.candidates()):
+        if await _adopt_from(state, state.unidentified()):
             return
         if await _waited_in_vain(
-            lambda: bool(state.candidates()), state.scaled(delay), "look for evidence of the send"
+            lambda: bool(state.unidentified()), state.scaled(delay), "look for evidence of the send"
         ):
             result = await _search(state, policies.SEARCH)
             if await _adopt_from(state, result.candidates):
@@ -191,34 +180,47 @@ async def _learn_outcome(state: AgreementState) -> None:
 async def _search(state: AgreementState, policy: Policy) -> SearchResult:
     if state.carried.sent_at is None:
         raise RuntimeError("evidence is searched for before the send")
-    result = await steps.search(state, state.carried.sent_at - _CLOCK_SKEW, policy)
+    result = await steps.search(state, state.carried.sent_at - policies.CLOCK_SKEW, policy)
     for evidence in result.evidence:
         state.note(f"evidence: {evidence}")
     return result
 
 
 async def _adopt_from(state: AgreementState, candidates: tuple[str, ...]) -> bool:
+    """Adopt the first document that is this agreement's; remember what is not, and show it."""
     for document_id in candidates:
-        sent = await identify(state, document_id)
-        if sent is not None:
-            state.adopt(sent)
+        try:
+            identity = await steps.identify(state, document_id)
+        except ActivityError as error:
+            if effect(error) is Effect.CANCELLED:
+                raise
+            state.dismiss(document_id)
+            state.fail(f"not adopted: {document_id} cannot be checked", error)
+            continue
+        if identity.sent is not None:
+            state.adopt(identity.sent)
             state.note("adopted what the evidence showed")
             return True
+        if document_id not in state.carried.differing:
+            state.distrust(document_id, identity.differs)
     return False
 
 
 async def _ask_a_person(state: AgreementState, evidence: tuple[str, ...]) -> None:
     searched = f" ({'; '.join(evidence)})" if evidence else ""
-    state.trouble = (
-        f"It is not known whether the document was sent{searched}: look at the provider, then resolve with "
-        "adopt, send_again or abandon."
-    )
+    state.may_have_sent = True
     state.enter(Stage.SENDING, WaitingFor.OPERATOR)
-    state.publish()
     while True:
-        await workflow.wait_condition(lambda: state.resolution is not None or bool(state.candidates()))
+        question = (
+            f"It is not known whether the document was sent{searched}: look at the provider, then resolve "
+            "with adopt, send_again or abandon."
+        )
+        state.trouble = " ".join(filter(None, (question, state.differences())))
+        state.show()
+        state.publish()
+        await workflow.wait_condition(lambda: state.resolution is not None or bool(state.unidentified()))
         if state.resolution is None:
-            if await _adopt_from(state, state.candidates()):
+            if await _adopt_from(state, state.unidentified()):
                 return
             continue
         _, sent = state.take_resolution()

@@ -6,6 +6,7 @@ Signal and update handlers only put things here; the main coroutine decides what
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import Field
 from temporalio import workflow
 from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ActivityError
@@ -54,6 +55,7 @@ class Carried(Message):
         progress: All that is known of the document.
         tag: What marks its document, as claimed.
         claim: The number of its claim.
+        claimed_at: When it was claimed.
         time_scale: Factor by which every wait is shortened, as claimed.
         longest_check_wait: The longest wait between two checks, as claimed.
         stage_since: Since when it is in its stage.
@@ -65,12 +67,15 @@ class Carried(Message):
         deadline_passed: It is being voided because its deadline passed.
         sends: How many times sending was tried.
         dismissed: Other documents with our marker that a person has dealt with.
+        differing: Documents that are not this agreement's though events or the search name them, and what
+            differs.
         last_error: The last failure of a step, for the current details.
     """
 
     progress: Progress = Progress()
     tag: str = ""
     claim: int = 1
+    claimed_at: datetime | None = None
     time_scale: float = 1
     longest_check_wait: timedelta = timedelta(days=1)
     stage_since: datetime
@@ -82,6 +87,7 @@ class Carried(Message):
     deadline_passed: bool = False
     sends: int = 0
     dismissed: frozenset[str] = frozenset()
+    differing: dict[str, str] = Field(default={})
     last_error: str | None = None
 
 
@@ -153,7 +159,7 @@ class AgreementState:
         return self.void_request is not None
 
     def unresolved(self) -> frozenset[str]:
-        """Other documents with our marker that nobody has dealt with."""
+        """Other documents with our marker that no person has dealt with."""
         return self.progress.others - self.carried.dismissed
 
     def sent_nothing(self) -> bool:
@@ -162,15 +168,34 @@ class AgreementState:
         return not self.may_have_sent and not named and not self.progress.others
 
     def candidates(self) -> tuple[str, ...]:
-        """Documents that events of our marker named and of which it is open whether they are ours."""
+        """Documents that carry our marker, besides the one that is ours and those dealt with."""
         waiting = {event.document_id for event in self.inbox if event.document_id}
         known = self.carried.dismissed | {self.progress.document_id}
         return tuple(sorted((waiting | self.progress.others) - known))
+
+    def unidentified(self) -> tuple[str, ...]:
+        """Candidates that were not compared with the agreement yet."""
+        return tuple(sorted(set(self.candidates()) - self.carried.differing.keys()))
+
+    def differences(self) -> str | None:
+        """Which documents carry our marker and are not ours, in one sentence; None if there are none."""
+        listed = [
+            f"{document_id} ({differs})"
+            for document_id, differs in self.carried.differing.items()
+            if document_id in self.unresolved()
+        ]
+        if not listed:
+            return None
+        return f"Not adopted, though the marker names this agreement: {', '.join(listed)} differ."
 
     def attention(self) -> str | None:
         """What a person must look at, in one sentence."""
         if self.trouble or self.result:
             return self.trouble
+        if self.progress.document_id is None:
+            return self.differences()
+        if differences := self.differences():
+            return f"{differences} Look at the provider, then resolve with keep."
         if self.unresolved():
             return (
                 "Another document carries this agreement's marker: void one of them, then resolve with keep."
@@ -209,6 +234,7 @@ class AgreementState:
         self.carry(
             tag=claimed.tag,
             claim=claimed.claim,
+            claimed_at=claimed.at,
             time_scale=claimed.time_scale,
             longest_check_wait=claimed.longest_check_wait,
         )
@@ -233,6 +259,15 @@ class AgreementState:
     def dismiss(self, *document_ids: str) -> None:
         """Learn that other documents with our marker need nobody's attention."""
         self.carry(dismissed=self.carried.dismissed | set(document_ids))
+
+    def distrust(self, document_id: str, differs: tuple[str, ...]) -> None:
+        """Learn that a document is not this agreement's though its marker names it; show it to a person."""
+        changed = progress.distrust(self.progress, document_id)
+        listed = {**self.carried.differing, document_id: " and ".join(differs)}
+        self.carry(progress=changed, differing=listed)
+        self.note(f"not adopted: {document_id} differs in {listed[document_id]}")
+        self.show()
+        self.publish()
 
     def take_in(self) -> None:
         """Apply the events that were signalled. Before the document is known they wait."""

@@ -19,6 +19,7 @@ from activities.requests import (
     ClaimRequest,
     GenerateRequest,
     IdentifyRequest,
+    Identity,
     RemindRequest,
     SearchRequest,
     SearchResult,
@@ -114,11 +115,19 @@ async def search(state: AgreementState, since: datetime, policy: Policy = polici
     )
 
 
-async def identify(state: AgreementState, document_id: str) -> Sent:
-    """Check that a document is this agreement's: marker and recipients."""
+async def identify(state: AgreementState, document_id: str) -> Identity:
+    """Check that a document is this agreement's."""
+    claimed_at = state.carried.claimed_at
     return await workflow.execute_activity_method(
         SignatureActivities.identify,
-        IdentifyRequest(marker=state.marker, document_id=document_id, signers=state.agreement.signers),
+        IdentifyRequest(
+            marker=state.marker,
+            document_id=document_id,
+            title=state.agreement.title,
+            sender=state.agreement.sender,
+            signers=state.agreement.signers,
+            since=claimed_at and claimed_at - policies.CLOCK_SKEW,
+        ),
         **_at_provider(state, policies.IDENTIFY, "check whether a document is ours"),
     )
 

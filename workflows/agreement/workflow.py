@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.requests import SendableSource
+from activities.requests import Identity, SendableSource
 from countersign.agreements import search_attributes
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT
@@ -28,10 +28,10 @@ from workflows.agreement import steps
 from workflows.agreement.archive import archive
 from workflows.agreement.claim import claim, release
 from workflows.agreement.raw_input import read_input, takes_payloads
-from workflows.agreement.send import identify, send_once
+from workflows.agreement.send import send_once
 from workflows.agreement.state import AgreementState, EndedEarlyError
 from workflows.agreement.wait import await_end
-from workflows.failures import as_failure
+from workflows.failures import as_failure, reason
 
 
 @workflow.defn(name=WORKFLOW_NAME)
@@ -179,21 +179,26 @@ class AgreementWorkflow:
 
     @workflow.update(description="Decide what an agreement that needs attention must do.")
     async def resolve(self, resolution: Resolution) -> AgreementStatus:
-        """Take a person's decision; a document to adopt must carry our marker and recipients."""
-        sent = None
+        """Take a person's decision; a document to adopt must be this agreement's."""
+        identity = Identity()
         if resolution.document_id is not None:
-            sent = await identify(self._state, resolution.document_id)
-            if sent is None:
-                raise ApplicationError("that document does not carry this agreement's marker and recipients")
+            try:
+                identity = await steps.identify(self._state, resolution.document_id)
+            except ActivityError as error:
+                raise ApplicationError(f"that document cannot be checked: {reason(error)}") from error
+            if identity.sent is None:
+                differs = ", ".join(identity.differs)
+                raise ApplicationError(f"that document is not this agreement's: it differs in {differs}")
         self._check_resolve(resolution)
-        self._state.resolution = (resolution, sent)
+        self._state.resolution = (resolution, identity.sent)
         return self._state.status()
 
     @resolve.validator
     def _check_resolve(self, resolution: Resolution) -> None:
-        if self._state.attention() is None or self._state.resolution is not None:
-            raise ApplicationError("the agreement needs no decision")
         undecided = self._state.sent_is_unknown()
+        is_under_way = self._state.progress.document_id is None and not undecided
+        if is_under_way or self._state.attention() is None or self._state.resolution is not None:
+            raise ApplicationError("the agreement needs no decision")
         allowed = {"adopt", "send_again", "abandon"} if undecided else {"keep", "abandon"}
         if resolution.action not in allowed:
             raise ApplicationError(f"here a person may decide to {' or '.join(sorted(allowed))}")

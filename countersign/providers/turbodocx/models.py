@@ -114,6 +114,12 @@ class DocumentRecipient(Wire):
     signed_on: str | None = None
 
 
+class SentBy(Wire):
+    """Who asked for the signatures of a document."""
+
+    email: Private
+
+
 class Document(Wire):
     """A document as its recipients list shows it."""
 
@@ -121,6 +127,7 @@ class Document(Wire):
     name: Private
     status: Status
     created_on: str | None = None
+    sent_by: SentBy | None = None
 
 
 class DocumentRecipients(Wire):
