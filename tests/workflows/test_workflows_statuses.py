@@ -6,13 +6,22 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.client import WorkflowFailureError
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
+from cli.orphaned_documents import why_orphaned
+from countersign.agreements import failures
+from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT
 from countersign.agreements.messages import Outcome, VoidRequest
+from countersign.agreements.search_attributes import DOCUMENT_ID
+from countersign.client.listing import ListedAgreement
+from countersign.webhooks.adapter import ParsedDelivery
+from countersign.webhooks.delivery import Delivery, Markers, WorkflowFinder
+from countersign.webhooks.outcome import DeliveryOutcome
 from tests.workflows.office import SEND, Handle, Office, an_agreement, steps_of
 from tests.workflows.scenarios import NO_ONE
 from workflows.agreement import AgreementWorkflow
+from workflows.failures import Effect, effect
 
 REFUSALS = [
     pytest.param(status, marks=[] if status in {400, 403} else pytest.mark.heavy)
@@ -129,3 +138,51 @@ async def test_a_deadline_that_passes_after_a_429_that_was_done_voids_the_docume
     assert (await office.result(handle)).outcome is Outcome.EXPIRED
     (document_id,) = await office.documents_of(agreement)
     assert await office.status_at_provider(document_id) == "voided"
+
+
+async def test_a_document_that_shows_up_after_the_failure_is_reported(office: Office) -> None:
+    agreement = an_agreement()
+    await break_calls(office, response(400, at="late", commit_after=8))
+    handle = await office.start(agreement)
+    assert (await failure(office, handle)).type == "Rejected"
+    (document_id,) = await office.eventually(lambda: office.documents_of(agreement), bool)
+    title = (await office.sandbox.call("GET", f"/turbosign/documents/{document_id}/recipients"))["data"][
+        "document"
+    ]["name"]
+    event = SignatureEvent(event_id="late", kind="sent", document_id=document_id)
+    settings = office.settings
+    markers = Markers(environment=settings.environment, namespace=office.client.namespace)
+    delivered = await Delivery(office.client, WorkflowFinder(markers)).deliver(ParsedDelivery(event, title))
+    assert delivered is DeliveryOutcome.CONTRADICTED, "logged, counted, and listed by `countersign orphans`"
+    described = await handle.describe()
+    listed = ListedAgreement.model_construct(
+        document_id=described.typed_search_attributes.get(DOCUMENT_ID), ended_at=described.close_time
+    )
+    assert why_orphaned(document_id, listed) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (failures.NOT_SENT, Effect.NOT_SENT),
+        (failures.SOURCE_UNUSABLE, Effect.UNUSABLE),
+        (failures.THROTTLED, Effect.POSTPONED),
+        (failures.KEY_REPLACED, Effect.POSTPONED),
+        (failures.REJECTED, Effect.REJECTED),
+        (failures.UNAUTHORIZED, Effect.REJECTED),
+        (failures.OUTCOME_UNKNOWN, Effect.UNKNOWN),
+        ("TypeError", Effect.UNKNOWN),
+    ],
+)
+def test_only_what_never_left_is_repeated_without_a_look(kind: str, expected: Effect) -> None:
+    error = ActivityError(
+        "failed",
+        scheduled_event_id=1,
+        started_event_id=2,
+        identity="",
+        activity_type="send",
+        activity_id="1",
+        retry_state=None,
+    )
+    error.__cause__ = ApplicationError("failed", type=kind)
+    assert effect(error) is expected
