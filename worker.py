@@ -2,7 +2,7 @@
 
     python worker.py
 
-Two workers share the process: one for the workflows and what touches only the store, one for the provider.
+Two workers share the process: one for the workflows and the store, one for the provider.
 """
 
 if __name__ == "__main__":
@@ -49,19 +49,18 @@ from countersign.storage.agreement_files import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
 
 _PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows")
-"""Imported once, not anew for every agreement: that alone was half of a worker's time. Workflows are kept
-deterministic by a test of what they may use (tests/test_imports.py), and by the recorded histories."""
+"""Imported once, and not again for every agreement, which took half of a worker's time. A test of imports
+(tests/test_imports.py) and the recorded histories keep workflows deterministic."""
 CALLS_PER_STEP: Final = 3
-"""The most calls a provider's step makes (archiving; but a search for a lost send, which may read ten pages).
-The queue's limit counts steps, so it is the limit on calls divided by this: what the provider sees stays
-under what the settings allow, whatever the steps are."""
+"""Upper bound on provider calls per activity. Temporal limits activities per second, so `calls_per_second` is
+divided by this. Only `search` (up to ten pages) exceeds it."""
 CACHED_WORKFLOWS: Final = 1000
-"""Agreements that a worker keeps in memory, as many as the SDK's default; others are replayed when needed."""
+"""Agreements that a worker keeps in memory, the SDK's default; others are replayed when needed."""
 BACKLOG_SECONDS: Final = 5.0
-"""How old the numbers of waiting work may get, however many Prometheus servers scrape a worker."""
+"""Cache time of the backlog metrics, which limits the queries of many scrapes."""
 STICKY: Final = timedelta(seconds=5)
-"""How long an agreement waits for the worker that holds it in memory before any other takes it up: what a
-killed worker costs those it had. The SDKs for Go and Java wait as long; Python's default is twice that."""
+"""How long a workflow task waits for the worker that caches its agreement, before any worker takes it: the
+delay after a worker is killed. The default of the SDKs for Go and Java; Python's is 10 s."""
 
 
 def workflow_runner() -> WorkflowRunner:
@@ -92,7 +91,7 @@ def workflow_worker(
     build: WorkerDeploymentConfig | None = None,
     cached_workflows: int = CACHED_WORKFLOWS,
 ) -> Worker:
-    """Build the worker of the workflows and of what touches only the store."""
+    """Build the worker of the workflows and of the activities that use the store alone."""
     keys = StoreKeys(settings.environment, client.namespace)
     claims = ClaimActivities(
         store,
@@ -125,7 +124,7 @@ def provider_worker(
     *,
     build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
-    """Build the worker that calls the provider: its own queue, never eager, slots as the circuit allows."""
+    """Build the worker that calls the provider: not eager, with slots by the circuit."""
     documents = DocumentActivities(provider.client)
     keys = StoreKeys(settings.environment, client.namespace)
     signatures = SignatureActivities(provider.client, store, keys, sender)
@@ -156,7 +155,7 @@ def _steps_per_second(calls_per_second: float | None) -> float | None:
 
 
 def backlog_metrics(client: Client, task_queue: str) -> BacklogMetrics:
-    """Build what counts the agreements and tasks that wait in Temporal."""
+    """Build the metrics of agreements and tasks that wait in Temporal."""
     return BacklogMetrics(
         client,
         workflow_type=WORKFLOW_NAME,
@@ -171,11 +170,11 @@ def backlog_metrics(client: Client, task_queue: str) -> BacklogMetrics:
 
 
 async def run() -> int:
-    """Work until cancelled; what runs then is finished, within the settings' time.
+    """Run the workers until cancelled, then finish running activities within the settings' time.
 
     Raises:
         SettingsError: A setting is missing or cannot work.
-        ConnectionFailedError: Temporal does not answer.
+        ConnectionFailedError: Temporal does not respond.
         UnusableStoreError: The store cannot be opened.
         CannotListenError: The address of the metrics is taken.
     """
@@ -210,7 +209,7 @@ async def run() -> int:
         for worker in workers:
             await open_things.enter_async_context(worker)
         open_things.push_async_callback(provider.slots.drain)
-        print("worker ready", flush=True)  # noqa: T201  # whoever started it waits for this line
+        print("worker ready", flush=True)  # noqa: T201  # the parent process waits for this line
         await asyncio.Event().wait()
     return 0
 
@@ -225,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return entry.run(run())
     except (SettingsError, ConnectionFailedError, UnusableStoreError, CannotListenError) as error:
-        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # the answer to whoever started it
+        print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # for the caller
         return 2
 
 

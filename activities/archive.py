@@ -1,4 +1,4 @@
-"""Archiving a completed document with its evidence."""
+"""The activity that archives a completed document with its evidence."""
 
 import json
 from typing import Any, Final
@@ -26,7 +26,7 @@ MAX_BYTES: Final = 200 * 1024 * 1024
 
 
 class ArchiveActivities:
-    """The step that archives.
+    """The archiving activity.
 
     Args:
         client: The provider.
@@ -45,8 +45,8 @@ class ArchiveActivities:
 
         Three calls, and one download from the presigned link.
 
-        What was stored by an earlier attempt stays; each attempt asks for a fresh link. A failure after the
-        confirmation carries what was seen, so that signed stays signed while the archive fails.
+        Files that an earlier attempt stored stay; every attempt gets a fresh link. A failure after the
+        confirmation carries the observation, so that signed stays signed while the archive fails.
         """
         heartbeat = ThrottledHeartbeat()
         with provider_errors():
@@ -116,7 +116,7 @@ def _stored(file: StoredFile) -> StoredDocument:
 def _failed(
     message: str, observation: Observation, *, like: ApplicationError | None = None
 ) -> ApplicationError:
-    """Fail with what was seen; always worth another attempt, since only the archive is missing."""
+    """Fail with the observation; retryable, since only the archive is missing."""
     return ApplicationError(
         message,
         observation,

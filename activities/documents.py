@@ -1,4 +1,4 @@
-"""Making the document to sign."""
+"""The activity that generates the document."""
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -25,10 +25,9 @@ class DocumentActivities:
 
     @activity.defn
     async def generate(self, request: GenerateRequest) -> DeliverableSource:
-        """Generate from a template: two calls, three when it is repeated; one less where its needs are known.
+        """Generate from a template: two calls, three when it is repeated; one less if cached.
 
-        A repetition first looks for what an earlier attempt may have made: a second document harms nobody,
-        but costs money.
+        A retry searches for the result of an earlier attempt: a second document is harmless, and billed.
         """
         mark = request.marker
         name = mark_title(request.title, mark)
@@ -47,7 +46,7 @@ class DocumentActivities:
         return DeliverableSource(deliverable_id=made.id)
 
     async def _check(self, source: TemplateSource) -> None:
-        """Refuse variables that do not fit: the provider takes them, and people would sign `{Price}`."""
+        """Reject variables that do not fit: the provider accepts them and prints `{Price}`."""
         if wrong := await self._variables.misfits(source):
             raise ApplicationError(
                 f"template {source.template_id}: {'; '.join(wrong)}",

@@ -12,11 +12,11 @@
 | OutcomeUnknownError              | OutcomeUnknown | as the step | the step's backoff                 |
 | ContractBrokenError              | ContractBroken | yes         | the step's backoff                 |
 
-"As the step": `workflows/policies.py` says which steps end with a refused key (those before the send), and
-gives one attempt to those that an unknown outcome ends.
-A delay that was asked for is clamped where the header is read (a setting) and spread here, so that a
-fleet that was throttled together does not come back together. Workflows read it from the failure
-(`next_retry_delay`). The expected is BENIGN: no warning.
+"As the step": `workflows/agreement/policies.py` ends generating if the key is refused, and gives one
+attempt to the steps that must not be repeated blindly.
+The transport limits a requested delay; this module spreads it, so that workers that were throttled together
+do not retry together. Workflows read it from the failure (`next_retry_delay`). Expected errors are BENIGN: no
+warning.
 """
 
 import random
@@ -45,7 +45,7 @@ from countersign.providers.errors import (
 
 BENIGN: Final = ApplicationErrorCategory.BENIGN
 SPREAD: Final = 0.1
-"""Up to so much of a delay is added to it."""
+"""The largest share of a delay that is added to it."""
 
 _TYPES: Final[tuple[tuple[type[ProviderError], str], ...]] = (
     (ThrottledError, failures.THROTTLED),
@@ -63,7 +63,7 @@ _EXPECTED: Final = (ThrottledError, BlockedError, KeyReplacedError, NotReadyErro
 
 @contextmanager
 def provider_errors() -> Iterator[None]:
-    """Let provider errors leave an activity as the `ApplicationError` of the table above."""
+    """Raise provider errors as the `ApplicationError` of the table above."""
     try:
         yield
     except ProviderError as error:
@@ -71,7 +71,7 @@ def provider_errors() -> Iterator[None]:
 
 
 def to_application_error(error: ProviderError) -> ApplicationError:
-    """Look an error up in the table above."""
+    """Return the `ApplicationError` of an error, by the table above."""
     kind = failure_type(error)
     return ApplicationError(
         str(error),
@@ -83,12 +83,14 @@ def to_application_error(error: ProviderError) -> ApplicationError:
 
 
 def failure_type(error: ProviderError) -> str:
-    """Name the failure of an error, as workflows know it."""
+    """Return the failure type of an error."""
     return next(name for kind, name in _TYPES if isinstance(error, kind))
 
 
 def _delay(error: ProviderError) -> timedelta | None:
-    asked = error.retry_after if isinstance(error, NotSentError | PostponedError | UnavailableError) else None
-    if asked is None:
+    requested = (
+        error.retry_after if isinstance(error, NotSentError | PostponedError | UnavailableError) else None
+    )
+    if requested is None:
         return None
-    return timedelta(seconds=asked * (1 + random.uniform(0, SPREAD)))  # noqa: S311  # no secret: it only spreads
+    return timedelta(seconds=requested * (1 + random.uniform(0, SPREAD)))  # noqa: S311  # no secret: it only spreads

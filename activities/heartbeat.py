@@ -1,4 +1,4 @@
-"""Heartbeats of a step that may take long: none while it is quick, as each is a billable action."""
+"""Heartbeats of activities that may take long; none while they are quick, since a heartbeat is billed."""
 
 import time
 from typing import Final
@@ -6,20 +6,20 @@ from typing import Final
 from temporalio import activity
 
 SECONDS: Final = 20.0
-"""Between two heartbeats: far below the time-out, and far above what a usual step takes."""
+"""Between two heartbeats: far below the time-out, and far above the usual duration of an activity."""
 
 
 class ThrottledHeartbeat:
-    """Tells Temporal that a step is alive, seldom."""
+    """Sends heartbeats, at most one per `SECONDS`."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def beat(self, progress: int = 0) -> None:
-        """Say so, if it was not said lately.
+        """Send a heartbeat, unless the last one is recent.
 
         Args:
-            progress: How far the step is, for the Temporal UI.
+            progress: The progress that the Temporal UI shows.
         """
         if time.monotonic() - self._last >= SECONDS:
             self._last = time.monotonic()

@@ -1,4 +1,4 @@
-"""The provider's answer about a document, as the workflow knows it."""
+"""A document's state at the provider, in neutral terms."""
 
 from datetime import UTC, datetime
 
@@ -8,10 +8,10 @@ from countersign.providers.turbodocx.models import DocumentRecipient
 
 
 async def observe(client: TurboDocxClient, document_id: str) -> Observation:
-    """Ask the provider where a document is and who has signed: one call.
+    """Get a document's state and who has signed: one call.
 
     Raises:
-        ProviderError: It could not be asked.
+        ProviderError: The call failed.
     """
     found = await client.document_recipients(document_id)
     return Observation(

@@ -1,4 +1,4 @@
-"""What each activity receives and returns. All of it goes into the history: no files, no keys."""
+"""Inputs and results of the activities. All of them go into the history: no files, no keys."""
 
 from datetime import datetime, timedelta
 
@@ -24,11 +24,11 @@ SendableSource = DeliverableSource | FileSource | LinkSource | RolesSource
 
 
 class ClaimRequest(Message):
-    """Claim a reference for good.
+    """Claim a reference.
 
     Args:
         reference: The reference.
-        run_id: The agreement's first run, so that a retry is no second claim.
+        run_id: The agreement's first run; a retry with the same run is no second claim.
         problems: Why the agreement must not begin, one sentence each.
     """
 
@@ -38,7 +38,7 @@ class ClaimRequest(Message):
 
 
 class Claimed(Message):
-    """What the agreement keeps to for all its life, whatever the workers' settings are later.
+    """What holds for the whole agreement, whatever the workers' settings are later.
 
     Args:
         tag: Marks its document; partly random, so that others cannot compute it.
@@ -72,7 +72,7 @@ class GenerateRequest(Message):
 
 
 class SendRequest(Message):
-    """Ask for signatures, once; `attempt` names the attempt's fence."""
+    """Send a document, once; `attempt` names the fence of the attempt."""
 
     marker: Marker
     title: str
@@ -88,7 +88,7 @@ class SendRequest(Message):
 class Sent(Message):
     """The provider's document and its recipients' ids, in the order of the agreement's signers.
 
-    `at` is when the provider said so, by the worker's clock.
+    `at` is the time of the response, by the worker's clock.
     """
 
     document_id: str
@@ -124,27 +124,27 @@ class Identity(Message):
 
 
 class SearchRequest(Message):
-    """Look for documents that carry our marker, announced since a time. Reads the provider's delivery log."""
+    """Search the provider's delivery log for documents that carry the marker, since a time."""
 
     marker: Marker
     since: datetime
 
 
 class SearchResult(Message):
-    """Documents that may be ours, and what was read to find them, in words."""
+    """Documents that carry the marker, and what was read to find them, in words."""
 
     candidates: tuple[str, ...]
     evidence: tuple[str, ...]
 
 
 class CheckRequest(Message):
-    """Ask for a document's current state."""
+    """Get a document's state."""
 
     document_id: str
 
 
 class VoidDocumentRequest(Message):
-    """Void a document, with a reason that its signers will read."""
+    """Void a document, with a reason that its signers read."""
 
     marker: Marker
     document_id: str
@@ -152,7 +152,7 @@ class VoidDocumentRequest(Message):
 
 
 class RemindRequest(Message):
-    """Remind whoever's turn it is; `number` counts reminders."""
+    """Remind the signers who can sign now; `number` counts reminders."""
 
     marker: Marker
     document_id: str
@@ -168,7 +168,7 @@ class ArchiveRequest(Message):
 
 
 class ArchiveOutcome(Message):
-    """What the provider said, and the archive if that was `completed`."""
+    """The provider's observation, and the archive if it is `completed`."""
 
     observation: Observation
     archive: Archive | None = None

@@ -1,4 +1,4 @@
-"""From an agreement to what the provider is asked: its source, its people, its fields."""
+"""The provider's signature request of an agreement: source, people, fields."""
 
 import asyncio
 import hashlib
@@ -28,8 +28,8 @@ async def signature_request(request: SendRequest, *, sender: Sender, store: Stor
 
     Args:
         request: The agreement.
-        sender: Who asks, unless the agreement says.
-        store: Where a file to send lies.
+        sender: The sender, unless the agreement names one.
+        store: Holds the file to send.
 
     Raises:
         ApplicationError: `SourceUnusable`, the file is not the one that was put there, or there are too many

@@ -1,4 +1,4 @@
-"""Asking for signatures, and everything about a document that was sent."""
+"""Activities that send a document, and check, void and remind afterwards."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -37,7 +37,7 @@ from countersign.storage import StorageError, Store
 from countersign.storage.agreement_files import StoreKeys
 
 _VISIBLE_AFTER_ATTEMPTS: Final = 5
-"""A document that an event names may not be readable at once; after so many attempts it does not exist."""
+"""Attempts after which a document that an event names does not exist; it may not be readable at first."""
 
 
 class _Person(Protocol):
@@ -50,14 +50,14 @@ class _Person(Protocol):
 
 @contextmanager
 def _explained(source: SendableSource) -> Iterator[None]:
-    """Say of a refusal that it may be about a link: what the provider does not find there, it refuses."""
+    """Name the link's host if the provider rejects a document that it had to download."""
     try:
         yield
     except RejectedError as error:
         if isinstance(source, LinkSource) and not isinstance(error, UnauthorizedError):
             host = urlsplit(source.url).hostname
             raise RejectedError(
-                f"the provider refused the file at {host}, or could not fetch it: {error}",
+                f"the provider rejected the file at {host}, or could not fetch it: {error}",
                 operation=error.operation,
                 status=error.status,
                 code=error.code,
@@ -66,13 +66,13 @@ def _explained(source: SendableSource) -> Iterator[None]:
 
 
 class SignatureActivities:
-    """Steps at the provider. Each tells how often it calls it: the queue's rate limit counts steps.
+    """Activities that call the provider; their docstrings give the number of calls, for the rate limit.
 
     Args:
         client: The provider.
         store: Where files to send and the fences of sends are.
         keys: The names of the fences.
-        sender: Who asks for signatures, unless the agreement says.
+        sender: The sender, unless the agreement names one.
     """
 
     def __init__(self, client: TurboDocxClient, store: Store, keys: StoreKeys, sender: Sender) -> None:
@@ -83,7 +83,7 @@ class SignatureActivities:
 
     @activity.defn
     async def send(self, request: SendRequest) -> Sent:
-        """Ask for signatures: one call, after the attempt's fence is written.
+        """Send the document: one call, after the fence of the attempt is written.
 
         Raises:
             ApplicationError: Any type but `NotSent` and `SourceUnusable` may have gone out.
@@ -100,7 +100,7 @@ class SignatureActivities:
             recipient_ids = _ids(request.signers, prepared.recipients)
             if recipient_ids is None:
                 raise OutcomeUnknownError(
-                    "prepare_for_signing: answered with other recipients", operation="prepare_for_signing"
+                    "prepare_for_signing: returned other recipients", operation="prepare_for_signing"
                 )
         return Sent(document_id=prepared.document_id, recipient_ids=recipient_ids, at=datetime.now(UTC))
 
@@ -126,27 +126,27 @@ class SignatureActivities:
 
     @activity.defn
     async def search(self, request: SearchRequest) -> SearchResult:
-        """Look for our marker in the provider's delivery log, where the key may read it: up to ten calls."""
+        """Search the provider's delivery log for the marker, if the key may read it: up to ten calls."""
         with provider_errors():
             try:
                 found = await documents_marked(
                     self._client.webhooks, request.marker, since=request.since, heartbeat=activity.heartbeat
                 )
             except RejectedError as error:
-                if is_about_key(error):  # a key that will be replaced; the evidence is still there then
+                if is_about_key(error):  # retried once the key is replaced
                     raise
                 return SearchResult(candidates=(), evidence=(f"delivery log: refused ({error.status})",))
         return SearchResult(candidates=found.document_ids, evidence=(found.evidence(),))
 
     @activity.defn(name="look")  # the name in histories
     async def check(self, request: CheckRequest) -> Observation:
-        """Ask where a document is: one call."""
+        """Get a document's state: one call."""
         with provider_errors():
             return await observe(self._client, request.document_id)
 
     @activity.defn
     async def void(self, request: VoidDocumentRequest) -> None:
-        """Void a document: one call. Voiding again what is void is refused, and harmless."""
+        """Void a document: one call. A repetition is rejected, and harmless."""
         with provider_errors():
             await self._client.void_document(
                 request.document_id,
@@ -156,16 +156,16 @@ class SignatureActivities:
 
     @activity.defn
     async def remind(self, request: RemindRequest) -> None:
-        """Remind whoever's turn it is: one call."""
+        """Remind the signers who can sign now: one call."""
         key = idempotency_key(request.marker, f"remind-{request.number}")
         with provider_errors():
             await self._client.send_reminder(request.document_id, idempotency_key=key)
 
 
 def _ids(signers: tuple[Signer, ...], recipients: Iterable[_Person]) -> tuple[str, ...] | None:
-    """List the recipients' ids in the order of the signers; None if they are not the same people.
+    """List the recipients' ids in the order of the signers; None if the people differ.
 
-    A template with roles may have saved signers for some of them: those come last.
+    A template with roles may have saved signers for some roles; these come last.
     """
     by_email = {recipient.email.lower(): recipient.id for recipient in recipients}
     own = [signer.email.lower() for signer in signers]

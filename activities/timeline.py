@@ -1,4 +1,4 @@
-"""The timeline as it is archived: who tells of each entry, and every time in one spelling. Pure."""
+"""The archived timeline: the source of every entry, and times in one format. Pure."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -8,14 +8,14 @@ from countersign.agreements.messages import TimelineEntry
 
 
 def written_out(timeline: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
-    """Write entries for a reader who knows nothing of our code, in the order that we came to know them.
+    """Write entries for readers without the code, in the order in which they became known.
 
     Args:
         timeline: The entries; one of the provider's events has its id.
 
     Returns:
-        JSON objects. `by` is `provider` for what its events told and `countersign` for our own steps, since
-        both may be of one name: we sent it, and the provider says that it was sent.
+        JSON objects. `by` is `provider` for its events and `countersign` for the workflow's steps, which may
+        have the same name.
     """
     return [
         {
@@ -28,7 +28,7 @@ def written_out(timeline: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
 
 
 def one_spelling(moment: str) -> str:
-    """Write a time in UTC to the millisecond, with `Z`; as it is where it is no time, or tells no offset."""
+    """Format a time in UTC to the millisecond, with `Z`; return text without time or offset unchanged."""
     try:
         at = datetime.fromisoformat(moment)
         if at.tzinfo is None:

@@ -1,15 +1,15 @@
 """Evict a cached workflow run that a query may have moved ahead of its workflow task.
 
 A query that reaches a worker without the run in its cache makes the SDK replay the history as it is then. If
-a workflow task is scheduled or started at that moment, the SDK applies its events too, answers, and keeps the
-run. When the task comes with further events, the run goes on from a state that no replay reaches: its history
-does not replay any more, and the agreement may hang. docs/reports/query_ahead_of_task has the report and a
-reproduction.
+a workflow task is scheduled or started at that moment, the SDK applies its events too, sends the result, and
+keeps the run. When the task comes with further events, the run continues from a state that no replay reaches:
+its history does not replay any more, and the agreement may hang. docs/reports/query_ahead_of_task has the
+report and a reproduction.
 
 Such a run has three signs. Its first activation was a replay. Exactly one workflow task was applied since.
-Its next query is one that the server sent by itself. The run is evicted before the answer is sent, so the
-next workflow task replays the history from its start. A run that was replayed for a real task has the same
-signs at its first query; its eviction costs one replay.
+Its next query is one that the server sent without a task. The run is evicted before the result is sent, so
+the next workflow task replays the history from its start. A run that was replayed for a real task has the
+same signs at its first query; its eviction costs one replay.
 
 This module alone uses private parts of the SDK: `Worker._bridge_worker`, the protobuf of activations, and the
 types that the abstract runner names.
@@ -51,7 +51,7 @@ class EvictingRunner(WorkflowRunner):
         self._worker = worker
 
     def prepare_workflow(self, defn: Definition) -> None:
-        """Prepare a workflow definition, once for each worker."""
+        """Prepare a workflow definition, once per worker."""
         self._runner.prepare_workflow(defn)
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:

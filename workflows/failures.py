@@ -1,4 +1,4 @@
-"""What the failure of an activity says about its effect."""
+"""The effect that a failed activity may have had."""
 
 from datetime import datetime
 from enum import Enum, auto
@@ -50,9 +50,9 @@ def began_before(error: ActivityError) -> datetime | None:
 
 
 def reason(error: ActivityError) -> str:
-    """Return one sentence that says why an activity failed."""
+    """Return the reason of an activity's failure, in one sentence."""
     cause = error.cause
-    return cause.message if isinstance(cause, ApplicationError) else "it could not be done in its time"
+    return cause.message if isinstance(cause, ApplicationError) else "it timed out"
 
 
 def as_failure(error: ActivityError) -> ApplicationError:
@@ -60,4 +60,4 @@ def as_failure(error: ActivityError) -> ApplicationError:
     cause = error.cause
     if isinstance(cause, ApplicationError):
         return ApplicationError(cause.message, type=cause.type, non_retryable=True)
-    return ApplicationError("a step could not be done in its time", type="StepTimedOut", non_retryable=True)
+    return ApplicationError("a step timed out", type="StepTimedOut", non_retryable=True)

@@ -1,4 +1,4 @@
-"""A durable timer that survives news: to wake up for an event must not cost another timer."""
+"""A durable timer that stays when an event wakes the workflow: a new timer costs an action."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from temporalio import workflow
 
 _SOON: Final = timedelta(milliseconds=1)
-"""The shortest timer: what is due already is due by a timer in the history, never by the clock."""
+"""The shortest timer. An overdue purpose still fires by a timer in the history, never by the clock."""
 
 
 class Due(NamedTuple):
@@ -18,9 +18,9 @@ class Due(NamedTuple):
 
 
 class UpdatableTimer:
-    """One durable timer at a time, kept while what it is for stays the same.
+    """One durable timer at a time, kept while its purpose stays the same.
 
-    Whether it fired is in the history, so a replay finds the same. The clock only sets its length.
+    The history records whether it fired, so a replay finds the same. The clock only sets its length.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class UpdatableTimer:
         self._task: asyncio.Task[None] | None = None
 
     def set(self, due: Due | None) -> None:
-        """Fire for this instead of anything else; None stops it. To set the same again changes nothing."""
+        """Replace the purpose and its time; None stops the timer. The same value changes nothing."""
         if due == self._due:
             return
         self.cancel()
@@ -39,7 +39,7 @@ class UpdatableTimer:
 
     @property
     def fired(self) -> Due | None:
-        """What the timer fired for, until it is set for something else; None while it runs."""
+        """The purpose that the timer fired for, until another is set; None while it runs."""
         return self._due if self._task is not None and self._task.done() else None
 
     def cancel(self) -> None:

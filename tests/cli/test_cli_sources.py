@@ -269,7 +269,7 @@ def test_a_link_that_the_provider_cannot_fetch_fails_clearly_and_may_be_put_righ
     watched = shell("watch", reference)
     assert watched.code == 6
     assert (
-        f"{reference} failed: the provider refused the file at 127.0.0.1, or could not fetch it: "
+        f"{reference} failed: the provider rejected the file at 127.0.0.1, or could not fetch it: "
         in watched.err
     )
     assert dead not in watched.err

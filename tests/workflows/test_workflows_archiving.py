@@ -66,7 +66,8 @@ async def test_a_store_that_is_down_for_days_keeps_the_agreement_signed_and_visi
     await office.skip(handle, timedelta(days=3))
     status = await office.until_stage(handle, Stage.ARCHIVING)
     assert (
-        status.needs_attention == "The document is signed but cannot be archived yet; it is tried on and on."
+        status.needs_attention
+        == "The document is signed but cannot be archived yet; the worker keeps retrying."
     )
     assert all(signer.signed_at is not None for signer in status.signers)
     drafts.unlink()

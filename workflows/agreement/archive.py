@@ -1,6 +1,6 @@
-"""Archive: confirm that the document is completed, store it with its evidence.
+"""The archive of a completed document and its evidence.
 
-It never decides the signature's state: signed is signed, also while the download fails.
+A failing archive never changes the signature's state.
 """
 
 from datetime import timedelta
@@ -19,10 +19,9 @@ _TRY_AGAIN: Final = timedelta(hours=1)
 
 
 async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
-    """Ask whether the document is completed and, if so, archive it.
+    """Confirm with the provider that the document is completed and, if so, archive it.
 
-    What the provider says is taken in also when archiving fails, so that the caller sees the end; the archive
-    is then still to be made, see `archive`.
+    If archiving fails, the document's state is applied all the same, and `archive` makes the archive later.
     """
     state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
     try:
@@ -38,13 +37,13 @@ async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
 
 
 async def archive(state: AgreementState) -> None:
-    """Archive a completed document, for as long as it takes; do nothing for any other."""
+    """Archive a completed document, with retries without end; do nothing for any other."""
     if state.progress.ended != EventKind.COMPLETED:
         return
     if state.archive is None:
         await confirm_and_archive(state, by=state.ended_by)
     while state.archive is None:
-        state.trouble = "The document is signed but cannot be archived yet; it is tried on and on."
+        state.trouble = "The document is signed but cannot be archived yet; the worker keeps retrying."
         state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
         state.publish()
         try:

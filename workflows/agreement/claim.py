@@ -1,4 +1,4 @@
-"""Claim the reference for good: Temporal forgets closed workflows, the store does not."""
+"""The claim of the reference in the store, which remembers it longer than Temporal does."""
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -10,7 +10,7 @@ from workflows.failures import as_failure
 
 
 async def claim(state: AgreementState) -> None:
-    """Claim the reference, and learn what holds for the whole agreement.
+    """Claim the reference, and keep what holds for the whole agreement.
 
     The activity refuses an agreement that has problems, so that the history records the decision: a rule that
     a later version adds does not change the replay of an agreement that was accepted before.

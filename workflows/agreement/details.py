@@ -1,7 +1,6 @@
-"""The current details in the Temporal UI: who signed when, what it waits for, what a person must do. Pure.
+"""The current details in the Temporal UI: signatures, what the agreement waits for, what to decide. Pure.
 
-Markdown, as far as the UI shows it well: its tables have no space between their columns, and lists that no
-heading parts become one.
+The UI renders Markdown with limits: tables have no space between columns, and adjacent lists become one.
 """
 
 import re
@@ -22,11 +21,11 @@ _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
 
 def details(status: AgreementStatus, progress: Progress) -> str:
-    """Draw an agreement as Markdown.
+    """Render an agreement as Markdown.
 
     Args:
-        status: What the status query answers.
-        progress: What is known of the document.
+        status: The result of the status query.
+        progress: The state of the document.
     """
     blocks = [f"## {status.stage.replace('_', ' ').capitalize()}"]
     if status.needs_attention:
@@ -47,7 +46,7 @@ def _list(items: Iterable[str]) -> str:
 
 
 def _choices(status: AgreementStatus) -> list[str]:
-    """Say how to decide, where a decision is what it waits for."""
+    """List the commands that resolve the agreement."""
     resolve = f"countersign resolve {status.reference}"
     choices: tuple[str, ...]
     if status.stage is Stage.SENDING:
@@ -87,5 +86,5 @@ def _facts(status: AgreementStatus) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """Keep Markdown out of what people entered."""
+    """Escape Markdown in text that people entered."""
     return _MARKUP.sub(r"\\\1", text)

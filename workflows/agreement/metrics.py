@@ -1,7 +1,6 @@
-"""What agreements tell Prometheus: how they ended, and how long each stage took.
+"""Metrics of agreements: outcomes, and the duration of stages.
 
-Counted by the workflows themselves: silent while they replay, and no action to pay for. They leave through
-the SDK's own exporter, which adds `_total` and `_seconds`.
+The SDK records none of them during a replay. Its exporter adds `_total` and `_seconds`.
 """
 
 from datetime import timedelta

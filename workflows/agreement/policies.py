@@ -1,23 +1,23 @@
-"""Time-outs and retry policies, one row per step. Nothing else decides how long a step may take.
+"""Time-outs and retry policies, one row per step. No other module sets any.
 
 | step     | one attempt | in all  | attempts | why |
 |----------|-------------|---------|----------|-----|
 | claim    | 30 s        | 1 day   | any      | a file in the store, or its release; harmless to repeat |
 | revoke   | 30 s        | 10 min  | any      | a file in the store; without it the outcome is unknown |
-| generate | 270 s       | 30 days | any      | two reads and a write; found again before repeated |
-| send     | 150 s       | 30 days | one      | the client gives a write 120 s; a second could send twice |
-| identify | 75 s        | 30 days | any      | a read; the client gives a read 60 s |
+| generate | 270 s       | 30 days | any      | two reads and a write; a retry searches first |
+| send     | 150 s       | 30 days | one      | a write has 120 s at the client; a retry could send twice |
+| identify | 75 s        | 30 days | any      | a read; the client limits a read to 60 s |
 | search   | 11 min      | 30 days | any      | up to ten reads, each with a heartbeat |
 | search after a refusal | 1 min | 1 min | any  | a refused key blocks the queue; then there is no evidence |
 | check    | 75 s        | 30 days | any      | a read |
 | void     | 150 s       | 30 days | any      | voiding twice is voiding once |
-| remind   | 150 s       | 7 days  | one      | a reminder that may have gone out is not repeated |
-| archive  | 30 min      | 30 days | 5, any   | downloads; after 5 failures shown as failing, goes on |
+| remind   | 150 s       | 7 days  | one      | a reminder that may have been sent is not repeated |
+| archive  | 30 min      | 30 days | 5, any   | downloads; shown as failing after 5 attempts, and retried |
 
-"In all" is never under 7 days for provider steps: work that an open circuit holds back keeps that
-clock running.
-First delay 1 s, doubled, at most 5 min: an outage of an hour costs some 20 attempts. An archive that goes on
-failing is tried hourly.
+"In all" is at least 7 days for provider steps, but for the search after a refusal: the clock of blocked work
+keeps running.
+First delay 1 s, doubled, at most 5 min: an outage of an hour costs some 20 attempts. An archive that keeps
+failing is retried hourly.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ from countersign.agreements.failures import UNAUTHORIZED
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long a step may take and how it is retried.
+    """Time-outs and retries of a step.
 
     Args:
         attempt: Start-to-close: one attempt's limit.
@@ -46,7 +46,7 @@ class Policy:
     heartbeat: timedelta | None = None
 
     def at(self, time_scale: float) -> "Policy":
-        """The same, so many times faster."""
+        """Return the same policy, `time_scale` times faster."""
         cap = self.retry.maximum_interval
         return Policy(
             attempt=self.attempt / time_scale,
@@ -99,17 +99,17 @@ SETTLE: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 1
 """Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""
 
 SETTLE_AFTER_STATUS: Final = timedelta(seconds=2)
-"""How long evidence may take to show after a 4xx response to a send: its event is on its way at once."""
+"""How long evidence may take to show after a 4xx response to a send."""
 
 VOID_AGAIN: Final = timedelta(hours=1)
-"""How long to wait before voiding again what the provider refused to void."""
+"""Wait before the next attempt to void, if the provider rejected the last one."""
 
 _NOT_SENT_FIRST: Final = timedelta(seconds=5)
 _NOT_SENT_CAP: Final = timedelta(minutes=5)
 
 
 def not_sent_delay(sends: int) -> timedelta:
-    """How long to wait before trying a send again that never left, where nobody said: 5 s to 5 min."""
+    """Return the wait before a send is repeated, 5 s to 5 min, unless the provider gave a Retry-After."""
     return min(_NOT_SENT_FIRST * (1 << min(sends - 1, 10)), _NOT_SENT_CAP)
 
 

@@ -1,8 +1,8 @@
-"""What we know of a document's signing: (state, event) → state, pure.
+"""The state of a document's signing: (state, event) → state, pure.
 
-Webhooks are hints: they may come twice, late, in any order or not at all, so every change here is monotone
-and its own repetition changes nothing. Only the provider's answer (`observe`) says that a document has ended;
-the first end wins and what contradicts it is recorded, not applied.
+Webhooks are hints: they may come twice, late, in any order or not at all, so every change here is monotone,
+and a repeated event changes nothing. Only the provider's API (`observe`) ends a document. The first end wins;
+an event that contradicts it is recorded, not applied.
 """
 
 from datetime import datetime
@@ -14,7 +14,7 @@ from countersign.agreements.messages import Message, Observation, RecipientProgr
 SEEN_LIMIT: Final = 1000
 """Event ids remembered. Changes repeat harmlessly, so forgetting the oldest costs a second record at most."""
 TIMELINE_LIMIT: Final = 300
-"""Timeline entries kept, the newest first to go: the beginning is what nobody can look up again."""
+"""Timeline entries kept. Further entries are dropped: the beginning cannot be looked up elsewhere."""
 
 _ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLINED, EventKind.EXPIRED})
 _SIGNED: Final = frozenset({EventKind.RECIPIENT_SIGNED, EventKind.PARTIALLY_SIGNED})
@@ -24,15 +24,15 @@ class Progress(Message):
     """All that is known of a document.
 
     Args:
-        document_id: The document we sent, once known.
+        document_id: The agreement's document, once known.
         recipients: Recipients by id.
         claimed: Ends that events claimed and the provider has not confirmed yet.
         ended: The end that the provider confirmed.
-        finalization_failed: An event said that the provider could not finalise the document.
-        others: Ids of further documents that events of our marker named.
-        seen: Ids of events that were taken in.
-        timeline: What we came to know.
-        ignored: How many events were recorded and not applied.
+        finalization_failed: An event reported that the provider could not finalize the document.
+        others: Ids of other documents that carry the marker.
+        seen: Ids of events that were applied.
+        timeline: Events and steps, in the order in which they became known.
+        ignored: Number of events that were recorded and not applied.
     """
 
     document_id: str | None = None
@@ -51,7 +51,7 @@ class Progress(Message):
 
 
 def adopt(progress: Progress, document_id: str, recipient_ids: tuple[str, ...]) -> Progress:
-    """Learn which document is ours and who its recipients are; known times are kept."""
+    """Record which document is the agreement's and who its recipients are; known times are kept."""
     known = {recipient.recipient_id: recipient for recipient in progress.recipients}
     recipients = tuple(known.get(id_, RecipientProgress(recipient_id=id_)) for id_ in recipient_ids)
     return progress.model_copy(
@@ -64,12 +64,12 @@ def adopt(progress: Progress, document_id: str, recipient_ids: tuple[str, ...]) 
 
 
 def distrust(progress: Progress, document_id: str) -> Progress:
-    """Learn of a further document that carries our marker and is not ours."""
+    """Record another document that carries the agreement's marker."""
     return progress.model_copy(update={"others": progress.others | {document_id}})
 
 
 def apply(progress: Progress, event: SignatureEvent) -> Progress:
-    """Take in one event of a document that carries our marker."""
+    """Apply one event of a document that carries the agreement's marker."""
     if event.event_id in progress.seen:
         return progress
     progress = progress.model_copy(update={"seen": (*progress.seen, event.event_id)[-SEEN_LIMIT:]})
@@ -81,7 +81,7 @@ def apply(progress: Progress, event: SignatureEvent) -> Progress:
 
 
 def observe(progress: Progress, observation: Observation, at: datetime) -> Progress:
-    """Take in the provider's own answer. It confirms ends and clears the claims that led us to ask."""
+    """Apply what the provider's API reports. It confirms ends and clears the ends that events claimed."""
     merged = {recipient.recipient_id: recipient for recipient in progress.recipients}
     for seen in observation.recipients:
         merged[seen.recipient_id] = _merge(merged.get(seen.recipient_id), seen)
@@ -93,7 +93,7 @@ def observe(progress: Progress, observation: Observation, at: datetime) -> Progr
 
 
 def note(progress: Progress, what: str, at: datetime) -> Progress:
-    """Add one of our own steps to the timeline."""
+    """Add a step of the workflow to the timeline."""
     return _append(progress, TimelineEntry(at=at.isoformat(), what=what))
 
 
@@ -138,7 +138,7 @@ def _time_of(event: SignatureEvent) -> str:
 
 
 def _earliest(one: str | None, other: str | None) -> str | None:
-    """Take the earlier time; "" says that it happened and nobody told when."""
+    """Return the earlier time; "" means that it happened at an unknown time."""
     if one and other:
         return min(one, other)
     return one or other or (one if other is None else other)

@@ -1,4 +1,4 @@
-"""Send once: one attempt, then evidence of what became of it, and then a person.
+"""Send once: one attempt, then a search for evidence, then an operator's decision.
 
 The provider takes no idempotency key, so an attempt that may have gone out is never repeated blindly. A
 status is no evidence either: a 4xx or 429 can come from a gateway after the provider has sent the document.
@@ -27,11 +27,11 @@ _FAILURES: Final = {
 
 
 async def send_once(state: AgreementState, source: SendableSource) -> None:
-    """Ask the provider for signatures, exactly once, and learn the document's id.
+    """Send the document, exactly once, and learn its id.
 
     Raises:
         EndedEarlyError: Voided, expired or abandoned before anything was sent.
-        ApplicationError: The provider refused it.
+        ApplicationError: The provider rejected it.
     """
     state.enter(Stage.SENDING, WaitingFor.PROVIDER)
     deadline = UpdatableTimer()
@@ -71,7 +71,7 @@ async def _after_failure(state: AgreementState, error: ActivityError, deadline: 
 async def _look(
     state: AgreementState, outcome: Effect, error: ActivityError, deadline: UpdatableTimer
 ) -> bool:
-    """Look for a document before the send is repeated or given up; True if there is one."""
+    """Search for a document before the send is repeated or fails; True if there is one."""
     if outcome in _FAILURES:
         state.fail(_FAILURES[outcome], error)
     if outcome in {Effect.NOT_SENT, Effect.POSTPONED}:
@@ -84,7 +84,7 @@ async def _look(
 
 
 async def _never_began(state: AgreementState, error: ActivityError) -> bool:
-    """Prove that a send never began, by keeping it from beginning.
+    """Prove that a send never began, by revoking it.
 
     Temporal loses a task now and then, and a worker may die before it calls the provider. A send that reports
     an unknown outcome has begun.
@@ -140,9 +140,9 @@ async def _waited_in_vain(condition: Callable[[], bool], limit: timedelta, purpo
 
 
 async def _found(state: AgreementState, policy: Policy) -> bool:
-    """Look once, shortly after a status that says the send was not done, whether it was; adopt what is found.
+    """Search once, shortly after a status that denies the send, and adopt the document if there is one.
 
-    A search that cannot be made finds nothing: then the status counts.
+    If the search cannot be made, the status counts.
     """
     await _waited_in_vain(
         lambda: bool(state.unidentified()),
@@ -154,7 +154,7 @@ async def _found(state: AgreementState, policy: Policy) -> bool:
     try:
         result = await _search(state, policy)
     except ActivityError as error:
-        state.fail("no evidence could be looked for", error)
+        state.fail("the search for evidence failed", error)
     else:
         if await _adopt_from(state, result.candidates):
             return True
@@ -162,7 +162,7 @@ async def _found(state: AgreementState, policy: Policy) -> bool:
 
 
 async def _learn_outcome(state: AgreementState) -> None:
-    """Find out what became of a send; return when the document is known or a person decides: send again."""
+    """Search over the settle window; return when the document is known or must be sent again."""
     evidence: tuple[str, ...] = ()
     for delay in policies.SETTLE:
         if await _adopt_from(state, state.unidentified()):
@@ -187,7 +187,7 @@ async def _search(state: AgreementState, policy: Policy) -> SearchResult:
 
 
 async def _adopt_from(state: AgreementState, candidates: tuple[str, ...]) -> bool:
-    """Adopt the first document that is this agreement's; remember what is not, and show it."""
+    """Adopt the first document that is this agreement's; record and show those that are not."""
     for document_id in candidates:
         try:
             identity = await steps.identify(state, document_id)
@@ -199,7 +199,7 @@ async def _adopt_from(state: AgreementState, candidates: tuple[str, ...]) -> boo
             continue
         if identity.sent is not None:
             state.adopt(identity.sent)
-            state.note("adopted what the evidence showed")
+            state.note("adopted the document that the evidence shows")
             return True
         if document_id not in state.carried.differing:
             state.distrust(document_id, identity.differs)

@@ -39,7 +39,7 @@ from workflows.failures import reason
 
 
 class EndedEarlyError(Exception):
-    """The agreement ended before there was a document to wait for. Never leaves the workflow."""
+    """The agreement ended before its document was known. Handled inside the workflow."""
 
     def __init__(self, outcome: Outcome, *, by: ResolvedBy, reason: str) -> None:
         super().__init__(reason)
@@ -49,26 +49,25 @@ class EndedEarlyError(Exception):
 
 
 class Carried(Message):
-    """What an agreement hands to its next run when it continues as new.
+    """What survives continue-as-new.
 
     Args:
-        progress: All that is known of the document.
-        tag: What marks its document, as claimed.
+        progress: The state of the document.
+        tag: The tag of its marker, as claimed.
         claim: The number of its claim.
         claimed_at: When it was claimed.
         time_scale: Factor by which every wait is shortened, as claimed.
         longest_check_wait: The longest wait between two checks, as claimed.
-        stage_since: Since when it is in its stage.
+        stage_since: When it entered its stage.
         sent_at: When the send began; then, when the provider accepted it.
         known_time: The latest recorded time: the basis of what is planned next.
-        checks: How many checks were planned since the plan was last reset.
-        next_check_at: When the provider is asked next.
-        reminders: How many reminders were asked for.
+        checks: Checks planned since the plan was last reset.
+        next_check_at: When the next check is due.
+        reminders: Reminders requested.
         deadline_passed: It is being voided because its deadline passed.
-        sends: How many times sending was tried.
-        dismissed: Other documents with our marker that a person has dealt with.
-        differing: Documents that are not this agreement's though events or the search name them, and what
-            differs.
+        sends: Attempts to send.
+        dismissed: Other documents with the marker that an operator has dealt with.
+        differing: Documents that carry the marker and do not match the agreement, and what differs.
         last_error: The last failure of a step, for the current details.
     """
 
@@ -92,7 +91,7 @@ class Carried(Message):
 
 
 class RunInput(AgreementInput):
-    """What one run begins with: the caller's input, and what the run before handed over.
+    """The input of a run: the caller's, and what the run before carried over.
 
     The SDK decodes typed arguments only if all of them are there, so this is one argument and not two.
     """
@@ -101,7 +100,7 @@ class RunInput(AgreementInput):
 
 
 class AgreementState:
-    """What is known in one run of an agreement, and how it is shown.
+    """The state of one run of an agreement, and its presentation.
 
     Args:
         agreement: What the run begins with.
@@ -128,7 +127,7 @@ class AgreementState:
         self._published: tuple[object, ...] | None = None
 
     def for_next_run(self) -> RunInput:
-        """Return what the next run begins with."""
+        """Return the input of the next run."""
         return self.agreement.model_copy(update={"carried": self.carried})
 
     def carry(self, **changes: Any) -> None:
@@ -139,12 +138,12 @@ class AgreementState:
 
     @property
     def progress(self) -> Progress:
-        """All that is known of the document."""
+        """The state of the document."""
         return self.carried.progress
 
     @property
     def marker(self) -> Marker:
-        """What marks the document."""
+        """The marker of the document."""
         return Marker(self.agreement.reference, self.carried.tag)
 
     @property
@@ -155,30 +154,30 @@ class AgreementState:
         return self.progress.document_id
 
     def is_void_requested(self) -> bool:
-        """Whether an operator or a cancellation asked to void it."""
+        """Whether an operator or a cancellation requested to void it."""
         return self.void_request is not None
 
     def unresolved(self) -> frozenset[str]:
-        """Other documents with our marker that no person has dealt with."""
+        """Other documents with the marker that no operator has dealt with."""
         return self.progress.others - self.carried.dismissed
 
     def sent_nothing(self) -> bool:
-        """Whether nothing shows, before the document is known, that there is one that people could sign."""
+        """Whether there is no sign of a document, before it is known."""
         named = any(event.document_id for event in self.inbox)
         return not self.may_have_sent and not named and not self.progress.others
 
     def candidates(self) -> tuple[str, ...]:
-        """Documents that carry our marker, besides the one that is ours and those dealt with."""
+        """Other documents that carry the marker and that no person has dealt with."""
         waiting = {event.document_id for event in self.inbox if event.document_id}
         known = self.carried.dismissed | {self.progress.document_id}
         return tuple(sorted((waiting | self.progress.others) - known))
 
     def unidentified(self) -> tuple[str, ...]:
-        """Candidates that were not compared with the agreement yet."""
+        """Candidates that were not yet compared with the agreement."""
         return tuple(sorted(set(self.candidates()) - self.carried.differing.keys()))
 
     def differences(self) -> str | None:
-        """Which documents carry our marker and are not ours, in one sentence; None if there are none."""
+        """Documents that carry the marker and do not match, in one sentence; None if there are none."""
         listed = [
             f"{document_id} ({differs})"
             for document_id, differs in self.carried.differing.items()
@@ -189,7 +188,7 @@ class AgreementState:
         return f"Not adopted, though the marker names this agreement: {', '.join(listed)} differ."
 
     def attention(self) -> str | None:
-        """What a person must look at, in one sentence."""
+        """What an operator must check, in one sentence."""
         if self.trouble or self.result:
             return self.trouble
         if self.progress.document_id is None:
@@ -207,22 +206,22 @@ class AgreementState:
         return None
 
     def sent_is_unknown(self) -> bool:
-        """Whether a person must decide what became of a send."""
+        """Whether an operator must resolve a send of unknown outcome."""
         return self.stage is Stage.SENDING and self.waiting_for is WaitingFor.OPERATOR
 
     def next_reminder_at(self) -> datetime | None:
-        """When signers are due to be reminded next, by the agreement's plan."""
+        """When the next planned reminder is due."""
         plan, sent_at = self.agreement.reminders, self.carried.sent_at
         if plan is None or sent_at is None or self.carried.reminders >= plan.at_most:
             return None
         return sent_at + plan.after + plan.every * self.carried.reminders
 
     def scaled(self, wait: timedelta) -> timedelta:
-        """How long a wait takes at this agreement's pace."""
+        """Divide a wait by the agreement's time scale."""
         return wait / self.carried.time_scale
 
     def outcome(self) -> Outcome:
-        """What became of the document, once it has ended."""
+        """The outcome, once the document has ended."""
         if self.progress.ended == EventKind.VOIDED and self.carried.deadline_passed:
             return Outcome.EXPIRED
         return Outcome(self.progress.ended or Outcome.ABANDONED)
@@ -230,7 +229,7 @@ class AgreementState:
     # What is learned
 
     def keep_to(self, claimed: Claimed) -> None:
-        """Learn what holds for all of the agreement's life."""
+        """Keep what the claim sets for the whole agreement."""
         self.carry(
             tag=claimed.tag,
             claim=claimed.claim,
@@ -240,28 +239,28 @@ class AgreementState:
         )
 
     def began_at(self, at: datetime | None) -> None:
-        """Learn from a recorded time that the send began earlier than this run knows."""
+        """Move the start of the send back to a recorded time."""
         if at is not None and self.carried.sent_at is not None:
             self.carry(sent_at=min(at, self.carried.sent_at))
 
     def learn_time(self, at: datetime | None) -> None:
-        """Learn from a recorded time (a fired timer's, an activity result's) that it is at least so late."""
+        """Advance the known time to a recorded one: a fired timer's, or an activity result's."""
         if at is not None:
             self.carry(known_time=max(self.carried.known_time, at))
 
     def adopt(self, sent: Sent) -> None:
-        """Learn which document is ours, then take in the events about it that came before."""
+        """Record which document is the agreement's, then apply the events about it that came before."""
         self.learn_time(sent.at)
         adopted = progress.adopt(self.progress, sent.document_id, sent.recipient_ids)
         self.carry(progress=adopted, sent_at=sent.at or self.carried.known_time)
         self.take_in()
 
     def dismiss(self, *document_ids: str) -> None:
-        """Learn that other documents with our marker need nobody's attention."""
+        """Record that other documents with the marker need no attention."""
         self.carry(dismissed=self.carried.dismissed | set(document_ids))
 
     def distrust(self, document_id: str, differs: tuple[str, ...]) -> None:
-        """Learn that a document is not this agreement's though its marker names it; show it to a person."""
+        """Record that a document carries the marker and does not match; show it to an operator."""
         changed = progress.distrust(self.progress, document_id)
         listed = {**self.carried.differing, document_id: " and ".join(differs)}
         self.carry(progress=changed, differing=listed)
@@ -270,12 +269,12 @@ class AgreementState:
         self.publish()
 
     def take_in(self) -> None:
-        """Apply the events that were signalled. Before the document is known they wait."""
+        """Apply the signalled events, once the document is known."""
         if self.progress.document_id is not None:
             self._apply_inbox()
 
     def take_resolution(self) -> tuple[Resolution, Sent | None]:
-        """Take a person's decision, with the document that it adopts.
+        """Take an operator's decision, with the document that it adopts.
 
         Raises:
             EndedEarlyError: It is to abandon the agreement.
@@ -289,7 +288,7 @@ class AgreementState:
         return resolution, sent
 
     def observe(self, observation: Observation, by: ResolvedBy) -> None:
-        """Take in what the provider's API says; remember what made us ask if that was the end."""
+        """Apply what the provider's API reports, and record what led to the check if it ended."""
         before = self.progress.ended
         self.learn_time(observation.at)
         self.carry(progress=progress.observe(self.progress, observation, workflow.now()))
@@ -297,17 +296,17 @@ class AgreementState:
             self.ended_by = by
 
     def note(self, what: str) -> None:
-        """Put one of our own steps on the timeline."""
+        """Add a step of the workflow to the timeline."""
         self.carry(progress=progress.note(self.progress, what, workflow.now()))
 
     def fail(self, what: str, error: ActivityError) -> None:
-        """Put a step's failure on the timeline, and its reason into the current details."""
+        """Add a step's failure to the timeline, and its reason to the current details."""
         self.note(what)
         self.carry(last_error=f"{format_time(workflow.now())} {what}: {reason(error)}")
         self.show()
 
     def enter(self, stage: Stage, waiting_for: WaitingFor) -> None:
-        """Go to a stage, visibly in the status and the current details; `publish` makes it searchable."""
+        """Enter a stage and show it in the status and the current details; `publish` makes it searchable."""
         if stage is not self.stage:
             now = workflow.now()
             metrics.time_stage(self.stage, now - self.carried.stage_since)
@@ -320,7 +319,7 @@ class AgreementState:
         self.show()
 
     def conclude(self, outcome: Outcome, *, by: ResolvedBy, reason: str | None = None) -> AgreementResult:
-        """End the agreement and show it; events that came since the end was seen are recorded."""
+        """End the agreement and show it; record the events that came since the end was confirmed."""
         self._apply_inbox()
         self.trouble = None
         self.result = AgreementResult(
@@ -352,11 +351,11 @@ class AgreementState:
     # How it is shown
 
     def show(self) -> None:
-        """Redraw the current details in the Temporal UI; no billable action."""
+        """Update the current details in the Temporal UI; no billable action."""
         workflow.set_current_details(details(self.status(), self.progress))
 
     def publish(self) -> None:
-        """Make the state searchable; each change is one billable action, so one call carries all."""
+        """Update the search attributes, all in one billable action."""
         if self._facets() == self._published:
             return
         self.is_published()
@@ -373,7 +372,7 @@ class AgreementState:
         workflow.upsert_search_attributes(updates)
 
     def is_published(self) -> None:
-        """Remember that the state is searchable as it stands."""
+        """Remember that the search attributes hold the current state."""
         self._published = self._facets()
 
     def _facets(self) -> tuple[object, ...]:
@@ -381,7 +380,7 @@ class AgreementState:
         return (self.stage, self.waiting_for, self.progress.document_id, attention)
 
     def status(self) -> AgreementStatus:
-        """Answer the status query."""
+        """Return the result of the status query."""
         is_over = self.result is not None or self.progress.ended is not None
         return AgreementStatus(
             reference=self.agreement.reference,
@@ -405,7 +404,7 @@ class AgreementState:
         )
 
     def _noted(self, what: str) -> datetime | None:
-        """When one of our own steps was first noted on the timeline."""
+        """When a step of the workflow was first added to the timeline."""
         notes = (entry for entry in self.progress.timeline if entry.event_id is None and entry.what == what)
         first = next(notes, None)
         return datetime.fromisoformat(first.at) if first and first.at else None

@@ -1,7 +1,7 @@
-"""Every activity that an agreement runs: what it is asked, on which queue, under which policy.
+"""Every activity that an agreement runs, with its input, its queue and its policy.
 
-Activities at the provider run on the provider's task queue, which its circuit and its rate limit hold back.
-What only touches the store runs on the workflow's own queue.
+Activities that call the provider run on the provider's task queue, under its circuit and its rate limit.
+Activities that use the store alone run on the workflow's queue.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,7 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
 
 
 async def release(state: AgreementState) -> None:
-    """Give the reference back, because nothing was sent."""
+    """Release the reference, because nothing was sent."""
     await workflow.execute_activity_method(
         ClaimActivities.release,
         _claim_request(state),
@@ -87,7 +87,7 @@ def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHan
 
 
 def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[Sent]:
-    """Ask for signatures: one attempt."""
+    """Send the document: one attempt."""
     agreement = state.agreement
     return workflow.start_activity_method(
         SignatureActivities.send,
@@ -133,7 +133,7 @@ async def identify(state: AgreementState, document_id: str) -> Identity:
 
 
 async def check(state: AgreementState) -> Observation:
-    """Ask the provider for the document's current state."""
+    """Get the document's state from the provider."""
     return await workflow.execute_activity_method(
         SignatureActivities.check,
         CheckRequest(document_id=state.document_id),
@@ -142,7 +142,7 @@ async def check(state: AgreementState) -> Observation:
 
 
 async def void(state: AgreementState, reason: str) -> None:
-    """Void the document; to void it twice is to void it once."""
+    """Void the document; a repetition changes nothing."""
     await workflow.execute_activity_method(
         SignatureActivities.void,
         VoidDocumentRequest(marker=state.marker, document_id=state.document_id, reason=reason),
@@ -151,7 +151,7 @@ async def void(state: AgreementState, reason: str) -> None:
 
 
 async def remind(state: AgreementState) -> None:
-    """Remind the signers whose turn it is: one attempt."""
+    """Remind the signers who can sign now: one attempt."""
     await workflow.execute_activity_method(
         SignatureActivities.remind,
         RemindRequest(marker=state.marker, document_id=state.document_id, number=state.carried.reminders),
@@ -160,7 +160,7 @@ async def remind(state: AgreementState) -> None:
 
 
 async def archive(state: AgreementState, policy: Policy) -> ArchiveOutcome:
-    """Confirm with the provider, download, check and store."""
+    """Confirm the completion, download, check and store."""
     return await workflow.execute_activity_method(
         ArchiveActivities.archive,
         ArchiveRequest(marker=state.marker, document_id=state.document_id, timeline=state.progress.timeline),
@@ -169,10 +169,10 @@ async def archive(state: AgreementState, policy: Policy) -> ArchiveOutcome:
 
 
 async def unless(stop: Callable[[], bool], step: ActivityHandle[ResultT]) -> ResultT:
-    """Wait for an activity; cancel it when `stop` becomes true, which it obeys only if it never began.
+    """Wait for an activity; cancel it when `stop` becomes true. One that began runs to its end.
 
     Raises:
-        ActivityError: It failed; `workflows.failures.effect` says what that means.
+        ActivityError: It failed; see `workflows.failures.effect`.
     """
     await workflow.wait_condition(lambda: step.done() or stop())
     if not step.done():
@@ -181,7 +181,7 @@ async def unless(stop: Callable[[], bool], step: ActivityHandle[ResultT]) -> Res
 
 
 def _claim_request(state: AgreementState, problems: tuple[str, ...] = ()) -> ClaimRequest:
-    run_id = workflow.info().first_execution_run_id  # a later run of the same agreement is no second claim
+    run_id = workflow.info().first_execution_run_id  # a later run of the agreement keeps its claim
     return ClaimRequest(reference=state.agreement.reference, run_id=run_id, problems=problems)
 
 
@@ -202,6 +202,6 @@ def _config(policy: Policy, summary: str) -> ActivityConfig:
         "heartbeat_timeout": policy.heartbeat,
         "retry_policy": policy.retry,
         "summary": summary,
-        # A cancelled activity that runs is waited for: what it did at the provider must be known.
+        # Wait for a cancelled activity that runs: its effect at the provider must be known.
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }

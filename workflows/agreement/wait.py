@@ -1,6 +1,6 @@
 """Await signatures, for minutes or months: webhooks wake it, and timers where webhooks fail.
 
-Whatever wakes it, only the provider's own answer ends the wait.
+Only the provider's API ends the wait.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ HISTORY_LIMIT: Final = 2000
 async def await_end(state: AgreementState) -> bool:
     """Wait until the provider confirms an end; False if it is time to continue as new first.
 
-    Each turn serves an event, a person's request or a timer that fired, and then waits for something new.
-    What is due is known by which timer fired, never by the clock: a replay may see another clock.
+    Every turn of the loop serves an event, an operator's request or a timer that fired, then waits for the
+    next one. The timer that fired decides what is due, never the clock: a replay may see another clock.
 
     Raises:
         EndedEarlyError: A person abandoned the agreement.
@@ -36,7 +36,7 @@ async def await_end(state: AgreementState) -> bool:
     _go_on_waiting(state)
     timer = UpdatableTimer()
     try:
-        if state.progress.claimed:  # by events that came before the document's id was known, too
+        if state.progress.claimed:  # also by events that came before the document's id was known
             await _serve(state, None)
         while state.progress.ended is None:
             if _history_is_long(state):
@@ -73,10 +73,10 @@ def _next_due(state: AgreementState) -> Due:
 
 
 async def _serve(state: AgreementState, fired: Due | None) -> None:
-    """Do the one thing that is most called for now.
+    """Do what is most urgent.
 
-    If a check about an end that an event claimed was in vain, a reminder that is due goes first: else the
-    provider would be asked again and again.
+    If a check did not confirm the end that an event claimed, a reminder that is due goes first; otherwise the
+    checks would repeat without end.
     """
     state.take_in()
     purpose = fired.purpose if fired else None
@@ -103,13 +103,13 @@ def _go_on_waiting(state: AgreementState) -> None:
 
 
 def _obey(state: AgreementState) -> None:
-    """Do what a person decided about another document, or about a failed finalization."""
+    """Apply an operator's decision about another document, or about a failed finalization."""
     state.take_resolution()
     state.dismiss(*state.progress.others)
 
 
 async def _remind(state: AgreementState) -> None:
-    """Remind once; a reminder that may have gone out is not repeated."""
+    """Remind once; a reminder that may have been sent is not repeated."""
     state.remind_now = False
     state.carry(reminders=state.carried.reminders + 1)
     try:
@@ -123,10 +123,10 @@ async def _remind(state: AgreementState) -> None:
 
 
 async def _check(state: AgreementState, *, by: ResolvedBy) -> None:
-    """Ask the provider; archive a document that is said to be completed in the same step."""
+    """Check with the provider; archive in the same step if an event claims completion."""
     if EventKind.COMPLETED in state.progress.claimed:
         await confirm_and_archive(state, by=by)
-        if not state.progress.claimed:  # it was too early: the provider says otherwise, still
+        if not state.progress.claimed:  # the provider does not confirm it yet
             state.carry(checks=0)
     if state.progress.claimed or by == "poll":
         await _ask(state, by=by)
@@ -134,21 +134,23 @@ async def _check(state: AgreementState, *, by: ResolvedBy) -> None:
 
 
 async def _ask(state: AgreementState, *, by: ResolvedBy) -> None:
-    """Ask the provider where the document is; if it does not answer, a person must look."""
+    """Get the document's state; if the provider does not return it, an operator must check."""
     try:
         seen = await steps.check(state)
     except ActivityError as error:
-        state.fail("the provider does not tell about the document", error)
-        state.trouble = "The provider does not tell about the document: look there, then void or abandon it."
+        state.fail("the provider did not return the document's state", error)
+        state.trouble = (
+            "The provider did not return the document's state: check it there, then void or abandon."
+        )
     else:
         state.trouble = None
         state.observe(seen, by=by)
 
 
 def _plan_next_check(state: AgreementState) -> None:
-    """Set when the provider is asked next, if nothing comes before: less and less often.
+    """Plan the next check with the provider; the waits grow.
 
-    The basis is a recorded time, so a replay plans the same.
+    The wait starts from a recorded time, so that a replay plans the same.
     """
     wait = policies.until_next_check(state.carried.checks, state.carried.longest_check_wait)
     if state.progress.finalization_failed:
@@ -169,21 +171,21 @@ async def _expire(state: AgreementState) -> None:
 
 
 async def _void(state: AgreementState, reason: str) -> None:
-    """Void at the provider and see it confirmed; a document that ended first stays as it ended."""
+    """Void at the provider and confirm it; a document that ended before keeps its end."""
     state.reason = reason
     try:
         await steps.void(state, reason)
         state.note("voided")
     except ActivityError as error:
-        state.fail("the provider refused to void", error)
+        state.fail("the provider rejected the void", error)
     await _ask(state, by="poll" if state.carried.deadline_passed else "operator")
     if state.progress.ended is None:
         await _pause(state)
 
 
 async def _pause(state: AgreementState) -> None:
-    """Let an hour pass before voiding again, unless there is news."""
-    state.trouble = "The provider does not void the document; it is tried again every hour."
+    """Wait an hour before voiding again, or until an event or a decision comes."""
+    state.trouble = "The provider does not void the document; the worker retries every hour."
     state.publish()
     with contextlib.suppress(TimeoutError):
         await workflow.wait_condition(

@@ -78,7 +78,7 @@ class AgreementWorkflow:
             try:
                 result = await asyncio.shield(life)
             except asyncio.CancelledError:
-                if life.done():  # the worker forgets this run; it is replayed when it is needed again
+                if life.done():  # the worker evicts this run
                     raise
                 cancelled = True
                 self._state.void_request = self._state.void_request or VoidRequest(reason="Cancelled.")
@@ -105,23 +105,23 @@ class AgreementWorkflow:
     def _show_start(self) -> None:
         self._state.show()
         if workflow.info().typed_search_attributes.get(search_attributes.STAGE) == self._state.stage:
-            self._state.is_published()  # the starter has set them, which is free
+            self._state.is_published()  # set by the starter, at no cost
         else:
             self._state.publish()
 
     async def _prepare_and_send(self) -> None:
-        """Generate and send; what is refused before anything was sent gives its reference back."""
+        """Generate and send; release the reference if it fails before anything was sent."""
         try:
             await send_once(self._state, await self._generate())
-        except ApplicationError as refusal:
+        except ApplicationError as failure:
             if self._state.sent_nothing() and workflow.patched("release") and await release(self._state):
                 raise ApplicationError(
-                    refusal.message, NOTHING_SENT, type=refusal.type, non_retryable=True
-                ) from refusal
+                    failure.message, NOTHING_SENT, type=failure.type, non_retryable=True
+                ) from failure
             raise
 
     async def _generate(self) -> SendableSource:
-        """Make the document, where it is not there already."""
+        """Generate the document if the source is a template."""
         state = self._state
         source = state.agreement.source
         if not isinstance(source, TemplateSource):
@@ -139,24 +139,26 @@ class AgreementWorkflow:
 
     # Signals, queries and updates
 
-    @workflow.signal(description="Something happened to the document, as the provider's webhook says.")
+    @workflow.signal(description="An event of the document, as the provider's webhook reports it.")
     def signature_event(self, event: SignatureEvent) -> None:
-        """Take an event in; what it means is decided by the main coroutine."""
+        """Store an event; the main coroutine applies it."""
         self._state.inbox.append(event)
 
-    @workflow.query(description="Where the agreement is, what it waits for, who has signed.")
+    @workflow.query(description="The stage, what it waits for, and who has signed.")
     def status(self) -> AgreementStatus:
-        """Return where the agreement is."""
+        """Return the agreement's status."""
         return self._state.status()
 
-    @workflow.query(description="What came to be known of the document, event by event, in that order.")
+    @workflow.query(
+        description="The events and steps of the agreement, in the order in which they became known."
+    )
     def timeline(self) -> list[TimelineEntry]:
-        """Return what events and steps made of the agreement; the ignored ones are marked."""
+        """Return all events and steps; those that were not applied name the reason."""
         return list(self._state.progress.timeline)
 
     @workflow.update(description="Void the document at the provider and end the agreement.")
     def void(self, request: VoidRequest) -> AgreementStatus:
-        """Ask for the agreement to be voided; its result tells when that is done."""
+        """Request that the agreement is voided; it is done when the workflow ends."""
         self._state.void_request = request
         return self._state.status()
 
@@ -166,9 +168,9 @@ class AgreementWorkflow:
         if self._state.result or self._state.progress.ended or self._state.stage is Stage.ARCHIVING:
             raise ApplicationError(f"the agreement is already {self._state.progress.ended or 'ending'}")
 
-    @workflow.update(description="Remind whoever has not signed, now.")
+    @workflow.update(description="Remind the signers who have not signed, now.")
     def remind(self) -> AgreementStatus:
-        """Ask for a reminder, beside those that were planned."""
+        """Request a reminder besides the planned ones."""
         self._state.remind_now = True
         return self._state.status()
 
@@ -179,7 +181,7 @@ class AgreementWorkflow:
 
     @workflow.update(description="Decide what an agreement that needs attention must do.")
     async def resolve(self, resolution: Resolution) -> AgreementStatus:
-        """Take a person's decision; a document to adopt must be this agreement's."""
+        """Store an operator's decision; a document to adopt must be this agreement's."""
         identity = Identity()
         if resolution.document_id is not None:
             try:
@@ -201,4 +203,4 @@ class AgreementWorkflow:
             raise ApplicationError("the agreement needs no decision")
         allowed = {"adopt", "send_again", "abandon"} if undecided else {"keep", "abandon"}
         if resolution.action not in allowed:
-            raise ApplicationError(f"here a person may decide to {' or '.join(sorted(allowed))}")
+            raise ApplicationError(f"the decision must be {' or '.join(sorted(allowed))}")
