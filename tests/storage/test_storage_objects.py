@@ -12,8 +12,13 @@ from pathlib import Path
 
 import boto3
 import pytest
+from temporalio.exceptions import ApplicationError
 
+from activities.requests import SendAttempt
+from activities.send_fence import SendFence
+from countersign.agreements.failures import NOT_SENT
 from countersign.storage import StorageError, Store, open_store, put
+from countersign.storage.agreement_files import StoreKeys
 from tests.aws import aws
 from tests.storage import azure_storage as azure
 from tests.storage.azure_storage import azure_storage
@@ -101,6 +106,22 @@ async def test_one_of_many_at_once_wins_and_all_are_reported_which(store: Store)
     stored = await asyncio.gather(*(put(store, "claim", f"{number}".encode()) for number in range(16)))
     assert len({file.sha256 for file in stored}) == 1
     assert hashlib.sha256(await store.read("claim")).hexdigest() == stored[0].sha256
+
+
+async def test_of_a_send_and_its_revocation_one_wins(store: Store) -> None:
+    fence = SendFence(store, StoreKeys("test", "default"))
+
+    async def began(attempt: SendAttempt) -> bool:
+        try:
+            await fence.begin(attempt)
+        except ApplicationError as error:
+            return error.type != NOT_SENT
+        return True
+
+    for number in range(1, 6):
+        attempt = SendAttempt(reference="order-1042", claim=1, number=number)
+        has_begun, is_revoked = await asyncio.gather(began(attempt), fence.revoke(attempt))
+        assert has_begun != is_revoked
 
 
 async def test_a_large_file_arrives_whole(store: Store) -> None:

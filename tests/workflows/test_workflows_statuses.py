@@ -13,8 +13,7 @@ from countersign.agreements import failures
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT
 from countersign.agreements.messages import Outcome, VoidRequest
-from countersign.agreements.search_attributes import DOCUMENT_ID
-from countersign.client.listing import ListedAgreement
+from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.delivery import Delivery, Markers, WorkflowFinder
 from countersign.webhooks.outcome import DeliveryOutcome
@@ -154,11 +153,13 @@ async def test_a_document_that_shows_up_after_the_failure_is_reported(office: Of
     markers = Markers(environment=settings.environment, namespace=office.client.namespace)
     delivered = await Delivery(office.client, WorkflowFinder(markers)).deliver(ParsedDelivery(event, title))
     assert delivered is DeliveryOutcome.CONTRADICTED, "logged, counted, and listed by `countersign orphans`"
-    described = await handle.describe()
-    listed = ListedAgreement.model_construct(
-        document_id=described.typed_search_attributes.get(DOCUMENT_ID), ended_at=described.close_time
-    )
-    assert why_orphaned(document_id, listed) is not None
+
+    async def listed() -> list[ListedAgreement]:
+        found = await list_agreements(ended=True, limit=100_000, client=office.client)
+        return [item for item in found if item.reference == agreement.reference and item.ended_at]
+
+    (ended,) = await office.eventually(listed, bool)
+    assert why_orphaned(document_id, ended) is not None
 
 
 @pytest.mark.parametrize(
