@@ -52,7 +52,7 @@ class PageTexts:
 
 
 def _pattern(anchor: str, template: dict[str, Any]) -> re.Pattern[str]:
-    flags = 0 if template.get("caseSensitive") else re.IGNORECASE
+    flags = re.IGNORECASE if template.get("caseSensitive") is False else 0
     try:
         return re.compile(anchor if template.get("useRegex") else re.escape(anchor), flags)
     except (re.error, RecursionError, OverflowError):
@@ -62,10 +62,11 @@ def _pattern(anchor: str, template: dict[str, Any]) -> re.Pattern[str]:
 def _beside(found: Box, template: dict[str, Any]) -> Box:
     size, offset = template.get("size") or {}, template.get("offset") or {}
     width, height = float(size.get("width") or found.width), float(size.get("height") or found.height)
+    pinned = {"right": found.x + found.width - width, "center": found.x + (found.width - width) / 2}
     x, y = {
         "before": (found.x - width, found.y),
         "after": (found.x + found.width, found.y),
         "above": (found.x, found.y - height),
         "below": (found.x, found.y + found.height),
-    }.get(str(template.get("placement")), (found.x, found.y))
+    }.get(str(template.get("placement")), (pinned.get(str(template.get("alignment")), found.x), found.y))
     return Box(found.page, x + float(offset.get("x") or 0), y + float(offset.get("y") or 0), width, height)

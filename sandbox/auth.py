@@ -26,7 +26,7 @@ def members(endpoint: Endpoint) -> Endpoint:
     async def guarded(request: Request) -> Response:
         if _role(request) is None:
             raise errors.typed(401, "Invalid or missing API key", "AuthenticationError")
-        if not _organisation_fits(request):
+        if not _organization_matches(request):
             raise errors.typed(403, "You do not have access to this organization", "AuthorizationError")
         return await endpoint(request)
 
@@ -41,7 +41,7 @@ def administrators(endpoint: Endpoint) -> Endpoint:
         role = _role(request)
         if role is None:
             raise errors.silent(401)
-        if role != ADMINISTRATOR or not _organisation_fits(request):
+        if role != ADMINISTRATOR or not _organization_matches(request):
             raise errors.silent(403)
         return await endpoint(request)
 
@@ -58,12 +58,12 @@ def _role(request: Request) -> str | None:
     return CONTRIBUTOR if _same(key.strip(), access.member_key) else None
 
 
-def _organisation_fits(request: Request) -> bool:
-    """Tell whether the organisation is ours; the send routes can take it from the key."""
-    given = request.headers.get(ORG_HEADER)
+def _organization_matches(request: Request) -> bool:
+    """Check the organization header against the only organization."""
+    sandbox, given = sandboxes.of(request), request.headers.get(ORG_HEADER)
     if given is None:
-        return request.url.path.startswith("/turbosign/")
-    return _same(given.strip().lower(), sandboxes.of(request).access.org_id.lower())
+        return not sandbox.behaviour.require_org_header
+    return _same(given.strip().lower(), sandbox.access.org_id.lower())
 
 
 def _same(given: str, expected: str) -> bool:

@@ -29,6 +29,8 @@ class Behaviour(BaseModel):
         default_channel: The organisation's default passcode channel.
         allow_channel_override: Whether a request may choose another channel.
         default_sender_name: The API key's name, for sends without `senderName`; empty refuses them.
+        require_org_header: Whether a call without the organization header gets 403; False takes the
+            organization from the key.
         one_at_a_time: Attempts of one document to one URL wait for each other; False fires all at once.
     """
 
@@ -52,4 +54,5 @@ class Behaviour(BaseModel):
     default_channel: Literal["none", "email", "sms"] = "none"
     allow_channel_override: bool = True
     default_sender_name: str = "Sandbox API key"
+    require_org_header: bool = True
     one_at_a_time: bool = True

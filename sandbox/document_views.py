@@ -42,12 +42,10 @@ def recipient(sandbox: Sandbox, row: Row, person: Row) -> dict[str, Any]:
     }
 
 
-def summary(row: Row, people: list[Row], shown: list[dict[str, Any]]) -> dict[str, Any]:
-    """Count recipients by status, and name those waited for."""
+def summary(shown: list[dict[str, Any]]) -> dict[str, int]:
+    """Count recipients by effective status. `waitingOn` counts the pending and the viewed."""
     counts = {
         name: sum(entry["effectiveStatus"] == name for entry in shown)
         for name in ("pending", "viewed", "completed", "voided", "expired")
     }
-    is_open = row["status"] == documents.OPEN and not counts["expired"]
-    waiting = [person["name"] for person in documents.waiting(people)] if is_open else []
-    return {"total": len(shown), **counts, "waitingOn": waiting}
+    return {"total": len(shown), **counts, "waitingOn": counts["pending"] + counts["viewed"]}

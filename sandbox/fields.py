@@ -1,6 +1,7 @@
-"""Signature fields of a send: checked, and placed on the page."""
+"""Signature fields of a send: checks, and their positions on the pages."""
 
 from dataclasses import astuple
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
@@ -26,6 +27,8 @@ FIELD_TYPES = Literal[
     "email",
     "checkbox",
 ]
+_TOLERANCE: Final = 1.0
+"""Points that a field may exceed its page by: clients round page sizes."""
 BY_HAND: Final = frozenset({"signature", "initial"})
 
 
@@ -43,8 +46,19 @@ class Offset(Body):
     y: Number = 0
 
 
+Alignment = Literal["left", "center", "right"]
+
+
+class Condition(Body):
+    """A rule that shows or unlocks a field depending on a checkbox."""
+
+    controlling_field_key: Annotated[str, StringConstraints(min_length=1)]
+    operator: Literal["is_checked", "is_not_checked"]
+    action: Literal["show", "unlock"]
+
+
 class Anchor(Body):
-    """Where a field stands, by a text in the document."""
+    """The position of a field relative to a text in the document."""
 
     anchor: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     search_text: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
@@ -53,6 +67,7 @@ class Anchor(Body):
     offset: Offset | None = None
     case_sensitive: bool | None = None
     use_regex: bool | None = None
+    alignment: Alignment | None = None
 
 
 class SignatureField(Body):
@@ -72,6 +87,8 @@ class SignatureField(Body):
     page_width: Size | None = None
     page_height: Size | None = None
     template: Anchor | None = None
+    alignment: Alignment | None = None
+    metadata: dict[str, Any] | None = None
 
 
 _FIELDS: Final = TypeAdapter(list[SignatureField])
@@ -91,16 +108,18 @@ def check(raw: list[Any], emails: list[str], *, content: bytes) -> list[dict[str
     except ValidationError as error:
         message = "; ".join(message for _, message in problems_of(error))
         raise errors.single_step(message, "InvalidField") from None
-    for field in parsed:
-        _check_one(field, emails)
-    _check_everybody_signs(parsed, emails)
+    for number, field in enumerate(parsed, start=1):
+        _check_field(field, emails)
+        _check_value(field)
+        _check_condition(number, field)
+    _check_signers_have_fields(parsed, emails)
     try:
         return _placed(raw, parsed, content)
     except UnreadablePdfError:
         raise errors.single_step("The document could not be read", "TemplateProcessingFailed") from None
 
 
-def _check_one(field: SignatureField, emails: list[str]) -> None:
+def _check_field(field: SignatureField, emails: list[str]) -> None:
     if field.recipient_email not in emails:
         raise errors.single_step(
             f'Field references an unknown recipient: "{field.recipient_email}"', "InvalidRecipient"
@@ -117,14 +136,42 @@ def _check_one(field: SignatureField, emails: list[str]) -> None:
         raise errors.single_step("Field template needs an anchor or searchText", "InvalidField")
 
 
-def _check_everybody_signs(fields: list[SignatureField], emails: list[str]) -> None:
+def _check_value(field: SignatureField) -> None:
+    if field.type == "date" and field.is_readonly:
+        raise errors.single_step("A date field cannot be read-only", "InvalidField")
+    if not field.default_value:
+        return
+    if field.type in BY_HAND:
+        raise errors.single_step(f"A {field.type} field cannot have a defaultValue", "InvalidField")
+    if field.type == "date":
+        try:
+            datetime.strptime(field.default_value, "%m/%d/%Y")  # noqa: DTZ007 - a date without a time zone
+        except ValueError:
+            raise errors.single_step("defaultValue must be a date, MM/DD/YYYY", "InvalidDateValue") from None
+
+
+def _check_condition(number: int, field: SignatureField) -> None:
+    """Check the shape of a conditional rule; a rule without a matching checkbox has no effect."""
+    condition = (field.metadata or {}).get("conditional")
+    if condition is None:
+        return
+    try:
+        Condition.model_validate(condition)
+    except ValidationError as error:
+        message = "; ".join(message for _, message in problems_of(error))
+        raise errors.typed(
+            400, f"Field {number}: metadata.conditional: {message}", "InvalidConditionalRule"
+        ) from None
+
+
+def _check_signers_have_fields(fields: list[SignatureField], emails: list[str]) -> None:
     if not fields:
         return
     for email in emails:
-        own = [field for field in fields if field.recipient_email == email]
-        if not own:
+        signer_fields = [field for field in fields if field.recipient_email == email]
+        if not signer_fields:
             raise errors.single_step(f"Recipient {email} has no fields", "SignerHasNoFields")
-        if all(field.is_readonly for field in own):
+        if all(field.is_readonly or field.required is False for field in signer_fields):
             raise errors.single_step(
                 f"Recipient {email} has no editable fields", "NoEditableFieldsForRecipient"
             )
@@ -152,7 +199,11 @@ def _by_place(field: SignatureField, sizes: list[tuple[float, float]]) -> dict[s
     if page > len(sizes):
         message = f"Field is on page {page}, but the document has {len(sizes)}"
         raise errors.single_step(message, "FieldPageOutOfRange")
-    across = sizes[page - 1][0] / (field.page_width or sizes[page - 1][0])
-    down = sizes[page - 1][1] / (field.page_height or sizes[page - 1][1])
+    page_width, page_height = sizes[page - 1]
+    given_width, given_height = field.page_width or page_width, field.page_height or page_height
     x, y, width, height = field.x or 0, field.y or 0, field.width or 0, field.height or 0
+    if min(x, y) < 0 or x + width > given_width + _TOLERANCE or y + height > given_height + _TOLERANCE:
+        message = f"Field is outside page {page}, which is {given_width:g} x {given_height:g}"
+        raise errors.single_step(message, "FieldOutOfBounds")
+    across, down = page_width / given_width, page_height / given_height
     return {"box": [page, x * across, y * down, width * across, height * down], "cover": None}

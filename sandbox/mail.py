@@ -18,7 +18,11 @@ _SUBJECTS: Final = {
 
 
 def to_signer(sandbox: Sandbox, document: Row, person: Row, kind: str) -> None:
-    """Write to somebody who has to sign, and count it; single-use signers are never written to."""
+    """Keep an e-mail to a signer and count it; signers with single-use links get none.
+
+    `lastRemindedAt` is the reminder clock: the first invitation, reminders and expiry warnings set it; a
+    resent invitation does not (documentation of the official Python SDK, `get_recipients`).
+    """
     if needs_single_use_link(person):
         return
     now = sandbox.clock.stamp()
@@ -26,9 +30,10 @@ def to_signer(sandbox: Sandbox, document: Row, person: Row, kind: str) -> None:
     counted: dict[str, Any] = {
         "total_sent": person["total_sent"] + 1,
         "last_sent_on": now,
-        "last_reminded_at": now,
         "first_sent_on": person["first_sent_on"] or now,
     }
+    if kind != "signature_request" or person["first_sent_on"] is None:
+        counted["last_reminded_at"] = now
     sandbox.store.update("recipients", person["id"], **counted)
     audit.record(sandbox, document["id"], "email_notification_sent", person, emailType=kind)
 

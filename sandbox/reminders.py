@@ -10,17 +10,17 @@ from sandbox.store import Row
 
 
 def resend(sandbox: Sandbox, document: Row, recipient_ids: list[str]) -> int:
-    """Write again to recipients, all or none, and return to how many.
+    """Send the invitation again to all given recipients, and return their number.
 
     Raises:
-        ApiError: 400 somebody is not eligible, 409 nobody can be written to, 404 it is not out for signature.
+        ApiError: 400, all have signed or a recipient is not eligible; 409, they need single-use links.
     """
-    if document["status"] != documents.OPEN or documents.is_past(document, sandbox.clock.now()):
-        raise errors.ApiError(404, {"error": "Document not found"})
     people = documents.recipients(sandbox, document["id"])
     turn = documents.waiting(people)
     if not turn:
         raise errors.ApiError(400, {"error": "All recipients have already completed signing"})
+    if document["status"] != documents.OPEN or documents.is_past(document, sandbox.clock.now()):
+        turn = []
     if refused := _not_among(recipient_ids, turn):
         raise errors.recipients_refused(
             "Some recipients are not eligible for email resend at this time", refused
@@ -34,21 +34,23 @@ def resend(sandbox: Sandbox, document: Row, recipient_ids: list[str]) -> int:
 
 
 def remind(sandbox: Sandbox, document: Row, recipient_ids: list[str] | None) -> list[dict[str, Any]]:
-    """Remind those whose turn it is, whatever the schedule says, and tell what was done for each.
+    """Remind the signers that are next, independent of the schedule, and return the result per recipient.
 
     Raises:
-        ApiError: 400 somebody named is not eligible, 409 it is not to be signed any more.
+        ApiError: 400, a given recipient is not eligible; 409, the document is voided, expired or in review.
     """
     status = "expired" if documents.is_past(document, sandbox.clock.now()) else document["status"]
-    if status != documents.OPEN:
-        raise errors.ApiError(
-            409, {"error": f"Document is {status}", "code": "DocumentNotActionable", "status": status}
-        )
+    if status not in {documents.OPEN, "completed"}:
+        ended = {"voided": "has been voided", "expired": "has expired"}.get(status, f"is {status}")
+        message = f"This document {ended}, so its signers can no longer be reminded."
+        raise errors.ApiError(409, {"error": message, "code": "DocumentNotActionable", "status": status})
     people = documents.recipients(sandbox, document["id"])
     turn = documents.waiting(people)
     if recipient_ids is not None:
         if refused := _not_among(recipient_ids, turn):
-            raise errors.recipients_refused("Some recipients are not eligible for a reminder", refused)
+            raise errors.recipients_refused(
+                "Some recipients are not eligible for a reminder at this time", refused
+            )
         people = [candidate for candidate in people if candidate["id"] in recipient_ids]
         _reachable(people)
     with sandbox.store.transaction():

@@ -15,6 +15,8 @@ from sandbox.store import Store
 DEFAULT_API_KEY = "TDX-test-administrator"
 DEFAULT_MEMBER_KEY = "TDX-test-contributor"
 DEFAULT_ORG_ID = "0f9d3c5e-5a4b-4c1d-8e2f-000000000001"
+USER_ID = "0f9d3c5e-5a4b-4c1d-8e2f-000000000002"
+"""The user that the API keys belong to."""
 
 
 @dataclass(frozen=True, slots=True)

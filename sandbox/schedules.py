@@ -54,14 +54,16 @@ def settle(raw: dict[str, Any]) -> dict[str, Any]:
         "reminders": asked.reminders_enabled or False,
         "delay": _hours(asked.reminder_delay, 3 * 24),
         "interval": _hours(asked.reminder_interval, 3 * 24),
-        "max": 3 if asked.max_reminders is None else asked.max_reminders,
+        "max": 5 if asked.max_reminders is None else asked.max_reminders,
         "expires": asked.expiration_enabled or False,
-        "after": _hours(asked.expire_after, 30 * 24),
-        "warning": _hours(asked.expiration_warning, 0),
+        "after": _hours(asked.expire_after, 120 * 24),
+        "warning": _hours(asked.expiration_warning, 3 * 24),
         "warning_interval": _hours(asked.expiration_warning_interval, 24),
     }
     if settled["expires"]:
         _fit_before_expiry(asked, settled["after"])
+        if settled["warning"] >= settled["after"]:
+            settled["warning"] = 0
     return settled
 
 

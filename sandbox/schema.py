@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS templates (
     paragraphs JSON NOT NULL, variables JSON NOT NULL, roles JSON NOT NULL, fields JSON NOT NULL,
     tags JSON NOT NULL, is_active BOOL NOT NULL, created_on TEXT NOT NULL, updated_on TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS tags (id TEXT PRIMARY KEY, label TEXT NOT NULL UNIQUE, created_on TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS deliverables (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL, description TEXT NOT NULL, template_id TEXT NOT NULL, variables JSON NOT NULL,

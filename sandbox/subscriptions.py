@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from sandbox import errors
 from sandbox.events import EVENT_TYPES
 from sandbox.receivers import check_urls
-from sandbox.sandbox import Sandbox
+from sandbox.sandbox import USER_ID, Sandbox
 from sandbox.store import Row
 from sandbox.validation import Body, Problem
 
@@ -145,7 +145,7 @@ def shown(sandbox: Sandbox, row: Row) -> dict[str, Any]:
         "urls": row["urls"],
         "events": row["events"],
         "isActive": sandbox.flag(row["is_active"]),
-        "createdBy": "sandbox@example.com",
+        "createdBy": USER_ID,
         "createdOn": row["created_on"],
         "updatedOn": row["updated_on"],
         "secretExists": True,

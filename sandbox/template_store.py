@@ -7,6 +7,7 @@ from uuid import uuid4
 from sandbox.pdf import Paragraph
 from sandbox.sandbox import Sandbox
 from sandbox.store import Row
+from sandbox.tags import create_missing
 
 _PLACEHOLDER: Final = re.compile(r"\{[A-Za-z][A-Za-z0-9_ ]{0,99}\}")
 _ANCHOR: Final = re.compile(r"\{(signature|initials?|date|name|title|company|email|text)\d+\}", re.IGNORECASE)
@@ -48,6 +49,7 @@ def keep(
     }
     with sandbox.store.transaction():
         sandbox.store.execute("DELETE FROM templates WHERE id = ?", row["id"])
+        create_missing(sandbox, row["tags"])
         sandbox.store.insert("templates", row)
         sandbox.store.keep_file(row["id"], content)
     return row

@@ -8,18 +8,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox import docx, errors, pdf
+from sandbox import docx, errors, pdf, tags
 from sandbox import sandbox as sandboxes
 from sandbox.auth import members
 from sandbox.bodies import json_object
 from sandbox.generation import Variable, fill, value_of
-from sandbox.listing import Listing, page
+from sandbox.listing import Listing, Shown, page
 from sandbox.replies import MEDIA_TYPES, attachment, reply
-from sandbox.sandbox import Sandbox
+from sandbox.sandbox import USER_ID, Sandbox
 from sandbox.store import Row
 from sandbox.validation import Body, Guid, Problem, check, path_id
 
-AUTHOR: Final = "sandbox@example.com"
+EMAIL: Final = "sandbox@example.com"
+"""E-mail address of the user that the API keys belong to."""
 
 Name = Annotated[str, StringConstraints(min_length=3, max_length=255)]
 Description = Annotated[str, StringConstraints(max_length=65535)]
@@ -56,9 +57,12 @@ async def create(request: Request) -> Response:
     template = sandbox.store.find("templates", asked.template_id)
     if template is None or not template["is_active"]:
         raise errors.domain(404, "Template not found", "TemplateNotFound")
+    if template["file_type"] == "pdf":
+        raise errors.domain(400, "A PDF template cannot generate documents", "SignatureOnlyTemplate")
     row = _row(sandbox, asked, template, body["variables"])
     content = _content(sandbox, row, template)
     with sandbox.store.transaction():
+        tags.create_missing(sandbox, asked.tags)
         sandbox.store.insert("deliverables", row | {"file_size": len(content)})
         sandbox.store.keep_file(row["id"], content)
         sandbox.ledger.record("deliverable_created", row["id"], name=row["name"], tags=row["tags"])
@@ -70,7 +74,7 @@ async def list_all(request: Request) -> Response:
     sandbox = sandboxes.of(request)
     asked = check(Listing, dict(request.query_params), refuse)
     rows = sandbox.store.rows("SELECT * FROM deliverables WHERE is_active ORDER BY seq DESC")
-    found, total = page(request, asked, rows)
+    found, total = page(sandbox, request, asked, rows)
     shown = [_listed(sandbox, row, with_tags=asked.with_tags) for row in found]
     return reply({"data": {"results": shown, "totalRecords": total}})
 
@@ -79,7 +83,8 @@ async def get(request: Request) -> Response:
     """Show one deliverable."""
     sandbox, row = sandboxes.of(request), _find(request)
     template = sandbox.store.find("templates", row["template_id"]) or {"name": None, "is_active": False}
-    shown = _listed(sandbox, row, with_tags=True) | {
+    asked = check(Shown, dict(request.query_params), refuse)
+    shown = _listed(sandbox, row, with_tags=asked.with_tags) | {
         "templateName": template["name"],
         "templateNotDeleted": sandbox.flag(template["is_active"]),
         "variables": row["variables"],
@@ -93,6 +98,7 @@ async def update(request: Request) -> Response:
     asked = check(Change, await json_object(request), refuse)
     changes = {key: value for key, value in asked.model_dump().items() if value is not None}
     with sandbox.store.transaction():
+        tags.create_missing(sandbox, asked.tags or [])
         sandbox.store.update("deliverables", row["id"], **changes, updated_on=sandbox.clock.stamp())
         sandbox.ledger.record("deliverable_updated", row["id"])
     return reply({"data": {"message": "Deliverable updated successfully", "deliverableId": row["id"]}})
@@ -133,7 +139,7 @@ def _row(sandbox: Sandbox, asked: NewDeliverable, template: Row, variables: list
         "template_id": template["id"],
         "variables": variables,
         "tags": asked.tags,
-        "file_type": "docx" if template["file_type"] == "pdf" else template["file_type"],
+        "file_type": template["file_type"],
         "default_font": "",
         "is_active": True,
         "created_on": now,
@@ -160,7 +166,7 @@ def _created(sandbox: Sandbox, row: Row) -> dict[str, Any]:
         "name": row["name"],
         "description": row["description"],
         "templateId": row["template_id"],
-        "createdBy": AUTHOR,
+        "createdBy": USER_ID,
         "createdOn": row["created_on"],
         "updatedOn": row["updated_on"],
         "isActive": sandbox.flag(row["is_active"]),
@@ -171,12 +177,12 @@ def _created(sandbox: Sandbox, row: Row) -> dict[str, Any]:
 
 def _listed(sandbox: Sandbox, row: Row, *, with_tags: bool) -> dict[str, Any]:
     shown = _created(sandbox, row) | {
-        "email": AUTHOR,
+        "email": EMAIL,
         "fileSize": row["file_size"],
         "fileType": MEDIA_TYPES[row["file_type"]],
         "fonts": [],
     }
-    return shown | {"tags": row["tags"]} if with_tags else shown
+    return shown | {"tags": tags.shown(sandbox, row["tags"])} if with_tags else shown
 
 
 ROUTES = [

@@ -59,7 +59,7 @@ async def recipients(request: Request) -> Response:
             "data": {
                 "document": views.document(document),
                 "recipients": shown,
-                "summary": views.summary(document, people, shown),
+                "summary": views.summary(shown),
             }
         }
     )

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox import errors, pdf, template_files
+from sandbox import errors, pdf, tags, template_files
 from sandbox import sandbox as sandboxes
 from sandbox.auth import members
 from sandbox.bodies import fields_and_file, json_object
@@ -40,7 +40,7 @@ async def list_all(request: Request) -> Response:
     sandbox = sandboxes.of(request)
     asked = check(Listing, dict(request.query_params), lambda found: errors.invalid(found, part="query"))
     rows = sandbox.store.rows("SELECT * FROM templates WHERE is_active ORDER BY seq")
-    found, total = page(request, asked, rows)
+    found, total = page(sandbox, request, asked, rows)
     shown = [_listed(sandbox, row, with_tags=asked.with_tags) for row in found]
     return reply({"data": {"results": shown, "totalRecords": total}})
 
@@ -149,7 +149,7 @@ def _listed(sandbox: Sandbox, row: Row, *, with_tags: bool) -> dict[str, Any]:
         "createdOn": row["created_on"],
         "updatedOn": row["updated_on"],
     }
-    return shown | {"tags": row["tags"]} if with_tags else shown
+    return shown | {"tags": tags.shown(sandbox, row["tags"])} if with_tags else shown
 
 
 def _variables(names: list[str]) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ async def test_deliverables() -> None:
     first, second = await generate("First Contract"), await generate("Second Contract")
     listed = await Deliverable.list_deliverables(query="first", show_tags=True, limit=5, offset=0)
     assert [result["id"] for result in listed["results"]] == [first]
-    assert listed["results"][0]["tags"] == ["hr"]
+    assert listed["results"][0]["tags"][0]["label"] == "hr"
     assert listed["totalRecords"] == 1
     changed = await Deliverable.update_deliverable_info(first, name="Renamed", description="x", tags=[])
     assert changed["deliverableId"] == first
