@@ -71,10 +71,17 @@ def prepare(sandbox: Sandbox, body: dict[str, Any], source: Source, *, for_revie
     )
 
 
-def commit(sandbox: Sandbox, prepared: Prepared, *, for_review: bool) -> tuple[Row, list[Row]]:
-    """Create the document; for signing also send it. Returns it with its recipients."""
+def commit(
+    sandbox: Sandbox, prepared: Prepared, *, for_review: bool, created_on: str | None = None
+) -> tuple[Row, list[Row]]:
+    """Create the document; for signing also send it. Returns it with its recipients.
+
+    `created_on` replaces the present time as the time of creation.
+    """
     with sandbox.store.transaction():
         document = _document(sandbox, prepared, for_review=for_review)
+        if created_on is not None:
+            document["created_on"] = created_on
         sandbox.store.insert("documents", document)
         sandbox.store.keep_file(document["id"], prepared.source.content)
         for person in prepared.people:

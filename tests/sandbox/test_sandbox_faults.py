@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.polling import poll
-from tests.sandbox.sandbox_kit import ORG_ID, Api, Receiver
+from tests.sandbox.sandbox_kit import ORG_ID, Api, Receiver, text_of
 
 SEND = "/turbosign/single/prepare-for-signing"
 
@@ -54,6 +54,50 @@ def test_a_lost_answer_commits_only_when_asked_to(api: Api, at: str, fault: dict
     assert len(created) == (1 if at == "after" else 0)
     assert all(entry["request"]["fault"] == f"{fault['do']} after" for entry in created)
     assert attempt(api) is not None, "it happens once, unless more is asked for"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
+def test_a_rejection_after_the_commit_leaves_a_live_document(api: Api, status: int) -> None:
+    set_faults(api, path=SEND, method="POST", do="status", status=status, at="after")
+    answer = attempt(api)
+    assert answer is not None
+    assert answer.status_code == status
+    [created] = api.ledger("document_created")
+    assert created["request"]["fault"] == "status after"
+    assert api.status(created["subject"]) == "under_review"
+    assert [entry["details"]["email"] for entry in api.ledger("email_sent")] == ["signature_request"]
+
+
+def test_a_429_after_the_commit_has_a_retry_after(api: Api) -> None:
+    set_faults(api, path=SEND, method="POST", do="rate_limit", retry_after=1, at="after")
+    answer = attempt(api)
+    assert answer is not None
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
+    assert len(api.ledger("document_created")) == 1
+
+
+def test_another_member_makes_a_document_with_the_same_title(api: Api, receiver: Receiver) -> None:
+    api.subscribe(receiver.url)
+    title = "Contract [A-1~abcdef]"
+    sent = api.dispatch(signers=1, title=title)
+    forged = {
+        "title": title,
+        "recipients": [{"name": "Signer 1", "email": "signer1@example.com"}],
+        "text": "Other words.",
+        "sender_email": "colleague@example.com",
+        "created_on": "2026-01-31T12:00:00Z",
+    }
+    made = api.post("/_sandbox/documents", json=forged).json()
+    assert made["id"] != sent["documentId"]
+    data = api.get(f"/turbosign/documents/{made['id']}/recipients").json()["data"]
+    assert data["document"]["name"] == title
+    assert data["document"]["sentBy"]["email"] == "colleague@example.com"
+    assert data["document"]["createdOn"] == "2026-01-31T12:00:00.000Z"
+    assert [delivery.data["title"] for delivery in receiver.wait(2)] == [title, title]
+    api.complete(made["id"]).raise_for_status()
+    link = api.get(f"/turbosign/documents/{made['id']}/download").json()["downloadUrl"]
+    assert "Other words." in text_of(httpx.get(link).content)
+    assert api.status(sent["documentId"]) == "under_review"
 
 
 def _readable(answer: httpx.Response) -> bool:
