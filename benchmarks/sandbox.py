@@ -59,7 +59,7 @@ class Connection:
         reader, writer = self._streams
         content = b"" if body is None else json.dumps(body).encode()
         lines = {
-            "host": "sandbox",
+            "host": "localhost",
             "content-length": str(len(content)),
             **(ADMIN | ORG if headers is None else headers),
         }

@@ -34,6 +34,13 @@ def main(  # noqa: PLR0917 - typer passes options by name
         str,
         typer.Option(envvar="SANDBOX_HOST", help="Address to listen on; anyone who reaches it may use it."),
     ] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SANDBOX_ALLOW_HOST",
+            help="A name under which clients reach it, beside localhost and IP addresses; repeat for more.",
+        ),
+    ] = None,
     port: Annotated[
         int, typer.Option(envvar="SANDBOX_PORT", min=0, max=65535, help="Port; 0 picks a free one.")
     ] = 8300,
@@ -61,7 +68,13 @@ def main(  # noqa: PLR0917 - typer passes options by name
     """Run the sandbox until Ctrl-C."""
     try:
         sandbox = open_sandbox(Access(api_key, member_key, org_id), data_dir, _behaviour(retry_delays))
-        server.run(sandbox, host, port, on_started=lambda url: print(f"Sandbox: {url}", flush=True))  # noqa: T201 - the one line it prints
+        server.run(
+            sandbox,
+            host,
+            port,
+            on_started=lambda url: print(f"Sandbox: {url}", flush=True),  # noqa: T201 - its only output
+            allowed_hosts=allow_host or (),
+        )
     except server.CannotListenError as error:
         _refuse(str(error))
     except (OSError, sqlite3.Error) as error:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sandbox import reminders, seeds
 from sandbox.errors import ApiError
 from sandbox.fault_middleware import FaultMiddleware
+from sandbox.hosts import HostMiddleware
 from sandbox.idempotency import IdempotencyMiddleware
 from sandbox.ledger import current_request
 from sandbox.replies import reply
@@ -35,8 +36,8 @@ from sandbox.sender import Sender
 _SWEEP_SECONDS = 1.0
 
 
-def create_app(sandbox: Sandbox) -> Starlette:
-    """Build the sandbox's ASGI application."""
+def create_app(sandbox: Sandbox, hosts: Collection[str] = ()) -> Starlette:
+    """Build the ASGI application; `hosts` are the names under which it may be reached."""
     seeds.seed(sandbox)
     app = Starlette(
         routes=[
@@ -58,6 +59,7 @@ def create_app(sandbox: Sandbox) -> Starlette:
     app.add_middleware(IdempotencyMiddleware, sandbox=sandbox)
     app.add_middleware(FaultMiddleware, faults=sandbox.faults)
     app.add_middleware(_NoteRequest)
+    app.add_middleware(HostMiddleware, names=hosts)
     return app
 
 

@@ -5,7 +5,7 @@ import contextlib
 import errno
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import uvicorn
@@ -54,13 +54,20 @@ class _Server(uvicorn.Server):
         self.should_exit = self.force_exit = True
 
 
-def run(sandbox: Sandbox, host: str, port: int, on_started: Callable[[str], None]) -> None:
+def run(
+    sandbox: Sandbox,
+    host: str,
+    port: int,
+    on_started: Callable[[str], None],
+    allowed_hosts: Collection[str] = (),
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
-        sandbox: What to serve.
+        sandbox: The sandbox.
         host: Address to listen on.
         port: Port; 0 picks a free one.
+        allowed_hosts: Names under which clients reach it, beside `localhost`, IP addresses and `host`.
         on_started: Called with the base URL once requests are answered.
 
     Raises:
@@ -72,7 +79,7 @@ def run(sandbox: Sandbox, host: str, port: int, on_started: Callable[[str], None
     name = f"[{host}]" if ":" in host else host
     url = f"http://{name}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
-        create_app(sandbox),
+        create_app(sandbox, [name.lower() for name in (host, *allowed_hosts)]),
         http=_Connection,
         ws="none",
         loop="asyncio",

@@ -176,7 +176,8 @@ def test_fields_take_the_place_of_an_answers_own(api: Api) -> None:
 def test_a_connection_closes_after_an_answer_that_did_not_say_so(sandbox_url: str, api: Api) -> None:
     set_faults(api, path="/v1/deliverable", do="close")
     host, _, port = sandbox_url.removeprefix("http://").partition(":")
-    head = f"GET /v1/deliverable HTTP/1.1\r\nHost: x\r\nAuthorization: {api.headers['authorization']}\r\n"
+    authorization = f"Authorization: {api.headers['authorization']}"
+    head = f"GET /v1/deliverable HTTP/1.1\r\nHost: localhost\r\n{authorization}\r\n"
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         connection.sendall(f"{head}x-rapiddocx-org-id: {ORG_ID}\r\n\r\n".encode())
         said = b"".join(iter(lambda: connection.recv(65536), b""))

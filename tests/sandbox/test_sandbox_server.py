@@ -6,8 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.polling import poll
@@ -60,7 +62,7 @@ def test_a_signal_ends_it_even_while_a_call_hangs(name: str) -> None:
     port = int(url.rpartition(":")[2])
     with Api(url) as api, socket.create_connection(("127.0.0.1", port)) as connection:
         api.put("/_sandbox/faults", json={"api": [{"do": "hang"}]}).raise_for_status()
-        connection.sendall(b"GET /v1/deliverable HTTP/1.1\r\nhost: x\r\n\r\n")
+        connection.sendall(b"GET /v1/deliverable HTTP/1.1\r\nhost: localhost\r\n\r\n")
         poll(lambda: api.get("/_sandbox/faults").json()["api"][0]["hits"])
         process.send_signal(getattr(signal, name))
         assert process.wait(30) == 0
@@ -84,6 +86,31 @@ def test_settings_come_from_the_environment_too() -> None:
         assert api.get("/template-item").status_code == 200
     with Api(url) as api:
         assert api.get("/template-item").status_code == 401
+    assert stop(process) == 0
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1:8300", "localhost", "LOCALHOST:1", "[::1]:8300", "10.1.2.3", "sandbox:8300", "Sandbox.Test"],
+)
+def test_hosts_that_it_answers_to(named_sandbox: str, host: str) -> None:
+    assert httpx.get(f"{named_sandbox}/_sandbox/health", headers={"host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8300", "127.0.0.1.evil.example", "localhost.evil.example", "[::1", "x@y"],
+)
+@pytest.mark.parametrize("path", ["/_sandbox/inbox", "/_sandbox/ledger", "/v1/deliverable", "/nowhere"])
+def test_hosts_that_it_rejects(named_sandbox: str, host: str, path: str) -> None:
+    answer = httpx.get(f"{named_sandbox}{path}", headers={"host": host})
+    assert (answer.status_code, answer.json()["type"]) == (421, "MisdirectedRequest")
+
+
+@pytest.fixture(scope="module")
+def named_sandbox() -> Iterator[str]:
+    process, url = start_sandbox("--allow-host", "sandbox", "--allow-host", "sandbox.test")
+    yield url
     assert stop(process) == 0
 
 
