@@ -1,54 +1,38 @@
-"""Finding text in a PDF, so that a field can be put where an anchor stands."""
+"""Search a PDF for the anchor of a field."""
 
 import re
 from typing import Any, Final
 
-from sandbox.pdf import Box, open_reader
+from sandbox import pdfium
+from sandbox.pdf import Box
 
-_WIDTH: Final = 0.5
-"""A letter's width as a part of its size, roughly: good enough to place a field in a line."""
+_MARGIN: Final = 1.0
+"""Points around an anchor that its cover hides too."""
 
 
 class AnchorError(ValueError):
-    """The anchor is not in the document, or its pattern is none."""
+    """The document has no such anchor, or its pattern is invalid."""
 
 
 class PageTexts:
-    """The texts of a PDF with their places, read once."""
+    """The texts of a PDF with their positions, read once."""
 
     def __init__(self, content: bytes) -> None:
-        self._texts: list[tuple[int, float, float, float, str]] = []
-        with open_reader(content) as reader:
-            for number, page in enumerate(reader.pages, start=1):
-                self._read(number, page)
+        self._pages = pdfium.texts(content)
 
     def place(self, template: dict[str, Any]) -> tuple[Box, Box | None]:
-        """Find where a field with this `template` belongs, and the anchor that it replaces.
+        """Return the box of a field with this `template`, and the box of the anchor if the field replaces it.
 
         Raises:
-            AnchorError: Its anchor is not there.
+            AnchorError: The document has no such anchor, or its pattern is invalid.
         """
         anchor = str(template.get("anchor") or template.get("searchText") or "")
         pattern = _pattern(anchor, template)
-        for page, x, y, size, text in self._texts:
-            if found := pattern.search(text):
-                start = x + found.start() * size * _WIDTH
-                width = max(1, found.end() - found.start()) * size * _WIDTH
-                anchored = Box(page, start, y - size, width, size * 1.3)
+        for page in self._pages:
+            if (found := pattern.search(page.text)) and (box := _union(page.boxes[slice(*found.span())])):
                 replaces = template.get("placement", "replace") == "replace"
-                hidden = Box(page, start - 2, anchored.y, width * 1.3 + 4, anchored.height)
-                return _beside(anchored, template), hidden if replaces else None
+                return _beside(box, template), _with_margin(box) if replaces else None
         raise AnchorError(f'Anchor text "{anchor}" was not found in the document')
-
-    def _read(self, number: int, page: Any) -> None:
-        height = float(page.mediabox.height)
-
-        def visit(text: str, cm: list[float], tm: list[float], _font: Any, size: float) -> None:
-            if text.strip():
-                x, y = tm[4] * cm[0] + cm[4], tm[5] * cm[3] + cm[5]
-                self._texts.append((number, x, height - y, float(size or 11), text.strip("\n")))
-
-        page.extract_text(visitor_text=visit)
 
 
 def _pattern(anchor: str, template: dict[str, Any]) -> re.Pattern[str]:
@@ -57,6 +41,19 @@ def _pattern(anchor: str, template: dict[str, Any]) -> re.Pattern[str]:
         return re.compile(anchor if template.get("useRegex") else re.escape(anchor), flags)
     except (re.error, RecursionError, OverflowError):
         raise AnchorError(f'Anchor pattern "{anchor}" is not a regular expression') from None
+
+
+def _union(boxes: tuple[Box | None, ...]) -> Box | None:
+    known = [box for box in boxes if box is not None]
+    if not known:
+        return None
+    left, top = min(box.x for box in known), min(box.y for box in known)
+    right, bottom = max(box.x + box.width for box in known), max(box.y + box.height for box in known)
+    return Box(known[0].page, left, top, right - left, bottom - top)
+
+
+def _with_margin(box: Box) -> Box:
+    return Box(box.page, box.x - _MARGIN, box.y - _MARGIN, box.width + 2 * _MARGIN, box.height + 2 * _MARGIN)
 
 
 def _beside(found: Box, template: dict[str, Any]) -> Box:

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from sandbox import errors
 from sandbox.anchors import AnchorError, PageTexts
-from sandbox.pdf import UnreadablePdfError, page_sizes
+from sandbox.pdf import Box, UnreadablePdfError, hide, page_sizes
 from sandbox.validation import Body, problems_of
 
 Number = Annotated[float, Field(ge=-100_000, le=100_000, allow_inf_nan=False)]
@@ -94,11 +94,12 @@ class SignatureField(Body):
 _FIELDS: Final = TypeAdapter(list[SignatureField])
 
 
-def check(raw: list[Any], emails: list[str], *, content: bytes) -> list[dict[str, Any]]:
-    """Check fields and place them.
+def check(raw: list[Any], emails: list[str], *, content: bytes) -> tuple[list[dict[str, Any]], bytes]:
+    """Check the fields of a send and place them.
 
     Returns:
-        The fields as they came, each with its `box` on the page.
+        The fields as sent, with their `box` on the page; and the document without the anchors that fields
+        replace.
 
     Raises:
         ApiError: 400 with one of the documented codes.
@@ -177,24 +178,29 @@ def _check_signers_have_fields(fields: list[SignatureField], emails: list[str]) 
             )
 
 
-def _placed(raw: list[Any], parsed: list[SignatureField], content: bytes) -> list[dict[str, Any]]:
+def _placed(
+    raw: list[Any], parsed: list[SignatureField], content: bytes
+) -> tuple[list[dict[str, Any]], bytes]:
     sizes = page_sizes(content)
     texts = PageTexts(content) if any(field.template for field in parsed) else None
-    return [
-        given | (_by_anchor(given, texts) if field.template and texts else _by_place(field, sizes))
-        for given, field in zip(raw, parsed, strict=True)
-    ]
+    placed, replaced = [], []
+    for given, field in zip(raw, parsed, strict=True):
+        box, anchor = (
+            _by_anchor(given, texts) if texts and field.template else (_by_place(field, sizes), None)
+        )
+        placed.append(given | {"box": astuple(box)})
+        replaced += [anchor] if anchor else []
+    return placed, hide(content, replaced) if replaced else content
 
 
-def _by_anchor(given: dict[str, Any], texts: PageTexts) -> dict[str, Any]:
+def _by_anchor(given: dict[str, Any], texts: PageTexts) -> tuple[Box, Box | None]:
     try:
-        box, cover = texts.place(given["template"])
+        return texts.place(given["template"])
     except AnchorError as error:
         raise errors.single_step(str(error), "TemplateProcessingFailed") from None
-    return {"box": astuple(box), "cover": astuple(cover) if cover else None}
 
 
-def _by_place(field: SignatureField, sizes: list[tuple[float, float]]) -> dict[str, Any]:
+def _by_place(field: SignatureField, sizes: list[tuple[float, float]]) -> Box:
     page = field.page or 1
     if page > len(sizes):
         message = f"Field is on page {page}, but the document has {len(sizes)}"
@@ -206,4 +212,4 @@ def _by_place(field: SignatureField, sizes: list[tuple[float, float]]) -> dict[s
         message = f"Field is outside page {page}, which is {given_width:g} x {given_height:g}"
         raise errors.single_step(message, "FieldOutOfBounds")
     across, down = page_width / given_width, page_height / given_height
-    return {"box": [page, x * across, y * down, width * across, height * down], "cover": None}
+    return Box(page, x * across, y * down, width * across, height * down)

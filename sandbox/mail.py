@@ -78,7 +78,8 @@ def _keep(sandbox: Sandbox, document: Row, kind: str, address: str, person: Row 
 def listing(sandbox: Sandbox, address: str | None = None, document_id: str | None = None) -> list[Row]:
     """Read e-mails, newest first."""
     return sandbox.store.rows(
-        "SELECT emails.*, recipients.status AS recipient_status FROM emails"
+        "SELECT emails.*, recipients.status AS recipient_status, documents.status AS document_status"
+        " FROM emails JOIN documents ON documents.id = emails.document_id"
         " LEFT JOIN recipients ON recipients.id = emails.recipient_id"
         " WHERE (?1 IS NULL OR address = ?1) AND (?2 IS NULL OR emails.document_id = ?2)"
         " ORDER BY emails.seq DESC",
@@ -88,7 +89,12 @@ def listing(sandbox: Sandbox, address: str | None = None, document_id: str | Non
 
 
 def shown(row: Row, base_url: str) -> dict[str, Any]:
-    """Show an e-mail with its link."""
+    """Build an e-mail as the control API shows it, with its signing link and the signed PDF."""
     link = None if row["token"] is None else f"{base_url}_sandbox/sign/{row['token']}"
-    keys = ("id", "document_id", "recipient_id", "kind", "address", "subject", "sent_at", "recipient_status")
-    return {key: row[key] for key in keys} | {"link": link}
+    is_signed = row["document_status"] == "completed"
+    signed_pdf = f"{base_url}_sandbox/documents/{row['document_id']}/signed.pdf" if is_signed else None
+    keys = (
+        *("id", "document_id", "document_status", "recipient_id", "recipient_status"),
+        *("kind", "address", "subject", "sent_at"),
+    )
+    return {key: row[key] for key in keys} | {"link": link, "signed_pdf": signed_pdf}

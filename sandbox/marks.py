@@ -35,22 +35,6 @@ def value_of(field: dict[str, Any], person: Row, entry: Any = None) -> str:
     return str(entry or field.get("defaultValue") or known.get(field["type"], ""))
 
 
-def slots(document: Row, person: Row) -> list[Mark]:
-    """Where a signer's fields are, for them to see; none once they have signed."""
-    if person["signed_on"] is not None:
-        return []
-    own = [field for field in document["fields"] if field["recipientEmail"] == person["email"]]
-    return [Mark(Box(*field["box"]), _slot_label(field), "slot", cover=_cover(field)) for field in own]
-
-
-def _slot_label(field: dict[str, Any]) -> str:
-    return "" if field["type"] == "checkbox" else str(field["type"].replace("_", " "))
-
-
-def _cover(field: dict[str, Any]) -> Box | None:
-    return Box(*field["cover"]) if field["cover"] else None
-
-
 def _mark(field: dict[str, Any], person: Row, number: str) -> Mark | None:
     text = value_of(field, person, person["entries"].get(number))
     if person["signed_on"] is None or not text:
@@ -58,4 +42,4 @@ def _mark(field: dict[str, Any], person: Row, number: str) -> Mark | None:
     by_hand = field["type"] in BY_HAND
     caption = f"{person['name']} {person['signed_on']}" if by_hand else ""
     style: Literal["signature", "text"] = "signature" if by_hand else "text"
-    return Mark(Box(*field["box"]), text, style, caption, _cover(field))
+    return Mark(Box(*field["box"]), text, style, caption)

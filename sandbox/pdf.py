@@ -1,10 +1,10 @@
-"""Real PDFs: rendered from paragraphs, searched for anchors, stamped with signatures."""
+"""PDFs: rendered from paragraphs, measured, and stamped with signatures."""
 
 import io
 import struct
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,14 +61,12 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What a signer put into a field."""
+    """The content of a signed field."""
 
     box: Box
     text: str
-    style: Literal["signature", "text", "slot"]
+    style: Literal["signature", "text"]
     caption: str = ""
-    cover: Box | None = None
-    """What it hides: the anchor it stands for."""
 
 
 def render(
@@ -93,28 +91,18 @@ def render(
 
 
 def page_sizes(content: bytes) -> list[tuple[float, float]]:
-    """Measure each page, in points.
+    """Return the width and height of the pages in points, as a viewer displays them.
 
     Raises:
-        UnreadablePdfError: The bytes are no PDF.
+        UnreadablePdfError: The bytes are no readable PDF.
     """
     with open_reader(content) as reader:
-        return [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
-
-
-def text_of(content: bytes) -> str:
-    """Read a PDF's text.
-
-    Raises:
-        UnreadablePdfError: The bytes are no PDF.
-    """
-    with open_reader(content) as reader:
-        return "\n\n".join(page.extract_text() for page in reader.pages)
+        return [_displayed_size(page) for page in reader.pages]
 
 
 @contextmanager
 def open_reader(content: bytes) -> Iterator[PdfReader]:
-    """Open a PDF; whatever its bytes make the library raise, inside too, is one error.
+    """Open a PDF. Every error that its bytes cause, also inside the block, becomes `UnreadablePdfError`.
 
     Raises:
         UnreadablePdfError: The bytes are no PDF, or are a damaged or encrypted one.
@@ -129,21 +117,35 @@ def open_reader(content: bytes) -> Iterator[PdfReader]:
         raise UnreadablePdfError("encrypted, or without pages")
 
 
-def stamp(content: bytes, marks: Sequence[Mark], footer: str) -> bytes:
-    """Draw marks over a PDF's pages, and a footer on the last.
+def stamp(content: bytes, marks: Sequence[Mark], footer: str = "") -> bytes:
+    """Draw marks on the pages of a PDF, and a footer on the last page.
 
     Raises:
-        UnreadablePdfError: The bytes are no PDF.
+        UnreadablePdfError: The bytes are no readable PDF.
     """
-    with open_reader(content) as reader:
-        sizes = [(float(page.mediabox.width), float(page.mediabox.height)) for page in reader.pages]
-        overlay = PdfReader(io.BytesIO(_overlay(sizes, marks, footer)))
-        writer = PdfWriter(clone_from=reader)
-        for page, drawn in zip(writer.pages, overlay.pages, strict=True):
-            page.merge_page(drawn)
-        out = io.BytesIO()
-        writer.write(out)
-        return out.getvalue()
+
+    def draw(pdf: Any, page: int) -> None:
+        for mark in marks:
+            if mark.box.page == page:
+                _draw(pdf, mark)
+
+    return _overlaid(content, draw, footer)
+
+
+def hide(content: bytes, boxes: Sequence[Box]) -> bytes:
+    """Paint white boxes on the pages of a PDF.
+
+    Raises:
+        UnreadablePdfError: The bytes are no readable PDF.
+    """
+
+    def draw(pdf: Any, page: int) -> None:
+        pdf.set_fill_color(255, 255, 255)
+        for box in boxes:
+            if box.page == page:
+                pdf.rect(box.x, box.y, box.width, box.height, style="F")
+
+    return _overlaid(content, draw)
 
 
 def printable(text: str) -> str:
@@ -168,14 +170,32 @@ def _latin(character: str) -> str:
     return folded or "?"
 
 
-def _overlay(sizes: Sequence[tuple[float, float]], marks: Sequence[Mark], footer: str) -> bytes:
+def _displayed_size(page: Any) -> tuple[float, float]:
+    """Return the size of a page after its crop box and its rotation."""
+    width, height = float(page.cropbox.width), float(page.cropbox.height)
+    return (height, width) if page.rotation % 180 else (width, height)
+
+
+def _overlaid(content: bytes, draw: Callable[[Any, int], None], footer: str = "") -> bytes:
+    with open_reader(content) as reader:
+        writer = PdfWriter(clone_from=reader)
+        for page in writer.pages:
+            page.transfer_rotation_to_content()
+        sizes = [_displayed_size(page) for page in writer.pages]
+        overlay = PdfReader(io.BytesIO(_overlay(sizes, draw, footer)))
+        for page, drawn in zip(writer.pages, overlay.pages, strict=True):
+            page.merge_translated_page(drawn, float(page.cropbox.left), float(page.cropbox.bottom))
+        out = io.BytesIO()
+        writer.write(out)
+        return out.getvalue()
+
+
+def _overlay(sizes: Sequence[tuple[float, float]], draw: Callable[[Any, int], None], footer: str) -> bytes:
     pdf = _fpdf()(unit="pt")
     pdf.set_auto_page_break(auto=False)
     for number, size in enumerate(sizes, start=1):
         pdf.add_page(format=size)
-        for mark in marks:
-            if mark.box.page == number:
-                _draw(pdf, mark)
+        draw(pdf, number)
     pdf.set_font("helvetica", "", 7)
     pdf.set_text_color(110, 110, 110)
     pdf.text(24, sizes[-1][1] - 14, printable(footer))
@@ -184,12 +204,6 @@ def _overlay(sizes: Sequence[tuple[float, float]], marks: Sequence[Mark], footer
 
 def _draw(pdf: Any, mark: Mark) -> None:
     box = mark.box
-    if mark.cover is not None:
-        pdf.set_fill_color(255, 255, 255)
-        pdf.rect(mark.cover.x, mark.cover.y, mark.cover.width, mark.cover.height, style="F")
-    if mark.style == "slot":
-        pdf.set_fill_color(255, 236, 170)
-        pdf.rect(box.x, box.y, box.width, box.height, style="F")
     signed = mark.style == "signature"
     size = max(7.0, min(box.height * 0.6, 22.0))
     pdf.set_text_color(20, 40, 120) if signed else pdf.set_text_color(0, 0, 0)

@@ -1,7 +1,7 @@
 """Preparing a document for signing or review: everything checked first, then committed at once."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import uuid4
@@ -59,10 +59,12 @@ def prepare(sandbox: Sandbox, body: dict[str, Any], source: Source, *, for_revie
         raise errors.single_step("Fields are required", "FieldsRequired")
     wanted = placed + (body.get("fields") or [])
     columns = recipients.check(sandbox, people)
-    placed_fields = fields.check(wanted, [column["email"] for column in columns], content=source.content)
+    placed_fields, content = fields.check(
+        wanted, [column["email"] for column in columns], content=source.content
+    )
     return Prepared(
         texts=texts.model_copy(update={"sender_name": sender_name}),
-        source=source,
+        source=replace(source, content=content),
         people=columns,
         fields=placed_fields,
         cc_emails=_cc(body.get("ccEmails")),

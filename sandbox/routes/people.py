@@ -1,13 +1,14 @@
 """What people see in their browser: the inbox, the signing page, the review page."""
 
 import contextlib
+from functools import lru_cache
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from sandbox import documents, errors, mail, marks, pages, pdf, presigned, signing, signing_links
+from sandbox import documents, errors, mail, marks, pages, pdf, pdfium, presigned, signing, signing_links
 from sandbox import sandbox as sandboxes
 from sandbox.bodies import fields_and_file
 from sandbox.replies import MEDIA_TYPES
@@ -77,28 +78,77 @@ async def done(request: Request) -> Response:
 
 
 async def document_pdf(request: Request) -> Response:
-    """Give the signer the document, with what others have signed, and where they are to sign."""
-    sandbox, person = sandboxes.of(request), _signer(request)
-    document = documents.find(sandbox, person["document_id"])
-    people = documents.recipients(sandbox, document["id"])
-    drawn = [*marks.marks(document, people), *marks.slots(document, person)]
-    content = sandbox.store.file(document["id"]) or b""
-    with contextlib.suppress(pdf.UnreadablePdfError):
-        content = pdf.stamp(content, drawn, document["id"])
+    """Serve the document with the signatures that it has so far."""
+    content = _current(sandboxes.of(request), _signer(request)["document_id"])
     return Response(content, media_type=MEDIA_TYPES["pdf"])
+
+
+async def document_page(request: Request) -> Response:
+    """Serve a picture of one page of the document with the signatures that it has so far."""
+    content = _current(sandboxes.of(request), _signer(request)["document_id"])
+    return _picture(content, request.path_params["page"])
 
 
 async def review(request: Request) -> Response:
-    """Show a document prepared for review."""
+    """Show a document that was prepared for review."""
     sandbox, document = sandboxes.of(request), _reviewed(request)
     content = sandbox.store.file(document["id"]) or b""
-    return HTMLResponse(pages.review(document, content=content, pdf=f"{request.url.path}/document.pdf"))
+    return HTMLResponse(pages.review(document, sizes=_sizes(content), links=_links(request.url.path)))
 
 
 async def review_pdf(request: Request) -> Response:
-    """Give the reviewer the document."""
+    """Serve the document that is reviewed."""
     content = sandboxes.of(request).store.file(_reviewed(request)["id"]) or b""
     return Response(content, media_type=MEDIA_TYPES["pdf"])
+
+
+async def review_page(request: Request) -> Response:
+    """Serve a picture of one page of the document that is reviewed."""
+    content = sandboxes.of(request).store.file(_reviewed(request)["id"]) or b""
+    return _picture(content, request.path_params["page"])
+
+
+async def signed_pdf(request: Request) -> Response:
+    """Serve the signed PDF of a completed document."""
+    content = sandboxes.of(request).store.file(f"{request.path_params['id']}.signed")
+    if content is None:
+        raise errors.document_not_found()
+    return Response(content, media_type=MEDIA_TYPES["pdf"])
+
+
+def _current(sandbox: Sandbox, document_id: str) -> bytes:
+    document, people = documents.find(sandbox, document_id), documents.recipients(sandbox, document_id)
+    content, drawn = sandbox.store.file(document_id) or b"", tuple(marks.marks(document, people))
+    with contextlib.suppress(pdf.UnreadablePdfError):
+        return _stamped(content, drawn) if drawn else content
+    return content
+
+
+@lru_cache(maxsize=8)
+def _stamped(content: bytes, drawn: tuple[pdf.Mark, ...]) -> bytes:
+    """Stamp a document once for the pictures of all its pages."""
+    return pdf.stamp(content, drawn)
+
+
+def _picture(content: bytes, page: int) -> Response:
+    try:
+        picture = pdfium.picture(content, page)
+    except pdf.UnreadablePdfError:
+        picture = None
+    if picture is None:
+        raise errors.typed(404, "Page not found", "NotFound")
+    return Response(picture, media_type="image/png", headers={"cache-control": "no-cache"})
+
+
+def _sizes(content: bytes) -> list[tuple[float, float]]:
+    try:
+        return pdf.page_sizes(content)
+    except pdf.UnreadablePdfError:
+        return []
+
+
+def _links(path: str) -> pages.Links:
+    return pages.Links(pdf=f"{path}/document.pdf", picture=f"{path}/page-{{page}}.png")
 
 
 def _entries(document: Row, person: Row, form: dict[str, Any]) -> dict[str, Any]:
@@ -129,9 +179,9 @@ def _signing_page(request: Request, sandbox: Sandbox, person: Row) -> Response:
         pages.signing(
             document,
             person,
-            content=content,
+            sizes=_sizes(content),
+            links=_links(link),
             action=link,
-            pdf=f"{link}/document.pdf",
             today=sandbox.clock.stamp()[:10],
         )
     )
@@ -188,7 +238,10 @@ ROUTES = [
     Route("/_sandbox/sign/{token}", sign, methods=["POST"]),
     Route("/_sandbox/sign/{token}/done", done, methods=["GET"]),
     Route("/_sandbox/sign/{token}/document.pdf", document_pdf, methods=["GET"]),
+    Route("/_sandbox/sign/{token}/page-{page:int}.png", document_page, methods=["GET"]),
     Route("/_sandbox/sign-once/{link}", show_once, methods=["GET"]),
     Route("/_sandbox/review/{token}", review, methods=["GET"]),
     Route("/_sandbox/review/{token}/document.pdf", review_pdf, methods=["GET"]),
+    Route("/_sandbox/review/{token}/page-{page:int}.png", review_page, methods=["GET"]),
+    Route("/_sandbox/documents/{id}/signed.pdf", signed_pdf, methods=["GET"]),
 ]
