@@ -1,5 +1,5 @@
-"""A TurboDocx to build and test against: the documented API, signing pages, webhooks and faults.
+"""A local TurboDocx for development and tests: the documented API, signing pages, webhooks and faults.
 
-It imports nothing of Countersign: it is an independent reading of the provider's contract, and anyone can use
-it from any language. `docs/reference/sandbox.md` says what it had to choose where the contract is silent.
+It imports nothing of Countersign: it implements the provider's contract independently.
+`docs/reference/sandbox.md` lists its choices where the contract is silent.
 """

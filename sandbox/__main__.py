@@ -1,4 +1,4 @@
-"""`python -m sandbox`: the sandbox on its own."""
+"""Command line of the sandbox: `python -m sandbox`."""
 
 import sqlite3
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from sandbox import server
-from sandbox.behaviour import Behaviour
+from sandbox.behavior import Behavior
 from sandbox.sandbox import (
     DEFAULT_API_KEY,
     DEFAULT_MEMBER_KEY,
@@ -19,8 +19,8 @@ from sandbox.sandbox import (
 from sandbox.seeds import DESCRIPTIONS
 
 _HELP = (
-    "A TurboDocx to build and test against: API, signing pages, webhooks, faults.\n\n"
-    "Templates that are there from the start:\n\n"
+    "A local TurboDocx for development and tests: API, signing pages, webhooks, faults.\n\n"
+    "It starts with these templates:\n\n"
     + "\n\n".join(f"{template_id}  {text}" for template_id, text in DESCRIPTIONS.items())
     + "\n\n/_sandbox/inbox shows the e-mails with their signing links."
 )
@@ -32,7 +32,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(  # noqa: PLR0917 - typer passes options by name
     host: Annotated[
         str,
-        typer.Option(envvar="SANDBOX_HOST", help="Address to listen on; anyone who reaches it may use it."),
+        typer.Option(envvar="SANDBOX_HOST", help="Address to listen on; all who reach it can use it."),
     ] = "127.0.0.1",
     allow_host: Annotated[
         list[str] | None,
@@ -48,26 +48,26 @@ def main(  # noqa: PLR0917 - typer passes options by name
         str, typer.Option(envvar="SANDBOX_API_KEY", help="API key with the administrator role.")
     ] = DEFAULT_API_KEY,
     member_key: Annotated[
-        str, typer.Option(envvar="SANDBOX_MEMBER_KEY", help="API key without it: no webhooks.")
+        str, typer.Option(envvar="SANDBOX_MEMBER_KEY", help="API key without that role: no webhooks.")
     ] = DEFAULT_MEMBER_KEY,
     org_id: Annotated[
-        str, typer.Option(envvar="SANDBOX_ORG_ID", help="The organisation's id.")
+        str, typer.Option(envvar="SANDBOX_ORG_ID", help="The organization's id.")
     ] = DEFAULT_ORG_ID,
     data_dir: Annotated[
         Path | None,
-        typer.Option(envvar="SANDBOX_DATA_DIR", help="Keep everything in this folder; else in memory."),
+        typer.Option(envvar="SANDBOX_DATA_DIR", help="Folder for all state; default: in memory."),
     ] = None,
     retry_delays: Annotated[
         str | None,
         typer.Option(
             envvar="SANDBOX_RETRY_DELAYS",
-            help="Seconds before a webhook's second and third attempt, for example 0.2,0.5; else 5,25.",
+            help="Seconds before a webhook's second and third attempt, for example 0.2,0.5; default: 5,25.",
         ),
     ] = None,
 ) -> None:
     """Run the sandbox until Ctrl-C."""
     try:
-        sandbox = open_sandbox(Access(api_key, member_key, org_id), data_dir, _behaviour(retry_delays))
+        sandbox = open_sandbox(Access(api_key, member_key, org_id), data_dir, _behavior(retry_delays))
         server.run(
             sandbox,
             host,
@@ -76,22 +76,22 @@ def main(  # noqa: PLR0917 - typer passes options by name
             allowed_hosts=allow_host or (),
         )
     except server.CannotListenError as error:
-        _refuse(str(error))
+        _exit(str(error))
     except (OSError, sqlite3.Error) as error:
-        _refuse(f"{data_dir} cannot be used: {getattr(error, 'strerror', None) or error}")
+        _exit(f"{data_dir} cannot be used: {getattr(error, 'strerror', None) or error}")
 
 
-def _refuse(why: str) -> NoReturn:
-    print(f"sandbox: {why}", file=sys.stderr)  # noqa: T201 - the answer to whoever started it
+def _exit(problem: str) -> NoReturn:
+    print(f"sandbox: {problem}", file=sys.stderr)  # noqa: T201 - the command line's error output
     raise SystemExit(2) from None
 
 
-def _behaviour(retry_delays: str | None) -> Behaviour | None:
+def _behavior(retry_delays: str | None) -> Behavior | None:
     if retry_delays is None:
         return None
     try:
         first, second = (float(part) for part in retry_delays.split(","))
-        return Behaviour(retry_delays=(first, second))
+        return Behavior(retry_delays=(first, second))
     except ValueError:
         raise typer.BadParameter(
             "two numbers of seconds, for example 0.2,0.5", param_hint="--retry-delays"

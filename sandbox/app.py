@@ -1,4 +1,4 @@
-"""The application: routes, errors, and the sender beside them."""
+"""The ASGI application: routes, error handlers and background tasks."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from sandbox.fault_middleware import FaultMiddleware
 from sandbox.hosts import HostMiddleware
 from sandbox.idempotency import IdempotencyMiddleware
 from sandbox.ledger import current_request
-from sandbox.replies import reply
+from sandbox.responses import json_response
 from sandbox.routes import (
     control,
     deliverables,
@@ -37,7 +37,7 @@ _SWEEP_SECONDS = 1.0
 
 
 def create_app(sandbox: Sandbox, hosts: Collection[str] = ()) -> Starlette:
-    """Build the ASGI application; `hosts` are the names under which it may be reached."""
+    """Build the ASGI application; `hosts` are the names under which clients may reach it."""
     seeds.seed(sandbox)
     app = Starlette(
         routes=[
@@ -51,36 +51,39 @@ def create_app(sandbox: Sandbox, hosts: Collection[str] = ()) -> Starlette:
             *control.ROUTES,
             *people.ROUTES,
         ],
-        exception_handlers={ApiError: _refused, HTTPException: _not_routed, Exception: _broken},
-        lifespan=_working,
+        exception_handlers={ApiError: _api_error, HTTPException: _no_route, Exception: _server_error},
+        lifespan=_lifespan,
     )
     app.state.sandbox = sandbox
     app.state.access = sandbox.access
     app.add_middleware(IdempotencyMiddleware, sandbox=sandbox)
     app.add_middleware(FaultMiddleware, faults=sandbox.faults)
-    app.add_middleware(_NoteRequest)
+    app.add_middleware(_RequestContext)
     app.add_middleware(HostMiddleware, names=hosts)
     return app
 
 
 @contextlib.asynccontextmanager
-async def _working(app: Starlette) -> AsyncIterator[None]:
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.sender = Sender(app.state.sandbox)
-    tasks = [asyncio.create_task(app.state.sender.run()), asyncio.create_task(_sweeping(app.state.sandbox))]
+    tasks = [
+        asyncio.create_task(app.state.sender.run()),
+        asyncio.create_task(_sweep_forever(app.state.sandbox)),
+    ]
     yield
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _sweeping(sandbox: Sandbox) -> None:
+async def _sweep_forever(sandbox: Sandbox) -> None:
     while True:
         reminders.sweep(sandbox)
         await asyncio.sleep(_SWEEP_SECONDS)
 
 
-class _NoteRequest:
-    """Remembers the request at work, for the ledger."""
+class _RequestContext:
+    """Stores the current request for the ledger."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -88,30 +91,32 @@ class _NoteRequest:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = Request(scope)
-            noted = ("user-agent", "idempotency-key", "x-request-id", "x-timezone", "x-device-fingerprint")
-            headers = {name: request.headers[name] for name in noted if name in request.headers}
+            names = ("user-agent", "idempotency-key", "x-request-id", "x-timezone", "x-device-fingerprint")
+            headers = {name: request.headers[name] for name in names if name in request.headers}
             current_request.set({"method": request.method, "path": request.url.path, "headers": headers})
         await self._app(scope, receive, send)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+async def _api_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, ApiError):
         raise error
-    return Response(status_code=error.status) if error.body is None else reply(error.body, error.status)
+    return (
+        Response(status_code=error.status) if error.body is None else json_response(error.body, error.status)
+    )
 
 
-async def _not_routed(request: Request, error: Exception) -> Response:
+async def _no_route(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "Error")
     message = f"Cannot {request.method} {request.url.path}"
-    answer = reply({"message": message, "type": kind}, error.status_code)
-    answer.headers.update(error.headers or {})
-    return answer
+    response = json_response({"message": message, "type": kind}, error.status_code)
+    response.headers.update(error.headers or {})
+    return response
 
 
-async def _broken(request: Request, error: Exception) -> Response:
-    """Answer for a bug of the sandbox's own, and show it to whoever runs it."""
-    print(f"sandbox: a bug in {request.method} {request.url.path}", file=sys.stderr)  # noqa: T201 - its only log
+async def _server_error(request: Request, error: Exception) -> Response:
+    """Return 500 for a bug of the sandbox, and print its traceback."""
+    print(f"sandbox: a bug in {request.method} {request.url.path}", file=sys.stderr)  # noqa: T201 - the sandbox has no other log
     traceback.print_exception(error)
-    return reply({"message": "Internal server error", "type": "InternalServerError"}, 500)
+    return json_response({"message": "Internal server error", "type": "InternalServerError"}, 500)

@@ -1,7 +1,7 @@
-"""The audit trail: every entry is linked to the one before by a hash.
+"""The audit trail: entries linked by hashes.
 
-The provider does not publish what it hashes. Here it is SHA-256 over what the API shows of the entry (the
-keys of `_HASHED`) as compact JSON with sorted keys, so that anyone can check it.
+The provider does not publish its hash. The sandbox uses SHA-256 of the keys in `_HASHED`, which the API
+shows, as compact JSON with sorted keys.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def record(
 
 
 def _client_context() -> dict[str, str]:
-    """Read who asked, as their client's headers tell."""
+    """Read the client's description of itself from the request headers."""
     headers = (current_request.get() or {}).get("headers", {})
     return {name: headers[header] for header, name in _CONTEXT.items() if header in headers}
 
@@ -63,7 +63,7 @@ def digest(entry: Row) -> str:
 
 
 def trail(sandbox: Sandbox, document: Row) -> list[dict[str, Any]]:
-    """Show a document's entries, oldest first."""
+    """Return a document's entries, oldest first."""
     people = {
         row["id"]: {"name": row["name"], "email": row["email"]}
         for row in sandbox.store.rows("SELECT * FROM recipients WHERE document_id = ?", document["id"])

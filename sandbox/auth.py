@@ -1,4 +1,4 @@
-"""Who may call what: the key, the organisation, the role."""
+"""Authorization by API key, organization and role."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ ORG_HEADER: Final = "x-rapiddocx-org-id"
 
 
 def members(endpoint: Endpoint) -> Endpoint:
-    """Guard a route that any key of the organisation may use."""
+    """Guard a route that every key of the organization may use."""
 
     @wraps(endpoint)
     async def guarded(request: Request) -> Response:
@@ -34,7 +34,7 @@ def members(endpoint: Endpoint) -> Endpoint:
 
 
 def administrators(endpoint: Endpoint) -> Endpoint:
-    """Guard a webhook route: administrators only, refused with a bare status."""
+    """Guard a webhook route: administrators only; errors have no body."""
 
     @wraps(endpoint)
     async def guarded(request: Request) -> Response:
@@ -62,7 +62,7 @@ def _organization_matches(request: Request) -> bool:
     """Check the organization header against the only organization."""
     sandbox, given = sandboxes.of(request), request.headers.get(ORG_HEADER)
     if given is None:
-        return not sandbox.behaviour.require_org_header
+        return not sandbox.behavior.require_org_header
     return _same(given.strip().lower(), sandbox.access.org_id.lower())
 
 

@@ -1,4 +1,4 @@
-"""Reading request bodies: JSON or multipart, of bounded size, never trusting what they say they are."""
+"""Read request bodies: JSON or multipart, of limited size."""
 
 import json
 import math
@@ -12,24 +12,24 @@ from starlette.requests import ClientDisconnect, Request
 from sandbox import errors
 
 FILE_LIMIT: Final = 10 * 1024 * 1024
-"""Bytes of an upload; "typically 10MB" in the provider's words."""
+"""Bytes of an upload: the provider documents "typically 10MB"."""
 BODY_LIMIT: Final = FILE_LIMIT + 1024 * 1024
 PART_LIMIT: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded file: the part's own name, and its bytes."""
+    """An uploaded file: the name in its part, and its bytes."""
 
     name: str
     content: bytes
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """Read a JSON object; an empty body is an empty object, for clients announce JSON on bare POSTs.
+    """Read a JSON object; an empty body is an empty object, because clients send none with some POSTs.
 
     Raises:
-        ApiError: 400 for anything but an object, 413 for too much.
+        ApiError: 400, it is no JSON object; 413, it is too large.
     """
     raw = await _raw(request)
     if not raw.strip():
@@ -44,7 +44,7 @@ async def fields_and_file(request: Request, file_field: str) -> tuple[dict[str, 
     """Read a body that may be JSON or multipart, with or without a file part.
 
     Raises:
-        ApiError: As for `json_object`, or the form cannot be read.
+        ApiError: As for `json_object`; 400, the form cannot be read.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in {"multipart/form-data", "application/x-www-form-urlencoded"}:
@@ -58,10 +58,10 @@ async def fields_and_file(request: Request, file_field: str) -> tuple[dict[str, 
 
 
 def parse_json(raw: bytes | str) -> Any:
-    """Read JSON strictly: UTF-8, finite numbers, text that can be written again.
+    """Read JSON strictly: UTF-8, finite numbers, no lone surrogates.
 
     Raises:
-        ApiError: 400, it is none.
+        ApiError: 400, it is invalid.
     """
     try:
         text = raw if isinstance(raw, str) else raw.decode()
@@ -74,7 +74,7 @@ def parse_json(raw: bytes | str) -> Any:
 
 
 async def _raw(request: Request) -> bytes:
-    """Read the whole body; Starlette keeps it, so that the form parser finds it again."""
+    """Read the whole body and store it where Starlette's form parser reads it."""
     chunks: list[bytes] = []
     size = 0
     try:

@@ -1,11 +1,11 @@
-"""Doing a request's work and catching its answer, so that it can be kept or spoiled before it is sent."""
+"""Run a request and capture its response before it is sent."""
 
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope
 
 
-async def whole(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
     """Read a request's body to its end."""
     parts = []
     while True:
@@ -15,8 +15,8 @@ async def whole(receive: Receive) -> bytes:
             return b"".join(parts)
 
 
-async def answers_of(app: ASGIApp, scope: Scope, body: bytes) -> list[Message]:
-    """Let an application answer a request, and return the answer's messages, its start first."""
+async def captured_messages(app: ASGIApp, scope: Scope, body: bytes) -> list[Message]:
+    """Run a request and return the messages of its response, `http.response.start` first."""
     messages: list[Message] = []
 
     async def catch(message: Message) -> None:
@@ -27,7 +27,7 @@ async def answers_of(app: ASGIApp, scope: Scope, body: bytes) -> list[Message]:
 
 
 def replay(body: bytes) -> Receive:
-    """Give a body that was read once more."""
+    """Return a `receive` that yields a body that was already read."""
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:

@@ -1,4 +1,4 @@
-"""The sandbox's clock: real time plus what the control API has advanced it by."""
+"""The sandbox's clock: real time plus an offset that the control API sets."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +8,7 @@ _SETTING = "clock_advanced_seconds"
 
 
 class Clock:
-    """Tells the time; how far it was advanced survives a restart."""
+    """A clock with an offset that survives a restart."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -16,19 +16,19 @@ class Clock:
 
     @property
     def advanced(self) -> timedelta:
-        """How far ahead of real time it is."""
+        """The offset to real time."""
         return self._advanced
 
     def now(self) -> datetime:
-        """The time, in UTC."""
+        """Return the time in UTC."""
         return datetime.now(UTC) + self._advanced
 
     def stamp(self) -> str:
-        """The time as the API writes it."""
+        """Return the time in the API's format."""
         return iso(self.now())
 
     def advance(self, by: timedelta) -> None:
-        """Move it forward."""
+        """Move the clock forward."""
         self._advanced += by
         self._store.set(_SETTING, self._advanced.total_seconds())
 
@@ -39,10 +39,10 @@ class Clock:
 
 
 def iso(moment: datetime) -> str:
-    """Write a time as the provider does: ISO 8601, milliseconds, Z."""
+    """Format a time as the provider does: ISO 8601, milliseconds, Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def parse(text: str) -> datetime:
-    """Read a time that `iso` wrote."""
+    """Parse a time that `iso` formatted."""
     return datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""The delivery log: every delivery to every URL, with what came of it."""
+"""The delivery log: deliveries per URL, with their results."""
 
 import json
 from datetime import timedelta
@@ -25,16 +25,16 @@ class Listing(Query):
 
 
 def listing(sandbox: Sandbox, webhook_id: str, asked: Listing) -> tuple[list[Row], int]:
-    """Read a page of the log, newest first, and how many there are."""
+    """Return a page of the log, newest first, and the total count."""
     delivered, http_status = asked.is_delivered, asked.http_status
-    if not sandbox.behaviour.filters_work:
+    if not sandbox.behavior.filters_work:
         delivered, http_status = ("false" if delivered else None), None
     where = (
         "webhook_id = ?1 AND (?2 IS NULL OR event_type = ?2) AND (?3 IS NULL OR http_status = ?3)"
         " AND (?4 IS NULL OR (status = 'delivered') = (?4 = 'true'))"
     )
     values = (webhook_id, asked.event_type, http_status, delivered)
-    total = sandbox.store.row(f"SELECT COUNT(*) AS n FROM deliveries WHERE {where}", *values)  # noqa: S608 - our own text
+    total = sandbox.store.row(f"SELECT COUNT(*) AS n FROM deliveries WHERE {where}", *values)  # noqa: S608 - constant text
     rows = sandbox.store.rows(
         f"SELECT * FROM deliveries WHERE {where} ORDER BY seq DESC LIMIT ?5 OFFSET ?6",  # noqa: S608 - as above
         *values,
@@ -45,7 +45,7 @@ def listing(sandbox: Sandbox, webhook_id: str, asked: Listing) -> tuple[list[Row
 
 
 def shown(row: Row) -> dict[str, Any]:
-    """Show a delivery."""
+    """Build a delivery as the API shows it."""
     return {
         "id": row["id"],
         "webhookId": row["webhook_id"],
@@ -72,7 +72,7 @@ def counts(sandbox: Sandbox, webhook_id: str) -> dict[str, int]:
 
 
 def stats(sandbox: Sandbox, webhook_id: str, days: int) -> dict[str, Any]:
-    """Count a subscription's deliveries over some days, and by event."""
+    """Count a subscription's deliveries of the last `days`, in total and by event."""
     now = sandbox.clock.now()
     start = iso(now - timedelta(days=days))
     rows = sandbox.store.rows(
@@ -93,7 +93,7 @@ def stats(sandbox: Sandbox, webhook_id: str, days: int) -> dict[str, Any]:
 
 
 def stop(sandbox: Sandbox, webhook_id: str) -> None:
-    """Try no more deliveries of a subscription."""
+    """Cancel the open deliveries of a subscription."""
     sandbox.store.execute(
         "UPDATE deliveries SET next_attempt_at = NULL, status = 'failed'"
         " WHERE webhook_id = ? AND next_attempt_at IS NOT NULL",

@@ -1,4 +1,4 @@
-"""What the API shows of a document and its recipients."""
+"""Documents and recipients as the API shows them."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sandbox.store import Row
 
 
 def document(row: Row) -> dict[str, Any]:
-    """Show a document."""
+    """Build a document."""
     return {
         "id": row["id"],
         "name": row["name"],
@@ -21,7 +21,7 @@ def document(row: Row) -> dict[str, Any]:
 
 
 def recipient(sandbox: Sandbox, row: Row, person: Row) -> dict[str, Any]:
-    """Show a recipient of a document, and what was sent to them."""
+    """Build a recipient with the counts of their e-mails."""
     return {
         "id": person["id"],
         "name": person["name"],

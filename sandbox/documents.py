@@ -1,4 +1,4 @@
-"""Documents out for signature: finding them, whose turn it is, and what a status means."""
+"""Queries about documents and their recipients."""
 
 from datetime import datetime
 from typing import Final
@@ -9,16 +9,16 @@ from sandbox.sandbox import Sandbox
 from sandbox.store import Row
 
 OPEN: Final = "under_review"
-"""Sent, and not everybody has signed."""
+"""Sent, with signatures missing."""
 REVIEW: Final = "review_ready"
-"""Prepared for review; nobody was asked to sign."""
+"""Prepared for review; no signer was asked."""
 
 
 def find(sandbox: Sandbox, document_id: str) -> Row:
     """Read a document.
 
     Raises:
-        ApiError: 404, there is none.
+        ApiError: 404, it does not exist.
     """
     document = sandbox.store.find("documents", document_id)
     if document is None:
@@ -33,15 +33,15 @@ def recipients(sandbox: Sandbox, document_id: str) -> list[Row]:
     )
 
 
-def waiting(people: list[Row]) -> list[Row]:
-    """Whose turn it is: those of the lowest order that have not signed."""
+def next_signers(people: list[Row]) -> list[Row]:
+    """Return the signers that are next: the unsigned ones of the lowest order."""
     unsigned = [person for person in people if person["status"] != "completed"]
     first = min((person["signing_order"] for person in unsigned), default=0)
     return [person for person in unsigned if person["signing_order"] == first]
 
 
 def is_past(document: Row, now: datetime) -> bool:
-    """Tell whether the signing window has closed, whether or not the sweep has said so."""
+    """Return whether `expires_at` has passed, also before the sweep sets the status."""
     return (
         document["status"] == OPEN
         and document["expires_at"] is not None
@@ -50,7 +50,7 @@ def is_past(document: Row, now: datetime) -> bool:
 
 
 def effective_status(document: Row, person: Row, now: datetime) -> str:
-    """A recipient's status with the document's end laid over it; a signature is never revoked."""
+    """Return a recipient's status after the document's end; a signature stays `completed`."""
     if person["status"] == "completed":
         return "completed"
     if document["status"] in {"voided", "expired"}:

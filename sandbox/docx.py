@@ -1,4 +1,4 @@
-"""DOCX and PPTX, as far as the sandbox needs them: read their text, write a plain document."""
+"""Read the text of DOCX and PPTX files, and write plain DOCX files."""
 
 import io
 import re
@@ -33,11 +33,11 @@ _RELATIONS: Final = (
 
 
 class UnreadableOfficeFileError(ValueError):
-    """The bytes are no DOCX or PPTX that can be read."""
+    """The bytes are no readable DOCX or PPTX."""
 
 
 def read_paragraphs(content: bytes) -> tuple[str, list[Paragraph]]:
-    """Read an office file's kind (`docx` or `pptx`) and its text.
+    """Return an office file's kind (`docx` or `pptx`) and its text.
 
     Raises:
         UnreadableOfficeFileError: It is neither.

@@ -1,11 +1,11 @@
-"""The provider's error bodies: several shapes, one per family of routes, and a client must read all."""
+"""The provider's error bodies, whose shape depends on the route."""
 
 from collections.abc import Sequence
 from typing import Any
 
 
 class ApiError(Exception):
-    """A refusal, as it goes over the wire.
+    """An error response.
 
     Args:
         status: HTTP status.
@@ -49,12 +49,12 @@ def single_step(message: str, code: str, *, status: int = 400, details: Any = No
 
 
 def identity(status: int, message: str, code: str) -> ApiError:
-    """Build `{message, type, error, code}`, each said twice: identity checks and signing URLs."""
+    """Build `{message, type, error, code}`, with message and code twice: identity checks and signing URLs."""
     return ApiError(status, {"message": message, "type": code, "error": message, "code": code})
 
 
-def recipients_refused(message: str, recipient_ids: Sequence[str]) -> ApiError:
-    """Build the 400 of resend and reminder: all or nothing, and whose ids were not eligible."""
+def ineligible_recipients(message: str, recipient_ids: Sequence[str]) -> ApiError:
+    """Build the 400 of resend and reminder, with the ids of ineligible recipients."""
     return ApiError(400, {"error": message, "invalidRecipientIds": list(recipient_ids)})
 
 

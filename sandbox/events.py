@@ -1,4 +1,4 @@
-"""The seven webhook events, and what each says."""
+"""The seven webhook events and their payloads."""
 
 import json
 from typing import Any, Final
@@ -23,18 +23,18 @@ EVENT_TYPES: Final = tuple(
 
 
 def sent(sandbox: Sandbox, document: Row) -> None:
-    """The document went out."""
+    """Emit `sent`: the document was sent."""
     _emit(sandbox, document, "sent", status="under_review", sent_at=document["sent_on"])
 
 
 def viewed(sandbox: Sandbox, document: Row, person: Row) -> None:
-    """A recipient opened it for the first time."""
+    """Emit `viewed`: a recipient opened the document for the first time."""
     who = {"recipient_id": person["id"], "recipient_email": person["email"]}
     _emit(sandbox, document, "viewed", **who, viewed_at=person["viewed_on"])
 
 
 def recipient_signed(sandbox: Sandbox, document: Row, person: Row, remaining: int) -> None:
-    """A recipient signed; fired before the event about the document."""
+    """Emit `recipient_signed`, before the event about the document."""
     _emit(
         sandbox,
         document,
@@ -49,13 +49,13 @@ def recipient_signed(sandbox: Sandbox, document: Row, person: Row, remaining: in
 
 
 def signed(sandbox: Sandbox, document: Row, person: Row, remaining: int) -> None:
-    """Somebody signed and others are still to."""
+    """Emit `signed`: a recipient signed, and others have not."""
     who = {"recipient_id": person["id"], "recipient_email": person["email"]}
     _emit(sandbox, document, "signed", **who, signed_at=person["signed_on"], remaining_signers=remaining)
 
 
 def completed(sandbox: Sandbox, document: Row) -> None:
-    """Everybody signed, and the signed PDF is there."""
+    """Emit `completed`: all signed, and the signed PDF exists."""
     _emit(
         sandbox,
         document,
@@ -68,7 +68,7 @@ def completed(sandbox: Sandbox, document: Row) -> None:
 
 
 def finalization_failed(sandbox: Sandbox, document: Row) -> None:
-    """Everybody signed, and the signed PDF could not be made."""
+    """Emit `finalization_failed`: all signed, and the signed PDF could not be made."""
     _emit(
         sandbox,
         document,
@@ -80,7 +80,7 @@ def finalization_failed(sandbox: Sandbox, document: Row) -> None:
 
 
 def voided(sandbox: Sandbox, document: Row) -> None:
-    """The sender took it back."""
+    """Emit `voided`: the sender voided the document."""
     _emit(
         sandbox,
         document,
@@ -94,7 +94,7 @@ def voided(sandbox: Sandbox, document: Row) -> None:
 
 
 def envelope(sandbox: Sandbox, event_type: str, data: Any) -> dict[str, Any]:
-    """Wrap an event's data, under a new event id."""
+    """Wrap the data of an event under a new event id."""
     return {
         "event": event_type,
         "event_id": f"evt_{uuid4().hex}",
@@ -116,12 +116,12 @@ def _emit(sandbox: Sandbox, document: Row, name: str, **data: Any) -> None:
 
 
 def compact(body: Any) -> str:
-    """Write JSON as `JSON.stringify` does: these bytes are what is signed."""
+    """Serialize JSON as `JSON.stringify` does: the signature covers these bytes."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def queue(sandbox: Sandbox, webhook: Row, event_type: str, url: str, payload: str, *, lane: str) -> str:
-    """Put a delivery into the log, due now, and return its id. It is sent after the commit.
+    """Add a delivery to the log, due now, and return its id. The sender posts it after the commit.
 
     Attempts of one lane to one URL wait for each other.
     """

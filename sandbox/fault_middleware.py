@@ -1,13 +1,13 @@
-"""Puts scripted faults between client and API: before the work, after it, or with the work done late."""
+"""Apply scripted faults to API calls: before their work, after it, or with late work."""
 
 import asyncio
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox import fault_answers
-from sandbox.capture import answers_of, whole
-from sandbox.fault_answers import STAND_IN, Answer, spoiled
+from sandbox import fault_responses
+from sandbox.capture import captured_messages, read_body
+from sandbox.fault_responses import STAND_IN, RawResponse, spoiled
 from sandbox.fault_rules import ApiFault
 from sandbox.faults import Faults
 from sandbox.ledger import current_fault
@@ -17,7 +17,7 @@ _PIECE: Final = b"\0" * 65536
 
 
 class FaultMiddleware:
-    """Applies API faults. Control and pages are spared, download links are not."""
+    """Applies API faults to all paths except the control API and the pages; download links are included."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -25,7 +25,7 @@ class FaultMiddleware:
         self._late: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a call pass, or go wrong."""
+        """Run a call, with the fault that its rule chooses."""
         if scope["type"] != "http" or not _is_api(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -44,33 +44,33 @@ class FaultMiddleware:
 
     async def _slow(self, fault: ApiFault, scope: Scope, receive: Receive, send: Send) -> None:
         seconds = 1.0 if fault.seconds is None else fault.seconds
-        body = await whole(receive)
+        body = await read_body(receive)
         if fault.at == "before":
             await asyncio.sleep(seconds)
-        answer, messages = await self._do(scope, body)
-        del answer
+        response, messages = await self._do(scope, body)
+        del response
         if fault.at == "after":
             await asyncio.sleep(seconds)
         for message in messages:
             await send(message)
 
     async def _break(self, fault: ApiFault, scope: Scope, receive: Receive) -> None:
-        body, answer = await whole(receive), STAND_IN
+        body, response = await read_body(receive), STAND_IN
         if fault.at == "after":
-            answer, _ = await self._do(scope, body)
+            response, _ = await self._do(scope, body)
         elif fault.at == "late":
             task = asyncio.create_task(self._do_late(fault.commit_after, scope, body))
             self._late.add(task)
             task.add_done_callback(self._late.discard)
-        await _write(fault, answer, scope["state"]["transport"], receive)
+        await _write(fault, response, scope["state"]["transport"], receive)
 
-    async def _do(self, scope: Scope, body: bytes) -> tuple[Answer, list[Message]]:
-        """Have the work done, and catch the answer."""
-        messages = await answers_of(self._app, scope, body)
+    async def _do(self, scope: Scope, body: bytes) -> tuple[RawResponse, list[Message]]:
+        """Run a call and capture its response."""
+        messages = await captured_messages(self._app, scope, body)
         start = messages[0]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
         content = b"".join(message.get("body", b"") for message in messages[1:])
-        return Answer(start["status"], headers, content), messages
+        return RawResponse(start["status"], headers, content), messages
 
     async def _do_late(self, seconds: float, scope: Scope, body: bytes) -> None:
         await asyncio.sleep(seconds)
@@ -81,49 +81,53 @@ def _is_api(path: str) -> bool:
     return path.startswith("/_sandbox/storage/") or not (path == "/" or path.startswith("/_sandbox"))
 
 
-async def _write(fault: ApiFault, answer: Answer, transport: asyncio.Transport, receive: Receive) -> None:
-    """Give the wrong answer, and wait until the connection is gone."""
+async def _write(
+    fault: ApiFault, response: RawResponse, transport: asyncio.Transport, receive: Receive
+) -> None:
+    """Write the faulty response, and wait until the connection is closed."""
     gone = asyncio.create_task(_disconnected(receive))
     match fault.do:
         case "drop":
             transport.abort()
         case "reset":
-            fault_answers.reset(transport)
+            fault_responses.reset(transport)
         case "hang":
             await asyncio.wait([gone], timeout=_FOREVER if fault.seconds is None else fault.seconds)
             transport.abort()
         case "drip":
-            await _drip(answer, transport, gone, 0.5 if fault.seconds is None else fault.seconds)
+            await _drip(response, transport, gone, 0.5 if fault.seconds is None else fault.seconds)
         case "endless":
-            await _endless(answer, transport, gone, fault.size)
+            await _endless(response, transport, gone, fault.size)
         case _:
-            transport.write(fault_answers.raw(spoiled(fault, answer)))
+            transport.write(fault_responses.raw(spoiled(fault, response)))
             transport.close()
     await gone
 
 
 async def _drip(
-    answer: Answer, transport: asyncio.Transport, gone: asyncio.Task[None], seconds: float
+    response: RawResponse, transport: asyncio.Transport, gone: asyncio.Task[None], seconds: float
 ) -> None:
-    """Send the body byte by byte."""
-    whole = fault_answers.raw(answer)
-    head = len(whole) - len(answer.body)
-    transport.write(whole[:head])
-    for position in range(len(answer.body)):
+    """Write the body byte by byte."""
+    content = fault_responses.raw(response)
+    head = len(content) - len(response.body)
+    transport.write(content[:head])
+    for position in range(len(response.body)):
         await asyncio.wait([gone], timeout=seconds)
         if gone.done():
             return
-        transport.write(answer.body[position : position + 1])
+        transport.write(response.body[position : position + 1])
     transport.close()
 
 
-async def _endless(answer: Answer, transport: asyncio.Transport, gone: asyncio.Task[None], size: int) -> None:
-    """Send the body and then zeros, without saying where it ends."""
-    transport.write(fault_answers.chunked_head(answer) + fault_answers.chunk(answer.body or b"\0"))
+async def _endless(
+    response: RawResponse, transport: asyncio.Transport, gone: asyncio.Task[None], size: int
+) -> None:
+    """Write the body and then zeros, in chunks."""
+    transport.write(fault_responses.chunked_head(response) + fault_responses.chunk(response.body or b"\0"))
     for _ in range(size // len(_PIECE)):
         if gone.done():
             return
-        transport.write(fault_answers.chunk(_PIECE))
+        transport.write(fault_responses.chunk(_PIECE))
         while transport.get_write_buffer_size() > len(_PIECE) * 4 and not gone.done():
             await asyncio.wait([gone], timeout=0.01)
     transport.write(b"0\r\n\r\n")

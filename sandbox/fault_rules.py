@@ -1,4 +1,4 @@
-"""What a script of faults may say: which call or delivery goes wrong, how, and how often."""
+"""The script of faults: which calls and deliveries fail, how, and how often."""
 
 import fnmatch
 import random
@@ -45,14 +45,14 @@ WEBHOOK_ACTIONS = Literal[
 
 
 class Rule(BaseModel):
-    """When a fault happens. Every matching call counts; of several rules the first that fires is used.
+    """When a fault happens. The sandbox counts all matching calls and uses the first rule that fires.
 
     Args:
-        times: How often it happens; None is for ever.
-        skip: How many matching calls pass first.
-        probability: The chance that a matching call is hit, by the plan's seed.
-        after_seconds: It starts so long after the plan was set, in real time.
-        for_seconds: It ends so long after it started; None is never.
+        times: How often it happens; None for no limit.
+        skip: Matching calls that pass first.
+        probability: The chance of a matching call, from the script's seed.
+        after_seconds: Real time from setting the script to the start.
+        for_seconds: Real time from the start to the end; None for no end.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,7 +66,10 @@ class Rule(BaseModel):
     seen: Annotated[int, Field(ge=0)] = 0
 
     def fires(self, elapsed: float, dice: random.Random) -> bool:
-        """Decide about one matching call, `elapsed` seconds after the plan was set, and count it."""
+        """Count a matching call and return whether the fault happens.
+
+        `elapsed` is the time in seconds since the script was set.
+        """
         end = None if self.for_seconds is None else self.after_seconds + self.for_seconds
         if elapsed < self.after_seconds or (end is not None and elapsed >= end):
             return False
@@ -86,20 +89,21 @@ class ApiFault(Rule):
     """A fault of the API.
 
     Args:
-        path: A path, `*` standing for anything.
-        method: A method; None is any.
-        do: What goes wrong.
-        at: Is the call's work done? `before`: never; `after`: first; `late`: when `commit_after` is over.
+        path: A path; `*` matches anything.
+        method: A method; None matches all.
+        do: The fault.
+        at: When the call does its work: `before`, never; `after`, before the fault; `late`, `commit_after`
+            seconds later.
         commit_after: Seconds until the work is done, for `late`.
         status: The status of `status`, `redirect` and `html`.
-        body: The body of `status`: text as it is, else JSON.
+        body: The body of `status`: text unchanged, other values as JSON.
         headers: Further headers of `status`.
-        retry_after: The Retry-After header: text or number as it is, None for none.
-        retry_after_date: Retry-After as an HTTP date so many seconds from now.
+        retry_after: The Retry-After header; None for none.
+        retry_after_date: Seconds from now, sent as an HTTP date in Retry-After.
         location: Where `redirect` points.
-        seconds: How long `latency`, `hang` and each step of `drip` last, and how long `close` waits.
-        fields: What `fields` puts in the place of an answer's own.
-        content_type: What `content_type` claims.
+        seconds: Duration of `latency`, `hang` and a step of `drip`, and the delay of `close`.
+        fields: New values for fields of the response, for `fields`.
+        content_type: The content type of `content_type`.
         length: What `content_length` adds to the length.
         size: Bytes that `endless` and `gzip` unpack to.
     """
@@ -135,7 +139,7 @@ class ApiFault(Rule):
         return self
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether a call is one it is for."""
+        """Return whether the rule applies to a call."""
         return self.method in {None, method} and fnmatch.fnmatchcase(path, self.path)
 
 
@@ -143,11 +147,11 @@ class WebhookFault(Rule):
     """A fault of webhook deliveries; every attempt counts.
 
     Args:
-        event: An event's name without prefix, `*` standing for anything.
-        do: What goes wrong.
-        seconds: How long `delay` and at most `reorder` hold it; what `stale_timestamp` adds, often negative.
-        copies: How many more times `duplicate` sends it.
-        new_delivery_id: Whether each of those has a delivery id of its own.
+        event: An event's name without prefix; `*` matches anything.
+        do: The fault.
+        seconds: Duration of `delay`, longest duration of `reorder`, and the offset of `stale_timestamp`.
+        copies: Additional deliveries of `duplicate`.
+        new_delivery_id: Whether these have new delivery ids.
     """
 
     event: str = "*"
@@ -157,16 +161,16 @@ class WebhookFault(Rule):
     new_delivery_id: bool = False
 
     def matches(self, event_type: str) -> bool:
-        """Tell whether an event is one it is for."""
+        """Return whether the rule applies to an event."""
         return fnmatch.fnmatchcase(event_type.rpartition(".")[2], self.event)
 
 
 class RandomFaults(BaseModel):
-    """Faults by chance, the same for the same seed and order of calls.
+    """Random faults, repeatable for the same seed and order of calls.
 
     Args:
-        api: The share of API calls that go wrong.
-        webhooks: The share of delivery attempts that go wrong.
+        api: The share of API calls.
+        webhooks: The share of delivery attempts.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -176,7 +180,7 @@ class RandomFaults(BaseModel):
 
 
 class Script(BaseModel):
-    """All faults that are set. Without a seed one is chosen and shown."""
+    """All faults. Without a seed, the sandbox chooses one."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""The faults at work: which rule fires for a call or a delivery, counted, and the same for the same seed."""
+"""Choose the fault of a call or a delivery, repeatably for the same seed."""
 
 import random
 import sys
@@ -36,7 +36,7 @@ _SETTING: Final = "faults"
 
 
 class Faults:
-    """The script at work; it and its counts survive a restart."""
+    """The current script; it and its counts survive a restart."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -49,12 +49,12 @@ class Faults:
         return self._script
 
     def set(self, script: Script) -> None:
-        """Replace the script; its clock starts now. A seed that was chosen is printed."""
+        """Replace the script and start its clock. Print the seed if the script is random."""
         needs_dice = script.random or any(rule.probability < 1 for rule in (*script.api, *script.webhooks))
         if script.seed is None:
             script = script.model_copy(update={"seed": random.SystemRandom().randrange(2**32)})
         if needs_dice:
-            print(f"Sandbox faults: seed {script.seed}", file=sys.stderr, flush=True)  # noqa: T201 - so that a failed run can be repeated
+            print(f"Sandbox faults: seed {script.seed}", file=sys.stderr, flush=True)  # noqa: T201 - to repeat a failed run
         self._start(script)
         self._keep()
 
@@ -74,7 +74,7 @@ class Faults:
         return fault
 
     def before_reply(self, event_type: str) -> bool:
-        """Tell whether an event goes out before the call that caused it is answered."""
+        """Return whether an event is delivered before the response of the call that caused it."""
         rules = [webhook for webhook in self._script.webhooks if webhook.do == "before_reply"]
         return self._first([rule for rule in rules if rule.matches(event_type)]) is not None
 

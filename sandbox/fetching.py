@@ -1,4 +1,4 @@
-"""Fetching a document from a link that a send names."""
+"""Fetch the document of a send from its link."""
 
 import asyncio
 from typing import Final
@@ -7,26 +7,26 @@ _SECONDS: Final = 15.0
 
 
 class FetchError(Exception):
-    """Nothing could be had from the link in time."""
+    """The link returned no document in time."""
 
 
 async def fetch(link: str, limit: int) -> bytes:
-    """Read what a link leads to, a little more than `limit` bytes at most.
+    """Download a link; stop shortly after `limit` bytes.
 
     Raises:
-        FetchError: It leads nowhere, or takes longer than 15 s.
+        FetchError: The download failed or took longer than 15 s.
     """
-    import httpx  # noqa: PLC0415 - few need it, and a start must be quick
+    import httpx  # noqa: PLC0415 - keeps the start fast
 
     content = b""
     try:
         async with (
             asyncio.timeout(_SECONDS),
             httpx.AsyncClient(follow_redirects=True) as client,
-            client.stream("GET", link) as answer,
+            client.stream("GET", link) as response,
         ):
-            answer.raise_for_status()
-            async for chunk in answer.aiter_bytes():
+            response.raise_for_status()
+            async for chunk in response.aiter_bytes():
                 content += chunk
                 if len(content) > limit:
                     break

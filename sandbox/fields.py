@@ -33,14 +33,14 @@ BY_HAND: Final = frozenset({"signature", "initial"})
 
 
 class Extent(Body):
-    """How large a field is."""
+    """The size of a field."""
 
     width: Size
     height: Size
 
 
 class Offset(Body):
-    """How far from its anchor a field is."""
+    """The distance of a field from its anchor."""
 
     x: Number = 0
     y: Number = 0

@@ -1,4 +1,4 @@
-"""Making a document from a template and variables."""
+"""Fill a template with variables."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from sandbox.validation import Body
 
 
 class Variable(Body):
-    """A value for one placeholder, as far as it is checked."""
+    """A value for one placeholder."""
 
     placeholder: Annotated[str, StringConstraints(min_length=1)]
     mime_type: str
@@ -35,9 +35,9 @@ class Variable(Body):
 
 
 def fill(paragraphs: Sequence[Sequence[str]], variables: Sequence[dict[str, Any]]) -> list[Paragraph]:
-    """Put variables in their places.
+    """Replace placeholders by the values of variables.
 
-    Variables without a place follow at the end, so that the document holds every one of them.
+    Variables without a placeholder follow at the end, so that the document holds all of them.
     """
     values = {
         variable["placeholder"]: value_of(variable)
@@ -61,7 +61,7 @@ def fill(paragraphs: Sequence[Sequence[str]], variables: Sequence[dict[str, Any]
 
 
 def value_of(variable: dict[str, Any]) -> str:
-    """Read a variable's text, the texts of a stack, or of its sub-variables."""
+    """Return a variable's text, or the texts of its stack or its sub-variables."""
     for key in ("text", "value"):
         if isinstance(variable.get(key), str) and variable[key]:
             return str(variable[key])

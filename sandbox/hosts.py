@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sandbox import errors
-from sandbox.replies import reply
+from sandbox.responses import json_response
 
 
 class HostMiddleware:
@@ -31,7 +31,7 @@ class HostMiddleware:
             await self._app(scope, receive, send)
             return
         error = errors.typed(421, "Unknown host: start the sandbox with --allow-host", "MisdirectedRequest")
-        await reply(error.body, error.status)(scope, receive, send)
+        await json_response(error.body, error.status)(scope, receive, send)
 
     def _is_known(self, header: str) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""One POST on a connection of its own: all that a webhook sender needs, far cheaper than a full client."""
+"""A minimal HTTP client for the webhook sender: one POST per connection."""
 
 import asyncio
 import ssl
@@ -9,18 +9,18 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 
 _KEPT: Final = 4096
-"""Bytes of an answer's body that are read; the rest is of no use to anybody."""
+"""Bytes of a response body that are read."""
 
 
 class PostError(Exception):
-    """No answer could be had. The message is a short name of why, and holds nothing secret."""
+    """There was no response. The message is a short name of the reason, without secrets."""
 
 
 async def post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-    """Send, and return status and the beginning of the body. Follows no redirects; takes as long as it takes.
+    """Return the status and the beginning of the body. Follows no redirects and has no time limit.
 
     Raises:
-        PostError: The receiver could not be reached, or did not speak HTTP.
+        PostError: The receiver could not be reached, or did not return HTTP.
     """
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -28,7 +28,7 @@ async def post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, byt
         reader, writer = await asyncio.open_connection(
             parts.hostname, parts.port or (443 if secure else 80), ssl=_tls() if secure else None
         )
-    except (OSError, ValueError):  # TLS errors are OSErrors, a host that cannot be encoded is a ValueError
+    except (OSError, ValueError):  # OSError includes TLS errors; ValueError is a host that cannot be encoded
         raise PostError("ConnectError") from None
     try:
         return await _exchange(reader, writer, parts, headers, body)

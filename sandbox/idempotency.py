@@ -1,4 +1,4 @@
-"""An extension, off by default: a write whose `Idempotency-Key` was answered is answered alike again."""
+"""An extension, off by default: repeat the first response of an `Idempotency-Key`."""
 
 import hashlib
 
@@ -6,31 +6,31 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.capture import answers_of, whole
-from sandbox.replies import reply
+from sandbox.capture import captured_messages, read_body
+from sandbox.responses import json_response
 from sandbox.sandbox import Sandbox
 
 _SERVER_ERROR = 500
 
 
 class IdempotencyMiddleware:
-    """Remembers the answers to writes by their key; the real service does not."""
+    """Stores the responses of writes by their key; the real service does not."""
 
     def __init__(self, app: ASGIApp, sandbox: Sandbox) -> None:
         self._app = app
         self._sandbox = sandbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as before, or do the work and remember the answer."""
-        key = _key(scope) if self._sandbox.behaviour.idempotency_keys else None
+        """Return the stored response, or run the request and store its response."""
+        key = _key(scope) if self._sandbox.behavior.idempotency_keys else None
         if key is None:
             await self._app(scope, receive, send)
             return
-        body = await whole(receive)
+        body = await read_body(receive)
         digest = hashlib.sha256(body).hexdigest()
         known = self._sandbox.store.find("answers", key)
         if known is None:
-            messages = await answers_of(self._app, scope, body)
+            messages = await captured_messages(self._app, scope, body)
             self._remember(key, digest, messages)
             for message in messages:
                 await send(message)
@@ -40,7 +40,7 @@ class IdempotencyMiddleware:
             await again(scope, receive, send)
         else:
             problem = {"message": "Idempotency-Key was used for another body", "type": "IdempotencyKeyReused"}
-            await reply(problem, 422)(scope, receive, send)
+            await json_response(problem, 422)(scope, receive, send)
 
     def _remember(self, key: str, digest: str, messages: list[Message]) -> None:
         status = messages[0]["status"]

@@ -1,4 +1,4 @@
-"""Lists of deliverables and of templates: one way to filter and to page."""
+"""Filters and pages of lists."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The e-mails that the provider would have sent: kept for the inbox page, sent to nobody."""
+"""The e-mails that the provider would have sent, kept for the inbox page."""
 
 from typing import Any, Final
 from uuid import uuid4
@@ -10,10 +10,10 @@ from sandbox.store import Row
 _SUBJECTS: Final = {
     "signature_request": "{sender} asks you to sign: {title}",
     "reminder": "Reminder: {title} waits for your signature",
-    "expiry_warning": "Soon too late to sign: {title}",
+    "expiry_warning": "Expires soon: {title}",
     "cc_notice": "For your information: {title} was sent for signature",
-    "completed_copy": "Signed by everybody: {title}",
-    "voided_notice": "No longer to be signed: {title}",
+    "completed_copy": "Signed by all: {title}",
+    "voided_notice": "Withdrawn: {title}",
 }
 
 
@@ -39,21 +39,21 @@ def to_signer(sandbox: Sandbox, document: Row, person: Row, kind: str) -> None:
 
 
 def to_copied(sandbox: Sandbox, document: Row, kind: str) -> None:
-    """Write to those in copy."""
+    """Keep an e-mail to the addresses in copy."""
     for address in document["cc_emails"]:
         _keep(sandbox, document, kind, address, None)
         audit.record(sandbox, document["id"], "cc_email_notification_sent", email=address, emailType=kind)
 
 
-def to_everybody(sandbox: Sandbox, document: Row, people: list[Row], kind: str) -> None:
-    """Write to signers and sender that it has ended; nothing to sign is counted."""
+def to_all(sandbox: Sandbox, document: Row, people: list[Row], kind: str) -> None:
+    """Keep an e-mail about the end to signers and sender; it does not count as sent for signing."""
     for person in people:
         _keep(sandbox, document, kind, person["email"], person)
     _keep(sandbox, document, kind, document["sender_email"], None)
 
 
 def needs_single_use_link(person: Row) -> bool:
-    """Tell whether a recipient signs only through a link minted on request."""
+    """Return whether a recipient signs only through a single-use link."""
     return person["identity"].get("mode") in {"external_idv", "override"}
 
 
@@ -76,7 +76,7 @@ def _keep(sandbox: Sandbox, document: Row, kind: str, address: str, person: Row 
 
 
 def listing(sandbox: Sandbox, address: str | None = None, document_id: str | None = None) -> list[Row]:
-    """Read e-mails, newest first."""
+    """Return e-mails, newest first."""
     return sandbox.store.rows(
         "SELECT emails.*, recipients.status AS recipient_status, documents.status AS document_status"
         " FROM emails JOIN documents ON documents.id = emails.document_id"

@@ -1,4 +1,4 @@
-"""What signers leave in their fields."""
+"""The content of signed fields."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from sandbox.store import Row
 
 
 def marks(document: Row, people: list[Row]) -> list[Mark]:
-    """What everybody's hands have left on the document."""
+    """Return the marks of all signed fields of a document."""
     by_email = {person["email"]: person for person in people}
     return [
         mark
@@ -18,7 +18,7 @@ def marks(document: Row, people: list[Row]) -> list[Mark]:
 
 
 def value_of(field: dict[str, Any], person: Row, entry: Any = None) -> str:
-    """What a field holds once its signer has signed: their entry, its default, or what is known of them."""
+    """Return a field's text: the signer's entry, else its default, else what is known of the signer."""
     first, _, last = person["name"].partition(" ")
     known = {
         "signature": person["name"],

@@ -41,16 +41,16 @@ _DAMAGED: Final = (
     *(PyPdfError, DependencyError, zlib.error, struct.error, OSError, NotImplementedError, RecursionError),
     *(ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError),
 )
-"""What the library raises when a file lies about itself."""
+"""Errors of the library for damaged files."""
 
 
 class UnreadablePdfError(ValueError):
-    """The bytes are no PDF that can be read."""
+    """The bytes are no readable PDF."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle on a page, in points from the page's top left corner. Pages count from 1."""
+    """A rectangle on a page, in points from the top left corner. The first page is 1."""
 
     page: int
     x: float
@@ -72,7 +72,7 @@ class Mark:
 def render(
     title: str, paragraphs: Sequence[Sequence[str]], *, made_at: datetime | None = None, keywords: str = ""
 ) -> bytes:
-    """Set paragraphs as a PDF. `keywords` go into its metadata, which holds any letter there is."""
+    """Render paragraphs as a PDF. `keywords` go into its metadata, which holds all of Unicode."""
     pdf = _fpdf()(format="letter")
     if made_at is not None:
         pdf.set_creation_date(made_at)
@@ -105,7 +105,7 @@ def open_reader(content: bytes) -> Iterator[PdfReader]:
     """Open a PDF. Every error that its bytes cause, also inside the block, becomes `UnreadablePdfError`.
 
     Raises:
-        UnreadablePdfError: The bytes are no PDF, or are a damaged or encrypted one.
+        UnreadablePdfError: The bytes are no PDF, or the PDF is damaged, encrypted or empty.
     """
     try:
         reader = PdfReader(io.BytesIO(content))
@@ -149,14 +149,14 @@ def hide(content: bytes, boxes: Sequence[Box]) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Keep what the PDF core fonts can show (Latin 1); other letters lose accents, or become `?`."""
+    """Replace letters that the PDF core fonts lack (outside Latin 1) by similar ones, or by `?`."""
     cleaned = "".join(c if c == "\n" or c >= " " else " " for c in text)
     return "".join(_latin(character) for character in cleaned)
 
 
 def _fpdf() -> Any:
-    """Import it when it is needed: it takes longer than all the rest together, and a start must be quick."""
-    from fpdf import FPDF  # noqa: PLC0415 - as said
+    """Import late: it takes longer than all other imports together."""
+    from fpdf import FPDF  # noqa: PLC0415 - see above
 
     return FPDF
 

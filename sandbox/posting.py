@@ -1,4 +1,4 @@
-"""What one delivery attempt sends: the body, and headers that sign it; or, by a fault, ones that do not."""
+"""Headers and body of a delivery attempt, with the fault of its rule."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ _WRONG = "0" * 64
 def posting(row: Row, webhook: Row, fault: WebhookFault | None = None) -> tuple[dict[str, str], bytes]:
     """Build headers and body of an attempt.
 
-    The timestamp is real time, whatever the sandbox's clock says: it is what receivers compare it with.
+    The timestamp is real time, not the sandbox's clock, because receivers compare it with real time.
     """
     body, secret, at = row["payload"].encode(), webhook["secret"], time.time()
     done = None if fault is None else fault.do
@@ -35,5 +35,5 @@ def posting(row: Row, webhook: Row, fault: WebhookFault | None = None) -> tuple[
 
 
 def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Sign timestamp, dot and raw body."""
+    """Return the HMAC of timestamp, dot and raw body."""
     return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""Download links in the manner of S3: signed, good for an hour, and no place for an Authorization header."""
+"""Presigned download links like those of S3."""
 
 import hashlib
 import hmac
@@ -14,8 +14,8 @@ _SETTING: Final = "presign_key"
 
 
 def link(sandbox: Sandbox, base_url: str, document_id: str) -> str:
-    """Make a link to a signed document."""
-    expires = iso(sandbox.clock.now() + timedelta(seconds=sandbox.behaviour.presigned_seconds))
+    """Return a link to a signed document."""
+    expires = iso(sandbox.clock.now() + timedelta(seconds=sandbox.behavior.presigned_seconds))
     query = {
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
         "X-Amz-Expires-At": expires,
@@ -25,15 +25,15 @@ def link(sandbox: Sandbox, base_url: str, document_id: str) -> str:
     return f"{base_url}_sandbox/storage/{document_id}.pdf?{urlencode(query)}"
 
 
-def refusal(
-    sandbox: Sandbox, document_id: str, query: dict[str, str], *, authorised: bool
+def problem(
+    sandbox: Sandbox, document_id: str, query: dict[str, str], *, authorized: bool
 ) -> tuple[int, str] | None:
-    """Say why a link is refused, as S3 does: status and XML; None if it is good.
+    """Return the status and the XML body with which S3 rejects a link; None if the link is valid.
 
-    `authorised` says whether the request carries an Authorization header as well.
+    `authorized`: the request has an Authorization header, which S3 rejects.
     """
     expires, given = query.get("X-Amz-Expires-At", ""), query.get("X-Amz-Signature", "")
-    if authorised:
+    if authorized:
         return 400, _xml("InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query")
     expected = _signature(sandbox, document_id, expires)
     if not hmac.compare_digest(given.encode(), expected.encode()):

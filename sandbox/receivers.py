@@ -1,4 +1,4 @@
-"""Which URLs may receive webhooks: https, and plain http on this machine if that is switched on."""
+"""URLs that may receive webhooks: https, and http as the switch allows."""
 
 import ipaddress
 from typing import Final
@@ -11,17 +11,17 @@ _URL_LIMIT: Final = 2048
 
 
 def check_urls(sandbox: Sandbox, urls: list[str]) -> None:
-    """Refuse receivers that are not https; the sandbox may make an exception for this machine.
+    """Check the URLs of receivers.
 
     Raises:
-        ApiError: 400.
+        ApiError: 400, a URL is invalid or not https.
     """
     for url in urls:
-        if not _takes(sandbox.behaviour.http_receivers, url):
+        if not _is_allowed(sandbox.behavior.http_receivers, url):
             raise errors.domain(400, f'Webhook URL must be a valid HTTPS URL: "{url}"', "ValidationError")
 
 
-def _takes(http_receivers: str, url: str) -> bool:
+def _is_allowed(http_receivers: str, url: str) -> bool:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

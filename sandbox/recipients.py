@@ -1,4 +1,4 @@
-"""Recipients as they come in a send: checked, and completed from a template's signer roles."""
+"""Read and check the recipients of a send."""
 
 import re
 from typing import Annotated, Any, Final
@@ -14,7 +14,7 @@ _PHONE: Final = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 
 
 class Recipient(Body):
-    """Somebody who must sign."""
+    """A signer."""
 
     name: Any = None
     email: Any = None
@@ -40,21 +40,21 @@ def read(raw: list[Any]) -> list[Recipient]:
     except ValidationError as error:
         message = "; ".join(message for _, message in problems_of(error))
         raise errors.single_step(message, "InvalidRecipient") from None
-    for item in found:
-        if not isinstance(item.name, str) or not item.name.strip():
+    for person in found:
+        if not isinstance(person.name, str) or not person.name.strip():
             raise errors.single_step("Recipient name is required", "RecipientNameRequired")
-        if len(item.name) > 255 or not isinstance(item.email, str) or not is_email(item.email):  # noqa: PLR2004 - the provider's limit
+        if len(person.name) > 255 or not isinstance(person.email, str) or not is_email(person.email):  # noqa: PLR2004 - the provider's limit
             raise errors.single_step("Recipient needs a valid name and email", "InvalidRecipient")
-        if item.role is not None and item.signing_order is not None:
+        if person.role is not None and person.signing_order is not None:
             raise errors.single_step("signingOrder cannot be used with role", "InvalidRecipient")
     return found
 
 
 def check(sandbox: Sandbox, people: list[Recipient]) -> list[dict[str, Any]]:
-    """Check recipients against each other and the organisation's settings.
+    """Check recipients against the other recipients and the organization's settings.
 
     Returns:
-        The columns of each.
+        Their columns.
 
     Raises:
         ApiError: 400, 402 or 403 with one of the documented codes.
@@ -80,7 +80,7 @@ def _columns(sandbox: Sandbox, person: Recipient, place: int) -> dict[str, Any]:
         "metadata": person.metadata or {},
         "phone": phone,
         "external_id": (person.external_id or "").strip() or None,
-        "identity": check_identity(sandbox.behaviour, person.identity_verification, phone),
+        "identity": check_identity(sandbox.behavior, person.identity_verification, phone),
     }
 
 

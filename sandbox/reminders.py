@@ -1,4 +1,4 @@
-"""Reminding signers: on request, and by the document's schedule; and what expiry does."""
+"""Invitations, reminders and expiry: on request, and by the document's schedule."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,16 +16,16 @@ def resend(sandbox: Sandbox, document: Row, recipient_ids: list[str]) -> int:
         ApiError: 400, all have signed or a recipient is not eligible; 409, they need single-use links.
     """
     people = documents.recipients(sandbox, document["id"])
-    turn = documents.waiting(people)
-    if not turn:
+    next_signers = documents.next_signers(people)
+    if not next_signers:
         raise errors.ApiError(400, {"error": "All recipients have already completed signing"})
     if document["status"] != documents.OPEN or documents.is_past(document, sandbox.clock.now()):
-        turn = []
-    if refused := _not_among(recipient_ids, turn):
-        raise errors.recipients_refused(
-            "Some recipients are not eligible for email resend at this time", refused
+        next_signers = []
+    if ineligible := _ineligible(recipient_ids, next_signers):
+        raise errors.ineligible_recipients(
+            "Some recipients are not eligible for email resend at this time", ineligible
         )
-    reachable = _reachable([signer for signer in turn if signer["id"] in recipient_ids])
+    reachable = _reachable([signer for signer in next_signers if signer["id"] in recipient_ids])
     with sandbox.store.transaction():
         for person in reachable:
             mail.to_signer(sandbox, document, person, "signature_request")
@@ -45,22 +45,22 @@ def remind(sandbox: Sandbox, document: Row, recipient_ids: list[str] | None) -> 
         message = f"This document {ended}, so its signers can no longer be reminded."
         raise errors.ApiError(409, {"error": message, "code": "DocumentNotActionable", "status": status})
     people = documents.recipients(sandbox, document["id"])
-    turn = documents.waiting(people)
+    next_signers = documents.next_signers(people)
     if recipient_ids is not None:
-        if refused := _not_among(recipient_ids, turn):
-            raise errors.recipients_refused(
-                "Some recipients are not eligible for a reminder at this time", refused
+        if ineligible := _ineligible(recipient_ids, next_signers):
+            raise errors.ineligible_recipients(
+                "Some recipients are not eligible for a reminder at this time", ineligible
             )
         people = [candidate for candidate in people if candidate["id"] in recipient_ids]
         _reachable(people)
     with sandbox.store.transaction():
-        return [_remind_one(sandbox, document, person, turn) for person in people]
+        return [_remind(sandbox, document, person, next_signers) for person in people]
 
 
-def _remind_one(sandbox: Sandbox, document: Row, person: Row, turn: list[Row]) -> dict[str, Any]:
+def _remind(sandbox: Sandbox, document: Row, person: Row, next_signers: list[Row]) -> dict[str, Any]:
     if person["status"] == "completed":
         return {"recipientId": person["id"], "status": "skipped_completed"}
-    if person not in turn:
+    if person not in next_signers:
         return {"recipientId": person["id"], "status": "skipped_wrong_order"}
     if mail.needs_single_use_link(person):
         return {"recipientId": person["id"], "status": "skipped_requires_single_use_url"}
@@ -84,36 +84,36 @@ def _reachable(people: list[Row]) -> list[Row]:
     return reachable
 
 
-def _not_among(recipient_ids: list[str], turn: list[Row]) -> list[str]:
-    eligible = {person["id"] for person in turn}
+def _ineligible(recipient_ids: list[str], next_signers: list[Row]) -> list[str]:
+    eligible = {person["id"] for person in next_signers}
     return [id_ for id_ in recipient_ids if id_ not in eligible]
 
 
 def sweep(sandbox: Sandbox) -> None:
-    """Do all that the clock says is due: reminders, warnings, and documents that have expired."""
+    """Do what is due: reminders, warnings and expiry."""
     now = sandbox.clock.now()
     scheduled = "expires_at IS NOT NULL OR json_extract(schedule, '$.reminders')"
-    query = f"SELECT * FROM documents WHERE status = ? AND ({scheduled})"  # noqa: S608 - our own text
+    query = f"SELECT * FROM documents WHERE status = ? AND ({scheduled})"  # noqa: S608 - constant text
     for document in sandbox.store.rows(query, documents.OPEN):
         with sandbox.store.transaction():
-            _sweep_one(sandbox, document, now)
+            _sweep_document(sandbox, document, now)
 
 
-def _sweep_one(sandbox: Sandbox, document: Row, now: datetime) -> None:
+def _sweep_document(sandbox: Sandbox, document: Row, now: datetime) -> None:
     if documents.is_past(document, now):
-        if now >= parse(document["expires_at"]) + timedelta(seconds=sandbox.behaviour.expiry_lag):
+        if now >= parse(document["expires_at"]) + timedelta(seconds=sandbox.behavior.expiry_lag):
             sandbox.store.update("documents", document["id"], status="expired")
             audit.record(sandbox, document["id"], "document_expired")
             sandbox.ledger.record("document_expired", document["id"])
         return
     if not document["send_email"]:
         return
-    for person in documents.waiting(documents.recipients(sandbox, document["id"])):
+    for person in documents.next_signers(documents.recipients(sandbox, document["id"])):
         if not mail.needs_single_use_link(person):
-            _nudge(sandbox, document, person, now)
+            _warn_or_remind(sandbox, document, person, now)
 
 
-def _nudge(sandbox: Sandbox, document: Row, person: Row, now: datetime) -> None:
+def _warn_or_remind(sandbox: Sandbox, document: Row, person: Row, now: datetime) -> None:
     if _warning_due(document, person, now):
         mail.to_signer(sandbox, document, person, "expiry_warning")
         sandbox.store.update(

@@ -1,4 +1,4 @@
-"""Sending a template by its signer roles: who fills which, and the fields that come with them."""
+"""Signer roles of a template: assign recipients and fields."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sandbox.sources import Source
 
 
 def fill(source: Source, people: list[Recipient]) -> tuple[list[Recipient], list[dict[str, Any]]]:
-    """Order recipients by the template's roles, saved signers filling those left out.
+    """Assign recipients to the template's roles, and saved signers to the remaining roles.
 
     Returns:
         The recipients with their signing order, and the fields saved for them.

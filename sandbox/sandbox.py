@@ -1,4 +1,4 @@
-"""What every part works with: who may call, the store, the clock, the ledger, switches and faults."""
+"""The state of a sandbox: access, store, clock, ledger, switches and faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from sandbox.behaviour import Behaviour
+from sandbox.behavior import Behavior
 from sandbox.clock import Clock
 from sandbox.faults import Faults
 from sandbox.ledger import Ledger
@@ -26,7 +26,7 @@ class Access:
     Args:
         api_key: A key with the administrator role.
         member_key: A key with the contributor role: everything but webhooks.
-        org_id: The one organisation.
+        org_id: The only organization.
     """
 
     api_key: str = DEFAULT_API_KEY
@@ -36,37 +36,37 @@ class Access:
 
 @dataclass(slots=True)
 class Sandbox:
-    """One organisation at a provider of its own."""
+    """The state of a sandbox with one organization."""
 
     access: Access
     store: Store
     clock: Clock
     ledger: Ledger
-    behaviour: Behaviour
+    behavior: Behavior
     faults: Faults
     wake: Callable[[], None] = field(default=lambda: None)
-    """Tells the webhook sender that something is due."""
+    """Wakes the webhook sender."""
 
     def flag(self, value: object) -> bool | int:
-        """Write a boolean as the API does: as one, or as the number that the database behind it holds."""
-        return int(bool(value)) if self.behaviour.booleans_as_numbers else bool(value)
+        """Return a boolean in the API's form: a boolean, or a number with `booleans_as_numbers`."""
+        return int(bool(value)) if self.behavior.booleans_as_numbers else bool(value)
 
-    def change_behaviour(self, behaviour: Behaviour) -> None:
-        """Switch, and remember it over a restart."""
-        self.store.set("behaviour", behaviour.model_dump(mode="json"))
-        self.behaviour = behaviour
+    def change_behavior(self, behavior: Behavior) -> None:
+        """Change the switches; they survive a restart."""
+        self.store.set("behaviour", behavior.model_dump(mode="json"))
+        self.behavior = behavior
 
 
-def open_sandbox(access: Access, folder: Path | None, behaviour: Behaviour | None = None) -> Sandbox:
-    """Open a sandbox in a data folder (None: in memory), as it was left there."""
+def open_sandbox(access: Access, folder: Path | None, behavior: Behavior | None = None) -> Sandbox:
+    """Open the sandbox of a data folder; None keeps it in memory."""
     store = Store(folder)
     clock = Clock(store)
     kept = store.setting("behaviour")
-    chosen = behaviour or (Behaviour.model_validate(kept) if kept else Behaviour())
+    chosen = behavior or (Behavior.model_validate(kept) if kept else Behavior())
     return Sandbox(access, store, clock, Ledger(store, clock), chosen, Faults(store))
 
 
 def of(request: Request) -> Sandbox:
-    """Find the sandbox that a request came to."""
+    """Return the sandbox of a request."""
     sandbox: Sandbox = request.app.state.sandbox
     return sandbox

@@ -1,4 +1,4 @@
-"""Reminders and expiry as a send asks for them, and whether they fit together."""
+"""The schedule of a send: reminders and expiry."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -20,12 +20,12 @@ class Duration(Body):
 
     @property
     def hours(self) -> int:
-        """Its length in hours."""
+        """The duration in hours."""
         return self.value * _HOURS[self.unit]
 
 
 class Schedule(Body):
-    """What was asked for; None leaves the organisation's default, which here is off."""
+    """The schedule of a send; None is the organization's default."""
 
     reminders_enabled: bool | None = None
     reminder_delay: Duration | None = None
@@ -37,13 +37,13 @@ class Schedule(Body):
     expiration_warning_interval: Duration | None = None
 
     def duration(self, name: str) -> Duration | None:
-        """Read a duration by the wire's name."""
+        """Return a duration by its JSON name."""
         found: Duration | None = getattr(self, to_snake(name))
         return found
 
 
 def settle(raw: dict[str, Any]) -> dict[str, Any]:
-    """Check a schedule and put in the defaults. All durations are hours.
+    """Check a schedule and add the documented defaults. All durations are in hours.
 
     Raises:
         ApiError: 400 `InvalidSignatureSchedule`, or the schema validator's.
@@ -77,7 +77,7 @@ def _long_enough(asked: Schedule) -> None:
         ("expirationWarningInterval", "WarningIntervalTooShort"),
     ):
         if (duration := asked.duration(name)) is not None and duration.hours < 1:
-            raise _refuse(f"{name} must be at least 1 hour", code, name)
+            raise _schedule_error(f"{name} must be at least 1 hour", code, name)
     for name in ("reminderDelay", "reminderInterval"):
         if (duration := asked.duration(name)) is not None and duration.hours < 1:
             raise errors.invalid([(name, f'"{name}.value" must be greater than or equal to 1')])
@@ -87,15 +87,15 @@ def _long_enough(asked: Schedule) -> None:
 
 
 def _fit_before_expiry(asked: Schedule, after: int) -> None:
-    """Refuse what was asked for and would come too late; defaults that would are just never due."""
+    """Reject given durations that do not fit into the signing window."""
     for name, code in (
         ("expirationWarning", "WarningExceedsExpiry"),
         ("reminderDelay", "ReminderDelayExceedsExpiry"),
         ("reminderInterval", "ReminderIntervalExceedsExpiry"),
     ):
         if (duration := asked.duration(name)) is not None and duration.hours >= after:
-            raise _refuse(f"{name} must be shorter than the signing window", code, name)
+            raise _schedule_error(f"{name} must be shorter than the signing window", code, name)
 
 
-def _refuse(message: str, code: str, field: str) -> errors.ApiError:
+def _schedule_error(message: str, code: str, field: str) -> errors.ApiError:
     return errors.domain(400, message, "InvalidSignatureSchedule", {"code": code, "fields": [field]})

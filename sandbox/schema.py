@@ -1,4 +1,4 @@
-"""The tables of the sandbox's database. Times are ISO 8601 text in UTC, which sorts by time."""
+"""The database schema. Times are ISO 8601 text in UTC, which sorts by time."""
 
 from typing import Final
 

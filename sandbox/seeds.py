@@ -1,7 +1,7 @@
-"""The templates a sandbox starts with, under fixed ids.
+"""The initial templates, with fixed ids.
 
-A paragraph is a style (`title`, `heading` or `text`) and its text. `{Name}` is a variable; `{signature1}` and
-its like are left in place for signature fields to anchor to.
+A paragraph is a style (`title`, `heading` or `text`) and its text. `{Name}` is a variable, `{signature1}` an
+anchor for a field.
 """
 
 from typing import Any, Final
@@ -71,7 +71,7 @@ _ROLE_FIELDS: Final[list[dict[str, Any]]] = [
 
 
 def seed(sandbox: Sandbox) -> None:
-    """Put the templates in, unless they are there."""
+    """Add the templates that do not exist."""
     for template_id, name, paragraphs in (
         (SERVICES_AGREEMENT, "Services Agreement", _SERVICES),
         (MUTUAL_NDA, "Mutual NDA", _NDA),
@@ -87,7 +87,7 @@ def seed(sandbox: Sandbox) -> None:
                 paragraphs=paragraphs,
             )
     if sandbox.store.find("templates", ORDER_FORM) is None:
-        keep(  # its PDF is set when it is first used
+        keep(  # its PDF is rendered at its first use
             sandbox,
             template_id=ORDER_FORM,
             name="Order Form",

@@ -1,4 +1,4 @@
-"""The body of a send: JSON or a form, with JSON texts inside either."""
+"""The body of a send: JSON or a form with JSON strings in it."""
 
 import json
 from typing import Any
@@ -17,10 +17,10 @@ _DURATIONS = (
 
 
 def decoded(body: dict[str, Any]) -> dict[str, Any]:
-    """Read the JSON texts inside the body; a form has nothing but texts.
+    """Parse the JSON strings in the body, and the booleans and numbers of a form.
 
     Raises:
-        ApiError: 400, one of them is not what it has to be.
+        ApiError: 400, a value is invalid.
     """
     decoded = {key: value for key, value in body.items() if value is not None and value != ""}
     for name in ("recipients", "fields", "ccEmails"):

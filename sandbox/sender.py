@@ -1,6 +1,6 @@
-"""The webhook sender: signs, posts, tries three times, and writes down what came of it.
+"""The webhook sender: signs and posts deliveries, up to three times, and records the results.
 
-What is due is read from the log, so a killed sandbox goes on where it was.
+It reads due deliveries from the log, so a killed sandbox continues after its restart.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _AT_ONCE: Final = 100
 
 
 class Sender:
-    """Delivers what is due, until it is cancelled."""
+    """Posts due deliveries until its task is canceled."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -36,7 +36,7 @@ class Sender:
         sandbox.wake = self._due.set
 
     async def run(self) -> None:
-        """Deliver for ever."""
+        """Deliver forever."""
         try:
             while True:
                 self._due.clear()
@@ -47,13 +47,13 @@ class Sender:
                 task.cancel()
 
     async def deliver_now(self, delivery_ids: list[str]) -> None:
-        """Make the first attempt of some deliveries, at once, and wait for it."""
+        """Make the first attempts of deliveries now, and wait for them."""
         self._start_due()
         waiting = [self._running[id_] for id_ in delivery_ids if id_ in self._running]
         await asyncio.gather(*waiting, return_exceptions=True)
 
     async def settle(self, lane: str) -> None:
-        """Make the first attempts of a document's deliveries, and wait for them."""
+        """Make the first attempts of a document's deliveries now, and wait for them."""
         rows = self._sandbox.store.rows("SELECT id FROM deliveries WHERE lane = ?", lane)
         await self.deliver_now([row["id"] for row in rows])
 
@@ -67,7 +67,7 @@ class Sender:
 
     def _start(self, row: Row) -> None:
         lane = (row["lane"], row["url"])
-        before = self._lanes.get(lane) if self._sandbox.behaviour.one_at_a_time else None
+        before = self._lanes.get(lane) if self._sandbox.behavior.one_at_a_time else None
         task = asyncio.create_task(self._deliver(row["id"], before))
         self._running[row["id"]] = self._lanes[lane] = task
         task.add_done_callback(lambda done: self._ended(row["id"], lane, done))
@@ -110,13 +110,13 @@ class Sender:
         self._record(row, outcome | {"duration_ms": round((time.perf_counter() - started) * 1000)})
 
     def _postpone(self, row: Row, seconds: float) -> None:
-        """Let later deliveries overtake this one; it counts as no attempt, and happens once."""
+        """Let later deliveries overtake this one, once. This is no attempt."""
         self._postponed.add(row["id"])
         later = iso(self._sandbox.clock.now() + timedelta(seconds=seconds))
         self._sandbox.store.update("deliveries", row["id"], next_attempt_at=later)
 
     async def _spoil(self, fault: WebhookFault, row: Row, webhook: Row) -> Row:
-        """Make an attempt that goes wrong as scripted."""
+        """Make an attempt with a fault."""
         if fault.do in {"drop", "fail"}:
             return {"http_status": None, "response_body": None, "error_message": f"fault: {fault.do}"}
         if fault.do == "delay":
@@ -132,7 +132,7 @@ class Sender:
         headers, body = posting(row, webhook, fault)
         outcome: Row = {"http_status": None, "response_body": None, "error_message": None}
         try:
-            async with self._at_once, asyncio.timeout(self._sandbox.behaviour.delivery_timeout):
+            async with self._at_once, asyncio.timeout(self._sandbox.behavior.delivery_timeout):
                 status, content = await post(row["url"], headers, body)
         except TimeoutError:
             return outcome | {"error_message": "Request timed out"}
@@ -153,7 +153,7 @@ class Sender:
         if outcome["error_message"] is None:
             changes |= {"status": "delivered", "delivered_at": iso(now)}
         elif attempts < MAX_ATTEMPTS and outcome["error_message"] != "fault: drop":
-            delay = self._sandbox.behaviour.retry_delays[attempts - 1]
+            delay = self._sandbox.behavior.retry_delays[attempts - 1]
             changes |= {"status": "retrying", "next_attempt_at": iso(now + timedelta(seconds=delay))}
         else:
             changes |= {"status": "failed"}

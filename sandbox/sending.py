@@ -1,4 +1,4 @@
-"""Preparing a document for signing or review: everything checked first, then committed at once."""
+"""Prepare a document for signing or review: check the send, then commit it."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from sandbox.validation import Body, check, is_email
 
 
 class Texts(Body):
-    """The plain texts of a send."""
+    """The text fields of a send."""
 
     document_name: Annotated[str, StringConstraints(max_length=255)] | None = None
     document_description: Annotated[str, StringConstraints(max_length=1000)] | None = None
@@ -30,7 +30,7 @@ class Texts(Body):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A send that has passed every check."""
+    """A send that has passed all checks."""
 
     texts: Texts
     source: Source
@@ -107,7 +107,7 @@ def commit(
 def _send(sandbox: Sandbox, document: Row, people: list[Row]) -> None:
     audit.record(sandbox, document["id"], "document_sent")
     if document["send_email"]:
-        for person in documents.waiting(people):
+        for person in documents.next_signers(people):
             mail.to_signer(sandbox, document, person, "signature_request")
         mail.to_copied(sandbox, document, "cc_notice")
     events.sent(sandbox, document)
@@ -141,7 +141,7 @@ def _sender_name(sandbox: Sandbox, texts: Texts) -> str:
         raise errors.single_step("senderEmail is required", "SenderEmailRequired")
     if not is_email(texts.sender_email):
         raise errors.invalid([("senderEmail", '"senderEmail" must be a valid email')])
-    if name := texts.sender_name or sandbox.behaviour.default_sender_name:
+    if name := texts.sender_name or sandbox.behavior.default_sender_name:
         return name
     raise errors.single_step("senderName is required", "SenderNameRequired")
 

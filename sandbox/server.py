@@ -1,4 +1,4 @@
-"""Running the sandbox: one process, one port, gone at once when told to go."""
+"""Run the sandbox's HTTP server."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,19 @@ from sandbox.sandbox import Sandbox
 
 
 class CannotListenError(Exception):
-    """The address is taken or not ours; the message says which, in the webhook receiver's words."""
+    """The address is in use or invalid; the message has the reason."""
 
 
 class _Connection(H11Protocol):
-    """Hands each request its connection, so that a scripted fault can break it."""
+    """Gives requests their connection, so that faults can break it."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
 
 class _Server(uvicorn.Server):
-    """Ends at the first signal, without waiting for open connections: what was answered is committed."""
+    """Stops at the first signal without waiting for open connections: responses follow commits."""
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -68,13 +68,13 @@ def run(
         host: Address to listen on.
         port: Port; 0 picks a free one.
         allowed_hosts: Names under which clients reach it, beside `localhost`, IP addresses and `host`.
-        on_started: Called with the base URL once requests are answered.
+        on_started: Called with the base URL when the server is ready.
 
     Raises:
-        CannotListenError: The address is taken or not ours.
+        CannotListenError: The address is in use or invalid.
     """
     listener = _listen(host, port)
-    # asyncio sets this only on sockets made with an explicit protocol; without it each answer waits 40 ms.
+    # asyncio sets TCP_NODELAY only on sockets with an explicit protocol; without it a response waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     name = f"[{host}]" if ":" in host else host
     url = f"http://{name}:{listener.getsockname()[1]}"
@@ -101,7 +101,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
-        why = (error.strerror or str(error)).partition(" (while")[0]
+        reason = (error.strerror or str(error)).partition(" (while")[0]
         if error.errno == errno.EADDRINUSE:
-            why = "something else does already; stop it, or choose another port"
-        raise CannotListenError(f"cannot listen on {host}:{port}: {why}") from None
+            reason = "another program uses the port; stop it, or choose another port"
+        raise CannotListenError(f"cannot listen on {host}:{port}: {reason}") from None

@@ -1,4 +1,4 @@
-"""What signers and the sender do to a document: view, sign, void; and what follows from it."""
+"""View, sign, finalize and void documents."""
 
 import hashlib
 from typing import Any
@@ -11,10 +11,10 @@ from sandbox.store import Row
 
 
 def view(sandbox: Sandbox, document_id: str, recipient_id: str) -> None:
-    """Open the document as a recipient; only the first time counts.
+    """Open the document as a recipient; only the first view counts.
 
     Raises:
-        ApiError: 404 unknown, 409 not to be opened, 410 expired.
+        ApiError: 404, unknown; 409, not signable; 410, expired.
     """
     with sandbox.store.transaction():
         document, person = _actor(sandbox, document_id, recipient_id)
@@ -30,12 +30,12 @@ def view(sandbox: Sandbox, document_id: str, recipient_id: str) -> None:
 def sign(
     sandbox: Sandbox, document_id: str, recipient_id: str, entries: dict[str, Any] | None = None
 ) -> None:
-    """Sign as a recipient, who will have viewed it before.
+    """Sign as a recipient; this includes a view.
 
-    `entries` is what the signer put into fields, by the field's number.
+    `entries` holds the signer's entries by field number.
 
     Raises:
-        ApiError: 404 unknown; 409 not their turn, or signed before; 410 expired.
+        ApiError: 404, unknown; 409, another signer is next, or it is already signed; 410, expired.
     """
     with sandbox.store.transaction():
         view(sandbox, document_id, recipient_id)
@@ -53,7 +53,7 @@ def sign(
 
 
 def sign_all(sandbox: Sandbox, document_id: str) -> None:
-    """Sign for everybody who has not, in their order.
+    """Sign for all remaining signers, in their order.
 
     Raises:
         ApiError: As for `sign`.
@@ -61,22 +61,22 @@ def sign_all(sandbox: Sandbox, document_id: str) -> None:
     with sandbox.store.transaction():
         document = documents.find(sandbox, document_id)
         _require_open(sandbox, document)
-        while turn := documents.waiting(documents.recipients(sandbox, document_id)):
-            for person in turn:
+        while next_signers := documents.next_signers(documents.recipients(sandbox, document_id)):
+            for person in next_signers:
                 sign(sandbox, document_id, person["id"])
 
 
 def finalize(sandbox: Sandbox, document_id: str, *, announce: bool = True) -> None:
     """Make the signed PDF of a fully signed document.
 
-    With `announce`, fire `completed`.
+    With `announce`, emit `completed`.
 
     Raises:
-        ApiError: 409, somebody has still to sign, or it has ended.
+        ApiError: 409, signatures are missing, or the document has ended.
     """
     with sandbox.store.transaction():
         document, people = documents.find(sandbox, document_id), documents.recipients(sandbox, document_id)
-        if document["status"] != documents.OPEN or documents.waiting(people):
+        if document["status"] != documents.OPEN or documents.next_signers(people):
             raise errors.identity(409, "Document is not waiting to be finalized", "DocumentNotSignable")
         try:
             _finalize(sandbox, document, people, announce=announce)
@@ -85,10 +85,10 @@ def finalize(sandbox: Sandbox, document_id: str, *, announce: bool = True) -> No
 
 
 def void(sandbox: Sandbox, document_id: str, reason: str) -> Row:
-    """Take a document back, and return it as it is now.
+    """Void a document and return it.
 
     Raises:
-        ApiError: 404 unknown; 409 it has ended.
+        ApiError: 404, unknown; 409, it has ended.
     """
     with sandbox.store.transaction():
         document = documents.find(sandbox, document_id)
@@ -118,7 +118,7 @@ def void(sandbox: Sandbox, document_id: str, reason: str) -> Row:
 
 
 def _actor(sandbox: Sandbox, document_id: str, recipient_id: str) -> tuple[Row, Row]:
-    """Find who acts on what, if it is their turn or they have had it."""
+    """Return document and recipient if the recipient is next or has signed."""
     document, people = documents.find(sandbox, document_id), documents.recipients(sandbox, document_id)
     person = next((candidate for candidate in people if candidate["id"] == recipient_id), None)
     if person is None:
@@ -126,7 +126,7 @@ def _actor(sandbox: Sandbox, document_id: str, recipient_id: str) -> tuple[Row, 
     if person["status"] == "completed":
         return document, person
     _require_open(sandbox, document)
-    if person not in documents.waiting(people):
+    if person not in documents.next_signers(people):
         raise errors.identity(409, "It is not this recipient's turn to sign", "NotSignersTurn")
     return document, person
 
@@ -139,7 +139,7 @@ def _require_open(sandbox: Sandbox, document: Row) -> None:
 
 
 def _advance(sandbox: Sandbox, document: Row, person: Row) -> None:
-    """Fire `recipient_signed`, then exactly one of `signed`, `completed` and `finalization_failed`."""
+    """Emit `recipient_signed`, then exactly one of `signed`, `completed` and `finalization_failed`."""
     people = documents.recipients(sandbox, document["id"])
     remaining = sum(signer["status"] != "completed" for signer in people)
     events.recipient_signed(sandbox, document, person, remaining)
@@ -161,9 +161,9 @@ def _fail(sandbox: Sandbox, document: Row) -> None:
 
 
 def _invite_next(sandbox: Sandbox, document: Row, person: Row, people: list[Row]) -> None:
-    turn = documents.waiting(people)
-    if document["send_email"] and turn[0]["signing_order"] > person["signing_order"]:
-        for signer in turn:
+    next_signers = documents.next_signers(people)
+    if document["send_email"] and next_signers[0]["signing_order"] > person["signing_order"]:
+        for signer in next_signers:
             mail.to_signer(sandbox, document, signer, "signature_request")
 
 
@@ -178,7 +178,7 @@ def _finalize(sandbox: Sandbox, document: Row, people: list[Row], *, announce: b
     sandbox.store.keep_file(f"{document['id']}.signed", content)
     sandbox.store.update("documents", document["id"], **changes)
     sandbox.ledger.record("document_completed", document["id"], title=document["name"])
-    mail.to_everybody(sandbox, document, people, "completed_copy")
+    mail.to_all(sandbox, document, people, "completed_copy")
     mail.to_copied(sandbox, document, "completed_copy")
     if announce:
         events.completed(sandbox, document | changes)

@@ -1,4 +1,4 @@
-"""Links that signers sign through: the reusable one, and single-use ones for external identity checks."""
+"""Signing links: reusable ones, and single-use ones for external identity checks."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class Assertion(Body):
-    """What the sender's identity provider found."""
+    """The result of the sender's identity provider."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,7 +47,7 @@ class Asked(Body):
 
 
 def mint(sandbox: Sandbox, document: Row, asked: Asked, base_url: str) -> dict[str, Any]:
-    """Make a link for one recipient.
+    """Create a signing link for one recipient.
 
     Raises:
         ApiError: With one of the documented codes.
@@ -57,7 +57,7 @@ def mint(sandbox: Sandbox, document: Row, asked: Asked, base_url: str) -> dict[s
         raise errors.identity(400, message, "RecipientSelectorInvalid")
     if asked.return_url and not asked.return_url.lower().startswith("https://"):
         raise errors.identity(400, "returnUrl must be an https URL", "InvalidReturnUrl")
-    if not sandbox.behaviour.embedded_signing:
+    if not sandbox.behavior.embedded_signing:
         raise errors.identity(403, "Embedded signing is not enabled", "EmbeddedSigningNotEnabled")
     people = documents.recipients(sandbox, document["id"])
     person = _selected(people, asked)
@@ -94,7 +94,7 @@ def _require_turn(sandbox: Sandbox, document: Row, people: list[Row], person: Ro
         raise errors.identity(409, "Recipient has already signed", "RecipientAlreadySigned")
     if document["status"] != documents.OPEN:
         raise errors.identity(409, f"Document is {document['status']}", "DocumentNotSignable")
-    if person not in documents.waiting(people):
+    if person not in documents.next_signers(people):
         raise errors.identity(409, "It is not this recipient's turn", "RecipientNotInTurn")
 
 
@@ -139,10 +139,10 @@ def _pending(person: Row) -> list[str]:
 
 
 def use(sandbox: Sandbox, link_id: str) -> Row:
-    """Use up a single-use link, and return its recipient.
+    """Use up a single-use link and return its recipient.
 
     Raises:
-        ApiError: 404 unknown, 410 used or expired.
+        ApiError: 404, unknown; 410, used or expired.
     """
     with sandbox.store.transaction():
         link = sandbox.store.find("links", link_id)

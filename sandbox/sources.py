@@ -1,4 +1,4 @@
-"""Where the document to sign comes from: an upload, a link, a deliverable or a template, and exactly one."""
+"""The source of a document: an upload, a link, a deliverable or a template."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -23,8 +23,8 @@ class Source:
     Args:
         content: The PDF.
         file_name: Its name.
-        kind: Which of the four it was.
-        template: The template, if it was one.
+        kind: `file`, `link`, `deliverable` or `template`.
+        template: The template, if the document comes from one.
     """
 
     content: bytes
@@ -34,10 +34,10 @@ class Source:
 
 
 async def read(sandbox: Sandbox, fields: dict[str, Any], upload: Upload | None) -> Source:
-    """Find the one source of a send.
+    """Read the source of a send.
 
     Raises:
-        ApiError: None or several were given, or it cannot be read.
+        ApiError: The send has no source or several, or the source cannot be read.
     """
     names = [name for name in ("fileLink", "deliverableId", "templateId") if fields.get(name)]
     if len(names) + (upload is not None) != 1:
@@ -90,7 +90,7 @@ async def _fetched(link: str) -> Source:
 
 
 def _as_pdf(content: bytes, file_name: str, part_name: str, kind: str = "file") -> Source:
-    """Judge a file by its bytes, its part's name by its extension; make office files PDFs."""
+    """Check a file's content and the extension of its name; convert office files to PDF."""
     if len(content) > FILE_LIMIT:
         raise errors.single_step("File exceeds the 10MB limit", "FileTooLarge", status=413)
     if PurePosixPath(part_name).suffix.lower() not in _EXTENSIONS:

@@ -1,6 +1,6 @@
-"""Everything the sandbox knows, in one SQLite file: what was answered survives SIGKILL.
+"""The sandbox's state in one SQLite file, which survives SIGKILL.
 
-All work on the store is synchronous and never spans an `await`, so each transaction is alone.
+All work on the store is synchronous and never spans an `await`, so transactions never overlap.
 """
 
 import json
@@ -24,7 +24,7 @@ class Store:
     """The sandbox's database.
 
     Args:
-        folder: Where the file lies; None keeps everything in memory.
+        folder: The folder of the file; None keeps everything in memory.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -39,7 +39,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit all that happens inside, or nothing; one inside another joins it."""
+        """Commit all changes or none; an inner transaction joins the outer one."""
         if self._db.in_transaction:
             yield
             return
@@ -54,24 +54,24 @@ class Store:
     def insert(self, table: str, row: Row) -> None:
         """Add a row."""
         names, marks = ", ".join(row), ", ".join("?" * len(row))
-        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - names are ours, values are bound
+        self._db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - constant names, bound values
 
     def update(self, table: str, row_id: str, **changes: Any) -> None:
         """Change some columns of the row with this id."""
         names = ", ".join(f"{name} = ?" for name in changes)
-        self._db.execute(f"UPDATE {table} SET {names} WHERE id = ?", (*changes.values(), row_id))  # noqa: S608 - names are ours, values are bound
+        self._db.execute(f"UPDATE {table} SET {names} WHERE id = ?", (*changes.values(), row_id))  # noqa: S608 - constant names, bound values
 
     def find(self, table: str, row_id: str) -> Row | None:
-        """Read the row with this id."""
-        return self.row(f"SELECT * FROM {table} WHERE id = ?", row_id)  # noqa: S608 - names are ours, values are bound
+        """Return the row with this id, or None."""
+        return self.row(f"SELECT * FROM {table} WHERE id = ?", row_id)  # noqa: S608 - constant names, bound values
 
     def row(self, sql: str, *values: Any) -> Row | None:
-        """Read the first row of a query."""
+        """Return the first row of a query, or None."""
         found: Row | None = self._db.execute(sql, values).fetchone()
         return found
 
     def rows(self, sql: str, *values: Any) -> list[Row]:
-        """Read all rows of a query."""
+        """Return all rows of a query."""
         return self._db.execute(sql, values).fetchall()
 
     def execute(self, sql: str, *values: Any) -> None:
@@ -79,32 +79,32 @@ class Store:
         self._db.execute(sql, values)
 
     def setting(self, name: str) -> Any:
-        """Read a setting; None if it was never set."""
+        """Return a setting, or None."""
         found = self.row("SELECT value FROM settings WHERE id = ?", name)
         return None if found is None else found["value"]
 
     def set(self, name: str, value: Any) -> None:
-        """Keep a setting, any JSON value."""
+        """Store a setting, any JSON value."""
         self._db.execute(
             "INSERT OR REPLACE INTO settings (id, value) VALUES (?, ?)",
             (name, json.dumps(value)),
         )
 
     def file(self, file_id: str) -> bytes | None:
-        """Read a file's bytes."""
+        """Return a file's bytes, or None."""
         found = self.row("SELECT content FROM files WHERE id = ?", file_id)
         return None if found is None else bytes(found["content"])
 
     def keep_file(self, file_id: str, content: bytes) -> None:
-        """Keep a file's bytes."""
+        """Store a file's bytes."""
         self._db.execute("INSERT OR REPLACE INTO files (id, content) VALUES (?, ?)", (file_id, content))
 
     def clear(self) -> None:
-        """Forget everything but the settings."""
+        """Delete everything except the settings."""
         tables = self.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
         for table in tables:
             if table["name"] != "settings":
-                self._db.execute(f"DELETE FROM {table['name']}")  # noqa: S608 - the schema's own names
+                self._db.execute(f"DELETE FROM {table['name']}")  # noqa: S608 - names of the schema
 
     def close(self) -> None:
         """Close the file."""

@@ -1,4 +1,4 @@
-"""Webhook subscriptions: what the organisation wants to hear, and where."""
+"""Webhook subscriptions."""
 
 import secrets
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ class NewWebhook(Body):
 
 
 class Change(Body):
-    """The body of an update; lists replace what was there."""
+    """The body of an update; lists replace the old ones."""
 
     name: Name | None = None
     urls: Urls | None = None
@@ -35,16 +35,16 @@ class Change(Body):
     is_active: bool | None = None
 
 
-def refuse(problems: list[Problem]) -> errors.ApiError:
-    """Build this family's 400."""
+def bad_request(problems: list[Problem]) -> errors.ApiError:
+    """Build the 400 of these routes."""
     return errors.domain(400, "; ".join(message for _, message in problems), "ValidationError")
 
 
 def find(sandbox: Sandbox, name: str) -> Row:
-    """Read a subscription by its name; an active one before a paused one, the newest first.
+    """Return a subscription by its name: the newest active one, else the newest paused one.
 
     Raises:
-        ApiError: 404, there is none.
+        ApiError: 404, it does not exist.
     """
     row = sandbox.store.row(
         "SELECT * FROM webhooks WHERE name = ? AND NOT is_deleted ORDER BY is_active DESC, seq DESC", name
@@ -55,10 +55,10 @@ def find(sandbox: Sandbox, name: str) -> Row:
 
 
 def create(sandbox: Sandbox, asked: NewWebhook) -> Row:
-    """Subscribe, and return the row with its secret.
+    """Create a subscription and return its row with the secret.
 
     Raises:
-        ApiError: 400 for a URL or event it does not take, 409 if an active one has the name.
+        ApiError: 400, a URL or an event is invalid; 409, an active subscription has the name.
     """
     check_urls(sandbox, asked.urls)
     check_events(asked.events)
@@ -82,10 +82,10 @@ def create(sandbox: Sandbox, asked: NewWebhook) -> Row:
 
 
 def change(sandbox: Sandbox, name: str, asked: Change) -> Row:
-    """Change a subscription, and return it as it is now.
+    """Change a subscription and return it.
 
     Raises:
-        ApiError: As for `create`; 404, there is none.
+        ApiError: As for `create`; 404, it does not exist.
     """
     row = find(sandbox, name)
     check_urls(sandbox, asked.urls or [])
@@ -102,7 +102,7 @@ def change(sandbox: Sandbox, name: str, asked: Change) -> Row:
 
 
 def rotate(sandbox: Sandbox, row: Row) -> Row:
-    """Give a subscription a new secret; the old one signs nothing any more."""
+    """Replace the secret of a subscription at once."""
     changes: Row = {
         "secret": new_secret(),
         "previous_secret": row["secret"],
@@ -115,15 +115,15 @@ def rotate(sandbox: Sandbox, row: Row) -> Row:
 
 
 def new_secret() -> str:
-    """Make a secret."""
+    """Return a new secret."""
     return f"whsec_{secrets.token_hex(32)}"
 
 
 def check_events(names: list[str]) -> None:
-    """Refuse events that there are not.
+    """Check event types.
 
     Raises:
-        ApiError: 400.
+        ApiError: 400, an event type is unknown.
     """
     for name in names:
         if name not in EVENT_TYPES:
@@ -131,13 +131,13 @@ def check_events(names: list[str]) -> None:
 
 
 def _name_taken(sandbox: Sandbox, name: str) -> bool:
-    """A paused subscription does not hold its name: a known quirk that leaves two of one name."""
+    """Return whether an active subscription has the name; as at the provider, paused ones do not count."""
     query = "SELECT id FROM webhooks WHERE name = ? AND is_active AND NOT is_deleted"
     return sandbox.store.row(query, name) is not None
 
 
 def shown(sandbox: Sandbox, row: Row) -> dict[str, Any]:
-    """Show a subscription without its secret."""
+    """Build a subscription as the API shows it, without its secret."""
     return {
         "id": row["id"],
         "orgId": sandbox.access.org_id,

@@ -1,14 +1,14 @@
-"""Uploads that become templates: judged by their bytes, not by their names."""
+"""Read uploads that become templates."""
 
 from sandbox import docx, errors, pdf
 from sandbox.bodies import FILE_LIMIT, Upload, parse_json
 
 
 def read(file: Upload) -> tuple[str, list[pdf.Paragraph]]:
-    """Tell an upload's kind, and read its text.
+    """Return an upload's kind by its content, and its text.
 
     Raises:
-        ApiError: 400, it is no document that can be read.
+        ApiError: 400, it is no readable document.
     """
     if len(file.content) > FILE_LIMIT:
         raise errors.invalid([("templateFile", "File too large")])
@@ -22,10 +22,10 @@ def read(file: Upload) -> tuple[str, list[pdf.Paragraph]]:
 
 
 def texts(text: str, name: str) -> list[str]:
-    """Read a JSON array of texts, or of objects with a placeholder.
+    """Read a JSON array of strings, or of objects with a placeholder.
 
     Raises:
-        ApiError: 400, it is none.
+        ApiError: 400, it is invalid.
     """
     value = parse_json(text or "[]")
     if not isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Templates: what is kept of one, however it came in."""
+"""Store templates."""
 
 import re
 from typing import Any, Final
@@ -27,9 +27,9 @@ def keep(
     fields: list[dict[str, Any]] | None = None,
     tags: list[str] | None = None,
 ) -> Row:
-    """Keep a template, and return its row; one of the same id is replaced.
+    """Store a template and return its row; it replaces one with the same id.
 
-    Without `variables`, those are taken that its text names.
+    Without `variables`, the placeholders of its text are its variables.
     """
     now = sandbox.clock.stamp()
     row: Row = {
@@ -56,6 +56,6 @@ def keep(
 
 
 def variables_in(paragraphs: list[Paragraph]) -> list[str]:
-    """List the placeholders of a text in their order, without the anchors of signature fields."""
+    """Return the placeholders of a text in their order, without the anchors of fields."""
     found = (name for _, text in paragraphs for name in _PLACEHOLDER.findall(text))
     return list(dict.fromkeys(name for name in found if not _ANCHOR.fullmatch(name)))

@@ -1,4 +1,4 @@
-"""Checks of what clients send, with the wording of the provider's schema validator (Joi)."""
+"""Validate requests, with the messages of the provider's schema validator (Joi)."""
 
 import re
 from collections.abc import Callable
@@ -42,13 +42,13 @@ _WORDING: Final[dict[str, str]] = {
 
 
 class Body(BaseModel):
-    """A request body: JSON types taken as they are, unknown keys ignored, names in camel case."""
+    """A request body: strict JSON types, unknown keys ignored, names in camel case."""
 
     model_config = ConfigDict(frozen=True, strict=True, alias_generator=to_camel, validate_by_name=True)
 
 
 class Query(BaseModel):
-    """A query string: text that must read as what it stands for."""
+    """A query string."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel)
 
@@ -63,30 +63,30 @@ Guid = Annotated[str, AfterValidator(_guid)]
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is a UUID in its usual writing."""
+    """Return whether a text is a UUID with hyphens."""
     return _UUID.fullmatch(text) is not None
 
 
 def is_email(text: str) -> bool:
-    """Tell whether a text looks like an e-mail address."""
+    """Return whether a text looks like an e-mail address."""
     return len(text) <= 254 and _EMAIL.fullmatch(text) is not None  # noqa: PLR2004 - the standard's limit
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """Say what is wrong as the provider would, one (path, message) per problem."""
+    """Return (path, message) pairs with the provider's messages."""
     return [_problem(dict(problem)) for problem in error.errors(include_input=False, include_url=False)]
 
 
-def check(model: type[ModelT], data: Any, refuse: Callable[[list[Problem]], errors.ApiError]) -> ModelT:
+def check(model: type[ModelT], data: Any, error_of: Callable[[list[Problem]], errors.ApiError]) -> ModelT:
     """Read `data` as `model`.
 
     Raises:
-        ApiError: What `refuse` makes of the problems.
+        ApiError: As built by `error_of` from the problems.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise refuse(problems_of(error)) from None
+        raise error_of(problems_of(error)) from None
 
 
 def path_id(value: str, name: str = "id") -> str:

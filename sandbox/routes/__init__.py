@@ -1,1 +1,1 @@
-"""The emulated API, one module per resource, and the sandbox's own pages and controls."""
+"""Routes: the emulated API by resource, the pages and the control API."""

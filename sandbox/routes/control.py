@@ -1,4 +1,4 @@
-"""`/_sandbox/…`: the sandbox's own state and switches, for tests and curious people."""
+"""`/_sandbox/…`: the control API."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from sandbox import docx, errors, mail, pdf, reminders, seeds
 from sandbox import sandbox as sandboxes
-from sandbox.behaviour import Behaviour
+from sandbox.behavior import Behavior
 from sandbox.bodies import json_object
 from sandbox.fault_rules import Script
 from sandbox.fields import FIELD_TYPES, Number, Size
-from sandbox.replies import reply
+from sandbox.responses import json_response
 from sandbox.template_store import keep
 from sandbox.validation import Body, Guid, check
 
@@ -26,7 +26,7 @@ Text = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class NewKey(Body):
-    """Another administrator's key."""
+    """A new key of the administrator."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,7 +34,7 @@ class NewKey(Body):
 
 
 class Advance(Body):
-    """How far to move the clock; the parts add up."""
+    """How far to move the clock: the sum of the fields."""
 
     model_config = ConfigDict(extra="forbid", strict=False)
 
@@ -50,7 +50,7 @@ class Advance(Body):
 
 
 class Role(Body):
-    """A signer role; with a default, that signer fills it when nobody is named."""
+    """A signer role; the default signer fills it if a send has no signer for it."""
 
     key: Text
     label: Text
@@ -72,7 +72,7 @@ class RoleField(Body):
 
 
 class Template(Body):
-    """A template to put in, under an id of one's own if wanted."""
+    """A template to add, optionally with its id."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -85,27 +85,29 @@ class Template(Body):
 
 
 async def ledger(request: Request) -> Response:
-    """Show what was really committed; `?kind=` and `?subject=` narrow it down."""
+    """Return the ledger, filtered by `?kind=` and `?subject=`."""
     query = request.query_params
     entries = sandboxes.of(request).ledger.entries(kind=query.get("kind"), subject=query.get("subject"))
-    return reply({"entries": entries})
+    return json_response({"entries": entries})
 
 
 async def emails(request: Request) -> Response:
-    """Show the e-mails, newest first, with their signing links; `?to=` and `?document=` narrow it down."""
+    """Return e-mails with their signing links, newest first, filtered by `?to=` and `?document=`."""
     query = request.query_params
     rows = mail.listing(sandboxes.of(request), query.get("to"), query.get("document"))
-    return reply({"emails": [mail.shown(row, str(request.base_url)) for row in rows]})
+    return json_response({"emails": [mail.shown(row, str(request.base_url)) for row in rows]})
 
 
 async def clock(request: Request) -> Response:
-    """Tell the time."""
+    """Return the time."""
     sandbox = sandboxes.of(request)
-    return reply({"now": sandbox.clock.stamp(), "advanced_seconds": sandbox.clock.advanced.total_seconds()})
+    return json_response(
+        {"now": sandbox.clock.stamp(), "advanced_seconds": sandbox.clock.advanced.total_seconds()}
+    )
 
 
 async def advance(request: Request) -> Response:
-    """Move the clock forward, doing on the way what falls due."""
+    """Move the clock forward and do what falls due."""
     sandbox, asked = sandboxes.of(request), check(Advance, await json_object(request), errors.invalid)
     whole = timedelta(seconds=asked.seconds, hours=asked.hours, days=asked.days)
     step = max(timedelta(hours=1), whole / _STEPS)
@@ -117,22 +119,22 @@ async def advance(request: Request) -> Response:
     return await clock(request)
 
 
-async def behaviour(request: Request) -> Response:
-    """Show the switches."""
-    return reply(sandboxes.of(request).behaviour.model_dump(mode="json"))
+async def show_behavior(request: Request) -> Response:
+    """Return the switches."""
+    return json_response(sandboxes.of(request).behavior.model_dump(mode="json"))
 
 
-async def change_behaviour(request: Request) -> Response:
+async def change_behavior(request: Request) -> Response:
     """Change some switches."""
     sandbox = sandboxes.of(request)
-    wanted = sandbox.behaviour.model_dump(mode="json") | await json_object(request)
-    sandbox.change_behaviour(check(Behaviour, wanted, errors.invalid))
-    return await behaviour(request)
+    wanted = sandbox.behavior.model_dump(mode="json") | await json_object(request)
+    sandbox.change_behavior(check(Behavior, wanted, errors.invalid))
+    return await show_behavior(request)
 
 
 async def faults(request: Request) -> Response:
-    """Show the faults that are set, and how often each has happened."""
-    return reply(sandboxes.of(request).faults.script.model_dump(mode="json"))
+    """Return the faults with their hits."""
+    return json_response(sandboxes.of(request).faults.script.model_dump(mode="json"))
 
 
 async def set_faults(request: Request) -> Response:
@@ -143,34 +145,34 @@ async def set_faults(request: Request) -> Response:
 
 
 async def clear_faults(request: Request) -> Response:
-    """Let everything go right again."""
+    """Delete all faults."""
     sandboxes.of(request).faults.set(Script())
     return await faults(request)
 
 
 async def reset(request: Request) -> Response:
-    """Forget all there is, and every switch; templates are seeded anew."""
+    """Delete everything, switches and faults too, and add the initial templates."""
     sandbox = sandboxes.of(request)
     with sandbox.store.transaction():
         sandbox.store.clear()
         sandbox.clock.reset()
         sandbox.access = request.app.state.access
         sandbox.faults.set(Script())
-        sandbox.change_behaviour(Behaviour())
+        sandbox.change_behavior(Behavior())
         seeds.seed(sandbox)
-    return reply({"reset": True})
+    return json_response({"reset": True})
 
 
 async def change_access(request: Request) -> Response:
-    """Issue another API key, as an administrator would in the dashboard; the old one is refused at once."""
+    """Replace the administrator's API key; the old one is rejected at once."""
     sandbox = sandboxes.of(request)
     asked = check(NewKey, await json_object(request), errors.invalid)
     sandbox.access = replace(sandbox.access, api_key=asked.api_key)
-    return reply({"changed": True})
+    return json_response({"changed": True})
 
 
 async def put_template(request: Request) -> Response:
-    """Put a template in, made of paragraphs: a style and a text each."""
+    """Add a template of paragraphs, which are pairs of style and text."""
     sandbox, asked = sandboxes.of(request), check(Template, await json_object(request), errors.invalid)
     paragraphs = [(style, text) for style, text in asked.paragraphs]
     is_pdf = asked.file_type == "pdf"
@@ -184,12 +186,12 @@ async def put_template(request: Request) -> Response:
         roles=[role.model_dump(by_alias=True, exclude_none=True) for role in asked.roles or []],
         fields=[field.model_dump(by_alias=True) for field in asked.fields or []],
     )
-    return reply({"id": row["id"], "variables": row["variables"]})
+    return json_response({"id": row["id"], "variables": row["variables"]})
 
 
 async def health(_request: Request) -> Response:
-    """Answer that it is there."""
-    return reply({"status": "ok"})
+    """Return 200."""
+    return json_response({"status": "ok"})
 
 
 def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]], method: str = "GET") -> Route:
@@ -202,8 +204,8 @@ ROUTES = [
     _route("/emails", emails),
     _route("/clock", clock),
     _route("/clock", advance, "POST"),
-    _route("/behaviour", behaviour),
-    _route("/behaviour", change_behaviour, "PATCH"),
+    _route("/behaviour", show_behavior),
+    _route("/behaviour", change_behavior, "PATCH"),
     _route("/faults", faults),
     _route("/faults", set_faults, "PUT"),
     _route("/faults", clear_faults, "DELETE"),

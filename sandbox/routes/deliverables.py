@@ -14,7 +14,7 @@ from sandbox.auth import members
 from sandbox.bodies import json_object
 from sandbox.generation import Variable, fill, value_of
 from sandbox.listing import Listing, Shown, page
-from sandbox.replies import MEDIA_TYPES, attachment, reply
+from sandbox.responses import MEDIA_TYPES, attachment, json_response
 from sandbox.sandbox import USER_ID, Sandbox
 from sandbox.store import Row
 from sandbox.validation import Body, Guid, Problem, check, path_id
@@ -45,15 +45,15 @@ class Change(Body):
     tags: Tags | None = None
 
 
-def refuse(problems: list[Problem]) -> errors.ApiError:
-    """Build this family's documented 400."""
+def bad_request(problems: list[Problem]) -> errors.ApiError:
+    """Build the documented 400 of these routes."""
     return errors.domain(400, "; ".join(message for _, message in problems), "ValidationError")
 
 
 async def create(request: Request) -> Response:
     """Generate a document, synchronously."""
     sandbox, body = sandboxes.of(request), await json_object(request)
-    asked = check(NewDeliverable, body, refuse)
+    asked = check(NewDeliverable, body, bad_request)
     template = sandbox.store.find("templates", asked.template_id)
     if template is None or not template["is_active"]:
         raise errors.domain(404, "Template not found", "TemplateNotFound")
@@ -66,42 +66,44 @@ async def create(request: Request) -> Response:
         sandbox.store.insert("deliverables", row | {"file_size": len(content)})
         sandbox.store.keep_file(row["id"], content)
         sandbox.ledger.record("deliverable_created", row["id"], name=row["name"], tags=row["tags"])
-    return reply({"data": {"results": {"deliverable": _created(sandbox, row)}}})
+    return json_response({"data": {"results": {"deliverable": _created(sandbox, row)}}})
 
 
 async def list_all(request: Request) -> Response:
     """List deliverables, newest first."""
     sandbox = sandboxes.of(request)
-    asked = check(Listing, dict(request.query_params), refuse)
+    asked = check(Listing, dict(request.query_params), bad_request)
     rows = sandbox.store.rows("SELECT * FROM deliverables WHERE is_active ORDER BY seq DESC")
     found, total = page(sandbox, request, asked, rows)
     shown = [_listed(sandbox, row, with_tags=asked.with_tags) for row in found]
-    return reply({"data": {"results": shown, "totalRecords": total}})
+    return json_response({"data": {"results": shown, "totalRecords": total}})
 
 
 async def get(request: Request) -> Response:
-    """Show one deliverable."""
+    """Return one deliverable."""
     sandbox, row = sandboxes.of(request), _find(request)
     template = sandbox.store.find("templates", row["template_id"]) or {"name": None, "is_active": False}
-    asked = check(Shown, dict(request.query_params), refuse)
+    asked = check(Shown, dict(request.query_params), bad_request)
     shown = _listed(sandbox, row, with_tags=asked.with_tags) | {
         "templateName": template["name"],
         "templateNotDeleted": sandbox.flag(template["is_active"]),
         "variables": row["variables"],
     }
-    return reply({"data": {"results": shown}})
+    return json_response({"data": {"results": shown}})
 
 
 async def update(request: Request) -> Response:
     """Change name, description or tags."""
     sandbox, row = sandboxes.of(request), _find(request)
-    asked = check(Change, await json_object(request), refuse)
+    asked = check(Change, await json_object(request), bad_request)
     changes = {key: value for key, value in asked.model_dump().items() if value is not None}
     with sandbox.store.transaction():
         tags.create_missing(sandbox, asked.tags or [])
         sandbox.store.update("deliverables", row["id"], **changes, updated_on=sandbox.clock.stamp())
         sandbox.ledger.record("deliverable_updated", row["id"])
-    return reply({"data": {"message": "Deliverable updated successfully", "deliverableId": row["id"]}})
+    return json_response(
+        {"data": {"message": "Deliverable updated successfully", "deliverableId": row["id"]}}
+    )
 
 
 async def delete(request: Request) -> Response:
@@ -110,13 +112,15 @@ async def delete(request: Request) -> Response:
     with sandbox.store.transaction():
         sandbox.store.update("deliverables", row["id"], is_active=False, updated_on=sandbox.clock.stamp())
         sandbox.ledger.record("deliverable_deleted", row["id"])
-    return reply({"data": {"message": "Deliverable deleted successfully", "deliverableId": row["id"]}})
+    return json_response(
+        {"data": {"message": "Deliverable deleted successfully", "deliverableId": row["id"]}}
+    )
 
 
 async def source_file(request: Request) -> Response:
-    """Download the office file it was generated as; needs a licence."""
+    """Return the office file; the organization needs a license."""
     sandbox, row = sandboxes.of(request), _find(request)
-    if not sandbox.behaviour.file_download_licence:
+    if not sandbox.behavior.file_download_licence:
         raise errors.typed(403, "File download is not enabled for your license", "AuthorizationError")
     template = sandbox.store.find("templates", row["template_id"])
     content = docx.write(fill(template["paragraphs"] if template else [], row["variables"]))
@@ -124,7 +128,7 @@ async def source_file(request: Request) -> Response:
 
 
 async def pdf_file(request: Request) -> Response:
-    """Download the PDF."""
+    """Return the PDF."""
     row = _find(request)
     content = sandboxes.of(request).store.file(row["id"]) or b""
     return attachment(content, f"{row['name']}.pdf", MEDIA_TYPES["pdf"])

@@ -1,4 +1,4 @@
-"""`/turbosign/documents/{id}/…`: what has become of a document, and what the sender may still do."""
+"""`/turbosign/documents/{id}/…`: the state of a document, and what its sender can do."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from sandbox import document_views as views
 from sandbox import sandbox as sandboxes
 from sandbox.auth import members
 from sandbox.bodies import json_object
-from sandbox.replies import MEDIA_TYPES, attachment, reply
+from sandbox.responses import MEDIA_TYPES, attachment, json_response
 from sandbox.store import Row
 from sandbox.validation import Body, Guid, Query, check, path_id
 
@@ -43,18 +43,20 @@ class Listing(Query):
 
 
 async def status(request: Request) -> Response:
-    """Tell the document's status."""
+    """Return the document's status."""
     document = _find(request)
     shown = {"status": document["status"]}
-    return reply({"data": shown | ({"expiresAt": document["expires_at"]} if document["expires_at"] else {})})
+    return json_response(
+        {"data": shown | ({"expiresAt": document["expires_at"]} if document["expires_at"] else {})}
+    )
 
 
 async def recipients(request: Request) -> Response:
-    """Tell everybody's status, and who is waited for."""
+    """Return the status of all recipients."""
     sandbox, document = sandboxes.of(request), _find(request)
     people = documents.recipients(sandbox, document["id"])
     shown = [views.recipient(sandbox, document, person) for person in people]
-    return reply(
+    return json_response(
         {
             "data": {
                 "document": views.document(document),
@@ -66,39 +68,39 @@ async def recipients(request: Request) -> Response:
 
 
 async def download(request: Request) -> Response:
-    """Link to the signed PDF, once it is complete."""
+    """Return a link to the signed PDF of a completed document."""
     sandbox, document = sandboxes.of(request), _find(request)
     if document["status"] != "completed":
         raise errors.typed(400, "Document is not completed", "DocumentNotCompleted")
     url = presigned.link(sandbox, str(request.base_url), document["id"])
-    return reply({"downloadUrl": url, "fileName": _file_name(document)})
+    return json_response({"downloadUrl": url, "fileName": _file_name(document)})
 
 
 async def storage(request: Request) -> Response:
-    """Give out a signed PDF to whoever has a good link."""
+    """Return a signed PDF for a valid link."""
     sandbox, document_id = sandboxes.of(request), request.path_params["id"]
-    authorised = "authorization" in request.headers
-    refused = presigned.refusal(sandbox, document_id, dict(request.query_params), authorised=authorised)
-    if refused is not None:
-        return Response(refused[1], refused[0], media_type="application/xml")
+    authorized = "authorization" in request.headers
+    problem = presigned.problem(sandbox, document_id, dict(request.query_params), authorized=authorized)
+    if problem is not None:
+        return Response(problem[1], problem[0], media_type="application/xml")
     document = documents.find(sandbox, document_id)
     content = sandbox.store.file(f"{document_id}.signed") or b""
     return attachment(content, _file_name(document), MEDIA_TYPES["pdf"])
 
 
 async def audit_trail(request: Request) -> Response:
-    """Show what happened, each entry linked to the one before."""
+    """Return the audit trail."""
     sandbox, document = sandboxes.of(request), _find(request)
     shown = {"id": document["id"], "name": document["name"]}
-    return reply({"data": {"document": shown, "auditTrail": audit.trail(sandbox, document)}})
+    return json_response({"data": {"document": shown, "auditTrail": audit.trail(sandbox, document)}})
 
 
 async def void(request: Request) -> Response:
-    """Take the document back."""
+    """Void the document."""
     document, body = _find(request), await json_object(request)
     asked = check(Void, body, errors.invalid)
     voided = signing.void(sandboxes.of(request), document["id"], asked.reason)
-    return reply(
+    return json_response(
         {
             "data": {
                 "id": voided["id"],
@@ -112,23 +114,23 @@ async def void(request: Request) -> Response:
 
 
 async def resend(request: Request) -> Response:
-    """Send the signing e-mails again: to all that were named, or to none."""
+    """Send the invitation again, to all given recipients or to none."""
     document, body = _find(request), await json_object(request)
     asked = check(Resend, body, errors.invalid)
     count = reminders.resend(sandboxes.of(request), document, asked.recipient_ids)
-    return reply({"data": {"success": True, "recipientCount": count}})
+    return json_response({"data": {"success": True, "recipientCount": count}})
 
 
 async def remind(request: Request) -> Response:
-    """Remind those whose turn it is."""
+    """Remind the signers that are next."""
     document, body = _find(request), await json_object(request)
     asked = check(Remind, body, errors.invalid)
     results = reminders.remind(sandboxes.of(request), document, asked.recipient_ids)
-    return reply({"data": {"results": results}})
+    return json_response({"data": {"results": results}})
 
 
 async def list_all(request: Request) -> Response:
-    """List documents, newest first: the endpoint exists, its shape is a guess."""
+    """List documents, newest first. The provider does not document the shape."""
     sandbox = sandboxes.of(request)
     asked = check(Listing, dict(request.query_params), lambda found: errors.invalid(found, part="query"))
     rows = sandbox.store.rows(
@@ -136,7 +138,7 @@ async def list_all(request: Request) -> Response:
     )
     total = sandbox.store.row("SELECT COUNT(*) AS n FROM documents")
     results = [views.document(row) for row in rows]
-    return reply({"data": {"results": results, "totalRecords": total["n"] if total else 0}})
+    return json_response({"data": {"results": results, "totalRecords": total["n"] if total else 0}})
 
 
 def _find(request: Request) -> Row:

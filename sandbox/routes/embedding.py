@@ -1,4 +1,4 @@
-"""Signing inside one's own application: signing URLs, and what the organisation allows."""
+"""Embedded signing: signing URLs and the organization's settings."""
 
 from typing import Any
 
@@ -10,42 +10,44 @@ from sandbox import documents, errors, signing_links
 from sandbox import sandbox as sandboxes
 from sandbox.auth import members
 from sandbox.bodies import json_object
-from sandbox.replies import reply
+from sandbox.responses import json_response
 from sandbox.validation import check, path_id
 
 
 async def signing_url(request: Request) -> Response:
-    """Make a link for one recipient."""
+    """Create a signing link for one recipient."""
     sandbox = sandboxes.of(request)
     document = documents.find(sandbox, path_id(request.path_params["id"], "documentId"))
     asked = check(signing_links.Asked, await json_object(request), errors.invalid)
     minted = signing_links.mint(sandbox, document, asked, str(request.base_url))
-    return reply({"data": {"results": minted}})
+    return json_response({"data": {"results": minted}})
 
 
 async def signing_link(request: Request) -> Response:
-    """Do the same in the deprecated way."""
+    """Create a signing link by the deprecated route."""
     sandbox = sandboxes.of(request)
     document = documents.find(sandbox, path_id(request.path_params["id"], "documentId"))
     recipient_id = path_id(request.path_params["recipient"], "recipientId")
     asked = signing_links.Asked(recipient_id=recipient_id)
-    answer = reply({"data": {"results": signing_links.mint(sandbox, document, asked, str(request.base_url))}})
-    answer.headers["deprecation"] = "true"
-    return answer
+    response = json_response(
+        {"data": {"results": signing_links.mint(sandbox, document, asked, str(request.base_url))}}
+    )
+    response.headers["deprecation"] = "true"
+    return response
 
 
 async def settings(request: Request) -> Response:
-    """Show what the organisation allows."""
-    behaviour = sandboxes.of(request).behaviour
+    """Return the organization's settings."""
+    behavior = sandboxes.of(request).behavior
     shown: dict[str, Any] = {
-        "enabled": behaviour.embedded_signing,
-        "allowExternalIdv": behaviour.allow_external_idv,
-        "allowIdentityOverride": behaviour.allow_identity_override,
-        "defaultChannel": behaviour.default_channel,
-        "allowChannelOverride": behaviour.allow_channel_override or behaviour.default_channel == "none",
+        "enabled": behavior.embedded_signing,
+        "allowExternalIdv": behavior.allow_external_idv,
+        "allowIdentityOverride": behavior.allow_identity_override,
+        "defaultChannel": behavior.default_channel,
+        "allowChannelOverride": behavior.allow_channel_override or behavior.default_channel == "none",
         "allowedFrameAncestors": [],
     }
-    return reply({"data": {"results": shown}})
+    return json_response({"data": {"results": shown}})
 
 
 ROUTES = [

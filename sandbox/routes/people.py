@@ -1,4 +1,4 @@
-"""What people see in their browser: the inbox, the signing page, the review page."""
+"""Pages for the browser: inbox, signing and review."""
 
 import contextlib
 from functools import lru_cache
@@ -11,56 +11,56 @@ from starlette.routing import Route
 from sandbox import documents, errors, mail, marks, pages, pdf, pdfium, presigned, signing, signing_links
 from sandbox import sandbox as sandboxes
 from sandbox.bodies import fields_and_file
-from sandbox.replies import MEDIA_TYPES
+from sandbox.responses import MEDIA_TYPES
 from sandbox.sandbox import Sandbox
 from sandbox.store import Row
 
-_REFUSALS: Final = {
-    "DocumentExpired": ("Too late", "The time to sign this document is over."),
-    "DocumentNotSignable": ("Nothing to sign", "The sender has taken this document back."),
-    "NotSignersTurn": ("Not yet", "Somebody else signs first. You get an e-mail when it is your turn."),
+_ERROR_PAGES: Final = {
+    "DocumentExpired": ("Expired", "The time to sign this document is over."),
+    "DocumentNotSignable": ("Withdrawn", "The sender has withdrawn this document."),
+    "NotSignersTurn": ("Not yet", "Another signer is first. You get an e-mail when it is your turn."),
     "SigningLinkExpired": ("This link is used up", "Ask the sender for a new one."),
-    "SingleUseLinkNeeded": ("Not through this link", "The sender has to give you a link of your own."),
+    "SingleUseLinkNeeded": ("Not through this link", "Ask the sender for a single-use link."),
 }
 
 
 async def home(_request: Request) -> Response:
-    """Lead to the inbox."""
+    """Redirect to the inbox."""
     return RedirectResponse("/_sandbox/inbox")
 
 
 async def inbox(request: Request) -> Response:
-    """Show the e-mails; `?to=` those to one address."""
+    """Show the e-mails; `?to=` filters by address."""
     address = request.query_params.get("to")
     rows = mail.listing(sandboxes.of(request), address)[:200]
     return HTMLResponse(pages.inbox([mail.shown(row, str(request.base_url)) for row in rows], address))
 
 
 async def style(_request: Request) -> Response:
-    """Give out the style sheet."""
+    """Return the style sheet."""
     return Response(pages.style(), media_type="text/css", headers={"cache-control": "max-age=300"})
 
 
 async def show(request: Request) -> Response:
-    """Show the document to its signer: that is a view."""
+    """Show the document to its signer, which counts as a view."""
     sandbox, person = sandboxes.of(request), _signer(request)
     if mail.needs_single_use_link(person):
-        return _refused("SingleUseLinkNeeded", 403)
+        return _error_page("SingleUseLinkNeeded", 403)
     return _signing_page(request, sandbox, person)
 
 
 async def show_once(request: Request) -> Response:
-    """Show it through a single-use link, which is used up by that."""
+    """Show the document and use up the single-use link."""
     sandbox = sandboxes.of(request)
     try:
         person = signing_links.use(sandbox, request.path_params["link"])
     except errors.ApiError as error:
-        return _refused(_code(error), error.status)
+        return _error_page(_code(error), error.status)
     return _signing_page(request, sandbox, person)
 
 
 async def sign(request: Request) -> Response:
-    """Sign, with what was entered."""
+    """Sign with the entries of the form."""
     sandbox, person = sandboxes.of(request), _signer(request)
     form, _ = await fields_and_file(request, "none")
     document = documents.find(sandbox, person["document_id"])
@@ -68,12 +68,12 @@ async def sign(request: Request) -> Response:
         try:
             signing.sign(sandbox, document["id"], person["id"], entries=_entries(document, person, form))
         except errors.ApiError as error:
-            return _refused(_code(error), error.status)
+            return _error_page(_code(error), error.status)
     return RedirectResponse(f"/_sandbox/sign/{person['token']}/done", status_code=303)
 
 
 async def done(request: Request) -> Response:
-    """Thank the signer."""
+    """Show the result of a signature."""
     return _thanks(request, sandboxes.of(request), _signer(request))
 
 
@@ -97,13 +97,13 @@ async def review(request: Request) -> Response:
 
 
 async def review_pdf(request: Request) -> Response:
-    """Serve the document that is reviewed."""
+    """Serve the document under review."""
     content = sandboxes.of(request).store.file(_reviewed(request)["id"]) or b""
     return Response(content, media_type=MEDIA_TYPES["pdf"])
 
 
 async def review_page(request: Request) -> Response:
-    """Serve a picture of one page of the document that is reviewed."""
+    """Serve a picture of one page of the document under review."""
     content = sandboxes.of(request).store.file(_reviewed(request)["id"]) or b""
     return _picture(content, request.path_params["page"])
 
@@ -152,7 +152,7 @@ def _links(path: str) -> pages.Links:
 
 
 def _entries(document: Row, person: Row, form: dict[str, Any]) -> dict[str, Any]:
-    """Read what the signer entered into fields that are theirs to fill."""
+    """Return the entries of the form for fields that the signer may fill, by field number."""
     entries: dict[str, Any] = {}
     for number, field in enumerate(document["fields"]):
         entered = form.get(f"field-{number}")
@@ -171,7 +171,7 @@ def _signing_page(request: Request, sandbox: Sandbox, person: Row) -> Response:
     try:
         signing.view(sandbox, person["document_id"], person["id"])
     except errors.ApiError as error:
-        return _refused(_code(error), error.status)
+        return _error_page(_code(error), error.status)
     document = documents.find(sandbox, person["document_id"])
     link = f"/_sandbox/sign/{person['token']}"
     content = sandbox.store.file(document["id"]) or b""
@@ -193,7 +193,7 @@ def _thanks(request: Request, sandbox: Sandbox, person: Row) -> Response:
         return RedirectResponse(f"/_sandbox/sign/{person['token']}")
     if document["status"] == "completed":
         link = "Download the signed document", presigned.link(sandbox, str(request.base_url), document["id"])
-        message = f"Everybody has signed “{document['name']}”."
+        message = f"All signers have signed “{document['name']}”."
         return HTMLResponse(pages.outcome("All signed", message, link=link))
     people = documents.recipients(sandbox, document["id"])
     others = sum(other["status"] != "completed" for other in people)
@@ -218,9 +218,9 @@ def _reviewed(request: Request) -> Row:
     return document
 
 
-def _refused(code: str, status: int) -> Response:
-    """Say it on a page, with the code where a program finds it."""
-    headline, message = _REFUSALS.get(code, ("Not possible", "This document cannot be signed."))
+def _error_page(code: str, status: int) -> Response:
+    """Build an error page with its code in a header."""
+    headline, message = _ERROR_PAGES.get(code, ("Not possible", "This document cannot be signed."))
     page = pages.outcome(headline, message, good=False)
     return HTMLResponse(page, status, headers={"x-error-code": code})
 

@@ -10,7 +10,7 @@ from sandbox import sandbox as sandboxes
 from sandbox import sending, sources
 from sandbox.auth import members
 from sandbox.bodies import fields_and_file
-from sandbox.replies import reply
+from sandbox.responses import json_response
 from sandbox.store import Row
 
 _SENT = "Document sent for signing"
@@ -25,14 +25,16 @@ async def prepare_for_signing(request: Request) -> Response:
     document, people = await _prepare(request, for_review=False)
     if sandboxes.of(request).faults.before_reply("signature.document.sent"):
         await request.app.state.sender.settle(document["id"])
-    return reply(_answer(request, document, people, _SENT if document["send_email"] else _SENT_SILENTLY))
+    return json_response(
+        _response(request, document, people, _SENT if document["send_email"] else _SENT_SILENTLY)
+    )
 
 
 async def prepare_for_review(request: Request) -> Response:
-    """Create a document that nobody is asked to sign yet."""
+    """Create a document without asking signers."""
     document, people = await _prepare(request, for_review=True)
     preview = {"previewUrl": f"{request.base_url}_sandbox/review/{document['review_token']}"}
-    return reply(_answer(request, document, people, "Document prepared for review") | preview)
+    return json_response(_response(request, document, people, "Document prepared for review") | preview)
 
 
 async def _prepare(request: Request, *, for_review: bool) -> tuple[Row, list[Row]]:
@@ -43,9 +45,9 @@ async def _prepare(request: Request, *, for_review: bool) -> tuple[Row, list[Row
     return sending.commit(sandbox, prepared, for_review=for_review)
 
 
-def _answer(request: Request, document: Row, people: list[Row], message: str) -> dict[str, Any]:
-    """Build the flat answer of these routes; signing links are never in it."""
-    upper = sandboxes.of(request).behaviour.reply_status_case == "upper"
+def _response(request: Request, document: Row, people: list[Row], message: str) -> dict[str, Any]:
+    """Build the flat response of these routes, which has no signing links."""
+    upper = sandboxes.of(request).behavior.reply_status_case == "upper"
     return {
         "success": True,
         "documentId": document["id"],

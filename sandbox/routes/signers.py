@@ -12,7 +12,7 @@ from sandbox import documents, errors, pdf, sending, signing
 from sandbox import sandbox as sandboxes
 from sandbox.bodies import json_object
 from sandbox.clock import iso
-from sandbox.replies import reply
+from sandbox.responses import json_response
 from sandbox.sandbox import Sandbox
 from sandbox.sources import Source
 from sandbox.store import Row
@@ -40,7 +40,7 @@ class Manual(Body):
 
 
 class Complete(Body):
-    """How the last signature of a document ends."""
+    """Result of the finalization after the last signature."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ class Complete(Body):
 
 
 class Sign(Body):
-    """What a signer enters, by the field's number."""
+    """A signer's entries by field number."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,7 +56,7 @@ class Sign(Body):
 
 
 class Finalize(Body):
-    """Whether finalising later fires `completed`."""
+    """Whether a later finalization emits `completed`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -64,20 +64,20 @@ class Finalize(Body):
 
 
 async def list_documents(request: Request) -> Response:
-    """List documents with titles and recipients; `?title=` finds those whose title holds it."""
+    """List documents with titles and recipients, filtered by `?title=`."""
     sandbox, wanted = sandboxes.of(request), request.query_params.get("title", "")
     rows = sandbox.store.rows("SELECT * FROM documents ORDER BY seq")
-    return reply({"documents": [_shown(sandbox, row) for row in rows if wanted in row["name"]]})
+    return json_response({"documents": [_shown(sandbox, row) for row in rows if wanted in row["name"]]})
 
 
 async def get_document(request: Request) -> Response:
-    """Show one document."""
+    """Return one document."""
     sandbox = sandboxes.of(request)
-    return reply(_shown(sandbox, documents.find(sandbox, path_id(request.path_params["id"]))))
+    return json_response(_shown(sandbox, documents.find(sandbox, path_id(request.path_params["id"]))))
 
 
 async def create_document(request: Request) -> Response:
-    """Make a document as another member would, past every check of our client; `created_on` backdates it."""
+    """Create and send a document as another member; `created_on` backdates it."""
     sandbox, asked = sandboxes.of(request), check(Manual, await json_object(request), errors.invalid)
     content = pdf.render(asked.title, [("text", asked.text)])
     body = {
@@ -96,11 +96,11 @@ async def create_document(request: Request) -> Response:
     prepared = sending.prepare(sandbox, body, Source(content, "manual.pdf", "manual"), for_review=False)
     created_on = None if asked.created_on is None else iso(asked.created_on)
     document, _ = sending.commit(sandbox, prepared, for_review=False, created_on=created_on)
-    return reply(_shown(sandbox, documents.find(sandbox, document["id"])))
+    return json_response(_shown(sandbox, documents.find(sandbox, document["id"])))
 
 
 async def complete(request: Request) -> Response:
-    """Sign for everybody who has not, in their order."""
+    """Sign for all remaining signers, in their order."""
     sandbox, document_id = sandboxes.of(request), path_id(request.path_params["id"])
     asked = check(Complete, await json_object(request), errors.invalid)
     documents.find(sandbox, document_id)
@@ -111,7 +111,7 @@ async def complete(request: Request) -> Response:
 
 
 async def finalize(request: Request) -> Response:
-    """Finalise a document whose finalisation had failed."""
+    """Finalize a document whose finalization has failed."""
     sandbox, document_id = sandboxes.of(request), path_id(request.path_params["id"])
     asked = check(Finalize, await json_object(request), errors.invalid)
     signing.finalize(sandbox, document_id, announce=asked.announce)

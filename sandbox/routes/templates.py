@@ -12,7 +12,7 @@ from sandbox import sandbox as sandboxes
 from sandbox.auth import members
 from sandbox.bodies import fields_and_file, json_object
 from sandbox.listing import Listing, page
-from sandbox.replies import MEDIA_TYPES, reply
+from sandbox.responses import MEDIA_TYPES, json_response
 from sandbox.sandbox import Sandbox
 from sandbox.store import Row
 from sandbox.template_store import keep
@@ -42,11 +42,11 @@ async def list_all(request: Request) -> Response:
     rows = sandbox.store.rows("SELECT * FROM templates WHERE is_active ORDER BY seq")
     found, total = page(sandbox, request, asked, rows)
     shown = [_listed(sandbox, row, with_tags=asked.with_tags) for row in found]
-    return reply({"data": {"results": shown, "totalRecords": total}})
+    return json_response({"data": {"results": shown, "totalRecords": total}})
 
 
 async def get(request: Request) -> Response:
-    """Show one template with its variables."""
+    """Return one template with its variables."""
     row = _find(request)
     shown = {
         "id": row["id"],
@@ -58,24 +58,24 @@ async def get(request: Request) -> Response:
         "fonts": None,
         "defaultFont": "",
     }
-    return reply({"data": {"results": shown}})
+    return json_response({"data": {"results": shown}})
 
 
 async def preview_link(request: Request) -> Response:
-    """Link to a PDF of the template."""
+    """Return a link to a PDF of the template."""
     row = _find(request)
-    return reply({"results": f"{request.base_url}_sandbox/templates/{row['id']}.pdf"})
+    return json_response({"results": f"{request.base_url}_sandbox/templates/{row['id']}.pdf"})
 
 
 async def preview(request: Request) -> Response:
-    """Show a PDF of the template, to whoever has the link."""
+    """Return a PDF of the template."""
     row = _find(request)
     kept = sandboxes.of(request).store.file(row["id"]) if row["file_type"] == "pdf" else None
     return Response(kept or pdf.render(row["name"], row["paragraphs"]), media_type=MEDIA_TYPES["pdf"])
 
 
 async def upload(request: Request) -> Response:
-    """Make a template of an uploaded file."""
+    """Create a template from an uploaded file."""
     sandbox = sandboxes.of(request)
     fields, file = await fields_and_file(request, "templateFile")
     asked = check(NewTemplate, fields, errors.invalid)
@@ -96,7 +96,7 @@ async def upload(request: Request) -> Response:
         sandbox.ledger.record("template_created", row["id"], name=row["name"])
     shown = _listed(sandbox, row, with_tags=True) | {"variables": _variables(row["variables"]) or None}
     results = {"template": shown, "redirectUrl": f"/templates/{row['id']}/generate"}
-    return reply({"data": {"results": results}})
+    return json_response({"data": {"results": results}})
 
 
 async def update(request: Request) -> Response:
@@ -106,7 +106,7 @@ async def update(request: Request) -> Response:
     changes = {key: value for key, value in asked.model_dump().items() if value is not None}
     with sandbox.store.transaction():
         sandbox.store.update("templates", row["id"], **changes, updated_on=sandbox.clock.stamp())
-    return reply({"data": {"message": "Template updated successfully", "templateId": row["id"]}})
+    return json_response({"data": {"message": "Template updated successfully", "templateId": row["id"]}})
 
 
 async def delete(request: Request) -> Response:
@@ -114,7 +114,7 @@ async def delete(request: Request) -> Response:
     sandbox, row = sandboxes.of(request), _find(request)
     with sandbox.store.transaction():
         sandbox.store.update("templates", row["id"], is_active=False, updated_on=sandbox.clock.stamp())
-    return reply({"data": {"message": "Template deleted successfully", "templateId": row["id"]}})
+    return json_response({"data": {"message": "Template deleted successfully", "templateId": row["id"]}})
 
 
 async def signature_setup(request: Request) -> Response:
@@ -124,7 +124,7 @@ async def signature_setup(request: Request) -> Response:
     if row is None or not row["is_active"] or not row["roles"]:
         raise errors.typed(404, "Signature setup not found", "SignatureSetupNotFound")
     roles = [_role(role, row["fields"]) for role in sorted(row["roles"], key=lambda entry: entry["order"])]
-    return reply({"data": {"templateId": row["id"], "roles": roles}})
+    return json_response({"data": {"templateId": row["id"], "roles": roles}})
 
 
 def _find(request: Request) -> Row:

@@ -1,4 +1,4 @@
-"""`/api/webhooks`: the organisation's subscriptions, and what was delivered to them."""
+"""`/api/webhooks`: subscriptions and their deliveries."""
 
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,9 +12,9 @@ from sandbox import delivery_log, errors, events, subscriptions
 from sandbox import sandbox as sandboxes
 from sandbox.auth import administrators
 from sandbox.bodies import json_object
-from sandbox.replies import reply
+from sandbox.responses import json_response
 from sandbox.store import Row
-from sandbox.subscriptions import Change, NewWebhook, refuse
+from sandbox.subscriptions import Change, NewWebhook, bad_request
 from sandbox.validation import Body, Guid, Query, check
 
 
@@ -38,72 +38,76 @@ class Stats(Query):
 
 
 async def create(request: Request) -> Response:
-    """Subscribe; the secret is shown this once."""
-    asked = check(NewWebhook, await json_object(request), refuse)
+    """Create a subscription; only this response has its secret."""
+    asked = check(NewWebhook, await json_object(request), bad_request)
     row = subscriptions.create(sandboxes.of(request), asked)
     shown = {"id": row["id"], "secret": row["secret"]}
-    return reply({"data": shown, "message": "Webhook created successfully."})
+    return json_response({"data": shown, "message": "Webhook created successfully."})
 
 
 async def get(request: Request) -> Response:
-    """Show a subscription."""
+    """Return a subscription."""
     sandbox, row = sandboxes.of(request), _find(request)
     counts = delivery_log.counts(sandbox, row["id"])
     shown = subscriptions.shown(sandbox, row)
-    return reply({"data": shown | {"deliveryStats": counts, "availableEvents": list(events.EVENT_TYPES)}})
+    return json_response(
+        {"data": shown | {"deliveryStats": counts, "availableEvents": list(events.EVENT_TYPES)}}
+    )
 
 
 async def update(request: Request) -> Response:
     """Change a subscription."""
     sandbox = sandboxes.of(request)
     _find(request)
-    asked = check(Change, await json_object(request), refuse)
+    asked = check(Change, await json_object(request), bad_request)
     row = subscriptions.change(sandbox, request.path_params["name"], asked)
-    return reply({"data": subscriptions.shown(sandbox, row), "message": "Webhook updated successfully"})
+    return json_response(
+        {"data": subscriptions.shown(sandbox, row), "message": "Webhook updated successfully"}
+    )
 
 
 async def delete(request: Request) -> Response:
-    """End a subscription; its history goes with it."""
+    """Delete a subscription with its history."""
     sandbox, row = sandboxes.of(request), _find(request)
     with sandbox.store.transaction():
         sandbox.store.update("webhooks", row["id"], is_deleted=True, is_active=False)
         delivery_log.stop(sandbox, row["id"])
         sandbox.ledger.record("webhook_deleted", row["id"])
-    return reply({"message": "Webhook deleted successfully"})
+    return json_response({"message": "Webhook deleted successfully"})
 
 
 async def regenerate(request: Request) -> Response:
-    """Replace the secret, at once."""
+    """Replace the secret at once."""
     sandbox, row = sandboxes.of(request), _find(request)
     rotated = subscriptions.rotate(sandbox, row)
     shown = {"id": row["id"], "secret": rotated["secret"], "regeneratedAt": rotated["updated_on"]}
-    return reply({"data": shown, "message": "Webhook secret regenerated successfully"})
+    return json_response({"data": shown, "message": "Webhook secret regenerated successfully"})
 
 
 async def test(request: Request) -> Response:
-    """Deliver a test event now, and tell how it went."""
+    """Deliver a test event now and return the result."""
     return await _notify(request, "Test webhook sent successfully")
 
 
 async def notify(request: Request) -> Response:
-    """Deliver an event by hand: the same, in other words."""
+    """Deliver an event by hand; the provider documents it beside `test`."""
     return await _notify(request, "Webhook notification sent successfully")
 
 
 async def deliveries(request: Request) -> Response:
     """List the delivery log, newest first."""
     sandbox, row = sandboxes.of(request), _find(request)
-    asked = check(delivery_log.Listing, dict(request.query_params), refuse)
+    asked = check(delivery_log.Listing, dict(request.query_params), bad_request)
     rows, total = delivery_log.listing(sandbox, row["id"], asked)
     shown = [delivery_log.shown(listed) for listed in rows]
     page = {"results": shown, "totalRecords": total, "limit": asked.limit, "offset": asked.offset}
-    return reply({"data": page})
+    return json_response({"data": page})
 
 
 async def replay(request: Request) -> Response:
-    """Deliver once more what was delivered before, as a new row to the same URL."""
+    """Repeat a delivery as a new row, to the same URL."""
     sandbox, row = sandboxes.of(request), _find(request)
-    asked = check(Replay, await json_object(request), refuse)
+    asked = check(Replay, await json_object(request), bad_request)
     old = sandbox.store.find("deliveries", asked.delivery_id)
     if old is None or old["webhook_id"] != row["id"]:
         raise errors.domain(404, "Webhook delivery not found", "WebhookDeliveryNotFound")
@@ -115,23 +119,23 @@ async def replay(request: Request) -> Response:
     new = sandbox.store.find("deliveries", new_id) or {}
     sandbox.wake()
     message = "Webhook delivery replayed successfully - new delivery attempt created"
-    return reply({"data": delivery_log.shown(new), "message": message})
+    return json_response({"data": delivery_log.shown(new), "message": message})
 
 
 async def stats(request: Request) -> Response:
-    """Count deliveries over some days."""
+    """Count the deliveries of the last days."""
     sandbox, row = sandboxes.of(request), _find(request)
-    asked = check(Stats, dict(request.query_params), refuse)
+    asked = check(Stats, dict(request.query_params), bad_request)
     shown = subscriptions.shown(sandbox, row)
-    return reply({"data": {"webhook": shown, **delivery_log.stats(sandbox, row["id"], asked.days)}})
+    return json_response({"data": {"webhook": shown, **delivery_log.stats(sandbox, row["id"], asked.days)}})
 
 
 async def _notify(request: Request, message: str) -> Response:
     sandbox, row = sandboxes.of(request), _find(request)
-    asked = check(Notification, await json_object(request), refuse)
+    asked = check(Notification, await json_object(request), bad_request)
     subscriptions.check_events([asked.event_type])
     given = {} if asked.payload is None else asked.payload
-    wrapped = sandbox.behaviour.test_payload == "wrapped"
+    wrapped = sandbox.behavior.test_payload == "wrapped"
     payload = events.compact(events.envelope(sandbox, asked.event_type, given) if wrapped else given)
     with sandbox.store.transaction():
         ids = [
@@ -140,7 +144,9 @@ async def _notify(request: Request, message: str) -> Response:
         ]
     await request.app.state.sender.deliver_now(ids)
     rows = [id_ for id_ in (sandbox.store.find("deliveries", id_) for id_ in ids) if id_]
-    return reply({"data": {"deliveries": _outcomes(rows), "summary": _summary(rows)}, "message": message})
+    return json_response(
+        {"data": {"deliveries": _outcomes(rows), "summary": _summary(rows)}, "message": message}
+    )
 
 
 def _find(request: Request) -> Row:

@@ -126,7 +126,7 @@ def test_what_cannot_work_is_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         shown = run("--port", str(port))
-    sentence = "something else does already; stop it, or choose another port"
+    sentence = "another program uses the port; stop it, or choose another port"
     assert shown.stderr == f"sandbox: cannot listen on 127.0.0.1:{port}: {sentence}\n"
     assert shown.returncode == 2
     (tmp_path / "file").write_text("")

@@ -1,4 +1,4 @@
-"""What several routes answer alike."""
+"""Responses of several routes."""
 
 import json
 from typing import Any
@@ -7,14 +7,14 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 
-def reply(body: Any, status: int = 200) -> Response:
-    """Answer JSON as JavaScript writes it: compact, any letter as it is."""
+def json_response(body: Any, status: int = 200) -> Response:
+    """Build a JSON response as JavaScript serializes it: compact, without escapes for Unicode."""
     content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     return Response(content, status, media_type="application/json")
 
 
 def attachment(content: bytes, name: str, media_type: str) -> Response:
-    """Answer a file to be saved under a name."""
+    """Build the response of a file download."""
     plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\/' else "_" for c in name)
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     return Response(content, media_type=media_type, headers={"content-disposition": disposition})

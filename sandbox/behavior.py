@@ -1,4 +1,4 @@
-"""What a user may switch: choices where the provider's contract is silent, and intervals for quick tests."""
+"""Switches: choices where the provider's contract is silent, and intervals for fast tests."""
 
 from typing import Annotated, Literal
 
@@ -7,31 +7,32 @@ from pydantic import BaseModel, ConfigDict, Field
 Seconds = Annotated[float, Field(ge=0, le=10_000_000, allow_inf_nan=False)]
 
 
-class Behaviour(BaseModel):
+class Behavior(BaseModel):
     """Switches of `GET` and `PATCH /_sandbox/behaviour`; see `docs/reference/sandbox.md`.
 
     Args:
         retry_delays: Seconds before a delivery's second and third attempt.
-        delivery_timeout: Seconds a receiver has for one attempt.
-        http_receivers: Which receivers may use plain http; the real service takes none.
-        reply_status_case: How `prepare-*` writes its status; the provider documents both.
-        presigned_seconds: How long a download link works.
-        expiry_lag: Seconds from `expiresAt` until the sweep sets the document's status.
-        test_payload: Whether a test delivery wraps the given payload as `data` or sends it bare.
-        filters_work: False repeats a known fault: `isDelivered=true` acts as false, `httpStatus` is ignored.
-        booleans_as_numbers: Answer 1 and 0 for `isActive`, as the provider's database does.
-        idempotency_keys: Honour `Idempotency-Key`; the real service does not, so this is an extension.
-        file_download_licence: False answers 403 for a deliverable's source file.
-        embedded_signing: Whether the organisation has embedded signing.
-        allow_external_idv: Whether an external identity check may be asserted.
+        delivery_timeout: Seconds until an attempt times out.
+        http_receivers: Which receivers may use plain http; the real service allows none.
+        reply_status_case: Case of the status in the response of `prepare-*`; the provider documents both.
+        presigned_seconds: Lifetime of a download link.
+        expiry_lag: Seconds from `expiresAt` until the document's status is `expired`.
+        test_payload: Whether a test delivery wraps the payload as `data` or sends it bare.
+        filters_work: False copies a known fault of the provider: `isDelivered=true` acts as false,
+            `httpStatus` is ignored.
+        booleans_as_numbers: Return 1 and 0 for `isActive`, as the provider's database does.
+        idempotency_keys: Honor `Idempotency-Key`, which the real service ignores.
+        file_download_licence: False returns 403 for the source file of a deliverable.
+        embedded_signing: Whether the organization has embedded signing.
+        allow_external_idv: Whether a caller may assert an external identity check.
         allow_identity_override: Whether a sender may skip identity verification.
-        sms_entitled: Whether the plan has passcodes by SMS; False answers 402.
-        default_channel: The organisation's default passcode channel.
+        sms_entitled: Whether the plan has passcodes by SMS; False returns 402.
+        default_channel: The organization's default passcode channel.
         allow_channel_override: Whether a request may choose another channel.
-        default_sender_name: The API key's name, for sends without `senderName`; empty refuses them.
+        default_sender_name: The API key's name, used for sends without `senderName`; empty rejects them.
         require_org_header: Whether a call without the organization header gets 403; False takes the
             organization from the key.
-        one_at_a_time: Attempts of one document to one URL wait for each other; False fires all at once.
+        one_at_a_time: Whether attempts of one document to one URL wait for each other.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
