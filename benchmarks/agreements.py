@@ -40,7 +40,7 @@ from countersign.agreements.messages import AgreementInput, Signer, TemplateSour
 from countersign.agreements.names import TASK_QUEUE, WORKFLOW_NAME
 from countersign.connection import data_converter
 from countersign.free_ports import free_port
-from devstack.processes import Part, says
+from devstack.processes import Part, prints
 from devstack.stack import Plan, Stack
 
 ROOT: Final = Path(__file__).parents[1]
@@ -246,7 +246,7 @@ async def main(options: argparse.Namespace) -> None:
         plan = Plan(
             folder=Path(folder),
             worker=[sys.executable, str(ROOT / "worker.py")],
-            worker_ready=says("worker ready"),
+            worker_ready=prints("worker ready"),
             search_attributes=search_attributes.TYPES,
             parts=("temporal", "sandbox", "worker"),
         )
@@ -257,7 +257,7 @@ async def main(options: argparse.Namespace) -> None:
 async def _with_floor(stack: Stack, folder: Path, options: argparse.Namespace, out: Console) -> None:
     command = [sys.executable, "-m", "benchmarks.bare_worker"]
     env = {**stack.env, "BARE_STORE": str(folder / "bare"), "PYTHONPATH": str(ROOT)}
-    await stack.supervisor.start(Part("bare", command, says("worker ready"), env, folder))
+    await stack.supervisor.start(Part("bare", command, prints("worker ready"), env, folder))
     client = await Client.connect(stack.temporal_address, data_converter=data_converter())
     bench = Bench(stack, client, await Client.connect(stack.temporal_address), signers=options.signers)
     port = free_port()

@@ -18,7 +18,7 @@ from countersign.agreements import search_attributes
 from countersign.agreements.messages import AgreementInput, Signer, TemplateSource
 from countersign.agreements.names import TASK_QUEUE, WORKFLOW_NAME
 from countersign.connection import data_converter
-from devstack.processes import says
+from devstack.processes import prints
 from devstack.stack import Plan, Stack
 
 RUNNING: Final = f'WorkflowType = "{WORKFLOW_NAME}" AND ExecutionStatus = "Running"'
@@ -112,7 +112,7 @@ async def fleet(agreements: int, env: Mapping[str, str]) -> AsyncIterator[Fleet]
         plan = Plan(
             folder=Path(folder),
             worker=[sys.executable, str(ROOT / "worker.py")],
-            worker_ready=says("worker ready"),
+            worker_ready=prints("worker ready"),
             search_attributes=search_attributes.TYPES,
             extra_env=env,
         )

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from benchmarks.agreements import ROOT
 from benchmarks.fleet import Fleet, fleet
-from devstack.processes import Part, says
+from devstack.processes import Part, prints
 
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 
@@ -53,7 +53,7 @@ async def measure(workers: int, agreements: int) -> Run:
 async def _add_workers(running: Fleet, count: int) -> None:
     for number in range(count):
         command, env = [sys.executable, str(ROOT / "worker.py")], running.stack.env
-        part = Part(f"worker-{number + 2}", command, says("worker ready"), env, ROOT)
+        part = Part(f"worker-{number + 2}", command, prints("worker ready"), env, ROOT)
         await running.stack.supervisor.start(part)
 
 

@@ -42,7 +42,7 @@ from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
 from countersign.free_ports import free_port
 from countersign.http_server.server import Server
-from devstack.processes import Part, Supervisor, answers, says
+from devstack.processes import Part, Supervisor, prints, responds
 from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.chaos.chaos_starve import starve
 
@@ -227,10 +227,10 @@ async def bench() -> AsyncIterator[Bench]:
         serve = [sys.executable, "-m", "benchmarks.webhooks", "--serve", str(idle)]
         listen = [sys.executable, "-m", "receiver", "--port"]
         async with Supervisor(folder) as supervisor:
-            await supervisor.start(Part("temporal", command, says(READY), env, folder))
-            await supervisor.start(Part("idle", serve, answers(f"http://127.0.0.1:{idle}/"), env, ROOT))
+            await supervisor.start(Part("temporal", command, prints(READY), env, folder))
+            await supervisor.start(Part("idle", serve, responds(f"http://127.0.0.1:{idle}/"), env, ROOT))
             for name, port in (("receiver", receiver), ("second", second)):
-                ready = answers(f"http://127.0.0.1:{port}/readyz")
+                ready = responds(f"http://127.0.0.1:{port}/readyz")
                 await supervisor.start(Part(name, [*listen, str(port)], ready, env, ROOT))
             client = await Client.connect(f"127.0.0.1:{temporal}", data_converter=data_converter())
             names = [reference.new_reference() for _ in range(WORKFLOWS)]

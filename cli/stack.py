@@ -12,7 +12,7 @@ from cli.command import say
 from countersign.agreements import search_attributes
 from countersign.client.errors import CommandError, ExitCode
 from devstack.ports import Ports
-from devstack.processes import PartFailedError, says
+from devstack.processes import PartFailedError, prints
 from devstack.sandbox import SandboxError
 from devstack.site import InUseError, Lock, Site, last_ports
 from devstack.stack import FolderDeletedError, Plan, Stack
@@ -63,7 +63,7 @@ def plan(folder: Path, ports: Ports) -> Plan:
     return Plan(
         folder=folder,
         worker=[sys.executable, str(ROOT / "worker.py")],
-        worker_ready=says("worker ready"),
+        worker_ready=prints("worker ready"),
         search_attributes=search_attributes.TYPES,
         ports=ports,
     )

@@ -1,1 +1,1 @@
-"""Everything an agreement needs, on this machine: Temporal, the sandbox, the receiver and a worker."""
+"""The local stack for development: Temporal, the sandbox, the receiver and a worker."""

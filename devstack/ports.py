@@ -1,4 +1,4 @@
-"""Ports of this machine that nothing listens on."""
+"""Free ports of this machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from countersign.free_ports import free_port, is_free
 
 
 class PortTakenError(Exception):
-    """Something else listens on a port that was asked for by number, or will: another part."""
+    """A wanted port is in use, or two parts want the same port."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where the parts listen on the loopback address."""
+    """The ports of the parts on the loopback address."""
 
     temporal: int
     ui: int
@@ -24,14 +24,14 @@ class Ports:
 
     @classmethod
     def pick(cls, **wanted: int) -> Self:
-        """Take the wanted ports, and free ones for the rest.
+        """Choose the wanted ports, and free ones for the other parts.
 
         Raises:
-            PortTakenError: Something else listens on a wanted port, or two parts want the same.
+            PortTakenError: A wanted port is in use, or two parts want the same port.
         """
-        for (one, port), (other, same) in combinations(wanted.items(), 2):
-            if port == same:
-                raise PortTakenError(f"port {port} is wanted for {one} and for {other}: name another")
+        for (first, port), (second, second_port) in combinations(wanted.items(), 2):
+            if port == second_port:
+                raise PortTakenError(f"port {port} is wanted for {first} and for {second}: name another")
         ports: dict[str, int] = {}
         for name in cls.__slots__:
             port = wanted.get(name) or free_port([*wanted.values(), *ports.values()])
@@ -44,7 +44,7 @@ class Ports:
 
     @classmethod
     def prefer(cls, *preferences: Mapping[str, int], **wanted: int) -> Self:
-        """Take the wanted ports, else the first preference that is free, else free ones.
+        """Choose the wanted ports, else the first free preferences, else any free ports.
 
         Raises:
             PortTakenError: See `pick`.

@@ -1,7 +1,7 @@
-"""Start processes, wait until they are ready, and leave none behind, whatever happens to us.
+"""Start processes, wait until they are ready, and stop all of them at the end.
 
-Each process leads a group of its own, so that its children go with it and a Ctrl-C reaches only us. A leash
-(a shell that waits for our end of a pipe to close) kills the group even if we are killed ourselves.
+Processes lead their own process groups: their children stop with them, and Ctrl-C reaches the supervisor only.
+A leash (a shell that waits until the supervisor's end of a pipe closes) kills the group after its supervisor.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Final, Self
 
 Ready = Callable[[str], bool]
-"""Tells from a process's output since its start whether it is ready."""
+"""Returns whether a process is ready, from its output since its start."""
 
 _LEASH: Final = 'read -r _; kill -s KILL -- "-$0"'
 _GLANCE: Final = 0.05
@@ -32,7 +32,7 @@ PRIVATE: Final = 0o077
 
 
 class PartFailedError(Exception):
-    """A part did not start, or ended by itself; the message names it and says why, if its log tells."""
+    """A part did not start, or ended by itself; the message has the name and the last line of its log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Part:
     """A process to run.
 
     Args:
-        name: What people call it; names its log file.
+        name: The name of the part and of its log file.
         command: Its command line.
-        ready: When it counts as started.
-        env: Its whole environment.
+        ready: Returns whether it has started.
+        env: Its complete environment.
         folder: Its working directory.
-        start_seconds: How long it may take to become ready.
-        stop_seconds: How long it may take to stop after SIGTERM, before SIGKILL.
+        start_seconds: Seconds until a part that is not ready has failed.
+        stop_seconds: Seconds from SIGTERM to SIGKILL.
     """
 
     name: str
@@ -58,29 +58,29 @@ class Part:
     stop_seconds: float = 10
 
 
-def says(text: str) -> Ready:
-    """Ready once the process has printed `text`."""
+def prints(text: str) -> Ready:
+    """Return a check for `text` in the output."""
     return lambda output: text in output
 
 
-def answers(url: str) -> Ready:
-    """Ready once a GET of `url` is answered with 2xx."""
+def responds(url: str) -> Ready:
+    """Return a check that a GET of `url` returns 2xx."""
     return lambda _output: _gets(url)
 
 
 def _gets(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 (our own loopback address)
+        with urllib.request.urlopen(url, timeout=1):  # noqa: S310 (a loopback address)
             return True
     except (OSError, urllib.error.URLError):
         return False
 
 
 class Supervisor:
-    """Starts parts in the order they are given and stops them in reverse, on every way out of `async with`.
+    """Starts parts, and stops them in reverse order at the end of `async with`.
 
     Args:
-        logs: The folder for the parts' output, one file each.
+        logs: The folder for the log files of the parts.
     """
 
     def __init__(self, logs: Path) -> None:
@@ -99,15 +99,15 @@ class Supervisor:
         await self.stop_all()
 
     def log(self, name: str) -> Path:
-        """Where a part's output goes."""
+        """Return the path of a part's log."""
         return self._logs / f"{name}.log"
 
     def pid(self, name: str) -> int:
-        """The process id of a running part."""
+        """Return the process id of a running part."""
         return self._running[name].popen.pid
 
     def is_running(self, name: str) -> bool:
-        """Tell whether a part was started and has not ended."""
+        """Return whether a part was started and has not ended."""
         return name in self._running and self._running[name].popen.poll() is None
 
     async def start(self, part: Part) -> None:
@@ -126,17 +126,17 @@ class Supervisor:
             raise
 
     async def stop(self, name: str) -> None:
-        """Stop a part: SIGTERM, and SIGKILL if that is not enough in time."""
+        """Stop a part with SIGTERM, and with SIGKILL after its `stop_seconds`."""
         await self._running.pop(name).stop()
 
     async def restart(self, name: str) -> None:
-        """Start a part again as it was started before; it is killed if it still runs."""
+        """Start a part again with its first command; kill it if it still runs."""
         if name in self._running:
             self.kill(name)
         await self.start(self._parts[name])
 
     def kill(self, name: str) -> None:
-        """Kill a part at once, with SIGKILL."""
+        """Kill a part with SIGKILL."""
         self._running.pop(name).kill()
 
     def pause(self, name: str) -> None:
@@ -144,11 +144,11 @@ class Supervisor:
         self._running[name].send(signal.SIGSTOP)
 
     def resume(self, name: str) -> None:
-        """Let a frozen part go on."""
+        """Resume a frozen part with SIGCONT."""
         self._running[name].send(signal.SIGCONT)
 
     async def stop_all(self) -> None:
-        """Stop every part, the youngest first; an interruption meanwhile kills the rest at once."""
+        """Stop all parts, the last one first; an interruption kills the others at once."""
         try:
             for name in reversed(list(self._running)):
                 await self.stop(name)
@@ -184,7 +184,7 @@ class Supervisor:
 
 
 class _Process:
-    """One running process with its leash."""
+    """A running process with its leash."""
 
     def __init__(self, part: Part, log: Path) -> None:
         self.part = part
@@ -194,14 +194,14 @@ class _Process:
             self._log_start = output.tell()
             self.popen = _spawn(part, output.fileno())
         write_private(log.with_suffix(".pid"), f"{self.popen.pid}\n")
-        self._leash = subprocess.Popen(  # noqa: S603 (our own command)
+        self._leash = subprocess.Popen(  # noqa: S603 (a constant command)
             ["/bin/sh", "-c", _LEASH, str(self.popen.pid)],
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
 
     async def wait_until_ready(self) -> None:
-        """Wait; raise PartFailedError if it ends or takes too long."""
+        """Wait until it is ready; raise PartFailedError if it ends or takes too long."""
         deadline = time.monotonic() + self.part.start_seconds
         while not await asyncio.to_thread(self.part.ready, self._output()):
             self.raise_if_ended()
@@ -238,7 +238,7 @@ class _Process:
             self.kill()
 
     def kill(self) -> None:
-        """Kill what is left of the group, and the leash before it could hit a stranger with the same id."""
+        """Kill the group; first kill the leash, which could later hit another group with the same id."""
         self._leash.kill()
         self._leash.communicate()
         self.send(signal.SIGKILL)
@@ -253,7 +253,7 @@ class _Process:
             with self._log.open("rb") as output:
                 output.seek(self._log_start)
                 return output.read().decode(errors="replace")
-        except FileNotFoundError:  # deleted by hand
+        except FileNotFoundError:  # the user deleted it
             return ""
 
     def _last_words(self) -> str:
@@ -263,7 +263,7 @@ class _Process:
 
 
 def _explanation(line: str) -> str | None:
-    """Return what a line says: an error's event, or the line if it is no record; None for other records."""
+    """Return the event of an error record, a line that is no record, or None for other records."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -275,7 +275,7 @@ def _explanation(line: str) -> str | None:
 
 def _spawn(part: Part, output: int) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(  # noqa: S603 (a command of our own making)
+        return subprocess.Popen(  # noqa: S603 (the part's command)
             part.command,
             env=dict(part.env),
             cwd=part.folder,

@@ -1,4 +1,4 @@
-"""Talk to the local sandbox: subscribe the receiver to its webhooks, act as its signers, read its ledger."""
+"""A client of the local sandbox: subscriptions, signers, ledger."""
 
 import asyncio
 import http.client
@@ -11,7 +11,7 @@ from typing import Any, Final
 API_KEY: Final = "TDX-test-administrator"
 MEMBER_KEY: Final = "TDX-test-contributor"
 ORG_ID: Final = "0f9d3c5e-5a4b-4c1d-8e2f-000000000001"
-"""Any sandbox's where none were chosen (docs/reference/sandbox.md): they open only a port of this machine."""
+"""The defaults of the sandbox (docs/reference/sandbox.md), which are no secrets."""
 
 _EVENTS: Final = (
     "signature.document.sent",
@@ -27,7 +27,7 @@ _NOT_FOUND: Final = 404
 
 
 class SandboxError(Exception):
-    """The sandbox refused a call or could not be reached."""
+    """The sandbox returned an error or could not be reached."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -39,9 +39,9 @@ class Sandbox:
     """A running sandbox.
 
     Args:
-        url: Its address, without a slash at the end.
-        api_key: An administrator's key.
-        org_id: The organisation.
+        url: Its address, without a trailing slash.
+        api_key: A key with the administrator role.
+        org_id: The organization id.
     """
 
     url: str
@@ -49,10 +49,10 @@ class Sandbox:
     org_id: str = ORG_ID
 
     async def subscribe(self, url: str) -> str:
-        """Have webhooks delivered to `url` alone.
+        """Replace the receivers of webhooks by `url`.
 
         Returns:
-            The secret that they are signed with from now on.
+            The new secret.
         """
         try:
             await self.call("PATCH", "/api/webhooks/signature", {"urls": [url], "events": _EVENTS})
@@ -67,44 +67,44 @@ class Sandbox:
         return str(made["data"]["secret"])
 
     async def recipient_ids(self, document_id: str) -> list[str]:
-        """The recipients of a document, in signing order."""
-        answer = await self.call("GET", f"/turbosign/documents/{document_id}/recipients")
-        return [str(recipient["id"]) for recipient in answer["data"]["recipients"]]
+        """Return the ids of a document's recipients, in signing order."""
+        response = await self.call("GET", f"/turbosign/documents/{document_id}/recipients")
+        return [str(recipient["id"]) for recipient in response["data"]["recipients"]]
 
     async def view(self, document_id: str, recipient_id: str) -> None:
-        """Open the document as this recipient would."""
+        """Open the document as this recipient."""
         await self.call("POST", f"/_sandbox/documents/{document_id}/recipients/{recipient_id}/view")
 
     async def sign(self, document_id: str, recipient_id: str) -> None:
-        """Sign the document as this recipient would."""
+        """Sign the document as this recipient."""
         await self.call("POST", f"/_sandbox/documents/{document_id}/recipients/{recipient_id}/sign")
 
     async def complete(self, document_id: str) -> None:
-        """Sign the document as everybody who has not signed yet."""
+        """Sign the document for all remaining signers."""
         await self.call("POST", f"/_sandbox/documents/{document_id}/complete")
 
     async def ledger(self) -> Any:
-        """All that was really committed."""
+        """Return the ledger: all commits."""
         return await self.call("GET", "/_sandbox/ledger")
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
-        """Make any call.
+        """Call the API or the control API.
 
         Args:
             method: The HTTP method.
-            path: The path, with a slash at its start.
-            body: Sent as JSON, unless None.
+            path: The path, with a leading slash.
+            body: The JSON body; None for no body.
 
         Returns:
-            The answer's JSON.
+            The JSON of the response.
 
         Raises:
-            SandboxError: It was refused, or nobody answered.
+            SandboxError: The sandbox returned an error or no response.
         """
         return await asyncio.to_thread(self._call, method, path, body)
 
     def _call(self, method: str, path: str, body: object) -> Any:
-        request = urllib.request.Request(  # noqa: S310 (our own loopback address)
+        request = urllib.request.Request(  # noqa: S310 (a loopback address)
             self.url + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
@@ -115,10 +115,14 @@ class Sandbox:
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310 (as above)
-                return json.loads(answer.read() or b"null")
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 (as above)
+                return json.loads(response.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
                 raise SandboxError(f"sandbox: {method} {path}: HTTP {error.code}", error.code) from None
-        except (OSError, http.client.HTTPException, ValueError) as error:  # it may die while it answers
+        except (
+            OSError,
+            http.client.HTTPException,
+            ValueError,
+        ) as error:  # it may be killed during the response
             raise SandboxError(f"sandbox: {method} {path}: {error}") from None

@@ -1,7 +1,7 @@
-"""Where a local stack lies: its folder, its addresses, and the settings that lead there.
+"""A local stack's folder, addresses and settings.
 
-Settings of the surroundings (`TEMPORAL_...`, `TURBODOCX_...`, `COUNTERSIGN_...`, `.env`) do not reach it:
-whoever has production's keys at hand must not send a test there.
+The stack ignores the settings of its environment (`TEMPORAL_...`, `TURBODOCX_...`, `COUNTERSIGN_...`, `.env`),
+so that a test never uses the keys of production.
 """
 
 import fcntl
@@ -24,8 +24,8 @@ from devstack.sandbox import Sandbox
 _OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
 _PORTS: Final = "ports.json"
 _HEAD: Final = """\
-# Written anew at each start of the local stack: `. <this file>` points the commands of a shell at it.
-# Nothing here is secret; open another shell to be rid of it.
+# The local stack writes this file at its start. `. <this file>` points the commands of a shell at the stack;
+# a new shell is free of it. Nothing here is secret.
 """
 
 
@@ -37,8 +37,8 @@ class Site:
     """Addresses and settings of a stack.
 
     Args:
-        folder: Where its state is.
-        ports: Where its parts listen.
+        folder: The folder of its state.
+        ports: The ports of its parts.
     """
 
     def __init__(self, folder: Path, ports: Ports) -> None:
@@ -52,19 +52,19 @@ class Site:
 
     @classmethod
     def of_running(cls, folder: Path) -> Self:
-        """Find the stack that runs in a folder."""
+        """Return the stack that runs in a folder."""
         return cls(folder, Ports(**last_ports(folder)))
 
-    def note_down(self) -> None:
-        """Leave word of the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
+    def write_settings(self) -> None:
+        """Write the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
         write_private(self.folder / _PORTS, json.dumps(asdict(self.ports)))
         exports = [f"export {name}={quote(value)}\n" for name, value in self.settings().items()]
-        programs = quote(str(Path(sys.executable).parent))  # `temporal` and `python`, as docs/ has one type
+        programs = quote(str(Path(sys.executable).parent))  # for `temporal` and `python`, as in the docs
         lines = [_HEAD, *exports, f'export PATH={programs}:"$PATH"\n']
         write_private(self.folder / "env", "".join(lines))
 
     def settings(self) -> dict[str, str]:
-        """What a worker, a receiver or a starter of this stack needs in its environment."""
+        """Return the environment of the stack's processes and clients."""
         return {
             "PYTHONPATH": str(Path(countersign.__file__).parents[1]),
             "PYTHONUNBUFFERED": "1",
@@ -84,10 +84,10 @@ class Site:
 
 
 class Lock:
-    """Held while a stack runs in a folder; let go by the system, too, when its holder dies.
+    """A lock on the folder of a running stack; the system releases it when its process ends.
 
     Args:
-        folder: Made if missing.
+        folder: The folder; created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -95,7 +95,7 @@ class Lock:
 
     @classmethod
     def is_held(cls, folder: Path) -> bool:
-        """Tell whether a stack runs in a folder."""
+        """Return whether a stack runs in a folder."""
         try:
             with cls(folder):
                 return False
@@ -128,13 +128,13 @@ class Lock:
 
 
 def last_ports(folder: Path) -> dict[str, int]:
-    """Return the ports of the stack that ran in a folder last, by part; empty if none did."""
+    """Return the ports of the last stack in a folder, by part; empty if there was none."""
     try:
         return dict(json.loads((folder / _PORTS).read_text()))
     except (FileNotFoundError, ValueError):
         return {}
 
 
-def surroundings() -> dict[str, str]:
-    """The process's environment without what sets Countersign or Temporal up."""
+def clean_environment() -> dict[str, str]:
+    """Return the environment without the settings of Countersign and Temporal."""
     return {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}

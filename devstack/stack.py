@@ -1,7 +1,7 @@
-"""The whole of Countersign on this machine: Temporal, the sandbox, the webhook receiver and a worker.
+"""Run Temporal, the sandbox, the webhook receiver and a worker on this machine.
 
-Every part is a real process. Its state lies in one folder, so that a stack started again on that folder goes
-on where the last one stopped.
+The parts are processes. All state is in one folder: a new stack in that folder continues where the last one
+stopped.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from typing import Final, Self
 
 from countersign.loopback import LOOPBACK
 from devstack.ports import Ports
-from devstack.processes import Part, PartFailedError, Ready, Supervisor, answers, says
-from devstack.site import Lock, Site, surroundings
+from devstack.processes import Part, PartFailedError, Ready, Supervisor, prints, responds
+from devstack.site import Lock, Site, clean_environment
 from devstack.temporal import READY, dev_server_command, find_temporal
 
 _ORDER: Final = (("temporal", "sandbox"), ("receiver", "worker"))
-"""The receiver subscribes to the sandbox's webhooks and, as the worker does, connects to Temporal."""
+"""The second group needs the first: the receiver subscribes at the sandbox, and both connect to Temporal."""
 PARTS: Final = tuple(name for together in _ORDER for name in together)
 
 
@@ -33,16 +33,16 @@ class FolderDeletedError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a stack is made of.
+    """The configuration of a stack.
 
     Args:
-        folder: Where all of its state and logs go.
-        worker: The worker's command line.
-        worker_ready: When the worker counts as started.
+        folder: The folder of its state and logs.
+        worker: The command line of the worker.
+        worker_ready: Returns whether the worker has started.
         search_attributes: Search attributes to register: types by name.
-        ports: Where the parts listen.
-        extra_env: Added to every part's environment, for example faster polling in tests.
-        parts: Which parts to start.
+        ports: The ports of the parts.
+        extra_env: Further environment of all parts, for example faster polling in tests.
+        parts: The parts to start.
     """
 
     folder: Path
@@ -55,10 +55,10 @@ class Plan:
 
 
 class Stack(Site):
-    """Runs a plan: `async with Stack(plan) as stack`. Single parts can be killed, frozen and restarted.
+    """Runs a plan: `async with Stack(plan) as stack`.
 
     Args:
-        plan: What to run.
+        plan: The configuration.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -66,13 +66,13 @@ class Stack(Site):
         self._plan = plan
         self._lock = Lock(self.folder)
         self.supervisor = Supervisor(self.folder / "logs")
-        self.env = {**surroundings(), **self.settings(), **plan.extra_env}
+        self.env = {**clean_environment(), **self.settings(), **plan.extra_env}
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as held:
             held.enter_context(self._lock)
             await held.enter_async_context(self.supervisor)
-            self.note_down()
+            self.write_settings()
             for together in _ORDER:
                 await self._start_together([name for name in together if name in self._plan.parts])
             self._held = held.pop_all()
@@ -84,7 +84,7 @@ class Stack(Site):
         await self._held.aclose()
 
     async def keep_running(self, report: Callable[[str], None]) -> None:
-        """Restart parts that end by themselves, for ever.
+        """Restart parts that end by themselves, until it is canceled.
 
         Args:
             report: Receives one line per restart.
@@ -135,19 +135,19 @@ class Stack(Site):
             database=self.folder / "temporal.db",
             search_attributes=self._plan.search_attributes,
         )
-        await self._run("temporal", command, says(READY))
+        await self._run("temporal", command, prints(READY))
 
     async def _start_sandbox(self) -> None:
         command = [sys.executable, "-m", "sandbox"]
         command += ["--host", LOOPBACK, "--port", str(self._plan.ports.sandbox)]
         command += ["--data-dir", str(self.folder / "sandbox")]
-        await self._run("sandbox", command, says(self.sandbox.url))
+        await self._run("sandbox", command, prints(self.sandbox.url))
 
     async def _start_receiver(self) -> None:
         command = [sys.executable, "-m", "receiver"]
         command += ["--host", LOOPBACK, "--port", str(self._plan.ports.receiver)]
         secret = await self.sandbox.subscribe(f"{self.receiver_url}/webhooks/turbodocx")
-        ready = answers(f"{self.receiver_url}/healthz")
+        ready = responds(f"{self.receiver_url}/healthz")
         await self._run("receiver", command, ready, TURBODOCX_WEBHOOK_SECRET=secret)
 
     async def _start_worker(self) -> None:

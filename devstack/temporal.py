@@ -1,4 +1,4 @@
-"""Find Temporal and say how its dev server is started, tuned for a machine on which everything runs."""
+"""Find the Temporal CLI and build the command line of its development server."""
 
 import shutil
 import sys
@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from countersign.loopback import LOOPBACK
 
 READY: Final = "Temporal Server:"
-"""What the dev server prints once it answers."""
+"""The output of the development server when it is ready."""
 
 _DYNAMIC_CONFIG: Final = {
     "frontend.enableCancelWorkerPollsOnShutdown": "true",
@@ -21,23 +21,23 @@ _DYNAMIC_CONFIG: Final = {
     "system.forceSearchAttributesCacheRefreshOnRead": "true",
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
-"""The defaults make every task wait for a 50 ms slot, every timer for a second, and a new search attribute
-for a minute; a step that is handed to a worker in the moment it stops is lost until its time-out; and an
-agreement counts as stuck after five failed workflow tasks, which takes the better part of a minute."""
+"""With the defaults, a task waits up to 50 ms, a timer up to 1 s and a new search attribute up to a minute; an
+activity given to a worker that stops is lost until its time-out; and an agreement counts as stuck only after
+five failed workflow tasks, which take most of a minute."""
 
 _SQLITE_PRAGMAS: Final = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 """One sync per agreement instead of 128; survives a killed process, not a power cut."""
 
 
 class TemporalNotFoundError(Exception):
-    """There is no Temporal on this machine and it could not be downloaded."""
+    """Temporal is not installed and could not be downloaded."""
 
 
 async def find_temporal(download_folder: Path) -> Path:
-    """Find the `temporal` executable: on the PATH, else beside our Python, else the SDK's own download.
+    """Find the `temporal` executable: on the PATH, else beside the Python executable, else download it.
 
     Raises:
-        TemporalNotFoundError: None of the three.
+        TemporalNotFoundError: It is in none of these places.
     """
     beside_python = Path(sys.executable).with_name("temporal")
     if found := shutil.which("temporal") or shutil.which(str(beside_python)):
@@ -73,14 +73,14 @@ def dev_server_command(
     database: Path,
     search_attributes: Mapping[str, str],
 ) -> list[str]:
-    """Build the command line of a dev server that keeps its state in a file.
+    """Build the command line of a development server with its state in a file.
 
     Args:
         executable: The `temporal` command.
-        port: Where workers and clients connect.
-        ui_port: Where the web UI answers.
-        metrics_port: Where Prometheus metrics are served.
-        database: The SQLite file; made if missing.
+        port: The port for workers and clients.
+        ui_port: The port of the web UI.
+        metrics_port: The port of the Prometheus metrics.
+        database: The SQLite file; created if missing.
         search_attributes: Search attributes to register: types by name.
     """
     command = [str(executable), "server", "start-dev", "--log-level", "error", "--ip", LOOPBACK]

@@ -20,7 +20,7 @@ from countersign.connection import connect
 from countersign.free_ports import free_port
 from countersign.testing import start_temporal
 from devstack.ports import Ports
-from devstack.processes import Part, Supervisor, says
+from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import Sandbox
 from devstack.stack import PARTS, Stack
 
@@ -84,7 +84,7 @@ def sandbox_part(sandbox: Sandbox, folder: Path) -> Part:
     return Part(
         "sandbox",
         [*command, "--data-dir", str(folder)],
-        says(sandbox.url),
+        prints(sandbox.url),
         env={"PATH": os.environ["PATH"]},
         folder=Path(__file__).parents[1],
     )

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cli.stack import ROOT, plan
 from devstack.ports import Ports
-from devstack.processes import Part, PartFailedError, Supervisor, says
+from devstack.processes import Part, PartFailedError, Supervisor, prints
 from devstack.stack import PARTS, Stack
 from tests.chaos.chaos_schedule import Blow
 
@@ -107,7 +107,7 @@ async def ground(folder: Path, worker: tuple[str, ...] = WORKER) -> AsyncIterato
     """Run the stack with two workers of a kind."""
     whole = replace(plan(folder, Ports.pick()), worker=worker, extra_env=HURRY)
     async with Stack(whole) as stack:
-        second = Part("worker-2", worker, says("worker ready"), stack.env, stack.folder)
+        second = Part("worker-2", worker, prints("worker ready"), stack.env, stack.folder)
         await stack.supervisor.start(second)
         parts = Parts(stack.supervisor, (*PARTS, second.name))
         watch = asyncio.create_task(parts.watch())

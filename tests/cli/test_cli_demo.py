@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.processes import answers
+from devstack.processes import responds
 from tests.cli.shell import Shell
 from tests.polling import poll
 
@@ -82,7 +82,7 @@ def test_up_serves_every_address_and_ctrl_c_stops_everything(fresh: Shell) -> No
         lines = [process.stdout.readline() for _ in range(9)]
         ui, sandbox, receiver = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
         for url in (ui, f"{sandbox}/_sandbox/inbox", f"{receiver}/healthz"):
-            assert answers(url)("")
+            assert responds(url)("")
         demo = fresh.run("demo")
         assert demo.code == 0, demo.out + demo.err
         assert f"{ui}/namespaces/default" in demo.out

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from countersign.free_ports import free_port
-from devstack.processes import Part, Supervisor, answers
+from devstack.processes import Part, Supervisor, responds
 from tests.conftest import tool
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -58,7 +58,7 @@ class Prometheus:
         command = [tool("prometheus"), "--config.file", str(self._folder / "prometheus.yml")]
         command += ["--storage.tsdb.path", str(self._folder / "data")]
         command += ["--web.listen-address", f"127.0.0.1:{self._port}"]
-        ready = answers(f"{self.url}/-/ready")
+        ready = responds(f"{self.url}/-/ready")
         await supervisor.start(Part("prometheus", command, ready, {}, self._folder))
 
     def query(self, expression: str) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from countersign.client.agreements import agreement_result
 from countersign.connection import connect
 from countersign.free_ports import free_port
 from devstack.ports import Ports
-from devstack.processes import Part, says
+from devstack.processes import Part, prints
 from devstack.stack import Stack
 from tests.deploy.prometheus import DEPLOY, RULES, Prometheus
 from tests.observability.watched import Watched, get
@@ -188,7 +188,7 @@ async def deployment_broken(scene: Scene) -> None:
     supervisor = scene.watched.stack.supervisor
     env = {**scene.watched.stack.env, "COUNTERSIGN_WORKER_METRICS_PORT": str(scene.another_port)}
     command = [sys.executable, "-m", "tests.deploy.broken_worker"]
-    await supervisor.start(Part("broken", command, says("worker ready"), env, DEPLOY.parent))
+    await supervisor.start(Part("broken", command, prints("worker ready"), env, DEPLOY.parent))
     await scene.seen(f'countersign_build_info{{role="worker",instance="127.0.0.1:{scene.another_port}"}}')
     await supervisor.stop("worker")
     stuck = [await scene.watched.start()]

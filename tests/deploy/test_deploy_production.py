@@ -18,7 +18,7 @@ from countersign.client.follow import follow_agreement
 from countersign.client.start import start_agreement
 from countersign.connection import connect
 from devstack import sandbox as sandbox_api
-from devstack.processes import Part, Supervisor, says
+from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import Sandbox
 from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.conftest import tool
@@ -181,13 +181,13 @@ async def _temporal(machine: Machine) -> Part:
         database=machine.folder / "temporal.db",
         search_attributes=search_attributes.TYPES,
     )
-    return Part("temporal", command, says(READY), dict(os.environ), machine.app)
+    return Part("temporal", command, prints(READY), dict(os.environ), machine.app)
 
 
 def _sandbox(machine: Machine, sandbox: Sandbox) -> Part:
     command = [sys.executable, "-m", "sandbox", "--port", machine.ports["8300"]]
     command += ["--data-dir", str(machine.folder / "data/sandbox")]
-    return Part("sandbox", command, says(sandbox.url), dict(os.environ), machine.app)
+    return Part("sandbox", command, prints(sandbox.url), dict(os.environ), machine.app)
 
 
 @pytest.mark.heavy

@@ -18,7 +18,7 @@ from countersign.client.agreements import agreement_result, agreement_status
 from countersign.client.start import start_agreement
 from countersign.connection import connect
 from devstack.ports import Ports
-from devstack.processes import Part, says
+from devstack.processes import Part, prints
 from devstack.stack import Stack
 from tests.observability.watched import Watched
 
@@ -33,7 +33,7 @@ WORKERS = ("worker-1", "worker-2")
 def worker(stack: Stack, name: str, folder: Path) -> Part:
     """A worker as it is deployed: stopped by SIGTERM, with time to finish."""
     command = plan(folder, Ports.pick()).worker
-    return Part(name, command, says("worker ready"), stack.env, folder, start_seconds=60, stop_seconds=60)
+    return Part(name, command, prints("worker ready"), stack.env, folder, start_seconds=60, stop_seconds=60)
 
 
 @pytest_asyncio.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.processes import RESTARTS, Part, PartFailedError, Supervisor, says
+from devstack.processes import RESTARTS, Part, PartFailedError, Supervisor, prints
 from devstack.sandbox import Sandbox, SandboxError
 from tests.polling import poll
 
@@ -24,7 +24,7 @@ _PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {_SL
 def _part(name: str, code: str, folder: Path, stop_seconds: float = 5) -> Part:
     command = [sys.executable, "-c", code]
     return Part(
-        name, command, says("ready"), dict(os.environ), folder, start_seconds=20, stop_seconds=stop_seconds
+        name, command, prints("ready"), dict(os.environ), folder, start_seconds=20, stop_seconds=stop_seconds
     )
 
 
@@ -90,14 +90,14 @@ async def test_a_part_that_fails_to_start_is_quoted(supervisor: Supervisor, tmp_
 
 
 async def test_a_part_that_is_never_ready_is_named_and_killed(supervisor: Supervisor, tmp_path: Path) -> None:
-    part = Part("receiver", ["sleep", "600"], says("ready"), dict(os.environ), tmp_path, start_seconds=0.2)
+    part = Part("receiver", ["sleep", "600"], prints("ready"), dict(os.environ), tmp_path, start_seconds=0.2)
     with pytest.raises(PartFailedError, match=r"receiver was not ready after 0\.2 s: it printed nothing"):
         await supervisor.start(part)
     assert not supervisor.is_running("receiver")
 
 
 async def test_a_missing_command_is_named(supervisor: Supervisor, tmp_path: Path) -> None:
-    part = Part("temporal", ["/no/such/command"], says("ready"), {}, tmp_path)
+    part = Part("temporal", ["/no/such/command"], prints("ready"), {}, tmp_path)
     with pytest.raises(PartFailedError, match="temporal cannot be started: No such file or directory"):
         await supervisor.start(part)
 
@@ -198,12 +198,12 @@ import asyncio, os, sys
 from pathlib import Path
 from countersign.entry import leave, run
 from devstack.sandbox import Sandbox, SandboxError
-from devstack.processes import Part, Supervisor, says
+from devstack.processes import Part, Supervisor, prints
 
 async def main():
     async with Supervisor(Path(sys.argv[1])) as supervisor:
         command = [sys.executable, "-c", {_SLEEPER!r}]
-        await supervisor.start(Part("sleeper", command, says("ready"), dict(os.environ), Path(sys.argv[1])))
+        await supervisor.start(Part("sleeper", command, prints("ready"), dict(os.environ), Path(sys.argv[1])))
         print(supervisor._running["sleeper"].popen.pid, flush=True)
         if len(sys.argv) > 2:
             raise RuntimeError("as it happens")

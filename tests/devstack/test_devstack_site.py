@@ -12,7 +12,7 @@ def test_a_shell_takes_in_the_settings_and_not_those_around_it(tmp_path: Path) -
     folder = tmp_path / 'Ada\'s $HOME `id` "quoted" folder'
     folder.mkdir()
     site = Site(folder, Ports.pick())
-    site.note_down()
+    site.write_settings()
     around = {**os.environ, "COUNTERSIGN_TASK_QUEUE": "elsewhere", "TEMPORAL_ADDRESS": "elsewhere:7233"}
     script = '. "$1" && env -0'
     shell = ["sh", "-eu", "-c", script, "sh", str(folder / "env")]

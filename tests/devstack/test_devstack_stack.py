@@ -14,7 +14,7 @@ import pytest
 import cli.stack
 from cli.stack import choose_ports
 from devstack.ports import Ports
-from devstack.processes import says
+from devstack.processes import prints
 from devstack.site import InUseError, Lock, last_ports
 from devstack.stack import FolderDeletedError, Plan, Stack
 from tests.conftest import tool
@@ -26,7 +26,7 @@ _WORKER = "import time; print('ready', flush=True); time.sleep(600)"
 def _plan(folder: Path) -> Plan:
     """A stack of a worker alone."""
     command = [sys.executable, "-c", _WORKER]
-    return Plan(folder, command, says("ready"), search_attributes={}, parts=["worker"])
+    return Plan(folder, command, prints("ready"), search_attributes={}, parts=["worker"])
 
 
 async def test_a_killed_part_is_restarted_while_the_stack_runs(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ async def test_the_next_start_takes_the_same_ports_and_says_which_it_cannot_have
     monkeypatch.setattr(cli.stack, "FOLDER", tmp_path)
     monkeypatch.setattr(cli.stack, "USUAL_PORTS", {})
     ports = Ports.pick()
-    async with Stack(Plan(tmp_path, [], says(""), search_attributes={}, ports=ports, parts=[])):
+    async with Stack(Plan(tmp_path, [], prints(""), search_attributes={}, ports=ports, parts=[])):
         with pytest.raises(InUseError):
             choose_ports()
     assert last_ports(tmp_path) != {}

@@ -7,7 +7,7 @@ from temporalio.client import Client
 
 from countersign.agreements import search_attributes
 from devstack import temporal
-from devstack.processes import says
+from devstack.processes import prints
 from devstack.stack import Plan, Stack
 
 
@@ -40,7 +40,7 @@ async def test_the_server_keeps_its_workflows_when_killed(tmp_path: Path) -> Non
     plan = Plan(
         folder=tmp_path,
         worker=[],
-        worker_ready=says(""),
+        worker_ready=prints(""),
         search_attributes=search_attributes.TYPES,
         parts=["temporal"],
     )

@@ -8,7 +8,7 @@ import pytest
 
 from countersign.connection import connect
 from countersign.free_ports import free_port
-from devstack.processes import Part, Supervisor, says
+from devstack.processes import Part, Supervisor, prints
 from devstack.temporal import READY, dev_server_command, find_temporal
 
 
@@ -27,7 +27,7 @@ async def test_the_core_says_through_logging_that_its_server_died(
     )
     monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{port}")
     async with Supervisor(tmp_path / "logs") as supervisor:
-        await supervisor.start(Part("temporal", command, says(READY), {"PATH": ""}, tmp_path))
+        await supervisor.start(Part("temporal", command, prints(READY), {"PATH": ""}, tmp_path))
         client = await connect()
         supervisor.kill("temporal")
         with caplog.at_level(logging.WARNING):

@@ -26,7 +26,7 @@ from countersign.free_ports import free_port
 from countersign.loopback import LOOPBACK
 from countersign.observability.patterns import MASK
 from devstack.ports import Ports
-from devstack.processes import Part, answers
+from devstack.processes import Part, responds
 from devstack.stack import Stack
 from tests.observability.collector import Collector, collecting
 from tests.secrets import canaries
@@ -150,7 +150,7 @@ async def _start_receiver(stack: Stack) -> None:
         str(stack.ports.receiver),
     ]
     await stack.supervisor.start(
-        Part("receiver", command, answers(f"{stack.receiver_url}/healthz"), stack.env, stack.folder)
+        Part("receiver", command, responds(f"{stack.receiver_url}/healthz"), stack.env, stack.folder)
     )
 
 

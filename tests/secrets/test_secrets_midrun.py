@@ -14,7 +14,7 @@ from countersign.agreements.messages import Outcome
 from countersign.connection import connect
 from countersign.loopback import LOOPBACK
 from devstack.ports import Ports
-from devstack.processes import Part, answers
+from devstack.processes import Part, responds
 from devstack.sandbox import API_KEY
 from devstack.stack import Stack
 from tests.workflows.office import Office, an_agreement
@@ -63,7 +63,7 @@ async def rotation(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ro
         )
         command = [sys.executable, "-m", "receiver"]
         command += ["--host", LOOPBACK, "--port", str(stack.ports.receiver)]
-        ready = answers(f"{stack.receiver_url}/healthz")
+        ready = responds(f"{stack.receiver_url}/healthz")
         await stack.supervisor.start(Part("receiver", command, ready, stack.env, stack.folder))
         client = await connect(environment=stack.env)
         yield Rotation(stack, Office.on(stack, client, patience=60), keys)

@@ -21,7 +21,7 @@ from countersign.client.references import StartedAgreement
 from countersign.client.start import start_agreement
 from countersign.connection import connect
 from devstack.ports import Ports
-from devstack.processes import Part, says
+from devstack.processes import Part, prints
 from devstack.stack import Stack
 from tests.conftest import tool
 
@@ -93,7 +93,7 @@ async def _unhurried_worker(stack: Stack, folder: Path) -> None:
     """Replace the worker by one that waits as long as in production."""
     await stack.supervisor.stop("worker")
     command = plan(folder, Ports.pick()).worker
-    part = Part("worker", command, says("worker ready"), {**stack.env, "COUNTERSIGN_PACE": "1"}, folder)
+    part = Part("worker", command, prints("worker ready"), {**stack.env, "COUNTERSIGN_PACE": "1"}, folder)
     await stack.supervisor.start(part)
 
 

@@ -27,7 +27,7 @@ from countersign.agreements import search_attributes
 from countersign.agreements.messages import Outcome
 from countersign.connection import data_converter
 from countersign.free_ports import free_port
-from devstack.processes import Part, Supervisor, answers, says
+from devstack.processes import Part, Supervisor, prints, responds
 from devstack.sandbox import Sandbox
 from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.conftest import sandbox_part
@@ -69,7 +69,7 @@ async def town(folder: Path) -> AsyncIterator[Town]:
     )
     temporal += ["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"]
     async with Supervisor(folder) as supervisor:
-        await supervisor.start(Part("temporal", temporal, says(READY), {"PATH": "/usr/bin:/bin"}, folder))
+        await supervisor.start(Part("temporal", temporal, prints(READY), {"PATH": "/usr/bin:/bin"}, folder))
         await supervisor.start(sandbox_part(sandbox, folder))
         quick = {"retry_delays": [0.2, 0.4], "delivery_timeout": 5}
         await sandbox.call("PATCH", "/_sandbox/behaviour", quick)
@@ -77,7 +77,7 @@ async def town(folder: Path) -> AsyncIterator[Town]:
         secret = await sandbox.subscribe(f"http://127.0.0.1:{receiver_port}{PATH}")
         command = [sys.executable, "-m", "receiver", f"--port={receiver_port}"]
         env = environment_of(client, TURBODOCX_WEBHOOK_SECRET=secret)
-        ready = answers(f"http://127.0.0.1:{receiver_port}/readyz")
+        ready = responds(f"http://127.0.0.1:{receiver_port}/readyz")
         await supervisor.start(Part("receiver", command, ready, env, ROOT))
         skipper = TimeSkipper(client, config=TimeSkippingConfig(enabled=False))
         async with open_office(client, skipper, sandbox, folder / "store") as office:
