@@ -1,6 +1,6 @@
 """Start processes, wait until they are ready, and stop all of them at the end.
 
-Processes lead their own process groups: their children stop with them, and Ctrl-C reaches the supervisor only.
+Processes lead their own process groups: their children stop with them, and Ctrl-C reaches the supervisor.
 A leash (a shell that waits until the supervisor's end of a pipe closes) kills the group after its supervisor.
 """
 

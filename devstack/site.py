@@ -1,7 +1,7 @@
 """A local stack's folder, addresses and settings.
 
-The stack ignores the settings of its environment (`TEMPORAL_...`, `TURBODOCX_...`, `COUNTERSIGN_...`, `.env`),
-so that a test never uses the keys of production.
+The stack ignores the settings of its environment (`TEMPORAL_...`, `TURBODOCX_...`,
+`COUNTERSIGN_...`, `.env`), so that a test never uses the keys of production.
 """
 
 import fcntl
