@@ -1,4 +1,4 @@
-"""Gathers a run's evidence from outside: the provider's ledger and log, the archive, Temporal's histories."""
+"""Collect a run's evidence: the provider's ledger and log, the archive, Temporal's histories."""
 
 import asyncio
 import hashlib
@@ -32,39 +32,39 @@ _QUERY: Final = timedelta(seconds=20)
 
 
 async def references(client: Client, query: str) -> set[str]:
-    """Find agreements by their search attributes, as an operator does."""
+    """Return the references of agreements that match a query on search attributes."""
     return {workflow.id.removeprefix(WORKFLOW_ID_PREFIX) async for workflow in client.list_workflows(query)}
 
 
 async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict[str, int]) -> Evidence:
-    """Gather everything, once all is quiet.
+    """Collect the evidence after the run.
 
     Args:
-        stack: Where it happened.
-        client: The way to its Temporal.
-        schedule: What was to happen.
-        waited: The agreements that needed a person, and how many documents the ledger showed of each.
+        stack: The stack.
+        client: A client of its Temporal.
+        schedule: The schedule of the run.
+        waited: Number of documents in the ledger, by reference of the agreements that needed a person.
     """
-    reported = await _histories(client)
+    histories = await _histories(client)
     held = await _documents(stack.sandbox)
     log = [delivery async for delivery in _deliveries(stack.sandbox)]
-    accepted = _accepted(log, reported)
+    accepted = _accepted(log, histories)
     cases = [
         Case(
             reference=order.reference,
             wish=order.wish,
-            ended=reported[order.reference].ended,
+            ended=histories[order.reference].ended,
             waited=order.reference in waited,
             overlooked=waited.get(order.reference, 0),
             documents=tuple(held[order.reference]),
-            unknown_sends=reported[order.reference].unknown_sends,
-            reminds=reported[order.reference].reminds,
+            unknown_sends=histories[order.reference].unknown_sends,
+            reminds=histories[order.reference].reminds,
             files=dict(_files(stack.store, order.reference)),
-            archivings=reported[order.reference].archivings,
+            archivings=histories[order.reference].archivings,
             accepted=tuple(accepted[order.reference]),
-            signalled=tuple(reported[order.reference].signalled),
+            signalled=tuple(histories[order.reference].signalled),
             recorded=await _recorded(client, order.reference),
-            unreplayable=reported[order.reference].unreplayable,
+            unreplayable=histories[order.reference].unreplayable,
         )
         for order in schedule.orders
     ]
@@ -77,7 +77,7 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
 
 
 async def shown(stack: Stack, waiting: set[str]) -> dict[str, int]:
-    """Count the documents that the ledger shows of each agreement that waits for a person."""
+    """Count the documents in the ledger, by reference of the agreements that wait for a person."""
     created = Counter(
         reference_of({"name": entry["details"]["title"]})
         for entry in (await stack.sandbox.ledger())["entries"]
@@ -96,11 +96,11 @@ async def _documents(sandbox: Sandbox) -> defaultdict[str, list[Document]]:
     reminded = Counter(entry["subject"] for entry in entries if entry["kind"] == "reminder_sent")
     known = {document["id"]: document for document in await documents(sandbox)}
     found: defaultdict[str, list[Document]] = defaultdict(list)
-    for one_entry in created:
-        status = known[one_entry]["status"]
-        signed = await _signed_sha256(sandbox, one_entry) if status == "completed" else None
-        found[reference_of(known[one_entry])].append(
-            Document(one_entry, status, tuple(invited[one_entry]), signed, reminded[one_entry])
+    for document_id in created:
+        status = known[document_id]["status"]
+        signed = await _signed_sha256(sandbox, document_id) if status == "completed" else None
+        found[reference_of(known[document_id])].append(
+            Document(document_id, status, tuple(invited[document_id]), signed, reminded[document_id])
         )
     return found
 
@@ -111,8 +111,8 @@ async def _signed_sha256(sandbox: Sandbox, document_id: str) -> str:
 
 
 def _sha256_of(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  # our own sandbox
-        return hashlib.sha256(answer.read()).hexdigest()
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310  # the local sandbox
+        return hashlib.sha256(response.read()).hexdigest()
 
 
 async def _deliveries(sandbox: Sandbox) -> AsyncIterator[dict[str, Any]]:
@@ -128,13 +128,13 @@ async def _deliveries(sandbox: Sandbox) -> AsyncIterator[dict[str, Any]]:
 
 
 def _accepted(
-    log: list[dict[str, Any]], reported: defaultdict[str, HistoryFacts]
+    log: list[dict[str, Any]], histories: defaultdict[str, HistoryFacts]
 ) -> defaultdict[str, list[str]]:
-    """Find what the receiver accepted; what came after an agreement's end is the receiver's to record."""
+    """Return the ids of accepted events by reference, without those after an agreement's end."""
     accepted: defaultdict[str, list[str]] = defaultdict(list)
     for entry in log:
         reference = reference_of({"name": entry["payload"]["data"]["title"]})
-        closed_at = reported[reference].closed_at
+        closed_at = histories[reference].closed_at
         if entry["isDelivered"]:
             delivered_at = datetime.fromisoformat(entry["deliveredAt"])
             if closed_at is None or delivered_at < closed_at:
@@ -160,13 +160,13 @@ async def _histories(client: Client) -> defaultdict[str, HistoryFacts]:
     )
     found: defaultdict[str, HistoryFacts] = defaultdict(HistoryFacts)
     async for execution in client.list_workflows("WorkflowType = 'AgreementWorkflow'"):
-        reported = found[execution.id.removeprefix(WORKFLOW_ID_PREFIX)]
+        facts = found[execution.id.removeprefix(WORKFLOW_ID_PREFIX)]
         handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
         history = await handle.fetch_history()
-        reported.read(history.events)
+        facts.read(history.events)
         replayed = await replayer.replay_workflow(history, raise_on_replay_failure=False)
         if replayed.replay_failure is not None:
-            reported.unreplayable = str(replayed.replay_failure)
+            facts.unreplayable = str(replayed.replay_failure)
     return found
 
 

@@ -1,23 +1,23 @@
-"""What can be seen of a chaos run from outside: by ledger, archive and exported histories. Plain values."""
+"""The evidence of a chaos run, as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 Wish = Literal["sign", "void", "cancel"]
-"""What people want to become of an agreement."""
+"""The end that people want for an agreement."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """A document that the provider's ledger holds.
+    """A document in the provider's ledger.
 
     Args:
         document_id: The provider's id.
-        status: Its status there.
-        invited: Who was e-mailed a request to sign, once for each e-mail.
-        signed_sha256: The hash of the signed PDF, as the provider serves it.
-        reminded: How many reminders went out.
+        status: The provider's status.
+        invited: The addresses of all invitations; an address appears once per e-mail.
+        signed_sha256: The hash of the provider's signed PDF.
+        reminded: Number of reminders.
     """
 
     document_id: str
@@ -28,29 +28,29 @@ class Document:
 
     @property
     def is_live(self) -> bool:
-        """Whether people can sign it, or have."""
+        """Whether people can sign the document, or have signed it."""
         return self.status not in {"voided", "expired"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One agreement, seen from outside.
+    """The evidence of one agreement.
 
     Args:
         reference: Its reference.
-        wish: What people wanted to become of it.
+        wish: The end that people wanted.
         ended: `completed`, `voided`, ...; `cancelled`, `failed`; None if it still runs.
-        waited: It needed a person's attention when the faults had stopped and all else had settled.
-        overlooked: How many documents of its send the provider's ledger held while it waited.
-        documents: What the provider has under its marker.
-        unknown_sends: Sends whose outcome its workflow was not told, by its history.
-        reminds: How many steps reminded, or tried to, by its history.
-        files: What the archive holds for it: SHA-256 by file name.
-        archivings: How many steps stored the archive, by its history.
-        accepted: Ids of events that the receiver accepted while it ran, by the provider's delivery log.
-        signalled: Ids of events in its history, as often as they came.
-        recorded: Ids of events on its timeline, applied or ignored; None if it does not answer.
-        unreplayable: Why its history does not replay.
+        waited: Whether it needed a person after the faults had stopped and all else had settled.
+        overlooked: Number of its documents in the provider's ledger while it waited.
+        documents: The provider's documents with its marker.
+        unknown_sends: Number of sends with an unknown outcome, from its history.
+        reminds: Number of reminder activities, from its history.
+        files: SHA-256 of its archived files by name.
+        archivings: Number of activities that stored the archive, from its history.
+        accepted: Ids of events that the receiver accepted while it ran, from the provider's delivery log.
+        signalled: Ids of the events in its history, with repetitions.
+        recorded: Ids of the events on its timeline, applied or ignored; None if the query fails.
+        unreplayable: The error of its replay.
     """
 
     reference: str
@@ -71,12 +71,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All agreements of a run, after the last fault, and what is still under way.
+    """The evidence of a run.
 
     Args:
         cases: The agreements.
-        undelivered: Webhook deliveries that the provider still tries.
-        pending: Steps that Temporal still tries.
+        undelivered: Number of webhook deliveries that the provider still retries.
+        pending: Number of activities that Temporal still retries.
     """
 
     cases: tuple[Case, ...]

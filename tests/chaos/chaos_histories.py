@@ -1,4 +1,4 @@
-"""Reads what a Temporal history tells of an agreement: its sends, its events, its archive, its end."""
+"""Read the sends, events, archives and end of an agreement from its Temporal histories."""
 
 import json
 from collections.abc import Iterable
@@ -14,16 +14,16 @@ from countersign.agreements.failures import NOT_SENT, POSTPONED, REFUSED, SOURCE
 
 @dataclass
 class HistoryFacts:
-    """What the histories of one agreement's runs tell.
+    """Facts from the histories of one agreement's runs.
 
     Args:
-        ended: How it ended; None if it still runs.
-        closed_at: When.
-        unknown_sends: How many sends ended without the workflow knowing what became of them.
-        reminds: How many steps reminded, or tried to.
-        archivings: How many steps stored the archive.
-        signalled: Ids of the events it was signalled, in that order.
-        unreplayable: Why one of them does not replay.
+        ended: Its end; None if it still runs.
+        closed_at: The time of its end.
+        unknown_sends: Number of sends with an unknown outcome.
+        reminds: Number of reminder activities.
+        archivings: Number of activities that stored the archive.
+        signalled: Ids of the events in its signals, in their order.
+        unreplayable: The error of a replay.
     """
 
     ended: str | None = None

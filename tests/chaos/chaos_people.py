@@ -1,4 +1,4 @@
-"""The people of a chaos run: who orders agreements, who signs, who takes back, who decides at the end."""
+"""The people of a chaos run: they order, sign, void and resolve agreements."""
 
 import asyncio
 import random
@@ -21,16 +21,16 @@ from tests.workflows.office import an_agreement
 _AGAIN: Final = 0.5
 _QUERY: Final = timedelta(seconds=15)
 _REMINDERS: Final = ReminderPlan(after=timedelta(seconds=3), every=timedelta(minutes=1), at_most=2)
-_REFUSED: Final = range(400, 500)
+_CLIENT_ERROR: Final = range(400, 500)
 
 
 async def insist(do: Callable[[], Awaitable[Any]]) -> None:
-    """Do something until it is done or refused for a reason; whoever is out of reach comes back."""
+    """Repeat a call until it succeeds or gets a client error; unreachable parts come back."""
     while True:
         try:
             await do()
         except (UnreachableError, RPCError, SandboxError, TimeoutError) as error:
-            if isinstance(error, SandboxError) and error.status in _REFUSED:
+            if isinstance(error, SandboxError) and error.status in _CLIENT_ERROR:
                 return
             await asyncio.sleep(_AGAIN)
         except RefusedError:
@@ -40,12 +40,12 @@ async def insist(do: Callable[[], Awaitable[Any]]) -> None:
 
 
 class People:
-    """Everybody who has to do with a run's agreements.
+    """The people of a run.
 
     Args:
-        client: Their way to Temporal.
-        sandbox: Where they sign.
-        schedule: What they want, and when.
+        client: A client of Temporal.
+        sandbox: The provider.
+        schedule: Their orders.
     """
 
     def __init__(self, client: Client, sandbox: Sandbox, schedule: Schedule) -> None:
@@ -58,13 +58,13 @@ class People:
         self.asked = 0
 
     async def order_all(self) -> None:
-        """Start every agreement at its time, and take back those that nobody wants signed."""
+        """Start all agreements at their times, and void those with another wish than `sign`."""
         async with asyncio.TaskGroup() as group:
             for order in self._schedule.orders:
                 group.create_task(self._order(order))
 
     async def sign_all(self) -> None:
-        """Sign every document that appears, each signer when an e-mail has asked them to; for ever."""
+        """Sign new documents after their signers got an e-mail, until it is canceled."""
         try:
             while True:
                 with suppress(SandboxError):
@@ -76,7 +76,7 @@ class People:
                 signing.cancel()
 
     async def decide(self, reference: str) -> None:
-        """Look at the provider, as an operator would, and decide for an agreement that waits."""
+        """Resolve an agreement that waits, after a check of the provider."""
         found = await documents(self._sandbox, reference)
         if found:
             decision = Resolution(action="adopt", document_id=found[0]["id"])
@@ -87,19 +87,19 @@ class People:
         await insist(lambda: resolve_agreement(reference, decision, client=self._client))
 
     async def ask_all(self, askers: int) -> None:
-        """Query random agreements without a pause, by so many at once; for ever.
+        """Query random agreements with `askers` tasks and without pauses, until it is canceled.
 
-        A query may reach a worker ahead of the workflow task that it races with.
+        A query may reach a worker before the workflow task that it races with.
         """
         async with asyncio.TaskGroup() as group:
             for number in range(askers):
                 group.create_task(self._ask(random.Random(f"{self._schedule.seed}-{number}")))
 
-    async def _ask(self, dice: random.Random) -> None:
+    async def _ask(self, rng: random.Random) -> None:
         while True:
             started = self._schedule.orders[: self.started]
             if started:
-                handle = self._client.get_workflow_handle(workflow_id(dice.choice(started).reference))
+                handle = self._client.get_workflow_handle(workflow_id(rng.choice(started).reference))
                 with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
                     await handle.query("status", rpc_timeout=_QUERY)
                     self.asked += 1
@@ -120,7 +120,7 @@ class People:
             await insist(self._client.get_workflow_handle(workflow_id(order.reference)).cancel)
 
     async def _until_sent(self, reference: str) -> None:
-        """Wait until the provider has the agreement's document, or nobody but a person can find out."""
+        """Wait until the provider has the agreement's document, or the agreement needs a person."""
         while True:
             with suppress(SandboxError, UnreachableError):
                 status = await agreement_status(reference, client=self._client)
@@ -136,11 +136,11 @@ class People:
     async def _sign(self, document: dict[str, Any], after: float) -> None:
         await asyncio.sleep(after)
         for recipient in document["recipients"]:
-            while not await self._was_asked(document, recipient["email"]):  # noqa: ASYNC110  # nobody tells
+            while not await self._was_asked(document, recipient["email"]):  # noqa: ASYNC110  # there is no event
                 await asyncio.sleep(_AGAIN)
             ids = document["id"], recipient["id"]
-            await insist(lambda ids=ids: self._sandbox.view(*ids))  # type: ignore[misc]  # of this turn
-            await insist(lambda ids=ids: self._sandbox.sign(*ids))  # type: ignore[misc]  # of this turn
+            await insist(lambda ids=ids: self._sandbox.view(*ids))  # type: ignore[misc]  # default arguments of a lambda
+            await insist(lambda ids=ids: self._sandbox.sign(*ids))  # type: ignore[misc]  # default arguments of a lambda
 
     async def _was_asked(self, document: dict[str, Any], address: str) -> bool:
         with suppress(SandboxError):
@@ -149,7 +149,7 @@ class People:
 
 
 async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
-    """List the addresses that were e-mailed a link to sign a document, in a request or in a reminder."""
+    """Return the addresses that got a signing link by e-mail."""
     found = await sandbox.call("GET", f"/_sandbox/emails?document={document_id}")
     return {
         email["address"] for email in found["emails"] if email["kind"] in {"signature_request", "reminder"}
@@ -157,7 +157,7 @@ async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
 
 
 async def documents(sandbox: Sandbox, reference: str = "") -> list[dict[str, Any]]:
-    """List the provider's documents, or those of one agreement."""
+    """Return the provider's documents, or those of one agreement."""
     found = await sandbox.call("GET", "/_sandbox/documents")
     return [
         document for document in found["documents"] if not reference or reference_of(document) == reference
@@ -165,6 +165,6 @@ async def documents(sandbox: Sandbox, reference: str = "") -> list[dict[str, Any
 
 
 def reference_of(document: dict[str, Any]) -> str:
-    """Read whose document it is from its title."""
+    """Return the reference in the title of a document."""
     marker = find_marker(document["name"])
     return marker.reference if marker else ""

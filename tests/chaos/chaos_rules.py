@@ -1,4 +1,4 @@
-"""The six rules. Each looks at the evidence of a run and tells what broke it, one sentence per agreement."""
+"""The six rules: functions from the evidence of a run to its violations, one sentence per agreement."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Final
 from tests.chaos.chaos_evidence import Case, Evidence
 
 COMPLETED_SHARE: Final = 0.9
-"""Of the agreements that people want signed and that wait for nobody, so many complete."""
+"""Minimum share of completed agreements among those that people want signed and that need no person."""
 
 CLAIM: Final = "claim.json"
 FENCE: Final = "sending-"
@@ -16,10 +16,7 @@ ARCHIVE: Final = {SIGNED, "audit-trail.json", "timeline.json"}
 
 
 def sent_once(evidence: Evidence) -> Iterator[str]:
-    """Rule 1: at most one live document per agreement, never two rounds of e-mails for one send.
-
-    Nor two reminders of one step.
-    """
+    """Rule 1: at most one live document per agreement, one invitation per signer, no extra reminders."""
     for case in evidence.cases:
         live = [document.document_id for document in case.documents if document.is_live]
         if len(live) > 1:
@@ -35,8 +32,7 @@ def sent_once(evidence: Evidence) -> Iterator[str]:
 def ends_or_waits(evidence: Evidence) -> Iterator[str]:
     """Rule 2: every agreement ends, or waits visibly for a person.
 
-    Only those wait whose send left no evidence: its outcome was lost, and the provider's ledger holds no
-    document.
+    It may wait only if the outcome of its send was lost and the provider's ledger has no document.
     """
     for case in evidence.cases:
         if case.ended is None and not case.waited:
@@ -44,7 +40,7 @@ def ends_or_waits(evidence: Evidence) -> Iterator[str]:
         if case.waited and not case.unknown_sends:
             yield f"{case.reference}: waited for a person, though no send was lost"
         if case.overlooked:
-            yield f"{case.reference}: waited for a person, though the ledger shows what became of it"
+            yield f"{case.reference}: waited for a person, though the ledger has its document"
     yield from _too_few_completed(evidence)
 
 
@@ -52,11 +48,11 @@ def _too_few_completed(evidence: Evidence) -> Iterator[str]:
     others = [case for case in evidence.cases if case.wish == "sign" and not case.waited]
     completed = sum(case.ended == "completed" for case in others)
     if completed < COMPLETED_SHARE * len(others):
-        yield f"only {completed} of {len(others)} that waited for nobody completed"
+        yield f"only {completed} of {len(others)} agreements that needed no person completed"
 
 
 def archived_when_completed(evidence: Evidence) -> Iterator[str]:
-    """Rule 3: archived exactly when completed, bytes equal to the provider's, once."""
+    """Rule 3: archived once if completed, else not; the bytes equal the provider's."""
     for case in evidence.cases:
         if broken := _archive_is_broken(case):
             yield f"{case.reference}: {broken}"
@@ -68,7 +64,7 @@ def _archive_is_broken(case: Case) -> str | None:
     if case.ended != "completed":
         if files:
             return f"ended {case.ended}, and has {', '.join(sorted(files))}"
-        return f"signed by everybody, and ended {case.ended}" if signed else None
+        return f"signed by all, and ended {case.ended}" if signed else None
     if files != ARCHIVE:
         return f"completed, and has {', '.join(sorted(files)) or 'no archive'}"
     if [file.signed_sha256 for file in signed] != [case.files[SIGNED]]:
@@ -82,7 +78,7 @@ def events_count_once(evidence: Evidence) -> Iterator[str]:
         if lost := sorted(set(case.accepted) - set(case.signalled)):
             yield f"{case.reference}: accepted, and never signalled: {', '.join(lost)}"
         if case.recorded is None:
-            yield f"{case.reference}: does not answer a query"
+            yield f"{case.reference}: its query fails"
             continue
         recorded = Counter(case.recorded)
         if wrong := sorted(event_id for event_id in set(case.signalled) if recorded[event_id] != 1):
@@ -97,7 +93,7 @@ def replays(evidence: Evidence) -> Iterator[str]:
 
 
 def drains(evidence: Evidence) -> Iterator[str]:
-    """Rule 6: when faults stop, everything drains; nothing stays open at the provider."""
+    """Rule 6: after the faults everything drains, and no document stays open at the provider."""
     for case in evidence.cases:
         if case.ended is None:
             yield f"{case.reference}: still runs"
@@ -120,5 +116,5 @@ RULES: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
 
 
 def violations(evidence: Evidence) -> dict[str, list[str]]:
-    """Tell what broke each rule, by the rule's name; an empty list if nothing did."""
+    """Return the violations by the name of the rule."""
     return {rule.__name__: list(rule(evidence)) for rule in RULES}

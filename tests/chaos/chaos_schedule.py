@@ -1,4 +1,4 @@
-"""What goes wrong and when, all of it drawn from one seed before the run begins. Pure."""
+"""Draw the schedule of a run from a seed. Pure."""
 
 import random
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from tests.chaos.chaos_evidence import Wish
 
 PARTS: Final = {"worker": 3, "worker-2": 3, "receiver": 2, "sandbox": 2, "temporal": 1}
-"""What is killed and frozen, and how often in proportion."""
+"""The parts that are killed and frozen, with their weights."""
 
 SEND: Final = ("POST", "/turbosign/single/prepare-for-signing")
 
@@ -24,10 +24,10 @@ CALLS: Final = {
     ("GET", "/_sandbox/storage/*"): 0.8,
     ("GET", "/api/webhooks/signature/deliveries"): 0.1,
 }
-"""Every call to the provider that an agreement makes, and about how often it does."""
+"""The provider calls of an agreement, with their approximate number."""
 
 LOST_SENDS: Final = 1 / 6
-"""At most so many sends are hit: one whose work was never done must wait for a person."""
+"""Maximum share of sends with faults: an agreement whose send was lost must wait for a person."""
 
 _LOST: Final[tuple[dict[str, Any], ...]] = (
     {"do": "status", "status": 500},
@@ -42,7 +42,7 @@ _LOST: Final[tuple[dict[str, Any], ...]] = (
     {"do": "html", "status": 200},
     {"do": "gzip", "size": 1000},
 )
-"""Answers that cannot be read: each with the work never done, and with the work done first."""
+"""Unreadable responses, without and with the work of the call."""
 
 FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"do": "rate_limit", "retry_after": 1},
@@ -68,8 +68,8 @@ WEBHOOK_FAULTS: Final[tuple[dict[str, Any], ...]] = (
 
 
 @dataclass(frozen=True)
-class Blow:
-    """A part is killed, and started again after some seconds; or frozen, and let go after them."""
+class Disruption:
+    """A part is killed and restarted, or frozen and resumed, after some seconds."""
 
     at: float
     part: str
@@ -79,14 +79,14 @@ class Blow:
 
 @dataclass(frozen=True)
 class Order:
-    """An agreement that is started, and what people want to become of it so many seconds later.
+    """An agreement, and the end that people want for it.
 
     Args:
-        at: When it is started.
+        at: Seconds until its start.
         reference: Its reference.
-        wish: What people want.
+        wish: The end that people want.
         after: Seconds until they act.
-        once_sent: Whether they take it back only when its document is out.
+        once_sent: Whether they void it only after its send.
     """
 
     at: float
@@ -98,88 +98,89 @@ class Order:
 
 @dataclass(frozen=True)
 class Schedule:
-    """A whole run.
+    """The schedule of a run.
 
     Args:
-        seed: What it was drawn from.
-        seconds: How long things go wrong.
-        orders: The agreements, in their order.
-        blows: What happens to the parts, in its order.
-        faults: The sandbox's script.
+        seed: Its seed.
+        seconds: Duration of the disruptions.
+        orders: The agreements, by time.
+        disruptions: The disruptions, by time.
+        faults: The script of the sandbox.
     """
 
     seed: int
     seconds: float
     orders: tuple[Order, ...]
-    blows: tuple[Blow, ...]
+    disruptions: tuple[Disruption, ...]
     faults: dict[str, Any]
 
 
 def draw(
     seed: int, *, agreements: int, kills: int, freezes: int, seconds: float, stutters: int = 0
 ) -> Schedule:
-    """Draw a schedule: the same for the same arguments.
+    """Draw a schedule, which is the same for the same arguments.
 
-    A stutter freezes the Temporal server for less than a second, so that some fall between the moment in
-    which it hands a task out and the moment in which it records that.
+    A stutter freezes the Temporal server for less than a second: some fall between giving a task to a worker
+    and recording that.
     """
-    dice = random.Random(seed)
-    blows = [_blow(dice, "kill", seconds) for _ in range(kills)]
-    blows += [_blow(dice, "freeze", seconds) for _ in range(freezes)]
-    blows += [
-        Blow(dice.uniform(1, seconds), "temporal", "freeze", dice.uniform(0.05, 0.8)) for _ in range(stutters)
+    rng = random.Random(seed)
+    disruptions = [_disruption(rng, "kill", seconds) for _ in range(kills)]
+    disruptions += [_disruption(rng, "freeze", seconds) for _ in range(freezes)]
+    disruptions += [
+        Disruption(rng.uniform(1, seconds), "temporal", "freeze", rng.uniform(0.05, 0.8))
+        for _ in range(stutters)
     ]
     return Schedule(
         seed=seed,
         seconds=seconds,
-        orders=tuple(_order(dice, number, agreements, seconds) for number in range(agreements)),
-        blows=tuple(sorted(blows, key=lambda blow: blow.at)),
-        faults=_faults(dice, seed, agreements),
+        orders=tuple(_order(rng, number, agreements, seconds) for number in range(agreements)),
+        disruptions=tuple(sorted(disruptions, key=lambda disruption: disruption.at)),
+        faults=_faults(rng, seed, agreements),
     )
 
 
-def _blow(dice: random.Random, do: Literal["kill", "freeze"], seconds: float) -> Blow:
-    part = dice.choices(list(PARTS), list(PARTS.values()))[0]
-    return Blow(
-        dice.uniform(1, seconds), part, do, dice.uniform(0, 2) if do == "kill" else dice.uniform(1, 6)
+def _disruption(rng: random.Random, do: Literal["kill", "freeze"], seconds: float) -> Disruption:
+    part = rng.choices(list(PARTS), list(PARTS.values()))[0]
+    return Disruption(
+        rng.uniform(1, seconds), part, do, rng.uniform(0, 2) if do == "kill" else rng.uniform(1, 6)
     )
 
 
-def _order(dice: random.Random, number: int, agreements: int, seconds: float) -> Order:
-    wish = dice.choices(["sign", "void", "cancel"], [84, 8, 8])[0]
+def _order(rng: random.Random, number: int, agreements: int, seconds: float) -> Order:
+    wish = rng.choices(["sign", "void", "cancel"], [84, 8, 8])[0]
     return Order(
         at=seconds * 0.9 * number / agreements,
         reference=f"chaos-{number:04}",
         wish=wish,  # type: ignore[arg-type]  # choices() widens the literal
-        after=dice.uniform(0, 8),
-        once_sent=dice.random() < 2 / 3,
+        after=rng.uniform(0, 8),
+        once_sent=rng.random() < 2 / 3,
     )
 
 
-def _faults(dice: random.Random, seed: int, agreements: int) -> dict[str, Any]:
-    """Script every fault of every call, each at some call that the dice choose, and some webhooks' faults.
+def _faults(rng: random.Random, seed: int, agreements: int) -> dict[str, Any]:
+    """Script all faults of all calls at random calls, and random faults of webhooks.
 
-    A short run makes too few calls to meet them all.
+    A short run makes too few calls for all faults.
     """
     rules: list[dict[str, Any]] = []
     for call, repetitions in CALLS.items():
-        chosen = dice.sample(faults_of(call), len(faults_of(call)))
+        chosen = rng.sample(faults_of(call), len(faults_of(call)))
         limit = int(agreements * LOST_SENDS) if call == SEND else agreements // 2
         times = max(1, limit // len(chosen)) if call == SEND else 1
         skips = max(1, int(agreements * repetitions * 0.7))
-        rules += [_rule(call, fault, times, dice.randrange(skips)) for fault in chosen[:limit]]
+        rules += [_rule(call, fault, times, rng.randrange(skips)) for fault in chosen[:limit]]
     webhooks = [{"probability": 0.03, "times": None, **fault} for fault in WEBHOOK_FAULTS]
     return {"seed": seed, "api": rules, "webhooks": webhooks}
 
 
 def faults_of(call: tuple[str, str]) -> list[dict[str, Any]]:
-    """List what can go wrong with a call.
+    """Return the faults of a call.
 
-    A flipped byte is left out of downloads, and of templates, whose placeholders would have other names: TLS
-    notices it, and the provider tells no checksum by which we could.
+    Downloads and templates have no flipped byte: TLS detects it, and without TLS the client cannot, because
+    the provider sends no checksum.
     """
-    whole = call[1].startswith(("/_sandbox/storage/", "/template/"))
-    return [fault for fault in FAULTS if not (fault["do"] == "corrupt" and whole)]
+    is_unchecked = call[1].startswith(("/_sandbox/storage/", "/template/"))
+    return [fault for fault in FAULTS if not (fault["do"] == "corrupt" and is_unchecked)]
 
 
 def _rule(call: tuple[str, str], fault: dict[str, Any], times: int, skip: int) -> dict[str, Any]:
@@ -187,10 +188,10 @@ def _rule(call: tuple[str, str], fault: dict[str, Any], times: int, skip: int) -
 
 
 def coverage(script: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
-    """Tell of each call, and of the webhooks: how many faults of the script were met, of how many, how often.
+    """Count by call, and for webhooks: faults that hit, all faults, and hits.
 
     Args:
-        script: As the sandbox shows it, with the hits of each fault.
+        script: The script with its hits, as the sandbox returns it.
     """
     hits: dict[str, list[int]] = {}
     for rule in script["api"]:
@@ -201,7 +202,7 @@ def coverage(script: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
 
 
 def unmet(script: dict[str, Any]) -> list[str]:
-    """Name the faults of calls that no call met."""
+    """Return the names of faults without hits."""
     return [f"{_name(rule)}: {rule['do']} {rule['at']}" for rule in script["api"] if not rule["hits"]]
 
 

@@ -1,17 +1,17 @@
-"""Takes processor time away from a chaos run: a control group with a quota for all its processes."""
+"""Limit the processor time of a chaos run with a control group."""
 
 import os
 from pathlib import Path
 from typing import Final
 
 _PERIOD: Final = 100_000
-"""Microseconds; the kernel's own default."""
+"""Microseconds; the kernel's default."""
 _VERSION_1: Final = Path("/sys/fs/cgroup/cpu")
 _VERSION_2: Final = Path("/sys/fs/cgroup")
 
 
 class CannotStarveError(Exception):
-    """This machine lets nobody limit processor time."""
+    """This machine does not allow limits of processor time."""
 
 
 def starve(cores: float, pid: int | None = None) -> None:
@@ -22,7 +22,7 @@ def starve(cores: float, pid: int | None = None) -> None:
         pid: The process; by default this one.
 
     Raises:
-        CannotStarveError: Control groups are not there, or not ours to change.
+        CannotStarveError: There are no control groups, or they are not writable.
     """
     quota = int(cores * _PERIOD)
     is_version_1 = (_VERSION_1 / "cpu.cfs_quota_us").exists() or (_VERSION_1 / "cgroup.procs").exists()

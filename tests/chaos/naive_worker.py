@@ -1,4 +1,4 @@
-"""A worker as one writes it first: a send that fails is simply tried again. Shows that rule 1 can break."""
+"""A worker that retries failed sends blindly, which violates rule 1."""
 
 from dataclasses import replace
 
@@ -7,12 +7,12 @@ from countersign import entry
 from workflows.agreement import policies
 
 
-def be_naive() -> None:
-    """Give the send the retries of a read; workflows then read the policies from this very module."""
+def retry_sends() -> None:
+    """Give the send the retry policy of a read, and let workflows import the changed policies."""
     vars(policies)["SEND"] = replace(policies.SEND, retry=policies.CHECK.retry)
     vars(worker)["_PASSED_THROUGH"] = (*worker._PASSED_THROUGH, policies.__name__)
 
 
 if __name__ == "__main__":
-    be_naive()
+    retry_sends()
     entry.leave(worker.main())

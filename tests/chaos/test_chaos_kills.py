@@ -1,4 +1,4 @@
-"""One part dies at one moment of an agreement's life. Nothing is sent twice, nothing is lost."""
+"""Kill one part at one moment of an agreement: nothing is sent twice, nothing is lost."""
 
 import pytest
 
@@ -18,7 +18,7 @@ async def test_a_worker_killed_before_the_send_generates_and_sends_once(scene: S
     await scene.slow("POST", GENERATE, at="after")
     handle = await scene.office.start(agreement)
     await scene.until_committed("deliverable_created", agreement.reference)
-    await scene.strike(await scene.holder(handle))
+    await scene.disrupt(await scene.holder(handle))
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, case.unknown_sends) == (Outcome.COMPLETED, 0)
     ledger = await scene.office.sandbox.call("GET", "/_sandbox/ledger?kind=deliverable_created")
@@ -30,7 +30,7 @@ async def test_a_worker_killed_in_the_send_adopts_what_the_provider_did_later(sc
     await scene.slow("POST", SEND, at="before")
     handle = await scene.office.start(agreement)
     await scene.until_called()
-    await scene.strike(await scene.holder(handle))
+    await scene.disrupt(await scene.holder(handle))
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, case.unknown_sends, len(case.documents)) == (Outcome.COMPLETED, 1, 1)
 
@@ -40,7 +40,7 @@ async def test_a_worker_killed_in_a_send_that_the_provider_never_did_asks_a_pers
     await scene.slow("POST", SEND, at="before", do="hang")
     handle = await scene.office.start(agreement)
     await scene.until_called()
-    await scene.strike(await scene.holder(handle))
+    await scene.disrupt(await scene.holder(handle))
     await scene.office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
     assert await scene.office.documents_of(agreement) == []
     await scene.office.resolve(handle, "abandon")
@@ -48,7 +48,7 @@ async def test_a_worker_killed_in_a_send_that_the_provider_never_did_asks_a_pers
 
 
 async def test_the_ledger_shows_a_document_that_the_workflow_overlooked(scene: Scene) -> None:
-    """Else the second rule could not tell a lost send from one that nobody looked for."""
+    """The second rule must distinguish a lost send from one that the workflow did not search for."""
     agreement = an_agreement()
     faults = {
         "api": [
@@ -73,7 +73,7 @@ async def test_a_worker_killed_between_commit_and_report_adopts_the_same_documen
     await scene.slow("POST", SEND, at="after")
     handle = await scene.office.start(agreement)
     await scene.until_committed("document_created", agreement.reference)
-    await scene.strike(await scene.holder(handle))
+    await scene.disrupt(await scene.holder(handle))
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, case.unknown_sends) == (Outcome.COMPLETED, 1)
     assert [document.document_id for document in case.documents] == [result.document_id]
@@ -86,18 +86,18 @@ async def test_a_worker_killed_in_the_download_archives_once(scene: Scene) -> No
     await scene.slow("GET", FILE, at="before")
     await scene.office.sign_all(document_id)
     await scene.until_called()
-    await scene.strike(await scene.holder(handle))
+    await scene.disrupt(await scene.holder(handle))
     assert (await scene.office.result(handle)).outcome is Outcome.COMPLETED
-    assert (await scene.judge(agreement.reference)).archivings == 1
+    assert (await scene.check_rules(agreement.reference)).archivings == 1
 
 
 async def test_a_frozen_worker_that_comes_back_changes_nothing(scene: Scene) -> None:
-    """Its send has timed out meanwhile and another worker has adopted the document."""
+    """Its send has timed out, and another worker has adopted the document."""
     agreement = an_agreement()
     await scene.slow("POST", SEND, at="after", seconds=1)
     handle = await scene.office.start(agreement)
     await scene.until_committed("document_created", agreement.reference)
-    await scene.strike(await scene.holder(handle), "freeze", seconds=12)
+    await scene.disrupt(await scene.holder(handle), "freeze", seconds=12)
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, case.unknown_sends, len(case.documents)) == (Outcome.COMPLETED, 1, 1)
 
@@ -107,7 +107,7 @@ async def test_temporal_killed_in_the_send_still_learns_its_answer(scene: Scene)
     await scene.slow("POST", SEND, at="after", seconds=1)
     handle = await scene.office.start(agreement)
     await scene.until_committed("document_created", agreement.reference)
-    await scene.strike("temporal")
+    await scene.disrupt("temporal")
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, len(case.documents)) == (Outcome.COMPLETED, 1)
 
@@ -117,6 +117,6 @@ async def test_a_provider_that_dies_between_commit_and_answer_is_asked_again(sce
     await scene.slow("POST", SEND, at="after")
     handle = await scene.office.start(agreement)
     await scene.until_committed("document_created", agreement.reference)
-    await scene.strike("sandbox")
+    await scene.disrupt("sandbox")
     result, case = await scene.completed(handle, agreement.reference)
     assert (result.outcome, case.unknown_sends, len(case.documents)) == (Outcome.COMPLETED, 1, 1)

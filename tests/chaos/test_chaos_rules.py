@@ -1,4 +1,4 @@
-"""Each rule finds what breaks it, and nothing else: a rule that cannot fail is a defect."""
+"""Test that the rules find their violations and no others."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ ASKED = Case("asked", wish="void", ended="abandoned", waited=True, unknown_sends
 
 
 def broken(*cases: Case, **more: Any) -> list[str]:
-    """Name the rules that these agreements break."""
+    """Return the names of the rules that these agreements violate."""
     return [rule for rule, found in violations(Evidence(cases, **more)).items() if found]
 
 

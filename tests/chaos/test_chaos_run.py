@@ -1,20 +1,20 @@
-"""A short run of chaos breaks no rule; a worker that repeats sends blindly breaks the first."""
+"""Test that a short run violates no rule, and that a worker that retries sends violates the first."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.chaos_ground import NAIVE_WORKER
 from tests.chaos.chaos_run import run
 from tests.chaos.chaos_schedule import SEND, coverage, draw
+from tests.chaos.chaos_stack import NAIVE_WORKER
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 
 
 async def test_nothing_is_sent_twice_and_nothing_is_lost(tmp_path: Path) -> None:
     schedule = draw(20, agreements=24, kills=8, freezes=3, seconds=12)
-    report = await run(schedule, tmp_path, say=print)
+    report = await run(schedule, tmp_path, report_line=print)
     assert report.is_clean, (schedule.seed, report.violations)
     assert report.done == {"kill": 8, "freeze": 3}
     assert coverage(report.faults)[" ".join(SEND)][2] >= 2

@@ -1,4 +1,4 @@
-"""A run can be repeated by its seed, and leaves no call and no fault out."""
+"""Test that a seed repeats a schedule, and that a schedule has all calls and faults."""
 
 import re
 from collections import Counter
@@ -21,10 +21,10 @@ def test_a_seed_replays_the_schedule() -> None:
 
 def test_everything_happens_within_the_time() -> None:
     schedule = draw(7, seconds=60, **SIZE)
-    assert Counter(blow.do for blow in schedule.blows) == {"kill": 50, "freeze": 10}
-    assert {blow.part for blow in schedule.blows} == set(PARTS)
+    assert Counter(disruption.do for disruption in schedule.disruptions) == {"kill": 50, "freeze": 10}
+    assert {disruption.part for disruption in schedule.disruptions} == set(PARTS)
     assert {order.wish for order in schedule.orders} == {"sign", "void", "cancel"}
-    moments = [blow.at for blow in schedule.blows] + [order.at for order in schedule.orders]
+    moments = [disruption.at for disruption in schedule.disruptions] + [order.at for order in schedule.orders]
     assert min(moments) >= 0
     assert max(moments) <= 60
 

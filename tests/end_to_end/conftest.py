@@ -10,7 +10,7 @@ from tests.workflows.office import Office
 
 @pytest_asyncio.fixture
 async def stack(standing_stack: tuple[Stack, Client]) -> AsyncIterator[Stack]:
-    """The stack; whatever a test killed runs again for the next one."""
+    """The stack; its parts are restarted for the next test."""
     stack, _ = standing_stack
     yield stack
     for name in PARTS:
@@ -21,6 +21,6 @@ async def stack(standing_stack: tuple[Stack, Client]) -> AsyncIterator[Stack]:
 
 @pytest.fixture
 def office(stack: Stack, standing_stack: tuple[Stack, Client]) -> Office:
-    """Starts agreements on the stack's own worker."""
+    """Starts agreements on the stack's worker."""
     _, client = standing_stack
     return Office.on(stack, client)

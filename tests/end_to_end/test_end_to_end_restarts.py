@@ -1,4 +1,4 @@
-"""Whatever dies while an agreement waits for its signers, the agreement does not."""
+"""Test that an agreement that waits for its signers survives the death of all parts."""
 
 from countersign.agreements.messages import AgreementResult, Outcome, Stage
 from devstack.stack import Stack

@@ -1,4 +1,4 @@
-"""The whole way over real HTTP: starter, workflow, provider, webhooks, receiver, archive."""
+"""Test agreements over real HTTP: starter, workflow, provider, webhooks, receiver, archive."""
 
 from typing import Any
 
@@ -61,14 +61,14 @@ async def test_a_receiver_that_was_down_gets_what_it_missed(stack: Stack, office
 
 
 async def retried(office: Office, document_id: str) -> bool:
-    """Whether the provider has failed to deliver that a document is completed, and will try again."""
+    """Whether the provider has failed to deliver `completed`, and will retry."""
     path = "/api/webhooks/signature/deliveries?eventType=signature.document.completed"
     log = (await office.sandbox.call("GET", path))["data"]["results"]
     return any(document_id in str(entry) and entry["status"] == "retrying" for entry in log)
 
 
 async def came_before_the_answer(handle: Handle) -> bool:
-    """Whether the history holds the first signal before the answer to the send."""
+    """Whether the history has the first signal before the result of the send."""
     send = signal = answer = 0
     async for event in handle.fetch_history_events():
         if event.activity_task_scheduled_event_attributes.activity_type.name == "send":
@@ -90,7 +90,7 @@ async def invited(office: Office, document_id: str) -> list[str]:
 
 
 async def announce(office: Office, document_id: str, event: str) -> None:
-    """Have the provider deliver an event of a kind that it does not have yet."""
+    """Let the provider deliver an event of an unknown kind."""
     await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"test_payload": "bare"})
     title = (await office.sandbox.call("GET", f"/_sandbox/documents/{document_id}"))["name"]
     payload = {

@@ -1,4 +1,4 @@
-"""A sandbox for the session, reset before each test, and a receiver for its webhooks."""
+"""A sandbox for the session, reset before every test, and a receiver for its webhooks."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ def receiver() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             length = int(self.headers["content-length"])
             raw = self.rfile.read(length)
-            if len(raw) < length:  # its sender was killed in the middle
+            if len(raw) < length:  # its sender was killed
                 self.close_connection = True
                 return
             self.send_response(receiver.take({k.lower(): v for k, v in self.headers.items()}, raw))
@@ -47,7 +47,7 @@ def sandbox_url() -> Iterator[str]:
 
 @pytest.fixture
 def api(sandbox_url: str) -> Iterator[Api]:
-    """The administrator's API, on a sandbox that holds nothing but its templates."""
+    """The administrator's API, on a sandbox with only its templates."""
     with Api(sandbox_url) as client:
         client.post("/_sandbox/reset").raise_for_status()
         quick = {"retry_delays": [0.02, 0.02], "delivery_timeout": 2}
@@ -57,7 +57,7 @@ def api(sandbox_url: str) -> Iterator[Api]:
 
 @pytest.fixture
 def open_api(sandbox_url: str) -> Iterator[Callable[..., Api]]:
-    """Makes clients with other keys."""
+    """Creates clients with other keys."""
     made: list[Api] = []
 
     def make(key: str = MEMBER_KEY, org_id: str = ORG_ID) -> Api:
@@ -65,5 +65,5 @@ def open_api(sandbox_url: str) -> Iterator[Callable[..., Api]]:
         return made[-1]
 
     yield make
-    for case in made:
-        case.close()
+    for client in made:
+        client.close()

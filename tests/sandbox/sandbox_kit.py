@@ -1,4 +1,4 @@
-"""The sandbox as a user has it: a process, spoken to over HTTP; and a receiver for its webhooks."""
+"""The sandbox as a process, a client of its API, and a receiver for its webhooks."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ EVENTS = ["sent", "viewed", "recipient_signed", "signed", "completed", "finaliza
 
 
 def start_sandbox(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
-    """Start a sandbox on a free port, and wait for the line that says where it answers."""
+    """Start a sandbox on a free port; returns its process and its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
@@ -48,7 +48,7 @@ def stop(process: subprocess.Popen[str]) -> int:
 
 
 class Api(httpx.Client):
-    """The API as one key sees it, with the few calls that every test makes."""
+    """The API for one key, with the calls of many tests."""
 
     def __init__(self, base_url: str, key: str = ADMIN_KEY, org_id: str = ORG_ID) -> None:
         headers = {"authorization": f"Bearer {key}", "x-rapiddocx-org-id": org_id}
@@ -145,7 +145,7 @@ class Delivery:
 
 @dataclass
 class Receiver:
-    """A webhook receiver. Its answers are scripted; without a script it answers 200."""
+    """A webhook receiver with scripted statuses; without a script it returns 200."""
 
     url: str = ""
     deliveries: list[Delivery] = field(default_factory=list)
@@ -153,7 +153,7 @@ class Receiver:
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def wait(self, count: int) -> list[Delivery]:
-        """Wait until `count` deliveries have come."""
+        """Wait for `count` deliveries and return them."""
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.deliveries) >= count, 30), self.events()
             return list(self.deliveries)

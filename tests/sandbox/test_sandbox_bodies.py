@@ -1,4 +1,4 @@
-"""Bad input gets the documented refusal: never a 5xx, never a traceback, and nothing is half done."""
+"""Test that bad input gets the documented error, without a 5xx, a traceback or a partial commit."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What the contract leaves open is a switch, and each switch does what it says."""
+"""Test the switches for what the contract leaves open."""
 
 import json
 from typing import Any

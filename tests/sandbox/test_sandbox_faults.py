@@ -1,4 +1,4 @@
-"""Each scripted fault does what its name says, and the ledger tells whether the work was done."""
+"""Test scripted faults, with the ledger as the record of the work."""
 
 import json
 import socket
@@ -22,7 +22,7 @@ def set_faults(api: Api, *, webhooks: list[dict[str, Any]] | None = None, **rule
 
 
 def attempt(api: Api) -> httpx.Response | None:
-    """Send once; None when no answer could be read."""
+    """Send once; returns None without a readable response."""
     try:
         return api.post(SEND, json=api.body(), timeout=2)
     except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""A document's life: who may sign when, what time does to it, and what its PDF holds."""
+"""Test the life cycle of a document: signing order, time, and content of the PDF."""
 
 import hashlib
 import io

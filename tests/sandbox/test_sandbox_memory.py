@@ -1,4 +1,4 @@
-"""A thousand agreements: nothing lost, nothing twice, and memory that stays small."""
+"""Test a thousand agreements: no lost or duplicate delivery, and little memory."""
 
 import pytest
 

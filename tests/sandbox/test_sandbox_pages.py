@@ -52,7 +52,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def leaves(url: str) -> bool:
-    """Tell whether a request goes elsewhere; the browser's own PDF viewer has addresses of its own kind."""
+    """Return whether a request leaves this machine; other schemes are internal to the browser."""
     return url.startswith("http") and not url.startswith("http://127.0.0.1:")
 
 

@@ -1,4 +1,4 @@
-"""The provider's own SDK runs against the sandbox unchanged, with nothing but a base_url."""
+"""Test that the provider's SDK runs against the sandbox with only another base_url."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""The process: quick to answer, gone at once, and nothing lost that it had answered, however it ends."""
+"""Test the process: options, hosts, signals, and no lost commit after SIGKILL."""
 
 import contextlib
 import os

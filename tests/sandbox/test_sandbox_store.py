@@ -1,4 +1,4 @@
-"""The store: all of a transaction, or nothing."""
+"""Test that a transaction commits all changes or none."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Webhooks: what is fired and in which order, how it is signed, tried again, logged and replayed."""
+"""Test webhooks: events, order, signatures, retries, log and replay."""
 
 import json
 import time

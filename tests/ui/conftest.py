@@ -30,7 +30,7 @@ SEND = "/turbosign/single/prepare-for-signing"
 
 @dataclass
 class Shown:
-    """A stack with one agreement of each kind that an operator meets."""
+    """A stack with one agreement of each kind."""
 
     stack: Stack
     client: Client
@@ -46,7 +46,7 @@ class Shown:
 
 @pytest.fixture(scope="session")
 def neutral_folder() -> Iterator[Path]:
-    """A folder whose name may stand in the docs' pictures."""
+    """A folder with a neutral name, for the docs' pictures."""
     with tempfile.TemporaryDirectory(prefix="countersign-") as folder:
         yield Path(folder)
 
@@ -59,7 +59,7 @@ async def shown(neutral_folder: Path) -> AsyncIterator[Shown]:
     async with Stack(replace(plan(folder, Ports.pick()), extra_env=env)) as stack:
         client = await connect(environment=stack.env)
         attention = await _unknown(stack, client)
-        await _unhurried_worker(stack, folder)
+        await _production_worker(stack, folder)
         waiting, completed = await asyncio.gather(
             _start(
                 client,
@@ -81,7 +81,7 @@ async def _start(client: Client, **changes: Any) -> StartedAgreement:
 
 
 async def _unknown(stack: Stack, client: Client) -> StartedAgreement:
-    """Start an agreement of which nobody knows whether it was sent."""
+    """Start an agreement whose send has an unknown outcome."""
     fault = {"path": SEND, "do": "status", "status": 502}
     await stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [fault]})
     started = await _start(client, reference="order-1001")
@@ -89,8 +89,8 @@ async def _unknown(stack: Stack, client: Client) -> StartedAgreement:
     return started
 
 
-async def _unhurried_worker(stack: Stack, folder: Path) -> None:
-    """Replace the worker by one that waits as long as in production."""
+async def _production_worker(stack: Stack, folder: Path) -> None:
+    """Replace the worker by one with the waits of production."""
     await stack.supervisor.stop("worker")
     command = plan(folder, Ports.pick()).worker
     part = Part("worker", command, prints("worker ready"), {**stack.env, "COUNTERSIGN_PACE": "1"}, folder)
@@ -112,7 +112,7 @@ async def _sign(stack: Stack, client: Client, started: StartedAgreement, *, sign
 
 async def _until(client: Client, started: StartedAgreement, is_true: Any) -> AgreementStatus:
     async with asyncio.timeout(60):
-        while not is_true(status := await agreement_status(started.reference, client=client)):  # noqa: ASYNC110  # it is the server's state
+        while not is_true(status := await agreement_status(started.reference, client=client)):  # noqa: ASYNC110  # the server's state
             await asyncio.sleep(0.1)
         return status
 

@@ -1,4 +1,4 @@
-"""What an operator sees in Temporal's own web UI. `make screenshots` keeps the pictures for the docs."""
+"""Test agreements in Temporal's web UI. `make screenshots` keeps the pictures for the docs."""
 
 import json
 import os
@@ -36,7 +36,7 @@ FOUND = {
 
 
 async def view(page: Page, shown: Shown, started: StartedAgreement) -> FrameLocator:
-    """Open an agreement's card; the UI renders its Markdown in a frame of its own."""
+    """Open an agreement's details; the UI renders their Markdown in a frame."""
     await page.goto(shown.url(started, "user-metadata"))
     frame = page.frame_locator("iframe").last
     await expect(frame.locator("h2")).to_be_visible(timeout=PATIENCE)
@@ -44,7 +44,7 @@ async def view(page: Page, shown: Shown, started: StartedAgreement) -> FrameLoca
 
 
 async def keep(page: Page, name: str) -> None:
-    """Keep a picture, where `make screenshots` wants it."""
+    """Keep a picture for `make screenshots`."""
     if folder := os.environ.get("COUNTERSIGN_SCREENSHOTS"):
         await page.screenshot(path=Path(folder) / f"{name}.png")
 
@@ -147,13 +147,13 @@ async def test_what_an_agreement_can_be_reported_is_described(
 
 
 def option(page: Page, name: str) -> Locator:
-    """A choice in a list of the UI's."""
+    """Return an option of a list in the UI."""
     return page.get_by_role("option").filter(has_text=re.compile(rf"^\s*{name}\b")).locator("visible=true")
 
 
 def described(workflow: type, name: str) -> str:
-    """What our code says of a query, an update or a signal."""
+    """Return the description of a query, an update or a signal."""
     defined = _Definition.must_from_class(workflow)
-    reported: list[Any] = [item.get(name) for item in (defined.queries, defined.updates, defined.signals)]
-    (description,) = [line.description for line in reported if line]
+    handlers: list[Any] = [kind.get(name) for kind in (defined.queries, defined.updates, defined.signals)]
+    (description,) = [handler.description for handler in handlers if handler]
     return str(description)

@@ -1,4 +1,4 @@
-"""The ground of a chaos run: the local stack with two workers, in a hurry; its parts die and return."""
+"""The stack of a chaos run: the local stack with two workers and short waits, whose parts are killed."""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from cli.stack import ROOT, plan
 from devstack.ports import Ports
 from devstack.processes import Part, PartFailedError, Supervisor, prints
 from devstack.stack import PARTS, Stack
-from tests.chaos.chaos_schedule import Blow
+from tests.chaos.chaos_schedule import Disruption
 
 TIME_SCALE: Final = 30
 
@@ -22,10 +22,10 @@ HURRY: Final = {
     "COUNTERSIGN_GRACEFUL_STOP_SECONDS": "5",
     "SANDBOX_RETRY_DELAYS": "1,3",
 }
-"""Every wait is shortened in proportion: what takes a step 150 s takes it 5 s, and its call 4 s, not 120.
+"""Settings that shorten all waits: an activity's time-out is 5 s, not 150 s, and a call's 4 s, not 120 s.
 
-A send of unknown outcome is settled after 20 s instead of ten minutes, so nothing that the schedule does may
-take the provider longer than that to commit: it freezes parts for 6 s at most.
+The settle window of a send is 20 s instead of ten minutes, and the provider must commit within it, so the
+schedule freezes parts for at most 6 s.
 """
 
 WORKER: Final = (sys.executable, str(ROOT / "worker.py"))
@@ -34,11 +34,11 @@ _WATCH: Final = 0.2
 
 
 class Parts:
-    """The processes, each killed and frozen as ordered, and always started again.
+    """Kills and freezes processes, and restarts them.
 
     Args:
-        supervisor: Runs them.
-        names: Theirs.
+        supervisor: Runs the processes.
+        names: The names of the processes.
     """
 
     def __init__(self, supervisor: Supervisor, names: tuple[str, ...]) -> None:
@@ -50,21 +50,21 @@ class Parts:
         for up in self._up.values():
             up.set()
 
-    async def strike(self, blow: Blow) -> None:
-        """Kill or freeze a part, as soon as it runs."""
-        while not self._up[blow.part].is_set():
-            await self._up[blow.part].wait()
-        self.done[blow.do] += 1
-        if blow.do == "freeze":
-            self._supervisor.pause(blow.part)
-            self._later(self._thaw(blow))
+    async def disrupt(self, disruption: Disruption) -> None:
+        """Kill or freeze a part when it runs."""
+        while not self._up[disruption.part].is_set():
+            await self._up[disruption.part].wait()
+        self.done[disruption.do] += 1
+        if disruption.do == "freeze":
+            self._supervisor.pause(disruption.part)
+            self._later(self._thaw(disruption))
         else:
-            self._up[blow.part].clear()
-            self._supervisor.kill(blow.part)
-            self._later(self._revive(blow.part, blow.seconds))
+            self._up[disruption.part].clear()
+            self._supervisor.kill(disruption.part)
+            self._later(self._revive(disruption.part, disruption.seconds))
 
     async def watch(self) -> None:
-        """Start again what ends by itself, as whoever runs it would; for ever."""
+        """Restart parts that end by themselves, until it is canceled."""
         while True:
             await asyncio.sleep(_WATCH)
             for name, up in self._up.items():
@@ -74,7 +74,7 @@ class Parts:
                     self._later(self._revive(name, 0))
 
     async def all_up(self) -> None:
-        """Wait until every part runs again."""
+        """Wait until all parts run again."""
         while self._work:
             await asyncio.gather(*self._work)
 
@@ -83,19 +83,17 @@ class Parts:
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 
-    async def _thaw(self, blow: Blow) -> None:
-        await asyncio.sleep(blow.seconds)
-        if self._supervisor.is_running(blow.part):
-            self._supervisor.resume(blow.part)
+    async def _thaw(self, disruption: Disruption) -> None:
+        await asyncio.sleep(disruption.seconds)
+        if self._supervisor.is_running(disruption.part):
+            self._supervisor.resume(disruption.part)
 
     async def _revive(self, name: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
         while True:
             try:
                 await self._supervisor.restart(name)
-            except (
-                PartFailedError
-            ):  # it needs another part that is down; a real supervisor goes on trying, too
+            except PartFailedError:  # it needs another part that is down; a real supervisor retries, too
                 await asyncio.sleep(_WATCH)
             else:
                 self._up[name].set()
@@ -103,10 +101,10 @@ class Parts:
 
 
 @asynccontextmanager
-async def ground(folder: Path, worker: tuple[str, ...] = WORKER) -> AsyncIterator[tuple[Stack, Parts]]:
-    """Run the stack with two workers of a kind."""
-    whole = replace(plan(folder, Ports.pick()), worker=worker, extra_env=HURRY)
-    async with Stack(whole) as stack:
+async def open_stack(folder: Path, worker: tuple[str, ...] = WORKER) -> AsyncIterator[tuple[Stack, Parts]]:
+    """Run the stack with two equal workers."""
+    chaos_plan = replace(plan(folder, Ports.pick()), worker=worker, extra_env=HURRY)
+    async with Stack(chaos_plan) as stack:
         second = Part("worker-2", worker, prints("worker ready"), stack.env, stack.folder)
         await stack.supervisor.start(second)
         parts = Parts(stack.supervisor, (*PARTS, second.name))
