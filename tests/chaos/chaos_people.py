@@ -10,17 +10,18 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
-from countersign.agreements.messages import ReminderPlan, Resolution
+from countersign.agreements.messages import Resolution
 from countersign.agreements.reference import find_marker, workflow_id
 from countersign.client.errors import RefusedError, UnreachableError
 from devstack.sandbox import Sandbox, SandboxError
-from starter import agreement_status, resolve_agreement, start_agreement, void_agreement
+from starter import agreement_status, remind_agreement, resolve_agreement, start_agreement, void_agreement
 from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement
 
 _AGAIN: Final = 0.5
 _QUERY: Final = timedelta(seconds=15)
-_REMINDERS: Final = ReminderPlan(after=timedelta(seconds=3), every=timedelta(minutes=1), at_most=2)
+_REMIND_AFTER: Final = 3.0
+"""Seconds from a send to the reminder that a person asks for: planned ones take at least an hour."""
 _CLIENT_ERROR: Final = range(400, 500)
 
 
@@ -107,12 +108,15 @@ class People:
 
     async def _order(self, order: Order) -> None:
         await asyncio.sleep(order.at)
-        agreement = an_agreement(reference=order.reference, reminders=_REMINDERS)
+        agreement = an_agreement(reference=order.reference)
         await insist(lambda: start_agreement(agreement, client=self._client))
         self.started += 1
-        if order.wish != "sign" and order.once_sent:
+        if order.wish == "sign" or order.once_sent:
             await self._until_sent(order.reference)
-        if order.wish == "void":
+        if order.wish == "sign":
+            await asyncio.sleep(_REMIND_AFTER)
+            await insist(lambda: remind_agreement(order.reference, client=self._client))
+        elif order.wish == "void":
             await asyncio.sleep(order.after)
             await insist(lambda: void_agreement(order.reference, "no longer needed", client=self._client))
         elif order.wish == "cancel":
