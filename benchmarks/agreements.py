@@ -1,10 +1,10 @@
-"""What an agreement costs: ours, and a bare Temporal workflow of the same calls and signals, alternating.
+"""Measure the cost of an agreement against a bare Temporal workflow with the same calls and signals.
 
     python -m benchmarks.agreements [--agreements 60] [--rounds 5] [--waiting 1000]
 
-Both run on one Temporal server and one sandbox, each with a worker process of its own. The sandbox's webhooks
-come to this process, which signals them on, alike for both: the receiver's cost is benchmarks/webhooks.py's.
-Ratios are within a round; the tables show medians of rounds. Billable actions are the server's own count.
+Both run on one Temporal server and one sandbox, with their own worker processes. This process receives the
+sandbox's webhooks and signals both in the same way; benchmarks/webhooks.py measures the receiver. Ratios are
+within a round; the tables show medians of rounds. The server counts the billable actions.
 """
 
 import argparse
@@ -54,7 +54,7 @@ _TICK: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Round:
-    """One round of one variant, per agreement."""
+    """The result of one round of one variant, per agreement."""
 
     per_second: float
     latencies: list[float]
@@ -67,14 +67,14 @@ class Round:
 
 @dataclass
 class Run:
-    """One agreement in flight: known by its title, signalled by its workflow's handle."""
+    """A running agreement: its title and its workflow's handle."""
 
     handle: WorkflowHandle[Any, Any]
     sent: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Bench:
-    """Starts agreements of either kind, signs them, passes the sandbox's webhooks on."""
+    """Starts agreements of both kinds, signs them, and forwards the sandbox's webhooks."""
 
     def __init__(self, stack: Stack, client: Client, bare: Client, *, signers: int) -> None:
         self.stack = stack
@@ -83,7 +83,7 @@ class Bench:
         self._runs: dict[str, Run] = {}
 
     async def receive(self, request: Request) -> Response:
-        """Signal a webhook on to the workflow that its title names."""
+        """Signal a webhook to the workflow in its title."""
         body = await request.json()
         reference = re.split(r"[ ~]", body["data"]["title"].rpartition("[")[2])[0]
         run = self._runs.get(reference)
@@ -130,7 +130,7 @@ class Bench:
         return run
 
     async def complete(self, variant: str) -> float:
-        """Run one agreement to its end; returns the seconds from the last signature to the result."""
+        """Run one agreement; returns the seconds from the last signature to the result."""
         run = await self.start(variant)
         document_id = await asyncio.wait_for(run.sent, 120)
         document = await self.stack.sandbox.call("GET", f"/_sandbox/documents/{document_id}")
@@ -142,7 +142,7 @@ class Bench:
         return time.perf_counter() - signed
 
     async def round(self, variant: str, agreements: int) -> Round:
-        """Run agreements, so many at once, and count what they cost."""
+        """Run agreements with a limit of parallel ones, and return their cost."""
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def one() -> float:
@@ -171,7 +171,7 @@ class Bench:
         return _cpu_seconds(worker), _cpu_seconds(server), billable_actions(self.stack.ports.metrics)
 
     async def memory(self, variant: str, waiting: int) -> float:
-        """Let so many agreements wait; returns the worker's growth in MB."""
+        """Let agreements wait; returns the growth of the worker's memory in MB."""
         pid = self.stack.supervisor.pid(WORKERS[variant])
         before = _resident_mb(pid)
         limit = asyncio.Semaphore(AT_ONCE)
@@ -195,7 +195,7 @@ def _resident_mb(pid: int) -> float:
 
 
 def billable_actions(port: int) -> float:
-    """Read the Temporal server's own count of what Temporal Cloud would bill."""
+    """Return the server's count of the actions that Temporal Cloud would bill."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     return sum(float(value) for value in re.findall(r"^action\{[^}]*\} ([\d.e+]+)$", text, re.MULTILINE))
@@ -268,7 +268,7 @@ async def _with_floor(stack: Stack, folder: Path, options: argparse.Namespace, o
 
 async def _measure(bench: Bench, options: argparse.Namespace, out: Console) -> None:
     rounds: dict[str, list[Round]] = {variant: [] for variant in WORKERS}
-    for variant in WORKERS:  # imports, connections and caches are not what is measured
+    for variant in WORKERS:  # not measured: imports, connections and caches
         await bench.round(variant, 4)
     for _ in track(range(options.rounds), "rounds", console=out):
         for variant in WORKERS:

@@ -1,7 +1,7 @@
-"""The floor: a plain Temporal workflow that makes the same calls and receives the same signals.
+"""The baseline: a plain Temporal workflow with the same calls and signals.
 
-No library of ours: no claim, no circuit, no marker, no polling, no evidence beyond the files. Run by
-`benchmarks/agreements.py`.
+It uses nothing of Countersign: no claim, circuit, marker or polling, and no evidence beyond the files.
+`benchmarks/agreements.py` runs it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ CALLS = "bare-calls"
 
 @dataclass
 class Order:
-    """What is signed, by whom."""
+    """The input: title and signers."""
 
     reference: str
     template_id: str
@@ -34,7 +34,7 @@ class Order:
 
 
 class Calls:
-    """The same calls as ours, without anything around them."""
+    """The same provider calls, and nothing else."""
 
     def __init__(self, http: httpx.AsyncClient, folder: Path) -> None:
         self._http = http
@@ -123,7 +123,7 @@ class BareAgreement:
 
 
 async def main() -> None:
-    """Work until killed, tuned as our worker is."""
+    """Run the worker until it is killed, with the settings of Countersign's worker."""
     headers = {
         "Authorization": f"Bearer {os.environ['TURBODOCX_API_KEY']}",
         "x-rapiddocx-org-id": os.environ["TURBODOCX_ORG_ID"],

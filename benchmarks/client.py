@@ -1,15 +1,15 @@
-"""What a provider call costs: our client, what it stands on, bare httpx, the official SDK, in one run.
+"""Measure the cost of a provider call: Countersign's client, its transport, httpx and the official SDK.
 
     python -m benchmarks.client [--calls 200] [--rounds 5]
 
-A server of its own process answers a status over loopback, plain and over TLS. CPU is this process's alone,
-so it is the clients' and not the server's. They take turns; ratios are within a round, the table shows
-medians of rounds. `transport` is what our client stands on, making the same request, as httpx makes requests,
-without any of our layers: credentials, ids, circuit, total time limit, log line, metrics, parsing into types.
-`floor` is the same with the request made, and the answer read, in our leaner way: what lies between it and
-`ours` is the layers alone, while `transport` is what their saving elsewhere pays for.
-Each call is made in an activity of its own, and every sixth in another agreement (benchmarks/throttle.py
-counts six calls each), so the log line is a worker's, redacted JSON with the agreement's ids. None is kept.
+A server in another process returns a status over loopback, plain and over TLS. The CPU time is of this
+process only, so it excludes the server. The clients take turns; ratios are within a round, the table shows
+medians of rounds. `transport` is the transport of Countersign's client with requests as httpx builds them,
+without the client's layers: credentials, ids, circuit, total time limit, log line, metrics, parsing into
+types. `floor` is the same with requests and responses as Countersign's client builds and reads them, so
+that the difference to `ours` is the cost of the layers. A call runs in its own activity, and an agreement
+has six calls as in benchmarks/throttle.py, so the log line is a worker's: redacted JSON with the
+agreement's ids. The log is discarded.
 """
 
 import argparse
@@ -69,7 +69,7 @@ _TIMEOUT: Final = httpx.Timeout(5).as_dict()
 
 
 class Cost(NamedTuple):
-    """One measurement: calls per second, and CPU milliseconds per call."""
+    """A measurement: calls per second, and CPU milliseconds per call."""
 
     per_second: float
     cpu_ms: float
@@ -83,12 +83,12 @@ class Key:
         return HEADERS
 
     async def renew(self, _: Mapping[str, str]) -> bool:
-        """Nothing to renew."""
+        """Do nothing: the credentials never change."""
         return False
 
 
 async def serve(certificate: str | None) -> None:
-    """Answer every request alike, and print the port."""
+    """Return the same response to all requests; print the port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -108,7 +108,7 @@ async def serve(certificate: str | None) -> None:
 
 @contextmanager
 def server(certificate: str | None) -> Iterator[str]:
-    """Run the server in a process of its own; yields its base URL."""
+    """Run the server in another process; yields its base URL."""
     command = [sys.executable, "-m", "benchmarks.client", "--serve", *([certificate] if certificate else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -120,7 +120,7 @@ def server(certificate: str | None) -> Iterator[str]:
 
 @asynccontextmanager
 async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
-    """Open the clients; yields how to make the same call with each."""
+    """Open the clients; yields the same call for all of them."""
     TurboSign.configure(
         api_key="TDX-test-benchmark",
         org_id="0f9d3c5e-5a4b-4c1d-8e2f-000000000001",
@@ -171,7 +171,7 @@ async def _floor(transport: httpx.AsyncBaseTransport, requests: RequestBuilder) 
 
 
 def activities(count: int) -> list[Info]:
-    """Make up activities of agreements that nobody has heard of yet."""
+    """Yield activities of new agreements."""
     any_one, made = ActivityEnvironment.default_info(), list[Info]()
     while len(made) < count:
         workflow_id, run_id = f"agreement-so-{secrets.token_hex(6)}", str(uuid.uuid4())
@@ -181,7 +181,7 @@ def activities(count: int) -> list[Info]:
 
 
 async def measure(call: Call, *, calls: int, at_once: int) -> Cost:
-    """Make `calls` calls, `at_once` at a time."""
+    """Make `calls` calls, `at_once` in parallel."""
     environment, left = ActivityEnvironment(), iter(activities(calls))
 
     async def work() -> None:
@@ -197,7 +197,7 @@ async def measure(call: Call, *, calls: int, at_once: int) -> Cost:
 
 
 async def compare(base_url: str, *, calls: int, rounds: int) -> None:
-    """Measure all in turn, `rounds` times, one at a time and 16 at once; print medians."""
+    """Measure all clients in turn, `rounds` times, with 1 and with 16 parallel calls; print medians."""
     async with clients(base_url) as by_name:
         for at_once in (1, 16):
             costs: dict[str, list[Cost]] = {name: [] for name in by_name}
@@ -234,7 +234,7 @@ def main() -> None:
     if options.serve is not None:
         asyncio.run(serve(options.serve or None))
         return
-    logging.configure(style="json", service="worker", stream=Path(os.devnull).open("w"))  # noqa: SIM115  # until we exit
+    logging.configure(style="json", service="worker", stream=Path(os.devnull).open("w"))  # noqa: SIM115  # open until the exit
     with tempfile.TemporaryDirectory() as folder:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(f"{folder}/ca.pem")

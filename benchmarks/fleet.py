@@ -1,4 +1,4 @@
-"""Many agreements on a whole local stack: started at once, signed by everybody, watched until none moves."""
+"""Run many agreements on a local stack: start all, sign all, and wait until all are done or stuck."""
 
 import asyncio
 import re
@@ -32,7 +32,7 @@ class Fleet:
     Args:
         stack: Temporal, receiver, worker and sandbox.
         client: Connected to its Temporal.
-        agreements: How many.
+        agreements: Their number.
     """
 
     def __init__(self, stack: Stack, client: Client, agreements: int) -> None:
@@ -45,30 +45,30 @@ class Fleet:
         await asyncio.gather(*map(self._start, self.references))
 
     async def documents(self) -> list[Mapping[str, Any]]:
-        """List the documents that the sandbox holds."""
+        """Return the sandbox's documents."""
         answer = await self.stack.sandbox.call("GET", "/_sandbox/documents")
         documents: list[Mapping[str, Any]] = answer["documents"]
         return documents
 
     async def until_sent(self, count: int) -> None:
-        """Wait until so many documents were sent."""
-        while len(await self.documents()) < count:  # noqa: ASYNC110  # another process sends them
+        """Wait until a number of documents is sent."""
+        while len(await self.documents()) < count:  # noqa: ASYNC110  # another process sends
             await asyncio.sleep(0.2)
 
     async def completed(self) -> int:
-        """Count the agreements that have ended as they should."""
+        """Count the completed agreements."""
         return await self._count(f'WorkflowType = "{WORKFLOW_NAME}" AND ExecutionStatus = "Completed"')
 
     async def faults(self) -> list[Mapping[str, Any]]:
-        """List the sandbox's faults with what they have met so far."""
+        """Return the sandbox's faults with their hits."""
         rules: list[Mapping[str, Any]] = (await self.stack.sandbox.call("GET", "/_sandbox/faults"))["api"]
         return rules
 
     async def drain(self) -> int:
-        """Sign all there is until no agreement moves by itself; returns how many wait for a person.
+        """Sign documents until no agreement proceeds by itself; returns how many wait for a person.
 
         Raises:
-            TimeoutError: They still moved after a quarter of an hour.
+            TimeoutError: Agreements still proceed after 15 minutes.
         """
         give_up = time.monotonic() + _PATIENCE
         while time.monotonic() < give_up:
@@ -101,13 +101,13 @@ class Fleet:
 
 
 def reference_of(document: Mapping[str, Any]) -> str:
-    """Read whose document it is from the marker in its title."""
+    """Return the reference in the title of a document."""
     return re.split("[ ~]", document["name"].rpartition("[")[2])[0]
 
 
 @asynccontextmanager
 async def fleet(agreements: int, env: Mapping[str, str]) -> AsyncIterator[Fleet]:
-    """Run a whole stack in a folder of its own, with these settings besides its own."""
+    """Run a stack in a new folder with further settings."""
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(
             folder=Path(folder),

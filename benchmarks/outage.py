@@ -1,11 +1,11 @@
-"""The provider is down for three minutes while agreements run: with the circuit, and without.
+"""Measure an outage of the provider of three minutes, with and without the circuit.
 
     python -m benchmarks.outage [--agreements 200] [--time-scale 6]
 
-Every wait, the outage and the cooldown are shortened by `--time-scale`. While the provider is down all its
-calls are answered 503, half of the sends after they were done, which nobody can tell. Everything is real:
-Temporal, receiver, worker and sandbox are processes, and the sandbox counts what reached it.
-Afterwards everybody signs, and whoever is asked to resolve looks the document up at the provider.
+`--time-scale` shortens all waits, the outage and the cooldown. During the outage all calls return 503, half
+of the sends after their work, which the client cannot know. Temporal, receiver, worker and sandbox are
+processes, and the sandbox counts the calls. After the outage all signers sign, and agreements that wait for
+a person are resolved by a look-up at the provider.
 """
 
 import argparse
@@ -38,7 +38,7 @@ SEND: Final = "/turbosign/single/prepare-for-signing"
 
 @dataclass
 class Report:
-    """What an outage cost."""
+    """The cost of an outage."""
 
     calls: int = 0
     probes: int = 0
@@ -52,13 +52,13 @@ class Report:
 
 
 class Outage:
-    """Takes the provider away from running agreements, gives it back, and sees every agreement through."""
+    """Runs agreements through an outage of the provider."""
 
     def __init__(self, fleet: Fleet, *, time_scale: float) -> None:
         self._fleet, self._stack, self._time_scale = fleet, fleet.stack, time_scale
 
     async def run(self) -> Report:
-        """Live through it once."""
+        """Run one outage."""
         report, actions = Report(), billable_actions(self._stack.ports.metrics)
         await self._fleet.start()
         await self._fleet.until_sent(len(self._fleet.references) // 4)
@@ -70,7 +70,7 @@ class Outage:
         report.seconds = time.perf_counter() - over
         await self._resolve()
         async with asyncio.timeout(RESOLVED):
-            while await self._fleet.drain():  # noqa: ASYNC110  # the list may still tell of the resolved
+            while await self._fleet.drain():  # noqa: ASYNC110  # the list is eventually consistent
                 await asyncio.sleep(0.5)
         report.probes = self._probes()
         report.actions = billable_actions(self._stack.ports.metrics) - actions
@@ -91,7 +91,7 @@ class Outage:
             await resolve_agreement(reference, resolution, client=self._fleet.client)
 
     def _probes(self) -> int:
-        """Count the probes that met the outage; the one that finds its end does not."""
+        """Count the probes that failed; the last one, which succeeds, does not count."""
         log = self._stack.supervisor.log("worker").read_text()
         lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
         return sum(entry.get("operation") == "probe" and entry["outcome"] != "ok" for entry in lines)
@@ -112,7 +112,7 @@ class Outage:
 
 
 async def live(*, circuit: bool, options: argparse.Namespace) -> Report:
-    """Run a whole stack through one outage."""
+    """Run a stack through one outage."""
     env = {
         "COUNTERSIGN_PACE": str(options.time_scale),
         "COUNTERSIGN_PROVIDER_SLOTS": str(SLOTS),
@@ -146,7 +146,7 @@ def show(reports: Mapping[str, Report], options: argparse.Namespace, out: Consol
 
 
 def check(report: Report, options: argparse.Namespace) -> None:
-    """Hold the circuit to its promises: few calls, none failed, nothing sent twice, the rest drained."""
+    """Check the circuit: few calls, no failures, nothing sent twice, all drained."""
     probes = OUTAGE / COOLDOWN + 1
     assert report.calls <= FAILURES + SLOTS + probes, report
     assert report.waited <= report.unknown <= FAILURES + SLOTS, report

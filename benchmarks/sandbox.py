@@ -1,10 +1,10 @@
-"""How much the sandbox takes: requests per second of one core, and memory for 1,000 agreements.
+"""Measure the sandbox: requests per second on one core, and memory for 1,000 agreements.
 
     .venv/bin/python benchmarks/sandbox.py [--agreements 1000]
 
-It runs whole agreements (generate, send, two status calls, everybody signs, recipients, audit trail, download
-link, download: 9 requests and 4 webhooks each) against a sandbox of its own that is held to one core, and
-receives the webhooks. It fails if a target is missed or a delivery lost.
+It runs agreements (generate, send, two status calls, all sign, recipients, audit trail, download link,
+download: 9 requests and 4 webhooks) against a new sandbox on one core, and receives the webhooks. It fails
+if a target is missed or a delivery is lost.
 """
 
 import argparse
@@ -43,7 +43,7 @@ MEGABYTES = 300
 
 
 class Connection:
-    """One keep-alive connection, as lean as can be: the sandbox shall be what is measured."""
+    """A keep-alive connection with minimal cost, so that the sandbox dominates the measurement."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
@@ -53,7 +53,7 @@ class Connection:
     async def call(
         self, method: str, target: str, body: Any = None, headers: dict[str, str] | None = None
     ) -> bytes:
-        """Make a request that must succeed, and return the answer's body."""
+        """Make a request that must succeed, and return the body of the response."""
         if self._streams is None:
             self._streams = await asyncio.open_connection(self._host, self._port)
         reader, writer = self._streams
@@ -72,17 +72,17 @@ class Connection:
         return result
 
     async def json(self, method: str, target: str, body: Any = None) -> Any:
-        """Make a request, and read its answer as JSON."""
+        """Make a request and parse its response as JSON."""
         return json.loads(await self.call(method, target, body))
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._streams is not None:
             self._streams[1].close()
 
 
 async def agreement(connection: Connection, number: int) -> None:
-    """Run one agreement from its document to the download."""
+    """Run one agreement, from the document to the download."""
     variables = [{"placeholder": "{CustomerName}", "text": f"Customer {number}", "mimeType": "text"}]
     body = {"name": f"Contract {number}", "templateId": TEMPLATE, "variables": variables}
     made = await connection.json("POST", "/v1/deliverable", body)
@@ -106,7 +106,7 @@ async def agreement(connection: Connection, number: int) -> None:
 
 
 class Receiver:
-    """Counts what arrives, and tells when all has."""
+    """Counts deliveries, and waits for all of them."""
 
     def __init__(self, expected: int) -> None:
         self.seen: Counter[str] = Counter()
@@ -114,7 +114,7 @@ class Receiver:
         self._expected = expected
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take deliveries from one connection."""
+        """Read deliveries from one connection."""
         with contextlib.suppress(asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -128,17 +128,17 @@ class Receiver:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured.
+    """The measurements.
 
     Args:
-        agreements: How many were run.
-        requests: How many requests were answered.
-        lost: Deliveries that never came.
-        doubled: Deliveries that came more than once.
-        answered: Seconds until the last answer.
+        agreements: Number of agreements.
+        requests: Number of requests with a response.
+        lost: Number of lost deliveries.
+        doubled: Number of repeated deliveries.
+        answered: Seconds until the last response.
         delivered: Seconds until the last delivery.
-        cpu: The sandbox's CPU seconds.
-        megabytes: The most memory it held.
+        cpu: CPU seconds of the sandbox.
+        megabytes: Peak memory of the sandbox.
     """
 
     agreements: int
@@ -157,7 +157,7 @@ class Result:
 
 
 def run(count: int) -> Result:
-    """Start a sandbox on one core, and run agreements against it."""
+    """Start a sandbox on one core and run agreements."""
     core = max(os.sched_getaffinity(0))
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sandbox", "--port", "0", "--data-dir", folder]
@@ -172,7 +172,7 @@ def run(count: int) -> Result:
 
 
 async def measure(count: int, host: str, port: int, pid: int) -> Result:
-    """Run agreements, some at once, until every webhook has come or none does for a minute."""
+    """Run agreements until all webhooks have arrived, or none arrives for a minute."""
     receiver = Receiver(count * len(EVENTS))
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
@@ -207,25 +207,25 @@ async def measure(count: int, host: str, port: int, pid: int) -> Result:
 
 
 def content_length(head: bytes) -> int:
-    """Read the length of a message's body from its head."""
+    """Return the content length in the head of a message."""
     line = next(part for part in head.lower().split(b"\r\n") if part.startswith(b"content-length:"))
     return int(line.partition(b":")[2])
 
 
 def cpu_seconds(pid: int) -> float:
-    """Read how much CPU a process has used."""
+    """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_megabytes(pid: int) -> float:
-    """Read how much memory a process has held at most."""
+    """Return the peak memory of a process."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def main() -> None:
-    """Measure, print, and judge."""
+    """Measure, print, and check the targets."""
     options = argparse.ArgumentParser(description="Measure the sandbox.")
     options.add_argument("--agreements", type=int, default=1000)
     result = run(options.parse_args().agreements)

@@ -1,9 +1,9 @@
-"""How throughput grows with workers on one machine: whole stacks with one worker and with several, in turn.
+"""Measure throughput with one worker and with several, on one machine.
 
     python -m benchmarks.scaling [--agreements 100] [--rounds 3] [--workers 2]
 
-Temporal, sandbox, receiver and workers share the machine's cores, so this shows what a worker adds where
-cores are free, and that it adds nothing where they are not. Ratios are within a round, medians in the table.
+Temporal, sandbox, receiver and workers share the cores, so another worker helps only if cores are free.
+Ratios are within a round; the table shows medians.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _TICK: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Run:
-    """One run: agreements per second, and CPU milliseconds per agreement of all workers and of the rest."""
+    """A run: agreements per second, and CPU milliseconds per agreement of workers and of other processes."""
 
     per_second: float
     workers_cpu_ms: float
@@ -36,7 +36,7 @@ class Run:
 
 
 async def measure(workers: int, agreements: int) -> Run:
-    """Run a fleet of agreements on a stack with so many workers, until all are archived."""
+    """Run agreements on a stack with a number of workers until all are archived."""
     async with fleet(agreements, {}) as running:
         await _add_workers(running, workers - 1)
         before, start = _cpu_seconds(running), time.monotonic()
@@ -59,15 +59,15 @@ async def _add_workers(running: Fleet, count: int) -> None:
 
 def _cpu_seconds(running: Fleet) -> dict[str, float]:
     spent = {}
-    for name, process in running.stack.supervisor._running.items():  # noqa: SLF001  # their process ids
-        with open(f"/proc/{process.popen.pid}/stat") as stat:  # noqa: PTH123  # no file of ours
+    for name, process in running.stack.supervisor._running.items():  # noqa: SLF001  # process ids
+        with open(f"/proc/{process.popen.pid}/stat") as stat:  # noqa: PTH123  # a kernel file
             fields = stat.read().rpartition(")")[2].split()
         spent[name] = (int(fields[11]) + int(fields[12])) / _TICK
     return spent
 
 
 async def run(options: argparse.Namespace) -> None:
-    """Alternate and print the medians."""
+    """Measure in turn and print the medians."""
     rounds: list[tuple[Run, Run]] = []
     for _ in range(options.rounds):
         one = await measure(1, options.agreements)

@@ -1,9 +1,9 @@
-"""Measure the processor time of short commands, in turn: what importing costs.
+"""Measure the processor time of short commands.
 
     python -m benchmarks.startup [--rounds 10]
 
-The base is `import temporalio.client`, which every command that asks Temporal needs. `status` asks a
-server that is not there. The table shows medians of user and system time; ratios are of the medians.
+The base is `import temporalio.client`, which all commands that call Temporal need. `status` calls a
+server that does not run. The table shows medians of user and system time; ratios are of the medians.
 """
 
 import argparse
@@ -28,7 +28,7 @@ COMMANDS: Final = {
 
 
 def processor_seconds(arguments: list[str]) -> float:
-    """Run Python and return the processor time that it took."""
+    """Run Python and return its processor time in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {"PATH": os.environ["PATH"], "TEMPORAL_ADDRESS": "127.0.0.1:1"}
     subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, check=False)

@@ -1,9 +1,9 @@
-"""A provider that allows 100 requests per 6 s and answers 429 to the rest: 300 agreements finish.
+"""Run 300 agreements at a provider that allows 100 requests per 6 s and returns 429 to others.
 
     python -m benchmarks.throttle [--agreements 300]
 
-`COUNTERSIGN_PROVIDER_CALLS_PER_SECOND` is set to the provider's limit. Temporal holds the steps back for the
-whole fleet; the sandbox counts each window's requests, those that it refuses included.
+`COUNTERSIGN_PROVIDER_CALLS_PER_SECOND` is the provider's limit. Temporal limits the activities of all workers
+together; the sandbox counts the requests per window, including those with 429.
 """
 
 import argparse
@@ -23,11 +23,11 @@ WINDOWS: Final = 300
 
 @dataclass(frozen=True)
 class Allowance:
-    """So many requests in so many seconds.
+    """A rate limit of the provider.
 
     Args:
-        requests: The provider refuses what comes after them, until the window ends.
-        seconds: The window.
+        requests: Requests per window; further ones get 429.
+        seconds: Length of the window.
     """
 
     requests: int = 100
@@ -35,23 +35,23 @@ class Allowance:
 
     @property
     def per_second(self) -> float:
-        """What the workers are told."""
+        """The rate limit of the workers."""
         return self.requests / self.seconds
 
     @property
     def burst(self) -> float:
-        """What may come on top: Temporal lets a second's worth of steps through at once after a lull."""
+        """Additional requests: after a pause, Temporal starts the activities of one second at once."""
         return self.per_second
 
 
 @dataclass(frozen=True)
 class Flow:
-    """What the provider saw.
+    """The measurements at the provider.
 
     Args:
-        seconds: From the first start to the last archive.
-        windows: Requests by window, refused ones included.
-        refused: How many were answered 429.
+        seconds: Time from the first start to the last archive.
+        windows: Requests by window, including those with 429.
+        refused: Number of requests with 429.
     """
 
     seconds: float
@@ -60,7 +60,7 @@ class Flow:
 
 
 async def run(agreements: int, allowed: Allowance) -> Flow:
-    """Run the agreements to their end: none fails, none waits for a person."""
+    """Run the agreements; none may fail or wait for a person."""
     env = {
         "COUNTERSIGN_PACE": "1",
         "COUNTERSIGN_PROVIDER_CALLS_PER_SECOND": str(allowed.per_second),

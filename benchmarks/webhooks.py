@@ -1,17 +1,17 @@
-"""How fast the webhook receiver is, beside what it cannot be faster than.
+"""Measure the webhook receiver against its lower bounds.
 
     python -m benchmarks.webhooks [--deliveries 2000] [--rounds 5] [--burst 2000] [--cores 0.5]
         [--refusals 100000]
 
-In every round, one after the other, 50 at once, on one Temporal server without a worker:
+In every round, in turn, 50 in parallel, on one Temporal server without a worker:
 
-    idle      the receiver's own server and protocol, answering 200 without work
+    idle      the receiver's server and protocol, returning 200 without work
     signals   bare `client.get_workflow_handle(...).signal(...)` in a loop
-    receiver      signed deliveries, each a signal
-    receivers     the same, in turn to two receivers
+    receiver      signed deliveries, one signal per delivery
+    receivers     the same, alternating between two receivers
 
-Ratios are within a round; the table shows medians of rounds. Then a burst of deliveries all at once, and
-refused requests while the receiver's memory is watched. Everything is on loopback and bounded.
+Ratios are within a round; the table shows medians of rounds. Then come a burst of parallel
+deliveries, and rejected requests with a measurement of the receiver's memory. Everything runs on loopback.
 """
 
 import argparse
@@ -47,7 +47,7 @@ from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.chaos.chaos_starve import starve
 
 ROOT: Final = Path(__file__).parents[1]
-SECRET: Final = "whsec_benchmark-0123456789abcdef"  # noqa: S105  # opens nothing
+SECRET: Final = "whsec_benchmark-0123456789abcdef"  # noqa: S105  # not a real secret
 AT_ONCE: Final = 50
 WORKFLOWS: Final = 100
 """Temporal serialises the signals of one workflow; agreements are many."""
@@ -56,26 +56,26 @@ Step = Callable[[], Awaitable[int]]
 
 
 class Measured(NamedTuple):
-    """One measurement: how many a second, and each one's seconds, sorted."""
+    """A measurement: operations per second, and their durations in seconds, sorted."""
 
     per_second: float
     seconds: list[float]
     statuses: Counter[int]
 
     def quantile(self, share: float) -> float:
-        """The milliseconds within which a share of them was done."""
+        """Return the duration in milliseconds of the slowest operation in a share of the fastest."""
         return self.seconds[min(len(self.seconds) - 1, int(share * len(self.seconds)))] * 1000
 
 
 class Caller:
-    """One connection that sends prepared requests: as little work as a client can do."""
+    """A connection that sends prepared requests, with minimal work."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, request: bytes) -> int:
-        """Send a request and return the answer's status; 0 if there was none."""
+        """Send a request and return the status of the response; 0 without one."""
         try:
             if self._streams is None:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._port)
@@ -99,7 +99,7 @@ class Caller:
 
 
 def delivery(title: str, *, secret: str = SECRET) -> bytes:
-    """Make a whole signed request as the provider would."""
+    """Build a signed request like the provider's."""
     body = json.dumps(
         {
             "event": "signature.document.viewed",
@@ -126,7 +126,7 @@ def delivery(title: str, *, secret: str = SECRET) -> bytes:
 
 
 async def measure(steps: Sequence[Step], *, lanes: int = AT_ONCE) -> Measured:
-    """Do all steps, so many at a time."""
+    """Run all steps with a limit of parallel ones."""
     todo = iter(steps)
     seconds: list[float] = []
     statuses: Counter[int] = Counter()
@@ -143,13 +143,13 @@ async def measure(steps: Sequence[Step], *, lanes: int = AT_ONCE) -> Measured:
 
 
 class Bench:
-    """Everything that runs, and how to load each part of it.
+    """The running servers, and load for them.
 
     Args:
         client: Connected to the Temporal server.
-        names: The workflows' references.
-        ports: The receiver's and the idle server's port.
-        receiver_pid: The receiver's process.
+        names: The references of the workflows.
+        ports: The ports of the receiver and of the idle server.
+        receiver_pid: The process id of the receiver.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class Bench:
         self.receiver_pid = receiver_pid
 
     def signals(self, count: int) -> list[Step]:
-        """Bare signals, each of the same event."""
+        """Send signals with the same event."""
         return [self._signal(name) for name in islice(cycle(self._names), count)]
 
     def _signal(self, name: str) -> Step:
@@ -183,7 +183,7 @@ class Bench:
         return step
 
     def requests(self, *servers: str, count: int, secret: str = SECRET, callers: int = AT_ONCE) -> list[Step]:
-        """Prepared requests, over connections that stay open."""
+        """Send prepared requests over open connections."""
         idle = asyncio.Queue[Caller]()
         for server in islice(cycle(servers), callers):
             idle.put_nowait(Caller(self.ports[server]))
@@ -207,7 +207,7 @@ def _over(idle: "asyncio.Queue[Caller]", request: bytes) -> Step:
 
 @asynccontextmanager
 async def bench() -> AsyncIterator[Bench]:
-    """Start Temporal on a file, the idle server and the receiver, each a process."""
+    """Start Temporal with a file, the idle server and the receiver, as processes."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         temporal, receiver, second, idle = (free_port() for _ in range(4))
@@ -241,7 +241,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 async def serve_idle(port: int) -> None:
-    """Answer 200 to everything that was read whole."""
+    """Return 200 to all complete requests."""
 
     async def ok(request: Request) -> Response:
         await request.body()
@@ -252,7 +252,7 @@ async def serve_idle(port: int) -> None:
 
 
 async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
-    """Measure the three in turn and print medians."""
+    """Measure all in turn and print medians."""
     variants: dict[str, Callable[[int], list[Step]]] = {
         "idle": lambda count: here.requests("idle", count=count),
         "signals": here.signals,
@@ -280,7 +280,7 @@ def _row(these: Sequence[Measured], signals: Sequence[Measured]) -> str:
 
 
 async def burst(here: Bench, count: int) -> None:
-    """Deliver so many at once, each on a connection of its own."""
+    """Send parallel deliveries, one per connection."""
     done = await measure(here.requests("receiver", count=count, callers=count), lanes=count)
     print(
         f"\nburst of {count} at once: answered {dict(done.statuses)}, "
@@ -289,7 +289,7 @@ async def burst(here: Bench, count: int) -> None:
 
 
 async def refuse(here: Bench, count: int) -> None:
-    """Send forgeries and print how the receiver's memory grows."""
+    """Send requests with wrong signatures and print the growth of the receiver's memory."""
     print("\n| refused | receiver's memory, MB | refused per second |\n| --- | --- | --- |")
     batch = count // 10
     for number in range(11):
@@ -298,7 +298,7 @@ async def refuse(here: Bench, count: int) -> None:
 
 
 async def _refuse(here: Bench, count: int) -> float:
-    forged = delivery("Somebody else's", secret="another")  # noqa: S106  # that is the point
+    forged = delivery("Somebody else's", secret="another")  # noqa: S106  # a wrong secret
     idle = asyncio.Queue[Caller]()
     for _ in range(AT_ONCE):
         idle.put_nowait(Caller(here.ports["receiver"]))
