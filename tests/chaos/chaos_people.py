@@ -12,7 +12,7 @@ from temporalio.service import RPCError
 
 from countersign.agreements.messages import Resolution
 from countersign.agreements.reference import find_marker, workflow_id
-from countersign.client.errors import RefusedError, UnreachableError
+from countersign.client.errors import RefusedError, UnknownAgreementError, UnreachableError
 from devstack.sandbox import Sandbox, SandboxError
 from starter import agreement_status, remind_agreement, resolve_agreement, start_agreement, void_agreement
 from tests.chaos.chaos_schedule import Order, Schedule
@@ -26,7 +26,7 @@ _CLIENT_ERROR: Final = range(400, 500)
 
 
 async def insist(do: Callable[[], Awaitable[Any]]) -> None:
-    """Repeat a call until it succeeds or gets a client error; unreachable parts come back."""
+    """Repeat a call until it succeeds, gets a client error or comes too late; unreachable parts come back."""
     while True:
         try:
             await do()
@@ -34,7 +34,7 @@ async def insist(do: Callable[[], Awaitable[Any]]) -> None:
             if isinstance(error, SandboxError) and error.status in _CLIENT_ERROR:
                 return
             await asyncio.sleep(_AGAIN)
-        except RefusedError:
+        except (RefusedError, UnknownAgreementError):
             return
         else:
             return
