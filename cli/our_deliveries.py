@@ -56,9 +56,7 @@ async def our_deliveries(log: Subscription, keys: StoreKeys, since: datetime) ->
         if is_about_key(error):
             raise
         return OurDeliveries(None, notes=(_refused(error),))
-    notes = (
-        () if is_all else (f"looked at the newest {read:,} deliveries only; name fewer --days to see all",)
-    )
+    notes = () if is_all else (f"only the newest {read:,} deliveries read; name fewer --days to see all",)
     return OurDeliveries(frozenset(documents), tuple(events), notes)
 
 

@@ -115,7 +115,7 @@ def test_a_server_that_stands_still_is_not_taken_for_a_worker(
         handle = (await connect()).get_workflow_handle(workflow_id(reference))
         with frozen(stack, "temporal"), pytest.raises(UnreachableError) as failed:
             await answering.ask_status(handle, reference)
-        assert str(failed.value) == "Temporal did not respond in time: trying again is safe"
+        assert str(failed.value) == "Temporal did not answer in time: trying again is safe"
 
     asyncio.run(both())
     assert _status(shell, reference)["stage"] == "awaiting_signatures"

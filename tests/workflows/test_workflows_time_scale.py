@@ -1,4 +1,4 @@
-"""An agreement keeps to the pace that was set when it started, for all its life."""
+"""An agreement keeps the time scale with which it started."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +21,8 @@ async def test_a_hurried_agreement_polls_at_once(
         await office.sign_all(await office.sent(handle))
         result = await office.result(handle)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "poll")
-    (timer,) = await timers(handle)
-    assert timedelta(0) < timer <= timedelta(minutes=1) / 600  # counted from the send's recorded time
+    waits = await timers(handle)  # of a slow machine, more than one
+    assert timedelta(0) < min(waits) <= timedelta(minutes=1) / 600  # counted from the send's recorded time
 
 
 async def timers(handle: Handle) -> set[timedelta]:
