@@ -53,6 +53,15 @@ FAULTS: Final[tuple[dict[str, Any], ...]] = (
     *({**fault, "at": at} for fault in _LOST for at in ("before", "after")),
 )
 
+DENIED: Final[tuple[dict[str, Any], ...]] = (
+    {"do": "rate_limit", "retry_after": 1, "at": "after"},
+    *(
+        {"do": "status", "status": status, "body": {"message": "no"}, "at": "after"}
+        for status in (400, 401, 403, 404, 409, 422)
+    ),
+)
+"""Statuses that deny a send whose work was done first."""
+
 WEBHOOK_FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"do": "drop"},
     {"do": "fail"},
@@ -180,7 +189,8 @@ def faults_of(call: tuple[str, str]) -> list[dict[str, Any]]:
     the provider sends no checksum.
     """
     is_unchecked = call[1].startswith(("/_sandbox/storage/", "/template/"))
-    return [fault for fault in FAULTS if not (fault["do"] == "corrupt" and is_unchecked)]
+    faults = (*FAULTS, *DENIED) if call == SEND else FAULTS
+    return [fault for fault in faults if not (fault["do"] == "corrupt" and is_unchecked)]
 
 
 def _rule(call: tuple[str, str], fault: dict[str, Any], times: int, skip: int) -> dict[str, Any]:
