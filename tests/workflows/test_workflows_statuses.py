@@ -99,12 +99,21 @@ async def test_a_refusal_counts_where_the_delivery_log_cannot_be_read(office: Of
     assert (await failure(office, await office.start())).type == "Rejected"
 
 
-async def test_a_refusal_counts_where_the_search_ends_in_no_time(office: Office) -> None:
+async def test_a_refusal_counts_if_the_search_cannot_be_made_and_keeps_the_reference(office: Office) -> None:
     await break_calls(office, response(400), NO_LOG | {"status": 500})
     handle = await office.start()
     await office.eventually(lambda: steps_of(handle), lambda steps: "search" in steps)
-    await office.skip(handle, timedelta(minutes=2))
-    assert (await failure(office, handle)).type == "Rejected"
+    await office.skip(handle, timedelta(minutes=15))
+    error = await failure(office, handle)
+    assert (error.type, error.details) == ("Rejected", ())
+
+
+async def test_a_search_that_fails_at_first_finds_the_document(office: Office) -> None:
+    agreement = an_agreement()
+    await break_calls(office, response(404, at="after"), NO_LOG | {"status": 500, "times": 2})
+    handle = await office.start(agreement)
+    document_id = await office.sent(handle)
+    assert await office.documents_of(agreement) == [document_id]
 
 
 async def test_throttled_without_evidence_is_sent_again(office: Office) -> None:

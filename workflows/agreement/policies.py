@@ -8,7 +8,7 @@
 | send     | 150 s       | 30 days | one      | a write has 120 s at the client; a retry could send twice |
 | identify | 75 s        | 30 days | any      | a read; the client limits a read to 60 s |
 | search   | 11 min      | 30 days | any      | up to ten reads, each with a heartbeat |
-| search after a refusal | 1 min | 1 min | any  | a refused key blocks the queue; then there is no evidence |
+| search after a refusal | 10 min | 10 min | any | a refused key blocks the queue; then the status counts |
 | check    | 75 s        | 30 days | any      | a read |
 | void     | 150 s       | 30 days | any      | voiding twice is voiding once |
 | remind   | 150 s       | 7 days  | one      | a reminder that may have been sent is not repeated |
@@ -85,7 +85,7 @@ GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTH
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
-SEARCH_REFUSED: Final = Policy(timedelta(minutes=1), timedelta(minutes=1), _retry(), _READ)
+SEARCH_REFUSED: Final = Policy(timedelta(minutes=10), timedelta(minutes=10), _retry(), _READ)
 CHECK: Final = Policy(_READ, _MONTH, _retry())
 VOID: Final = Policy(_WRITE, _MONTH, _retry())
 REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))

@@ -142,7 +142,7 @@ async def _waited_in_vain(condition: Callable[[], bool], limit: timedelta, purpo
 async def _found(state: AgreementState, policy: Policy) -> bool:
     """Search once, shortly after a status that denies the send, and adopt the document if there is one.
 
-    If the search cannot be made, the status counts.
+    If the search cannot be made, the status counts, and the reference stays claimed.
     """
     await _waited_in_vain(
         lambda: bool(state.unidentified()),
@@ -154,6 +154,7 @@ async def _found(state: AgreementState, policy: Policy) -> bool:
     try:
         result = await _search(state, policy)
     except ActivityError as error:
+        state.may_have_sent = True
         state.fail("the search for evidence failed", error)
     else:
         if await _adopt_from(state, result.candidates):
