@@ -19,7 +19,7 @@ from devstack.sandbox import Sandbox
 from devstack.stack import Stack
 from tests.chaos.chaos_evidence import Case, Document, Evidence
 from tests.chaos.chaos_histories import HistoryFacts
-from tests.chaos.chaos_people import documents, reference_of
+from tests.chaos.chaos_people import FORGED_SOURCE, documents, reference_of
 from tests.chaos.chaos_schedule import Schedule
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
@@ -56,7 +56,8 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
             ended=histories[order.reference].ended,
             waited=order.reference in waited,
             overlooked=waited.get(order.reference, 0),
-            documents=tuple(held[order.reference]),
+            documents=tuple(found for found in held[order.reference] if not found.is_forged),
+            forged=tuple(found for found in held[order.reference] if found.is_forged),
             unknown_sends=histories[order.reference].unknown_sends,
             reminds=histories[order.reference].reminds,
             files=dict(_files(stack.store, order.reference)),
@@ -78,29 +79,29 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
 
 async def shown(stack: Stack, waiting: set[str]) -> dict[str, int]:
     """Count the documents in the ledger, by reference of the agreements that wait for a person."""
-    created = Counter(
-        reference_of({"name": entry["details"]["title"]})
-        for entry in (await stack.sandbox.ledger())["entries"]
-        if entry["kind"] == "document_created"
-    )
+    created = Counter(reference_of(document) for document in await documents(stack.sandbox))
     return {reference: created[reference] for reference in waiting}
 
 
 async def _documents(sandbox: Sandbox) -> defaultdict[str, list[Document]]:
     entries = (await sandbox.ledger())["entries"]
-    created = [entry["subject"] for entry in entries if entry["kind"] == "document_created"]
     invited: defaultdict[str, list[str]] = defaultdict(list)
     for entry in entries:
         if entry["kind"] == "email_sent" and entry["details"]["email"] == "signature_request":
             invited[entry["details"]["document_id"]].append(entry["details"]["to"])
     reminded = Counter(entry["subject"] for entry in entries if entry["kind"] == "reminder_sent")
-    known = {document["id"]: document for document in await documents(sandbox)}
     found: defaultdict[str, list[Document]] = defaultdict(list)
-    for document_id in created:
-        status = known[document_id]["status"]
-        signed = await _signed_sha256(sandbox, document_id) if status == "completed" else None
-        found[reference_of(known[document_id])].append(
-            Document(document_id, status, tuple(invited[document_id]), signed, reminded[document_id])
+    for document in await documents(sandbox, forged=None):
+        document_id, status = document["id"], document["status"]
+        found[reference_of(document)].append(
+            Document(
+                document_id,
+                status,
+                tuple(invited[document_id]),
+                await _signed_sha256(sandbox, document_id) if status == "completed" else None,
+                reminded[document_id],
+                is_forged=document["source"] == FORGED_SOURCE,
+            )
         )
     return found
 

@@ -18,6 +18,7 @@ class Document:
         invited: The addresses of all invitations; an address appears once per e-mail.
         signed_sha256: The hash of the provider's signed PDF.
         reminded: Number of reminders.
+        is_forged: Whether another member made it.
     """
 
     document_id: str
@@ -25,6 +26,7 @@ class Document:
     invited: tuple[str, ...] = ()
     signed_sha256: str | None = None
     reminded: int = 0
+    is_forged: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -42,7 +44,8 @@ class Case:
         ended: `completed`, `voided`, ...; `cancelled`, `failed`; None if it still runs.
         waited: Whether it needed a person after the faults had stopped and all else had settled.
         overlooked: Number of its documents in the provider's ledger while it waited.
-        documents: The provider's documents with its marker.
+        documents: The provider's documents with its marker, without forged ones.
+        forged: The forged documents with its marker.
         unknown_sends: Number of sends with an unknown outcome, from its history.
         reminds: Number of reminder activities, from its history.
         files: SHA-256 of its archived files by name.
@@ -59,6 +62,7 @@ class Case:
     waited: bool = False
     overlooked: int = 0
     documents: tuple[Document, ...] = ()
+    forged: tuple[Document, ...] = ()
     unknown_sends: int = 0
     reminds: int = 0
     files: Mapping[str, str] = field(default_factory=dict)

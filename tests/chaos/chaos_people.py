@@ -1,17 +1,19 @@
-"""The people of a chaos run: they order, sign, void and resolve agreements."""
+"""The people of a chaos run: they order, sign, void, resolve and forge agreements."""
 
 import asyncio
+import json
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
 from countersign.agreements.messages import Resolution
-from countersign.agreements.reference import find_marker, workflow_id
+from countersign.agreements.reference import Marker, find_marker, mark_title, workflow_id
 from countersign.client.errors import RefusedError, UnknownAgreementError, UnreachableError
 from devstack.sandbox import Sandbox, SandboxError
 from starter import agreement_status, remind_agreement, resolve_agreement, start_agreement, void_agreement
@@ -19,8 +21,10 @@ from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement
 
 _AGAIN: Final = 0.5
+FORGED_SOURCE: Final = "manual"
+"""The sandbox's source of documents that another member makes."""
 _QUERY: Final = timedelta(seconds=15)
-_REMIND_AFTER: Final = 3.0
+_REMIND_AFTER: Final = 0.5
 """Seconds from a send to the reminder that a person asks for: planned ones take at least an hour."""
 _CLIENT_ERROR: Final = range(400, 500)
 
@@ -47,10 +51,12 @@ class People:
         client: A client of Temporal.
         sandbox: The provider.
         schedule: Their orders.
+        store: The store, which has the tags of the markers.
     """
 
-    def __init__(self, client: Client, sandbox: Sandbox, schedule: Schedule) -> None:
+    def __init__(self, client: Client, sandbox: Sandbox, schedule: Schedule, store: Path) -> None:
         self._client = client
+        self._store = store
         self._sandbox = sandbox
         self._schedule = schedule
         self._orders = {order.reference: order for order in schedule.orders}
@@ -63,13 +69,15 @@ class People:
         async with asyncio.TaskGroup() as group:
             for order in self._schedule.orders:
                 group.create_task(self._order(order))
+                if order.forged:
+                    group.create_task(self._forge(order))
 
     async def sign_all(self) -> None:
         """Sign new documents after their signers got an e-mail, until it is canceled."""
         try:
             while True:
                 with suppress(SandboxError):
-                    for document in await documents(self._sandbox):
+                    for document in await documents(self._sandbox, forged=None):
                         self._notice(document)
                 await asyncio.sleep(_AGAIN)
         finally:
@@ -123,6 +131,30 @@ class People:
             await asyncio.sleep(order.after)
             await insist(self._client.get_workflow_handle(workflow_id(order.reference)).cancel)
 
+    async def _forge(self, order: Order) -> None:
+        """Make a document with the agreement's marker, as soon as its tag exists.
+
+        This is the worst case: only somebody who can read the store knows the tag before the send.
+        """
+        claims: list[Path] = []
+        while not claims:
+            await asyncio.sleep(0.05)
+            claims = list(self._store.rglob(f"{order.reference}/claim.json"))
+        agreement = an_agreement(reference=order.reference)
+        marker = Marker(order.reference, json.loads(claims[0].read_text())["tag"])
+        document = {
+            "title": mark_title(agreement.title, marker),
+            "text": "Other words.",
+            "recipients": [{"name": signer.name, "email": signer.email} for signer in agreement.signers],
+            "sender_email": "another-member@example.com",
+        }
+        while True:
+            with suppress(SandboxError):
+                if await documents(self._sandbox, order.reference, forged=True):
+                    return
+                await self._sandbox.call("POST", "/_sandbox/documents", document)
+            await asyncio.sleep(_AGAIN)
+
     async def _until_sent(self, reference: str) -> None:
         """Wait until the provider has the agreement's document, or the agreement needs a person."""
         while True:
@@ -160,11 +192,18 @@ async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
     }
 
 
-async def documents(sandbox: Sandbox, reference: str = "") -> list[dict[str, Any]]:
-    """Return the provider's documents, or those of one agreement."""
+async def documents(
+    sandbox: Sandbox, reference: str = "", *, forged: bool | None = False
+) -> list[dict[str, Any]]:
+    """Return the provider's documents, or those of one agreement.
+
+    Forged documents are left out; `forged=True` returns only these, `forged=None` all.
+    """
     found = await sandbox.call("GET", "/_sandbox/documents")
     return [
-        document for document in found["documents"] if not reference or reference_of(document) == reference
+        document
+        for document in found["documents"]
+        if reference in {"", reference_of(document)} and forged in {None, document["source"] == FORGED_SOURCE}
     ]
 
 

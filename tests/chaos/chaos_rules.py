@@ -1,4 +1,4 @@
-"""The six rules: functions from the evidence of a run to its violations, one sentence per agreement."""
+"""The seven rules: functions from the evidence of a run to its violations, one sentence per agreement."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -105,6 +105,18 @@ def drains(evidence: Evidence) -> Iterator[str]:
         yield f"{evidence.pending} steps are still tried"
 
 
+def leaves_forgeries_alone(evidence: Evidence) -> Iterator[str]:
+    """Rule 7: a document that another member made is never voided, reminded or archived."""
+    for case in evidence.cases:
+        for document in case.forged:
+            if not document.is_live:
+                yield f"{case.reference}: {document.document_id} is {document.status}, made by another"
+            if document.reminded:
+                yield f"{case.reference}: reminded the signers of {document.document_id}, made by another"
+            if document.signed_sha256 and document.signed_sha256 == case.files.get(SIGNED):
+                yield f"{case.reference}: archived {document.document_id}, made by another"
+
+
 RULES: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
     sent_once,
     ends_or_waits,
@@ -112,6 +124,7 @@ RULES: Final[tuple[Callable[[Evidence], Iterator[str]], ...]] = (
     events_count_once,
     replays,
     drains,
+    leaves_forgeries_alone,
 )
 
 

@@ -81,7 +81,7 @@ async def run(
     """
     async with open_stack(folder, worker) as (stack, parts):
         client = await connect(environment=stack.env)
-        people = People(client, stack.sandbox, schedule)
+        people = People(client, stack.sandbox, schedule, stack.store)
         async with asyncio.TaskGroup() as background:
             signers = background.create_task(people.sign_all())
             reporter = background.create_task(_report(people, parts, client, report_line))
@@ -180,6 +180,7 @@ def summary(report: Report) -> Table:
         table.add_row(f"  {ended}", str(count))
     table.add_row("waited for a person", str(sum(case.waited for case in cases)))
     table.add_row("sends of unknown outcome", str(sum(case.unknown_sends for case in cases)))
+    table.add_row("forged documents", str(sum(len(case.forged) for case in cases)))
     table.add_row("kills, freezes", f"{report.done['kill']}, {report.done['freeze']}")
     table.add_row("parts that ended by themselves", ", ".join(report.died) or "none")
     for name, (met, of, times) in sorted(coverage(report.faults).items()):

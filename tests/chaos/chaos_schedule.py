@@ -26,6 +26,9 @@ CALLS: Final = {
 }
 """The provider calls of an agreement, with their approximate number."""
 
+FORGED: Final = 1 / 12
+"""Share of agreements for which another member makes a document with the same marker."""
+
 LOST_SENDS: Final = 1 / 6
 """Maximum share of sends with faults: an agreement whose send was lost must wait for a person."""
 
@@ -96,6 +99,7 @@ class Order:
         wish: The end that people want.
         after: Seconds until they act.
         once_sent: Whether they void it only after its send.
+        forged: Whether another member makes a document with its marker.
     """
 
     at: float
@@ -103,6 +107,7 @@ class Order:
     wish: Wish
     after: float
     once_sent: bool = False
+    forged: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,7 @@ def _order(rng: random.Random, number: int, agreements: int, seconds: float) -> 
         wish=wish,  # type: ignore[arg-type]  # choices() widens the literal
         after=rng.uniform(0, 8),
         once_sent=rng.random() < 2 / 3,
+        forged=rng.random() < FORGED,
     )
 
 

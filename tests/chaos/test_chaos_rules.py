@@ -59,10 +59,17 @@ def test_a_run_without_a_fault_breaks_no_rule() -> None:
         ("replays", replace(COMPLETED, unreplayable="another activity was scheduled")),
         ("drains", replace(TAKEN_BACK, documents=(OPEN,))),
         ("drains", replace(ASKED, ended=None)),
+        ("leaves_forgeries_alone", replace(COMPLETED, forged=(replace(OPEN, reminded=1),))),
+        ("leaves_forgeries_alone", replace(COMPLETED, forged=(VOIDED,))),
+        ("leaves_forgeries_alone", replace(COMPLETED, forged=(SIGNED,))),
     ],
 )
 def test_every_rule_finds_what_breaks_it(rule: str, case: Case) -> None:
     assert broken(case) == [rule]
+
+
+def test_a_forgery_may_be_open_or_signed() -> None:
+    assert broken(replace(COMPLETED, forged=(OPEN, replace(SIGNED, signed_sha256="ff")))) == []
 
 
 def test_an_agreement_that_was_forgotten_breaks_two_rules() -> None:
