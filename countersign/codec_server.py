@@ -14,10 +14,12 @@ if __name__ == "__main__":
 
 import argparse
 import hmac
+import ipaddress
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import urlsplit
 
 from google.protobuf import json_format
 from pydantic import SecretStr
@@ -48,17 +50,23 @@ _UI: Final = "http://localhost:8233"
 Transform = Callable[[Sequence[Payload]], Awaitable[list[Payload]]]
 
 
-def create_app(codec: PayloadCodec, *, token: SecretStr | None, ui: Sequence[str]) -> Starlette:
+def create_app(
+    codec: PayloadCodec, *, token: SecretStr | None, ui: Sequence[str], hosts: Sequence[str] = ()
+) -> Starlette:
     """Build the application.
 
     Args:
         codec: Encrypts and decrypts.
         token: The bearer token that callers must send; None admits every caller.
         ui: Origins of the Temporal UIs that may call the server from a browser.
+        hosts: Host names that callers use, in addition to `localhost` and IP addresses.
     """
+    names = {"localhost", *map(str.lower, hosts)}
 
     def route(path: str, transform: Transform) -> Route:
         async def respond(request: Request) -> Response:
+            if not _is_known(request.headers.get("host", ""), names):
+                return _error(HTTPStatus.MISDIRECTED_REQUEST)
             if not _is_authorized(request, token):
                 return _error(HTTPStatus.UNAUTHORIZED)
             return await _respond(request, transform)
@@ -75,6 +83,17 @@ def create_app(codec: PayloadCodec, *, token: SecretStr | None, ui: Sequence[str
     return Starlette(
         routes=[route("/encode", codec.encode), route("/decode", codec.decode)], middleware=[cors]
     )
+
+
+def _is_known(header: str, names: Collection[str]) -> bool:
+    """Check the `Host` header: a web page can point its own name at this server (DNS rebinding)."""
+    try:
+        name = urlsplit(f"//{header}").hostname or ""
+        if name not in names:
+            ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_authorized(request: Request, token: SecretStr | None) -> bool:
@@ -100,8 +119,8 @@ def _error(status: HTTPStatus) -> Response:
     return PlainTextResponse(f"{status.phrase}\n", status)
 
 
-async def serve(host: str, port: int, ui: Sequence[str]) -> int:
-    """Serve until a signal; return the exit code.
+async def serve(host: str, port: int, ui: Sequence[str], hosts: Sequence[str] = ()) -> int:
+    """Serve until a signal; return the exit code. See `create_app` for `ui` and `hosts`.
 
     Raises:
         SettingsError: A setting is invalid, there are no keys, or a public address needs a token.
@@ -116,7 +135,7 @@ async def serve(host: str, port: int, ui: Sequence[str]) -> int:
         )
     if settings.token is None and host not in LOOPBACK_HOSTS:
         raise SettingsError("COUNTERSIGN_CODEC_TOKEN is not set; set it, or listen on 127.0.0.1")
-    app = create_app(codec, token=settings.token, ui=ui)
+    app = create_app(codec, token=settings.token, ui=ui, hosts=hosts)
     await Server(app, host=host, port=port, connection_limit=CONNECTION_LIMIT, on_start=_announce).serve()
     return 0
 
@@ -135,10 +154,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         help="origin of a Temporal UI; repeat it for several (default: http://localhost:8233)",
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host name that callers use, in addition to localhost and IP addresses; repeat it for several",
+    )
     options = parser.parse_args(arguments)
     logging.configure(service="codec")
     try:
-        return entry.run(serve(options.host, options.port, options.ui or [_UI]))
+        return entry.run(serve(options.host, options.port, options.ui or [_UI], options.allow_host))
     except (CannotListenError, SettingsError) as error:
         print(f"codec server: {error}", file=sys.stderr)  # noqa: T201  # for the user who started it
         return 2

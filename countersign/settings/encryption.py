@@ -2,12 +2,15 @@
 
 import base64
 import re
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import Field, SecretStr, field_validator
 
 from countersign.configuration import Settings
 from countersign.observability.redaction import protect
+
+TOKEN_LENGTH: Final = 32
+"""Characters; a shorter token can be guessed by a caller without a rate limit."""
 
 
 class EncryptionSettings(Settings):
@@ -41,8 +44,18 @@ class CodecServerSettings(Settings):
 
     token: SecretStr | None = Field(
         default=None,
-        description="What callers must show as bearer token; without one it listens on this machine only.",
+        description="The bearer token of callers, at least 32 characters: `openssl rand -hex 32`. Without "
+        "one the server listens on this machine only.",
     )
+
+    @field_validator("token")
+    @classmethod
+    def _is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < TOKEN_LENGTH:
+            raise ValueError(
+                f"has fewer than {TOKEN_LENGTH} characters; make one with `openssl rand -hex 32`"
+            )
+        return value
 
 
 def _named_keys(value: SecretStr) -> list[tuple[str, str]]:

@@ -27,7 +27,7 @@ from countersign.codec_server import create_app
 from countersign.configuration import SettingsError, load
 from countersign.connection import data_converter, encryption_codec
 from countersign.encryption import ENCODING, EncryptionCodec, UndecryptableError
-from countersign.settings import EncryptionSettings
+from countersign.settings import CodecServerSettings, EncryptionSettings
 
 ROOT = Path(__file__).parents[2]
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
@@ -238,13 +238,25 @@ async def test_a_missing_key_stops_the_workflow_visibly_and_its_return_heals_it(
 class TestCodecServer:
     UI = "http://localhost:8233"
 
+    def test_a_short_token_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COUNTERSIGN_CODEC_TOKEN", "0123456789abcdef0123456789abcde")
+        with pytest.raises(SettingsError, match="COUNTERSIGN_CODEC_TOKEN: has fewer than 32 characters"):
+            load(CodecServerSettings)
+        monkeypatch.setenv("COUNTERSIGN_CODEC_TOKEN", "0123456789abcdef0123456789abcdef")
+        load(CodecServerSettings)
+
     @pytest.fixture
     async def http(self) -> AsyncIterator[httpx.AsyncClient]:
-        app = create_app(EncryptionCodec({"a": NEW}), token=SecretStr("let me see it"), ui=[self.UI])
+        app = create_app(
+            EncryptionCodec({"a": NEW}),
+            token=SecretStr("let me see it"),
+            ui=[self.UI],
+            hosts=["Codec.example"],
+        )
         transport = httpx.ASGITransport(app)
         http_headers = {"Authorization": "Bearer let me see it"}
         async with httpx.AsyncClient(
-            transport=transport, base_url="http://codec", headers=http_headers
+            transport=transport, base_url="http://codec.example", headers=http_headers
         ) as http:
             yield http
 
@@ -265,6 +277,24 @@ class TestCodecServer:
     async def test_no_one_sees_without_the_token(self, http: httpx.AsyncClient, shown: str) -> None:
         headers = [(b"Authorization", shown.encode())]
         assert (await http.post("/decode", json={}, headers=headers)).status_code == 401
+
+    @pytest.mark.parametrize(
+        ("host", "status"),
+        [
+            ("codec.example:8234", 200),
+            ("localhost:8234", 200),
+            ("127.0.0.1", 200),
+            ("[::1]:8234", 200),
+            ("evil.example", 421),
+            ("localhost.evil.example", 421),
+            ("[::1", 421),
+            ("", 421),
+        ],
+    )
+    async def test_a_foreign_host_name_is_rejected(
+        self, http: httpx.AsyncClient, host: str, status: int
+    ) -> None:
+        assert (await http.post("/decode", json={}, headers={"Host": host})).status_code == status
 
     @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"payloads": 1}', b"[" * 10_000])
     async def test_what_cannot_be_read_is_refused(self, http: httpx.AsyncClient, body: bytes) -> None:
