@@ -5,7 +5,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
-from countersign.agreements.reference import is_ours
+from countersign.agreements.reference import matches_environment
 from countersign.providers.errors import RejectedError, is_about_key
 from countersign.providers.turbodocx.delivery_log import (
     MarkedDocument,
@@ -48,9 +48,11 @@ async def our_deliveries(log: Subscription, keys: StoreKeys, since: datetime) ->
     try:
         async for page in pages(log, since=since, at_most=PAGES, event_type=None):
             read, is_all = read + len(page), is_last(page, since)
-            documents |= {document for document in marked(page) if _is_ours(document, keys)}
+            documents |= {document for document in marked(page) if _matches_environment(document, keys)}
             events += [
-                event for event in marked_events(page) if _is_ours(event.about, keys) and event.at >= since
+                event
+                for event in marked_events(page)
+                if _matches_environment(event.about, keys) and event.at >= since
             ]
     except RejectedError as error:
         if is_about_key(error):
@@ -60,8 +62,8 @@ async def our_deliveries(log: Subscription, keys: StoreKeys, since: datetime) ->
     return OurDeliveries(frozenset(documents), tuple(events), notes)
 
 
-def _is_ours(document: MarkedDocument, keys: StoreKeys) -> bool:
-    return is_ours(document.marker, environment=keys.environment, namespace=keys.namespace)
+def _matches_environment(document: MarkedDocument, keys: StoreKeys) -> bool:
+    return matches_environment(document.marker, environment=keys.environment, namespace=keys.namespace)
 
 
 def _refused(error: RejectedError) -> str:

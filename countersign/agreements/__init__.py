@@ -1,4 +1,4 @@
-"""The contract: what callers, workflow, receiver and providers say to each other.
+"""The contract among callers, workflow, webhook receiver and providers.
 
-Imports nothing of ours, and besides it only pydantic and `temporalio.common`.
+Imports only this package, pydantic and `temporalio.common`.
 """

@@ -1,8 +1,8 @@
-"""The neutral signature event: what a provider's webhook says, in no provider's words.
+"""The provider-neutral signature event, the argument of the workflow's `signature_event` signal.
 
-It is the argument of the workflow's `signature_event` signal. A signal whose argument fails to validate is
-logged by the SDK and dropped, so nothing here can fail but a missing event id: kinds are plain strings,
-unreadable values become None, unknown fields are kept. What an event means is decided in the workflow.
+The SDK logs and drops a signal if its argument does not validate. So only a missing event id is an error:
+kinds are plain strings, unreadable values become None, unknown fields are kept. The workflow decides what an
+event means.
 """
 
 from enum import StrEnum
@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class EventKind(StrEnum):
-    """The kinds we know. A `SignatureEvent.kind` may hold any other string."""
+    """The known kinds. `SignatureEvent.kind` may hold any other string."""
 
     SENT = "sent"
     VIEWED = "viewed"
@@ -38,17 +38,17 @@ OptionalText = Annotated[str | None, BeforeValidator(_text_or_none)]
 
 
 class SignatureEvent(BaseModel):
-    """One thing that happened to a document. Holds no names and no addresses.
+    """One event of a document. Holds no names and no addresses.
 
     Args:
-        event_id: The provider's id of this event; events with one id are one event.
+        event_id: The provider's id of this event. Events with the same id are duplicates.
         kind: An `EventKind`, or a kind that this version does not know.
-        provider: The dialect's name, for example `turbodocx`.
+        provider: The provider's name, for example `turbodocx`.
         document_id: The provider's id of the document.
-        recipient_id: The provider's id of the recipient, where the event is about one.
+        recipient_id: The provider's id of the recipient, if the event is about one.
         occurred_at: ISO 8601, as the provider wrote it.
-        document_hash: The provider's content hash, recorded, never relied upon.
-        received_at: ISO 8601, when the receiver accepted it.
+        document_hash: The provider's hash of the content. Recorded only; no decision uses it.
+        received_at: ISO 8601, when the webhook receiver accepted it.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)

@@ -1,40 +1,40 @@
-"""The names of what a step can fail with: `ApplicationError.type`, as `activities/errors.py` raises it.
+"""Error types of a step: the values of `ApplicationError.type` that `activities/errors.py` raises.
 
-Always plain in the history, so they hold nothing about a person. A send that ends in `NOT_SENT` or
-`SOURCE_UNUSABLE` never left. One that ends in `POSTPONED` or `REFUSED` left, and the provider's status says
-that it was not done: evidence decides. Any other outcome is unknown.
+The history holds them in plain text, so they contain no personal data. A send that ends in `NOT_SENT` or
+`SOURCE_UNUSABLE` never reached the provider. A send that ends in `POSTPONED` or `REFUSED` reached it, and the
+provider's status says that it was not done: evidence decides. Any other outcome is unknown.
 """
 
 from typing import Final
 
 BAD_INPUT: Final = "BadInput"
-"""The agreement could not end well, so it was not begun."""
+"""The input is invalid; no step has run."""
 NOT_SENT: Final = "NotSent"
-"""Provably never left for the provider."""
+"""The request provably never reached the provider."""
 THROTTLED: Final = "Throttled"
-"""429: the provider responded that it had too many requests."""
+"""The provider responded with 429: too many requests."""
 KEY_REPLACED: Final = "KeyReplaced"
-"""401 with a key that has been replaced meanwhile."""
+"""The provider responded with 401 to an API key that has been replaced in the meantime."""
 REJECTED: Final = "Rejected"
-"""The provider understood and said no."""
+"""The provider rejected the request."""
 UNAUTHORIZED: Final = "Unauthorised"
-"""The key is wrong, lacks a role, or its plan is exhausted."""
+"""The API key is wrong or lacks a role, or the plan is exhausted."""
 UNAVAILABLE: Final = "Unavailable"
-"""A read could not be answered."""
+"""A read failed."""
 OUTCOME_UNKNOWN: Final = "OutcomeUnknown"
-"""A write left, and what became of it is not known."""
+"""A write may have reached the provider; its outcome is unknown."""
 CONTRACT_BROKEN: Final = "ContractBroken"
-"""A read was answered with something the contract does not allow."""
+"""The response to a read violates the provider's contract."""
 REFERENCE_USED: Final = "ReferenceUsed"
-"""An earlier agreement has claimed the reference for good."""
+"""An earlier agreement has claimed the reference permanently."""
 NOTHING_SENT: Final = "nothing was sent; the reference is free again"
-"""A detail of an agreement's failure: it gave its reference back."""
+"""A detail of an agreement's failure: the agreement released its reference."""
 SOURCE_UNUSABLE: Final = "SourceUnusable"
-"""The file to send is missing from the store or is not what it was, or a template needs other variables."""
+"""The file to send is missing from the store or was changed, or the template needs other variables."""
 NOT_OURS: Final = "NotOurs"
 """The provider does not know a document that an event names, or not yet."""
 ARCHIVE_FAILED: Final = "ArchiveFailed"
-"""The document is completed, but could not be downloaded, checked or stored; details[0] is what we saw."""
+"""The document is completed, but could not be downloaded, checked or stored. details[0] is the last check."""
 
 POSTPONED: Final = frozenset({THROTTLED, KEY_REPLACED})
 REFUSED: Final = frozenset({REJECTED, UNAUTHORIZED})

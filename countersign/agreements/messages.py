@@ -1,6 +1,6 @@
-"""What crosses the wire: what an agreement is started with, what it answers, and how it ends.
+"""Messages of the agreement workflow: its input, query and update values, and its result.
 
-Services in any language start `AgreementWorkflow` with `AgreementInput` as JSON. Every value is frozen.
+Services in any language start `AgreementWorkflow` with `AgreementInput` as JSON. All values are frozen.
 """
 
 from datetime import datetime, timedelta
@@ -12,13 +12,13 @@ from pydantic_core import PydanticKnownError
 
 
 class Message(BaseModel):
-    """A frozen value; unknown fields are ignored, so that old workers read new messages."""
+    """A frozen value. Ignores unknown fields, so that old workers can read new messages."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 class Stage(StrEnum):
-    """Where an agreement is. The last five are ends."""
+    """The stage of an agreement. The last five stages are final."""
 
     GENERATING = "generating"
     SENDING = "sending"
@@ -33,7 +33,7 @@ class Stage(StrEnum):
 
 
 class WaitingFor(StrEnum):
-    """Who or what moves an agreement on."""
+    """Who or what an agreement waits for."""
 
     PROVIDER = "provider"
     SIGNATURES = "signatures"
@@ -65,19 +65,19 @@ class TemplateSource(Message):
 
 
 class DeliverableSource(Message):
-    """Send a document that the provider has generated before."""
+    """Send a document that the provider has already generated."""
 
     kind: Literal["deliverable"] = "deliverable"
     deliverable_id: str
 
 
 class FileSource(Message):
-    """Send a file that was put into the store before; files never travel through Temporal.
+    """Send a file from the store. Files never pass through Temporal.
 
     Args:
         key: The file's key in the store.
-        file_name: Its name with extension: `.pdf`, `.docx` or `.pptx`.
-        sha256: Its hash, checked before it is sent.
+        file_name: The file's name with its extension: `.pdf`, `.docx` or `.pptx`.
+        sha256: The file's hash in hexadecimal. The worker checks it before the send.
     """
 
     kind: Literal["file"] = "file"
@@ -87,14 +87,14 @@ class FileSource(Message):
 
 
 class LinkSource(Message):
-    """Let the provider fetch the document from an https link."""
+    """Let the provider download the document from an https link."""
 
     kind: Literal["link"] = "link"
     url: str = Field(pattern=r"^https://")
 
 
 class RolesSource(Message):
-    """Send a template whose signer roles and fields are set up at the provider; each signer names a role."""
+    """Send a template that defines signer roles and fields. Every signer has a role."""
 
     kind: Literal["roles"] = "roles"
     template_id: str
@@ -106,13 +106,14 @@ Source = Annotated[
 
 
 class Signer(Message):
-    """Somebody who must sign.
+    """A person who must sign.
 
     Args:
-        name: As it shall stand on the document.
-        email: Where the provider sends the invitation.
-        order: Signers of order 1 sign first, then those of 2, ...; by default in the order they are listed.
-        role: The template's signer role, where the source is a template with roles.
+        name: The name for the document.
+        email: The address for the provider's invitation.
+        order: Signers of order 1 sign first, then those of order 2, and so on. By default, signers sign in
+            the order of the list.
+        role: The template's signer role, if the source is a template with roles.
     """
 
     name: str = Field(min_length=1, max_length=255)
@@ -122,7 +123,7 @@ class Signer(Message):
 
 
 class Sender(Message):
-    """Who asks for the signatures; by default the provider settings' sender."""
+    """The person who requests the signatures. The default is the sender in the provider's settings."""
 
     name: str = Field(min_length=1, max_length=255)
     email: str = Field(min_length=3, max_length=255)
@@ -132,11 +133,11 @@ class SignatureField(Message):
     """A field for one signer to fill, placed at a text of the document or at a position.
 
     Args:
-        signer: Which signer, counted from 1.
-        type: `signature`, `initial`, `date`, `text`, `full_name`, ... as the provider names them.
+        signer: The number of the signer, from 1.
+        type: The provider's name of the type: `signature`, `initial`, `date`, `text`, `full_name`, ...
         anchor: The text that the field replaces, for example `{Signature1}`.
-        page: Counted from 1; with `x`, `y`, `width`, `height` in points from the page's top left.
-        required: Whether the signer must fill it.
+        page: The number of the page, from 1. `x`, `y`, `width` and `height` are points from its top left.
+        required: Whether the signer must fill the field.
     """
 
     signer: int = Field(ge=1)
@@ -151,7 +152,7 @@ class SignatureField(Message):
 
 
 def _with_unit(value: Any) -> Any:
-    """Refuse what has no unit: pydantic would read 3 as three seconds."""
+    """Refuse a number without a unit, which pydantic reads as seconds."""
     if isinstance(value, timedelta) or (isinstance(value, str) and value.lstrip("+-").startswith("P")):
         return value
     raise PydanticKnownError("time_delta_type")
@@ -162,9 +163,12 @@ Duration = Annotated[timedelta, BeforeValidator(_with_unit)]
 
 
 class ReminderPlan(Message):
-    """When signers who have not signed are reminded: first `after`, then `every`, `at_most` times.
+    """The schedule of reminders to signers who have not signed.
 
-    Between one hour and 365 days.
+    Args:
+        after: The time from the send to the first reminder: 1 hour to 365 days.
+        every: The time between two reminders: 1 hour to 365 days.
+        at_most: The maximum number of reminders.
     """
 
     after: Duration = timedelta(days=3)
@@ -176,19 +180,19 @@ class AgreementInput(Message):
     """One agreement: a business document that some people must sign.
 
     Args:
-        reference: The caller's order number or the like; names the workflow `agreement-<reference>`. 3 to 40
-            characters of `A-Z a-z 0-9 . _ -`; never personal data.
-        title: The document's name, as signers see it.
-        source: What to sign.
-        signers: Who must sign, at least one, each with an address of their own.
-        cc: Addresses that get a copy.
+        reference: The caller's key, such as an order number; the workflow's id is `agreement-<reference>`.
+            3 to 40 characters of `A-Z a-z 0-9 . _ -`; never personal data.
+        title: The document's name for the signers.
+        source: The document to sign.
+        signers: The persons who must sign, at least one, with different e-mail addresses.
+        cc: E-mail addresses that receive a copy.
         description: A message to the signers.
-        sender: Who asks; by default the settings' sender.
-        fields: What signers fill; by default one signature for each of them.
-        deadline: After it the document is voided at the provider and the agreement is `expired`.
-        reminders: When to remind signers; none by default.
-        supersedes: The reference of the agreement that this one replaces.
-        initiated_by: An opaque id of who started it; appears in logs.
+        sender: The person who requests the signatures; by default the sender in the settings.
+        fields: The fields that signers fill; by default one signature per signer.
+        deadline: The time at which the worker voids the document and the agreement becomes `expired`.
+        reminders: The schedule of reminders; no reminders by default.
+        supersedes: The reference of the agreement that this agreement replaces.
+        initiated_by: An opaque id of the person or service that starts the agreement. Logs contain it.
     """
 
     reference: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$")
@@ -206,7 +210,7 @@ class AgreementInput(Message):
 
 
 class StoredDocument(Message):
-    """A file in the store: its key, its size in bytes and its SHA-256."""
+    """A file in the store: its key, its size in bytes, its SHA-256 in hexadecimal, and its URL."""
 
     key: str
     size: int
@@ -223,18 +227,18 @@ class Archive(Message):
 
 
 ResolvedBy = Literal["webhook", "poll", "operator"]
-"""What made us know how an agreement ended; `poll` is our own clock."""
+"""How the outcome became known: by a webhook, by a check (`poll`), or by an operator's decision."""
 
 
 class AgreementResult(Message):
     """How an agreement ended.
 
     Args:
-        reference: Its reference.
-        outcome: What became of it.
-        document_id: The provider's id of the document, if there is one.
-        resolved_by: What made us know: `webhook`, `poll` (our own clock), or `operator`.
-        reason: Why it was voided or abandoned.
+        reference: The agreement's reference.
+        outcome: The final state.
+        document_id: The provider's id of the document, if there is a document.
+        resolved_by: How the outcome became known: `webhook`, `poll` (a check) or `operator`.
+        reason: The reason for voiding or abandoning it.
         archive: The signed document, if completed.
     """
 
@@ -247,7 +251,7 @@ class AgreementResult(Message):
 
 
 class SignerStatus(Message):
-    """One signer's progress. Times are ISO 8601 as the provider wrote them; "" if nobody told when."""
+    """The progress of a signer. Times are ISO 8601 as the provider wrote them; "" if the time is unknown."""
 
     name: str
     order: int
@@ -256,27 +260,27 @@ class SignerStatus(Message):
 
 
 class AgreementStatus(Message):
-    """What the `status` query answers.
+    """The value of the `status` query.
 
     Args:
         reference: The agreement's reference.
-        stage: Where it is.
-        waiting_for: Who or what moves it on.
-        needs_attention: What a person must decide, in one sentence; None if nothing.
+        stage: The current stage.
+        waiting_for: Who or what the agreement waits for.
+        needs_attention: What a person must decide, in one sentence; None if there is nothing to decide.
         document_id: The provider's id of the document, once known.
-        candidates: Documents that carry our marker, where it is unclear which is ours.
-        signers: Each signer's progress, as they were listed at the start: the first is signer 1.
-        deadline: When it expires.
-        ready_at: When its document was ready to be sent.
-        sent_at: When the provider was known to have it.
-        ended_at: When it ended.
-        supersedes: The reference of the agreement that it replaces.
-        next_check_at: When the provider is asked next, if no webhook comes first; None once there is an end.
-        next_reminder_at: When signers are reminded next.
-        last_error: The last failure of a step that was not simply tried again, with its time.
-        reminders: How many reminders went out.
-        ignored: How many events were recorded and not applied.
-        result: How it ended, if it has.
+        candidates: Documents with the agreement's marker, if it is unclear which of them was sent.
+        signers: The progress of the signers, in the order of the input: the first is signer 1.
+        deadline: When the agreement expires.
+        ready_at: When the document was ready to send.
+        sent_at: When the worker knew that the provider had the document.
+        ended_at: When the agreement ended.
+        supersedes: The reference of the agreement that this agreement replaces.
+        next_check_at: When the worker checks with the provider, unless a webhook comes earlier.
+        next_reminder_at: When the worker sends the next reminder.
+        last_error: The last failure of a step that was not retried automatically, with its time.
+        reminders: The number of reminders sent.
+        ignored: The number of events that were recorded but not applied.
+        result: The result, once the agreement has ended.
     """
 
     reference: str
@@ -300,10 +304,10 @@ class AgreementStatus(Message):
 
 
 class VoidRequest(Message):
-    """Void an agreement: the document is voided at the provider, the agreement ends `voided`.
+    """The argument of the `void` update: the worker voids the document, and the agreement ends `voided`.
 
     Args:
-        reason: Why; the provider shows it to the signers.
+        reason: The reason. The provider shows it to the signers.
     """
 
     reason: str = Field(min_length=1, max_length=500)
@@ -313,10 +317,10 @@ class Resolution(Message):
     """A person's decision on an agreement that needs attention.
 
     Args:
-        action: While it is unknown whether a send went out: `adopt` the document `document_id`, `send_again`,
-            or `abandon` the agreement. When another document carries our marker, or finalisation failed:
-            `keep` the agreement as it is, the other document having been dealt with, or `abandon` it.
-        document_id: The document to adopt.
+        action: If the outcome of a send is unknown: `adopt` the document `document_id`, `send_again`, or
+            `abandon` the agreement. If a second document has the marker, or the finalization failed: `keep`
+            the agreement unchanged after you have handled the problem at the provider, or `abandon` it.
+        document_id: The document to adopt; only with `adopt`.
     """
 
     action: Literal["adopt", "send_again", "abandon", "keep"]
@@ -325,17 +329,17 @@ class Resolution(Message):
     @model_validator(mode="after")
     def _adopt_names_a_document(self) -> Self:
         if (self.action == "adopt") != (self.document_id is not None):
-            raise ValueError("name the document_id to adopt, and only then")
+            raise ValueError("set document_id with the action adopt, and only then")
         return self
 
 
 class RecipientProgress(Message):
-    """One recipient, by the provider's id, and the earliest times known for what they did.
+    """The progress of a recipient, with the earliest known times.
 
     Args:
-        recipient_id: The provider's id.
-        viewed_at: When they opened the document.
-        signed_at: When they signed.
+        recipient_id: The provider's id of the recipient.
+        viewed_at: When the recipient opened the document.
+        signed_at: When the recipient signed.
     """
 
     recipient_id: str
@@ -344,14 +348,14 @@ class RecipientProgress(Message):
 
 
 class TimelineEntry(Message):
-    """One thing that we came to know, in the order we did.
+    """An entry of the timeline. Entries are in the order in which the workflow received them.
 
     Args:
-        at: When it happened, ISO 8601, as the provider wrote it.
-        what: The event's kind, or our own step.
-        event_id: The provider's event id, if an event told us.
-        recipient_id: Whom it is about.
-        ignored: Why it was recorded and not applied.
+        at: When it happened, in ISO 8601, as the provider wrote it.
+        what: The event's kind, or the workflow's step.
+        event_id: The provider's id of the event, if the entry comes from an event.
+        recipient_id: The provider's id of the recipient that it is about.
+        ignored: Why the event was recorded but not applied.
     """
 
     at: str | None
@@ -362,12 +366,12 @@ class TimelineEntry(Message):
 
 
 class Observation(Message):
-    """What the provider's API says of a document now: its truth.
+    """The current state of a document, from the provider's API.
 
     Args:
-        status: The document's status, lower case.
-        recipients: Each recipient's state.
-        at: When it said so, by the worker's clock.
+        status: The document's status in lower case.
+        recipients: The progress of the recipients.
+        at: The time of the API's response, by the worker's clock.
     """
 
     status: str

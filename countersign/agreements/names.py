@@ -1,4 +1,4 @@
-"""Names that callers in any language use: the workflow, its queue, its signal, updates and queries."""
+"""Names that callers in any language use: the workflow, its task queue and its signal."""
 
 from typing import Final
 
@@ -11,5 +11,5 @@ SIGNATURE_EVENT: Final = "signature_event"
 
 
 def provider_task_queue(task_queue: str) -> str:
-    """Name the queue of the provider's activities: held back by its circuit, limited by its rate."""
+    """Return the task queue of the provider's activities, which has a circuit and a rate limit."""
     return f"{task_queue}-{PROVIDER}"

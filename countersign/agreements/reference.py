@@ -1,7 +1,7 @@
-"""References, markers, tags and keys: one name that does four jobs.
+"""References, and the workflow ids, markers, tags and idempotency keys that derive from them.
 
-An agreement's reference names its workflow, marks its document's title, routes the provider's webhooks
-back to the workflow, and derives the idempotency key of every write. Pure: no clock, no network.
+An agreement's reference names its workflow, marks its document's title, routes the provider's webhooks to the
+workflow, and derives the idempotency key of every write. Pure: no clock, no network.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ _MARKER = re.compile(
 
 
 class InvalidReferenceError(ValueError):
-    """A reference with characters or a length that could not name a workflow."""
+    """The reference has invalid characters or an invalid length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The end of a document's title, `[<reference>~<tag>]`, which names its agreement."""
+    """The end of a document's title that links it to an agreement: `[<reference>~<tag>]`."""
 
     reference: str
     tag: str
@@ -44,10 +44,10 @@ def new_reference() -> str:
 
 
 def check_reference(text: str) -> str:
-    """Return `text` if it may be a reference.
+    """Return `text` if it is a valid reference.
 
     Raises:
-        InvalidReferenceError: It is not 3 to 40 characters of `A-Z a-z 0-9 . _ -`, starting with a letter
+        InvalidReferenceError: `text` is not 3 to 40 characters of `A-Z a-z 0-9 . _ -`, starting with a letter
             or digit.
     """
     if _REFERENCE.fullmatch(text) is None:
@@ -59,14 +59,18 @@ def check_reference(text: str) -> str:
 
 
 def workflow_id(reference: str) -> str:
-    """Name the workflow of a reference; references are compared without case."""
+    """Return the workflow id of a reference. Case does not matter.
+
+    Raises:
+        InvalidReferenceError: The reference is invalid.
+    """
     return WORKFLOW_ID_PREFIX + check_reference(reference).lower()
 
 
 def environment_part(*, environment: str, namespace: str, reference: str) -> str:
-    """Derive the first three characters of a tag, which the webhook receiver can check without a look-up.
+    """Derive the first three characters of a tag, which the webhook receiver can check without a lookup.
 
-    They differ between environments and namespaces, so that staging may share a provider's organization with
+    They differ between environments and namespaces, so that staging can share a provider's organization with
     production. Anyone can compute them.
     """
     digest = hashlib.sha256(f"{environment}\n{namespace}\n{workflow_id(reference)}".encode()).digest()
@@ -89,24 +93,24 @@ def marker(*, environment: str, namespace: str, reference: str) -> Marker:
 
 
 def mark_title(title: str, mark: Marker) -> str:
-    """Append the marker to a document's name, shortening the name to the provider's limit."""
+    """Append the marker to a title, which is cut so that both fit the provider's limit."""
     suffix = f" {mark}"
     return title[: TITLE_LIMIT - len(suffix)].rstrip() + suffix
 
 
 def find_marker(title: str) -> Marker | None:
-    """Read the marker at a title's end; None if there is none. Its tag is not checked."""
+    """Parse the marker at a title's end; None if there is none. Does not check its tag."""
     found = _MARKER.search(title)
     return Marker(found["reference"], found["tag"]) if found else None
 
 
-def is_ours(mark: Marker, *, environment: str, namespace: str) -> bool:
-    """Whether a marker was made for this environment and namespace. Only the workflow knows the whole tag."""
+def matches_environment(mark: Marker, *, environment: str, namespace: str) -> bool:
+    """Return whether a marker is of this environment and namespace. Only the workflow knows the whole tag."""
     return mark.tag.startswith(
         environment_part(environment=environment, namespace=namespace, reference=mark.reference)
     )
 
 
 def idempotency_key(mark: Marker, step: str) -> str:
-    """Derive the key of one write, stable over retries and restarts: 64 characters at most."""
+    """Derive the idempotency key of a write, at most 64 characters. Stable across retries and restarts."""
     return f"{mark.reference.lower()}-{mark.tag}-{step}"[:64]

@@ -1,4 +1,4 @@
-"""The search attributes that agreements are found by in the Temporal UI. Always plain, so never personal."""
+"""Search attributes of agreements. Temporal stores them in plain text, so they hold no personal data."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +15,7 @@ DOCUMENT_ID: Final = SearchAttributeKey.for_keyword("DocumentId")
 NEEDS_ATTENTION: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("NeedsAttention")
 DEADLINE: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("AgreementDeadline")
 REPORTED_PROBLEMS: Final = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
-"""The server's own (1.30 or later): set while the workflow task keeps failing, cleared once it completes."""
+"""Set by Temporal Server 1.30 or later while the workflow task keeps failing, cleared once it completes."""
 
 TYPES: Final = {
     "AgreementStage": "Keyword",
@@ -25,11 +25,15 @@ TYPES: Final = {
     "NeedsAttention": "Bool",
     "AgreementDeadline": "Datetime",
 }
-"""Names and types as `temporal operator search-attribute create` wants them."""
+"""Names and types in the spelling of `temporal operator search-attribute create`."""
 
 
 def at_start(deadline: datetime | None) -> TypedSearchAttributes:
-    """Build what an agreement is found by from its start: free, where an upsert costs an action."""
+    """Build the search attributes of a start. They are free there; an upsert is a billable action.
+
+    Args:
+        deadline: The agreement's deadline, if it has one.
+    """
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STAGE, Stage.GENERATING),
         SearchAttributePair(WAITING_FOR, WaitingFor.PROVIDER),

@@ -1,4 +1,4 @@
-"""How times are written for people."""
+"""The format of times for people."""
 
 from datetime import UTC, datetime
 

@@ -1,6 +1,6 @@
-"""What must hold of an agreement beyond its types, so that nothing is begun that could not end well. Pure.
+"""Rules for an agreement beyond its types, checked before its first step. Pure.
 
-Sentences name a signer by place, never by name or address: they end in logs and histories.
+Messages identify a signer by number, never by name or address, because logs and histories hold them.
 """
 
 import ipaddress
@@ -24,37 +24,37 @@ from countersign.agreements.messages import (
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
 
 LATEST_DEADLINE: Final = timedelta(days=999)
-"""The provider's limit on how long a document may stay open (`expireAfter`)."""
+"""The longest time that the provider keeps a document open (`expireAfter`)."""
 SIZE_LIMIT: Final = 1_500_000
-"""Bytes of JSON. Temporal refuses a payload over 2 MiB; encryption and base64 take their share."""
+"""Bytes of JSON. Temporal refuses a payload over 2 MiB, and encryption and base64 add to it."""
 FILE_TYPES: Final = (".pdf", ".docx", ".pptx")
-"""What the provider takes."""
+"""The file types that the provider accepts."""
 
 LONGEST_SIDE: Final = 14_400
 """Points. No page of a PDF is longer (ISO 32000-1, annex C)."""
 MOST_DEFAULT_FIELDS: Final = 22
-"""Signatures that fit on an A4 page in the default layout; a file whose pages are known may hold others."""
+"""Signatures that fit on an A4 page in the default layout. `documents.default_fields` knows other sizes."""
 SHORTEST_REMINDER: Final = timedelta(hours=1)
-"""Between a send and its first reminder, and between two reminders."""
+"""The shortest time from a send to the first reminder, and between two reminders."""
 LATEST_REMINDER: Final = timedelta(days=365)
 
 _JOINERS: Final = frozenset("\u200c\u200d")
-"""Invisible, and part of correct spelling in Persian, Hindi and other languages."""
+"""Invisible characters that correct spelling needs in Persian, Hindi and other languages."""
 _LINE_BREAKS: Final = frozenset("\n\r\t")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Co", "Cn", "Zl", "Zp"})
-"""Unicode's categories of control, format, private, unassigned and separator characters. Half characters (Cs)
-cannot be sent at all: see `_size_problems`."""
+"""Unicode's categories of control, format, private, unassigned and separator characters. `_size_problems`
+reports surrogates (Cs), which UTF-8 cannot encode."""
 
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(\.[^\s@<>()\[\],;:\"\\.]+)+")
 _VARIABLE = re.compile(r"[^{}\s]{1,100}")
 
 
 def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
-    """List what is wrong with an agreement, one sentence each; empty if nothing is.
+    """Return the problems of an agreement, one sentence per problem; empty if there are none.
 
     Args:
-        agreement: Valid by its types.
-        now: The time to judge the deadline by, with an offset.
+        agreement: An agreement with valid types.
+        now: The current time, with an offset. The deadline must be after it.
     """
     return (
         *_reference_problems(agreement),
@@ -70,23 +70,23 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
 
 
 def is_email(text: str) -> bool:
-    """Return whether a text has the shape of an e-mail address."""
+    """Return whether a text is formatted as an e-mail address."""
     return _EMAIL.fullmatch(text) is not None and text_problem(text) is None
 
 
 def text_problem(text: str, *, may_break: bool = False, may_be_blank: bool = False) -> str | None:
-    """Return what is wrong with a text that people read or sign; None if nothing is.
+    """Return the problem of a text that people read or sign; None if there is none.
 
     Args:
-        text: As it was given.
-        may_break: Whether it may hold line breaks and tabs.
-        may_be_blank: Whether it may be empty or hold spaces only.
+        text: The text to check.
+        may_break: Allow line breaks and tabs.
+        may_be_blank: Allow an empty text and one of spaces only.
     """
     allowed = _JOINERS | _LINE_BREAKS if may_break else _JOINERS
     for character in text:
         if unicodedata.category(character) in _INVISIBLE and character not in allowed:
-            return f"it holds the invisible character U+{ord(character):04X}; delete it"
-    return None if may_be_blank or text.strip() else "it is blank"
+            return f"has the invisible character U+{ord(character):04X}; delete it"
+    return None if may_be_blank or text.strip() else "is blank"
 
 
 def _text_problems(agreement: AgreementInput) -> Iterator[str]:
@@ -118,29 +118,29 @@ def _lines(agreement: AgreementInput) -> Iterator[tuple[str, str]]:
 
 
 def link_problem(url: str) -> str | None:
-    """Return why the provider must not be asked to download from a link; None if it may.
+    """Return why the provider must not download from a link; None if it may.
 
-    Names are not resolved: the provider resolves them, on its own network. This machine is allowed here, for
-    the sandbox may run on it; the send refuses it where the provider is elsewhere.
+    Does not resolve host names, because the provider resolves them in its own network. Allows this machine,
+    because the sandbox may run on it; the send refuses it if the provider runs elsewhere.
     """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        return "that is no link"
+        return "is not a link"
     if parts.scheme != "https":
-        return "the link must begin with https://"
+        return "must begin with https://"
     if parts.username is not None or parts.password is not None:
-        return "a link must not hold a user name or a password: everybody who sees it could use them"
+        return "must not contain a user name or a password, because its readers could use them"
     if text_problem(url) or " " in url or not host:
-        return "that is no link"
+        return "is not a link"
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         is_public = host == "localhost" or (
             "." in host and not re.fullmatch(r"[\d.]+|.*\.(localhost|local|internal|invalid)\.?", host)
         )
-        return None if is_public else "the provider cannot reach that host"
+        return None if is_public else "the provider cannot reach this host"
     return None if address.is_global or address.is_loopback else "the provider cannot reach a private address"
 
 
@@ -153,21 +153,21 @@ def _reference_problems(agreement: AgreementInput) -> Iterator[str]:
         yield f"supersedes: {error}"
     else:
         if superseded == workflow_id(agreement.reference):
-            yield "supersedes: an agreement cannot replace itself; give the new one a reference of its own"
+            yield "supersedes: an agreement cannot replace itself; give the new agreement another reference"
 
 
 def _address_problems(agreement: AgreementInput) -> Iterator[str]:
     for place, signer in enumerate(agreement.signers, 1):
         if not is_email(signer.email):
-            yield f"signer {place}: that is no e-mail address"
-    for (one, signer), (other, twin) in combinations(enumerate(agreement.signers, 1), 2):
-        if signer.email.lower() == twin.email.lower():
-            yield f"signers {one} and {other} have the same e-mail address; each needs one of their own"
+            yield f"signer {place}: is not an e-mail address"
+    for (first, signer), (second, duplicate) in combinations(enumerate(agreement.signers, 1), 2):
+        if signer.email.lower() == duplicate.email.lower():
+            yield f"signers {first} and {second} have the same e-mail address; give every signer another one"
     for place, address in enumerate(agreement.cc, 1):
         if not is_email(address):
-            yield f"cc {place}: that is no e-mail address"
+            yield f"cc {place}: is not an e-mail address"
     if agreement.sender and not is_email(agreement.sender.email):
-        yield "sender: that is no e-mail address"
+        yield "sender: is not an e-mail address"
 
 
 def _order_problems(agreement: AgreementInput) -> Iterator[str]:
@@ -176,10 +176,10 @@ def _order_problems(agreement: AgreementInput) -> Iterator[str]:
         return
     numbers = orders - {None}
     if None in orders:
-        yield "order: give every signer one, or none of them"
+        yield "order: set it for every signer or for none"
     elif numbers != set(range(1, len(numbers) + 1)):
         missing = next(number for number in range(1, len(numbers) + 1) if number not in numbers)
-        yield f"order: nobody signs at {missing}; count from 1 without a hole"
+        yield f"order: no signer has {missing}; number the signers from 1 without gaps"
 
 
 def _source_problems(agreement: AgreementInput) -> Iterator[str]:
@@ -187,20 +187,20 @@ def _source_problems(agreement: AgreementInput) -> Iterator[str]:
     named = [signer.role is not None for signer in agreement.signers]
     if isinstance(source, RolesSource):
         if not all(named):
-            yield "role: with a template with roles, each signer needs the role they sign as"
+            yield "role: set it for every signer of a template with roles"
         if agreement.fields:
-            yield "fields: a template with roles has its own; leave them out"
+            yield "fields: remove them; a template with roles defines its fields"
         if any(signer.order for signer in agreement.signers):
-            yield "order: a template with roles has its own; leave it out"
+            yield "order: remove it; a template with roles defines the order"
     elif any(named):
-        yield "role: only signers of a template with roles have one"
+        yield "role: remove it; only signers of a template with roles have roles"
     if isinstance(source, FileSource) and not source.file_name.lower().endswith(FILE_TYPES):
-        yield f"file: the provider takes {', '.join(FILE_TYPES)}"
+        yield f"file: the provider accepts {', '.join(FILE_TYPES)}"
     if isinstance(source, LinkSource) and (problem := link_problem(source.url)):
         yield f"source.url: {problem}"
     for name in getattr(source, "variables", {}):
         if not _VARIABLE.fullmatch(name):
-            yield "variables: a name has up to 100 characters, no space and no brace"
+            yield "variables: use names of 1 to 100 characters without spaces and braces"
 
 
 def _field_problems(agreement: AgreementInput) -> Iterator[str]:
@@ -209,17 +209,17 @@ def _field_problems(agreement: AgreementInput) -> Iterator[str]:
         if field.signer > signers:
             yield f"field {place}: there is no signer {field.signer}"
         if (field.anchor is None) == (not _has_position(field)):
-            yield f"field {place}: give it an anchor, or a page with x and y"
+            yield f"field {place}: set either an anchor or a page with x and y"
         if not all(0 <= number <= LONGEST_SIDE for number in (field.x or 0, field.y or 0)):
-            yield f"field {place}: x and y are points from the page's top left, 0 to {LONGEST_SIDE}"
+            yield f"field {place}: x and y must be 0 to {LONGEST_SIDE} points from the page's top left"
         if not all(0 < number <= LONGEST_SIDE for number in (field.width, field.height)):
-            yield f"field {place}: width and height are points, more than 0 and at most {LONGEST_SIDE}"
+            yield f"field {place}: width and height must be more than 0 and at most {LONGEST_SIDE} points"
     without = set(range(1, signers + 1)) - {field.signer for field in agreement.fields}
     has_layout = bool(agreement.fields) or isinstance(agreement.source, RolesSource)
     if not has_layout and signers > MOST_DEFAULT_FIELDS:
-        yield f"fields: at most {MOST_DEFAULT_FIELDS} signers fit on one page; list where the signers sign"
+        yield f"fields: at most {MOST_DEFAULT_FIELDS} signatures fit on a page; list a field for every signer"
     if agreement.fields and without:
-        yield f"fields: signer {min(without)} has none; list a field for everybody, or no fields at all"
+        yield f"fields: signer {min(without)} has none; list a field for every signer, or no fields"
 
 
 def _has_position(field: SignatureField) -> bool:
@@ -230,11 +230,11 @@ def _deadline_problems(deadline: datetime | None, now: datetime) -> Iterator[str
     if deadline is None:
         return
     if deadline.tzinfo is None:
-        yield "deadline: it needs an offset, for example 2027-01-31T12:00:00Z"
+        yield "deadline: add the offset from UTC, for example 2027-01-31T12:00:00Z"
     elif deadline <= now:
-        yield "deadline: it has passed"
+        yield "deadline: has passed"
     elif deadline > now + LATEST_DEADLINE:
-        yield f"deadline: at most {LATEST_DEADLINE.days} days from now, the provider's limit"
+        yield f"deadline: must be at most {LATEST_DEADLINE.days} days from now, the provider's limit"
 
 
 def _reminder_problems(plan: ReminderPlan | None) -> Iterator[str]:
@@ -242,7 +242,7 @@ def _reminder_problems(plan: ReminderPlan | None) -> Iterator[str]:
         return
     for name, span in (("after", plan.after), ("every", plan.every)):
         if not SHORTEST_REMINDER <= span <= LATEST_REMINDER:
-            yield f"reminders.{name}: at least one hour and at most {LATEST_REMINDER.days} days"
+            yield f"reminders.{name}: must be at least one hour and at most {LATEST_REMINDER.days} days"
     limit = LATEST_DEADLINE.total_seconds()
     if plan.after.total_seconds() + plan.every.total_seconds() * plan.at_most > limit:
         yield f"reminders: the last one must be due within {LATEST_DEADLINE.days} days"
@@ -252,10 +252,10 @@ def _size_problems(agreement: AgreementInput) -> Iterator[str]:
     try:
         size = len(agreement.model_dump_json().encode())
     except ValueError:
-        yield "a text holds half a character (\\ud800 to \\udfff), which cannot be sent: write it whole"
+        yield "a text has an unpaired surrogate (\\ud800 to \\udfff); replace it"
         return
     if size > SIZE_LIMIT:
         yield (
-            f"the agreement has {size:,} bytes, and at most {SIZE_LIMIT:,} can be started: "
-            "shorten its variables, or send a file"
+            f"the agreement has {size:,} bytes, over the limit of {SIZE_LIMIT:,}: shorten its variables or "
+            "send a file"
         )

@@ -50,7 +50,7 @@ class Markers:
     def find(self, title: str | None) -> str | None:
         """Return the workflow id; None if the title has no marker of this environment and namespace."""
         mark = reference.find_marker(title or "")
-        if mark is None or not reference.is_ours(
+        if mark is None or not reference.matches_environment(
             mark, environment=self._environment, namespace=self._namespace
         ):
             return None

@@ -37,7 +37,7 @@ def test_a_reminder_with_a_unit_is_read(value: object) -> None:
 )
 def test_reminders_are_at_least_an_hour_apart(plan: dict[str, str]) -> None:
     (problem,) = problems(an_agreement(reminders={"at_most": 1} | plan), NOW)
-    assert problem.startswith(f"reminders.{next(iter(plan))}: at least one hour")
+    assert problem.startswith(f"reminders.{next(iter(plan))}: must be at least one hour")
 
 
 INVISIBLE = {
@@ -74,7 +74,7 @@ def test_invisible_characters_are_refused_everywhere(place: str, hidden: str) ->
 
 @pytest.mark.parametrize("text", [" ", "\u00a0", "\u3000 "])
 def test_blank_texts_are_refused(text: str) -> None:
-    assert text_problem(text) == "it is blank"
+    assert text_problem(text) == "is blank"
     assert text_problem(text, may_be_blank=True) is None
 
 

@@ -67,22 +67,22 @@ def _in(days: int) -> str:
 MISTAKES = {
     "no recipients": Mistake("signers: name at least one", _signers()),
     "an invalid e-mail": Mistake(
-        "signer 2: that is no e-mail address", _signers(_ADA, _GRACE | {"email": "grace"})
+        "signer 2: is not an e-mail address", _signers(_ADA, _GRACE | {"email": "grace"})
     ),
-    "a cc that is none": Mistake("cc 1: that is no e-mail address", {"cc": ["nobody"]}),
+    "a cc that is none": Mistake("cc 1: is not an e-mail address", {"cc": ["nobody"]}),
     "a sender that is none": Mistake(
-        "sender: that is no e-mail address", {"sender": {"name": "Us", "email": "us@"}}
+        "sender: is not an e-mail address", {"sender": {"name": "Us", "email": "us@"}}
     ),
     "two recipients alike": Mistake(
-        "signers 1 and 2 have the same e-mail address; each needs one of their own",
+        "signers 1 and 2 have the same e-mail address; give every signer another one",
         _signers(_ADA, _GRACE | {"email": "ADA@example.com"}),
     ),
     "a hole in the order": Mistake(
-        "order: nobody signs at 2; count from 1 without a hole",
+        "order: no signer has 2; number the signers from 1 without gaps",
         _signers(_ADA | {"order": 1}, _GRACE | {"order": 3}),
     ),
     "an order for some": Mistake(
-        "order: give every signer one, or none of them", _signers(_ADA | {"order": 1}, _GRACE)
+        "order: set it for every signer or for none", _signers(_ADA | {"order": 1}, _GRACE)
     ),
     "a signer in other words": Mistake("signer 1: write 'Name <address>'", {"signers": ["ada@example.com"]}),
     "a template like none there is": Mistake(
@@ -109,11 +109,11 @@ MISTAKES = {
         {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA | {"role": "clint"})},
     ),
     "a signer without a role": Mistake(
-        "role: with a template with roles, each signer needs the role they sign as",
+        "role: set it for every signer of a template with roles",
         {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA)},
     ),
     "fields beside those of the roles": Mistake(
-        "fields: a template with roles has its own; leave them out",
+        "fields: remove them; a template with roles defines its fields",
         {
             "source": {"kind": "roles", "template_id": _ROLES},
             **_signers(_ADA | {"role": "client"}),
@@ -121,7 +121,8 @@ MISTAKES = {
         },
     ),
     "a role without roles": Mistake(
-        "role: only signers of a template with roles have one", _signers(_ADA | {"role": "client"})
+        "role: remove it; only signers of a template with roles have roles",
+        _signers(_ADA | {"role": "client"}),
     ),
     "a missing file": Mistake("nowhere.pdf: No such file or directory", _file("nowhere.pdf")),
     "a file that is not what its name says": Mistake(
@@ -144,12 +145,13 @@ MISTAKES = {
         "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter",
         {"reference": "order 1042/7"},
     ),
-    "a deadline in the past": Mistake("deadline: it has passed", {"deadline": _in(-1)}),
+    "a deadline in the past": Mistake("deadline: has passed", {"deadline": _in(-1)}),
     "a deadline beyond the limit": Mistake(
-        "deadline: at most 999 days from now, the provider's limit", {"deadline": _in(1001)}
+        "deadline: must be at most 999 days from now, the provider's limit", {"deadline": _in(1001)}
     ),
     "a deadline without an offset": Mistake(
-        "deadline: it needs an offset, for example 2027-01-31T12:00:00Z", {"deadline": "2030-01-31T12:00:00"}
+        "deadline: add the offset from UTC, for example 2027-01-31T12:00:00Z",
+        {"deadline": "2030-01-31T12:00:00"},
     ),
     "a deadline that is none": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "soon"}),
     "a deadline of another kind": Mistake("deadline: write 14d, 36h or a moment", {"deadline": ["14d"]}),
@@ -157,14 +159,14 @@ MISTAKES = {
         "reminders.every: write a duration with its unit", {"reminders": {"every": "seven"}}
     ),
     "too much of it": Mistake(
-        "bytes, and at most 1,500,000 can be started: shorten its variables, or send a file",
+        "bytes, over the limit of 1,500,000: shorten its variables or send a file",
         _template(variables=VARIABLES | {"Service": "x" * 1_500_000}),
     ),
     "a field for nobody": Mistake(
         "field 1: there is no signer 3", {"fields": [{"signer": 3, "anchor": "{signature1}"}]}
     ),
     "a field nowhere": Mistake(
-        "field 1: give it an anchor, or a page with x and y", {"fields": [{"signer": 1}]}
+        "field 1: set either an anchor or a page with x and y", {"fields": [{"signer": 1}]}
     ),
     "a mistyped name": Mistake(
         "signrs: there is no such field (did you mean signers?)", {"signrs": [], "title": "T"}
@@ -196,7 +198,7 @@ MISTAKES = {
     "a field of words": Mistake("field 1: signer: write a whole number", {"fields": [{"signer": "Ada"}]}),
     "too many reminders": Mistake("reminders.at_most: at most 50", {"reminders": {"at_most": 99}}),
     "a redo of itself": Mistake(
-        "supersedes: an agreement cannot replace itself; give the new one a reference of its own",
+        "supersedes: an agreement cannot replace itself; give the new agreement another reference",
         {"reference": "ORDER-7", "supersedes": "order-7"},
     ),
     "no title": Mistake("title: it is empty", {"title": ""}),
@@ -206,7 +208,7 @@ MISTAKES = {
     "shapes and the rest at once": Mistake(
         "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter or "
         "digit; file nowhere.pdf: No such file or directory; signer 1: write 'Name <address>'; "
-        "cc 1: that is no e-mail address; deadline: it has passed\n",
+        "cc 1: is not an e-mail address; deadline: has passed\n",
         {
             "reference": "order 1042/7",
             **_file("nowhere.pdf"),
@@ -216,7 +218,7 @@ MISTAKES = {
         },
     ),
     "several at once": Mistake(
-        "signer 1: that is no e-mail address; deadline: it has passed",
+        "signer 1: is not an e-mail address; deadline: has passed",
         {**_signers(_ADA | {"email": "ada"}), "deadline": _in(-1)},
     ),
     "Temporal out of reach": Mistake(

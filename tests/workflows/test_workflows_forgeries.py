@@ -14,7 +14,7 @@ from activities.claims import ClaimActivities
 from activities.identity import differences
 from activities.requests import ClaimRequest, IdentifyRequest
 from countersign.agreements.messages import AgreementInput, AgreementStatus, Outcome, Sender, WaitingFor
-from countersign.agreements.reference import Marker, is_ours, mark_title, new_tag
+from countersign.agreements.reference import Marker, matches_environment, mark_title, new_tag
 from countersign.providers.turbodocx.models import Document, SentBy
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
 from countersign.storage import FolderStore
@@ -198,4 +198,4 @@ def test_the_receiver_checks_the_environment_and_the_workflow_the_rest() -> None
     guessed = Marker("order-1042", own[:3] + "zzzzz")
     assert here.find(f"Contract {guessed}") == "agreement-order-1042"
     assert staging.find(f"Contract {guessed}") is None
-    assert is_ours(guessed, environment="production", namespace="default")
+    assert matches_environment(guessed, environment="production", namespace="default")

@@ -31,7 +31,7 @@ async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == BAD_INPUT
     assert failed.value.cause.message == (
-        "signers 1 and 2 have the same e-mail address; each needs one of their own"
+        "signers 1 and 2 have the same e-mail address; give every signer another one"
     )
     assert await office.documents_of(agreement) == []
     assert [path for path in office.folder.rglob("*") if path.is_file()] == []
@@ -40,7 +40,7 @@ async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"deadline": datetime(2099, 1, 1)}, "deadline: it needs an offset"),  # noqa: DTZ001  # on purpose
+        ({"deadline": datetime(2099, 1, 1)}, "deadline: add the offset from UTC"),  # noqa: DTZ001  # on purpose
         ({"reminders": ReminderPlan(every=timedelta(days=999_999_999))}, "reminders: the last one"),
     ],
 )
@@ -69,13 +69,13 @@ async def test_a_rule_that_is_added_later_does_not_change_a_replay(
 def test_what_would_not_fit_into_a_history_is_refused() -> None:
     large = TemplateSource(template_id=TEMPLATE, variables={"CustomerName": "x" * SIZE_LIMIT})
     (sentence,) = problems(an_agreement(source=large), datetime.now(UTC))
-    assert sentence.endswith("and at most 1,500,000 can be started: shorten its variables, or send a file")
+    assert sentence.endswith("over the limit of 1,500,000: shorten its variables or send a file")
 
 
 def test_half_a_character_is_refused() -> None:
     broken = TemplateSource(template_id=TEMPLATE, variables={"CustomerName": "\ud800"})
     found = problems(an_agreement(source=broken), datetime.now(UTC))
-    assert any(sentence.startswith("a text holds half a character") for sentence in found)
+    assert any(sentence.startswith("a text has an unpaired surrogate") for sentence in found)
 
 
 def test_a_sound_agreement_has_no_problems() -> None:
