@@ -1,4 +1,4 @@
-"""The Python API: start, follow and end agreements. Nothing here needs knowledge of Temporal."""
+"""The Python API: start, follow and end agreements without knowledge of Temporal."""
 
 from countersign.client.agreements import (
     agreement_input,

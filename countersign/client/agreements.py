@@ -1,8 +1,7 @@
-"""Ask, remind, void and decide for agreements from Python. Nothing here needs knowledge of Temporal.
+"""Functions that read, remind, void and resolve a running agreement.
 
-Each function connects to Temporal by itself (as the environment says: `TEMPORAL_ADDRESS`, ...), once per
-event loop; give it a `client` to use a connection of your own. Each raises a `CommandError` whose message is
-one sentence for people.
+Every function uses `client`, or else one connection per event loop that the environment configures
+(`TEMPORAL_ADDRESS`, ...). Every function raises a `CommandError`; its message is one sentence for people.
 """
 
 import asyncio
@@ -21,29 +20,29 @@ from countersign.agreements.messages import (
     WaitingFor,
 )
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
-from countersign.client.answers import ask_status, send_update
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, FailedAgreementError, UnreachableError
-from countersign.client.recorded import recorded_input
+from countersign.client.history import recorded_input
 from countersign.client.view import AgreementView
 from countersign.client.waits import step_wait
+from countersign.client.worker_calls import ask_status, send_update
 
 _log = logging.getLogger(__name__)
 _PAUSES: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
-"""Seconds before Temporal is asked again, after so many failures in a row."""
+"""Seconds before the next attempt, by number of consecutive failures; the last one repeats."""
 
 
 async def agreement_input(reference: str, *, client: Client | None = None) -> AgreementInput:
-    """Tell what an agreement was started with.
+    """Return the input that an agreement was started with.
 
     Args:
-        reference: Its reference.
-        client: A connection to use.
+        reference: The agreement's reference.
+        client: A connection to use; by default a shared one.
 
     Raises:
-        BadInputError: It cannot be read with the keys of this process.
-        UnknownAgreementError: There is none.
-        UnreachableError: Temporal does not answer.
+        BadInputError: This process cannot decrypt or parse the input.
+        UnknownAgreementError: No agreement has this reference.
+        UnreachableError: Temporal does not respond.
     """
     client = client or await shared_client()
     handle = await _handle(reference, client)
@@ -52,15 +51,15 @@ async def agreement_input(reference: str, *, client: Client | None = None) -> Ag
 
 
 async def agreement_status(reference: str, *, client: Client | None = None) -> AgreementView:
-    """Return where an agreement is.
+    """Return the status of an agreement.
 
     Args:
-        reference: Its reference.
-        client: A connection to use.
+        reference: The agreement's reference.
+        client: A connection to use; by default a shared one.
 
     Raises:
-        UnknownAgreementError: There is none.
-        UnreachableError: Temporal or every worker is out of reach.
+        UnknownAgreementError: No agreement has this reference.
+        UnreachableError: Temporal or all workers are unreachable.
     """
     handle = await _handle(reference, client)
     client = client or await shared_client()
@@ -84,38 +83,38 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
 
 
 async def void_agreement(reference: str, reason: str, *, client: Client | None = None) -> None:
-    """Void an agreement: its document is voided at the provider, and the agreement ends `voided`.
+    """Void an agreement: the worker voids the document, and the agreement ends `voided`.
 
     Args:
-        reference: Its reference.
-        reason: Why; signers read it.
-        client: A connection to use.
+        reference: The agreement's reference.
+        reason: The reason, which signers read: 1 to 500 characters.
+        client: A connection to use; by default a shared one.
 
     Raises:
         BadInputError: The reason is empty or too long.
         RefusedError: The agreement has ended.
-        UnknownAgreementError: There is none.
-        NoWorkerError: No worker answers; nothing was asked for.
-        UnreachableError: Temporal is out of reach, or the worker stopped meanwhile: the message tells whether
-            that may still be done.
+        UnknownAgreementError: No agreement has this reference.
+        NoWorkerError: No worker responds; nothing was requested.
+        UnreachableError: Temporal is unreachable, or the worker stopped during the call; the message states
+            whether the worker may still void the agreement.
     """
     try:
         request = VoidRequest(reason=reason)
     except ValidationError:
-        raise BadInputError("reason: 1 to 500 characters, which the signers will read") from None
+        raise BadInputError("reason: write 1 to 500 characters; the signers read them") from None
     await _update(reference, "void", request, client)
 
 
 async def remind_agreement(reference: str, *, client: Client | None = None) -> None:
-    """Remind whoever has not signed, now.
+    """Remind the signers who have not signed, now.
 
     Args:
-        reference: Its reference.
-        client: A connection to use.
+        reference: The agreement's reference.
+        client: A connection to use; by default a shared one.
 
     Raises:
-        RefusedError: It does not await signatures.
-        UnknownAgreementError: There is none.
+        RefusedError: The agreement does not await signatures.
+        UnknownAgreementError: No agreement has this reference.
         UnreachableError: See `void_agreement`.
     """
     await _update(reference, "remind", None, client)
@@ -125,31 +124,31 @@ async def resolve_agreement(reference: str, resolution: Resolution, *, client: C
     """Decide for an agreement that needs attention.
 
     Args:
-        reference: Its reference.
-        resolution: What to do.
-        client: A connection to use.
+        reference: The agreement's reference.
+        resolution: The decision.
+        client: A connection to use; by default a shared one.
 
     Raises:
-        RefusedError: It needs no decision, or not this one.
-        UnknownAgreementError: There is none.
+        RefusedError: The agreement needs no decision, or another one.
+        UnknownAgreementError: No agreement has this reference.
         UnreachableError: See `void_agreement`.
     """
     await _update(reference, "resolve", resolution, client)
 
 
 async def agreement_result(reference: str, *, client: Client | None = None) -> AgreementResult:
-    """Wait until an agreement ends, however long that takes, and return how.
+    """Wait without a time limit until an agreement ends, and return its result.
 
-    While Temporal does not answer, asks again after a pause of up to a minute.
+    If Temporal does not respond later, retries after a pause of at most one minute.
 
     Args:
-        reference: Its reference.
-        client: A connection to use.
+        reference: The agreement's reference.
+        client: A connection to use; by default a shared one.
 
     Raises:
-        FailedAgreementError: It failed without an outcome.
-        UnknownAgreementError: There is none.
-        UnreachableError: Temporal did not answer the first question.
+        FailedAgreementError: The agreement failed without an outcome.
+        UnknownAgreementError: No agreement has this reference.
+        UnreachableError: Temporal did not respond to the first request.
     """
     handle = await _handle(reference, client)
     async with explained(reference):
@@ -162,7 +161,7 @@ async def agreement_result(reference: str, *, client: Client | None = None) -> A
                 return result
         except UnreachableError as error:
             pause = next(pauses)
-            _log.warning("%s; asking again in %d s", error, pause)
+            _log.warning("%s; retrying in %d s", error, pause)
             await asyncio.sleep(pause)
 
 
@@ -176,7 +175,7 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
 
 
 async def _failure(handle: WorkflowHandle[Any, AgreementResult], reference: str) -> str | None:
-    """Say why a closed agreement failed; None if it has not, and ended a moment ago."""
+    """Return why a closed agreement failed; None if it has just ended with a result."""
     try:
         async with explained(reference):
             await handle.result()

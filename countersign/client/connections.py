@@ -1,4 +1,4 @@
-"""One connection to Temporal per event loop, and Temporal's errors in words of ours."""
+"""The shared connection to Temporal, and the translation of Temporal's errors into `CommandError`."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ from countersign.connection import ConnectionFailedError, connect
 from countersign.observability import tracing
 
 _POSITION = re.compile(r" at position \d+")
-"""Counted in a query that nobody has seen: the condition is only a part of it."""
+"""The position in the whole query, which the user has not seen."""
 _NAMESPACE = re.compile(r"Namespace (\S+)")
 _REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
 
@@ -35,11 +35,11 @@ _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Client]]
 
 
 async def shared_client() -> Client:
-    """Connect to Temporal, once per event loop.
+    """Return the connection of the running event loop; connect on the first call.
 
     Raises:
-        BadInputError: The settings of encryption or of traces cannot work.
-        UnreachableError: Temporal does not answer, or its configuration cannot be read.
+        BadInputError: The settings of encryption or of traces are invalid.
+        UnreachableError: Temporal does not respond, or its configuration cannot be read.
     """
     loop = asyncio.get_running_loop()
     if loop not in _connections:
@@ -58,27 +58,27 @@ async def _connect() -> Client:
 
 @asynccontextmanager
 async def explained(reference: str) -> AsyncIterator[None]:
-    """Turn what Temporal's client raises about an agreement into a `CommandError`."""
+    """Translate errors of Temporal's client into a `CommandError` about an agreement."""
     try:
         yield
     except WorkflowUpdateFailedError as error:
         raise RefusedError(f"{reference}: {_innermost(error.cause)}") from None
     except WorkflowFailureError as error:
-        free = "; nothing was sent: put it right and start it again" if sent_nothing(error.cause) else ""
+        free = "; nothing was sent: correct the input and start it again" if sent_nothing(error.cause) else ""
         raise FailedAgreementError(reference, f"{_innermost(error.cause)}{free}") from None
     except RPCError as error:
         raise _explanation(reference, error) from None
 
 
 def sent_nothing(failure: BaseException) -> bool:
-    """Tell whether an agreement failed before anything was sent, so that its reference is free again."""
+    """Return whether an agreement failed before the send, so that its reference is free again."""
     if not isinstance(failure, ApplicationError):
         return False
     return failure.type == BAD_INPUT or NOTHING_SENT in failure.details
 
 
 def _innermost(error: BaseException) -> str:
-    """The message of what first went wrong; what wraps it says only that it did."""
+    """Return the message of the first cause; the errors around it add nothing."""
     while error.__cause__ is not None:
         error = error.__cause__
     message = error.message if isinstance(error, FailureError) else str(error)
@@ -88,15 +88,15 @@ def _innermost(error: BaseException) -> str:
 def _explanation(reference: str, error: RPCError) -> Exception:
     if error.status in _REFUSED:
         return UnreachableError(
-            "Temporal refuses the credentials: check TEMPORAL_API_KEY, or TEMPORAL_TLS_..."
+            "Temporal rejects the credentials: check TEMPORAL_API_KEY or TEMPORAL_TLS_..."
         )
     if error.status == RPCStatusCode.INVALID_ARGUMENT:
-        return BadInputError(f"Temporal cannot take that: {_POSITION.sub('', error.message)}")
+        return BadInputError(f"Temporal rejects the request: {_POSITION.sub('', error.message)}")
     if error.status == RPCStatusCode.NOT_FOUND:
         return _not_found(reference, error.message)
     late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
     how = "in time" if late else f"({error.status.name})"
-    return UnreachableError(f"Temporal did not answer {how}: trying again is safe")
+    return UnreachableError(f"Temporal did not respond {how}: retrying is safe")
 
 
 def _not_found(reference: str, message: str) -> Exception:
@@ -104,4 +104,4 @@ def _not_found(reference: str, message: str) -> Exception:
         return UnreachableError(f"Temporal has no namespace {named[1]}: check TEMPORAL_NAMESPACE")
     if "completed" in message:
         return RefusedError(f"{reference} has ended already: see `status {reference}`")
-    return UnknownAgreementError(f"{reference}: no such agreement; `list` shows those there are")
+    return UnknownAgreementError(f"{reference}: no such agreement; `list` shows the existing ones")

@@ -1,4 +1,4 @@
-"""What is wrong with the shape of a draft, in the words of whoever wrote it, without what they wrote."""
+"""Messages about invalid types and fields in a draft. They never contain values."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -18,12 +18,12 @@ from countersign.agreements.messages import (
 )
 from countersign.suggestions import did_you_mean
 
-MOMENT: Final = "write 14d, 36h or a moment with its offset, such as 2027-01-31T12:00:00Z"
+MOMENT: Final = "write 14d, 36h or a time with an offset from UTC, such as 2027-01-31T12:00:00Z"
 
 _PERSON: Final = "write 'Name <address>'"
-_DURATION: Final = "write a duration with its unit, such as 3d, 12h, P3D or PT12H"
+_DURATION: Final = "write a duration with a unit, such as 3d, 12h, P3D or PT12H"
 _NUMBER: Final = "write a number"
-_NO_EMAIL: Final = "that is no e-mail address"
+_NO_EMAIL: Final = "is not an e-mail address"
 
 _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "template": tuple(TemplateSource.model_fields),
@@ -32,40 +32,40 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "deliverable": tuple(DeliverableSource.model_fields),
     "roles": tuple(RolesSource.model_fields),
 }
-"""What each kind of source is written with."""
+"""The fields of every kind of source in a draft."""
 _PARTS: Final[dict[str, type[BaseModel]]] = {
     "signers": Signer,
     "sender": Sender,
     "fields": SignatureField,
     "reminders": ReminderPlan,
 }
-_ONE_OF: Final = {"signers": "signer", "fields": "field", "cc": "cc"}
-"""What one item of a list is called."""
+_ITEM_NAMES: Final = {"signers": "signer", "fields": "field", "cc": "cc"}
+"""The name of a single item of a list."""
 
-_OF_PLACE: Final = {
-    "signers": "write a list, each 'Name <address>'",
+_BY_PLACE: Final = {
+    "signers": "write a list of 'Name <address>'",
     "signers.*": _PERSON,
     "signers.*.email": _NO_EMAIL,
     "sender": _PERSON,
     "sender.email": _NO_EMAIL,
     "cc": "write a list of addresses",
     "cc.*": _NO_EMAIL,
-    "fields": "write a list, each such as {signer: 1, anchor: '{signature1}'}",
+    "fields": "write a list of mappings such as {signer: 1, anchor: '{signature1}'}",
     "fields.*": "write a mapping such as {signer: 1, anchor: '{signature1}'}",
     "reminders": "write a mapping such as {after: P3D, every: P7D, at_most: 5}",
     "source": f"write a mapping with a kind: {', '.join(_KINDS)}",
-    "source.url": "the link must begin with https://",
+    "source.url": "must begin with https://",
     "source.variables": "write a mapping of names to values",
-    "initiated_by": "an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
+    "initiated_by": "write an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
 }
-"""What to write instead, by where it is; `*` stands for any item of a list."""
+"""Corrections by place; `*` stands for any item of a list."""
 
-_OF_KIND: Final = {
-    "string_type": "write a text, in quotes where it looks like something else",
-    "string_too_short": "it is empty",
-    "string_too_long": "at most {max_length} characters",
-    "greater_than_equal": "at least {ge}",
-    "less_than_equal": "at most {le}",
+_BY_TYPE: Final = {
+    "string_type": "write a text, in quotes if it looks like a number or another type",
+    "string_too_short": "is empty",
+    "string_too_long": "must have at most {max_length} characters",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
     "int_": "write a whole number",
     "float_": _NUMBER,
     "finite_number": _NUMBER,
@@ -73,29 +73,30 @@ _OF_KIND: Final = {
     "datetime_": MOMENT,
     "time_delta_": _DURATION,
 }
-"""What to write instead, by how pydantic's name of the mistake begins."""
+"""Corrections by the beginning of pydantic's error type."""
 
 
 def mistakes(error: ValidationError) -> list[str]:
-    """Say all that is wrong, each where it is."""
-    found = error.errors(include_input=False, include_url=False)
+    """Return one message with its place for every validation error."""
+    errors = error.errors(include_input=False, include_url=False)
     return [
-        _sentence(item["loc"], item["type"], item.get("ctx", {}), item["msg"])
-        for item in found
-        if _counts(item, found)
+        _sentence(problem["loc"], problem["type"], problem.get("ctx", {}), problem["msg"])
+        for problem in errors
+        if not _is_consequence(problem, errors)
     ]
 
 
-def _counts(error: Mapping[str, Any], found: Iterable[Mapping[str, Any]]) -> bool:
-    """A list is called too short also since items of it are wrong: then they alone are told."""
+def _is_consequence(error: Mapping[str, Any], errors: Iterable[Mapping[str, Any]]) -> bool:
+    """Return whether pydantic calls a list too short only because its items are invalid."""
     loc = error["loc"]
-    within = any(item["loc"][: len(loc)] == loc != item["loc"] for item in found)
-    return not (error["type"] == "too_short" and within)
+    return error["type"] == "too_short" and any(
+        problem["loc"][: len(loc)] == loc != problem["loc"] for problem in errors
+    )
 
 
-def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], words: str) -> str:
+def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], default: str) -> str:
     names = _names_at(loc)
-    if loc[0] == "source":  # pydantic names the kind that it tried; people do not need that
+    if loc[0] == "source":  # the second part is the kind that pydantic tried
         loc = (*loc[:1], *loc[2:])
     place = _place(loc)
     match kind:
@@ -105,36 +106,36 @@ def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], 
             return f"source.kind is missing: write {', '.join(_KINDS)}"
         case "union_tag_invalid":
             near = did_you_mean(str(limits["tag"]), _KINDS)
-            return f"source.kind: there is no such kind{near or ': write ' + ', '.join(_KINDS)}"
+            return f"source.kind: no such kind{near or ': write ' + ', '.join(_KINDS)}"
         case "extra_forbidden" | "invalid_key":
-            reported = f"there is no such field{did_you_mean(str(loc[-1]), names)}"
+            correction = f"no such field{did_you_mean(str(loc[-1]), names)}"
         case "too_short":
-            reported = "name at least one"
+            correction = "list at least one"
         case "too_long":
-            reported = f"at most {limits['max_length']}"
+            correction = f"list at most {limits['max_length']}"
         case _:
-            reported = _instead(loc, kind, limits) or words
-    return f"{place}: {reported}"
+            correction = _correction(loc, kind, limits) or default
+    return f"{place}: {correction}"
 
 
-def _instead(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any]) -> str | None:
-    """Say what to write instead, if we have words for it."""
-    if reported := _OF_PLACE.get(".".join("*" if isinstance(part, int) else str(part) for part in loc)):
-        return reported
-    return next((text.format(**limits) for name, text in _OF_KIND.items() if kind.startswith(name)), None)
+def _correction(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any]) -> str | None:
+    place = ".".join("*" if isinstance(part, int) else str(part) for part in loc)
+    if place in _BY_PLACE:
+        return _BY_PLACE[place]
+    return next((text.format(**limits) for name, text in _BY_TYPE.items() if kind.startswith(name)), None)
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    """Name a place as people count: `signer 1: email`, `source.url`."""
+    """Format a place with numbers from 1: `signer 1: email`, `source.url`."""
     if len(loc) > 1 and isinstance(loc[1], int):
         rest = ".".join(str(part) for part in loc[2:])
-        item = f"{_ONE_OF.get(str(loc[0]), loc[0])} {loc[1] + 1}"
+        item = f"{_ITEM_NAMES.get(str(loc[0]), loc[0])} {loc[1] + 1}"
         return f"{item}: {rest}" if rest else item
     return ".".join(str(part) for part in loc)
 
 
 def _names_at(loc: tuple[int | str, ...]) -> Iterable[str]:
-    """Which names may be written where this one is."""
+    """Return the valid field names at a place."""
     if len(loc) == 1:
         return AgreementInput.model_fields
     if loc[0] == "source":

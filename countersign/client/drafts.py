@@ -1,8 +1,8 @@
-"""Make an agreement of what a person or a program wrote: a mapping, a YAML or JSON file, flags.
+"""Conversion of drafts, from a mapping, a YAML or JSON file or flags, to `AgreementInput`.
 
-A draft is `AgreementInput` as JSON, with some ease: a person may be written `Ada Example <ada@example.com>`
-(with a role, `client=Ada Example <ada@example.com>`), a deadline `14d` or `36h`, a file by its `path` on this
-machine, and a missing reference is made.
+A draft is `AgreementInput` as JSON with these shorthands: a person is `Ada Example <ada@example.com>`, or
+`client=Ada Example <ada@example.com>` with a role; a deadline is `14d` or `36h`; a file is its `path` on this
+machine; a missing reference is generated.
 """
 
 import re
@@ -30,13 +30,13 @@ _PERSON: Final = re.compile(
 
 
 async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[AgreementInput, LocalFile | None]:
-    """Make an agreement of a draft and check all that needs no provider.
+    """Convert a draft to an agreement and run all checks that need no provider.
 
     Returns:
-        The agreement, and the local file that it sends, if it does.
+        The agreement, and the local file that it sends, if any.
 
     Raises:
-        BadInputError: It cannot work; the message names everything that is wrong.
+        BadInputError: The draft is invalid; the message lists all problems.
     """
     now = datetime.now(UTC)
     wrong: list[str] = []
@@ -55,7 +55,7 @@ async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[Agreem
 async def _plain(
     draft: Mapping[str, Any], now: datetime, wrong: list[str]
 ) -> tuple[dict[str, Any], LocalFile | None]:
-    """Write a draft's shorthands out, and add what is wrong with them to `wrong`."""
+    """Expand a draft's shorthands, and append their problems to `wrong`."""
     draft = {name: value for name, value in draft.items() if value is not None}
     plain = {"reference": new_reference(), **draft}
     plain["reference"] = _reference(_text(plain["reference"]), wrong)
@@ -72,7 +72,7 @@ async def _plain(
 
 
 async def _source(source: Any, wrong: list[str]) -> tuple[Any, LocalFile | None]:
-    """Read the file of a source that names one; write values of variables out."""
+    """Read the file of a source with a path; convert values of variables to text."""
     if not isinstance(source, Mapping):
         return source, None
     if source.get("kind") == "file" and "key" not in source:
@@ -83,7 +83,7 @@ async def _source(source: Any, wrong: list[str]) -> tuple[Any, LocalFile | None]
 
 
 async def _local_file(source: Mapping[str, Any], wrong: list[str]) -> tuple[Any, LocalFile | None]:
-    wrong += [f"source.{name}: there is no such field" for name in source if name not in {"kind", "path"}]
+    wrong += [f"source.{name}: no such field" for name in source if name not in {"kind", "path"}]
     path = source.get("path")
     if not isinstance(path, str | Path):
         wrong.append("source.path is missing" if path is None else "source.path: write a text")
@@ -116,16 +116,20 @@ def _reference(reference: Any, wrong: list[str]) -> str:
 
 
 def _text(value: Any) -> Any:
-    """Write numbers and dates out: YAML reads them as such, and a document shows them as text."""
+    """Convert numbers and dates, which YAML parses, to the text for a document."""
     is_plain = isinstance(value, int | float | date) and not isinstance(value, bool)
     return str(value) if is_plain else value
 
 
 def read_signer(place: str, text: str) -> Signer:
-    """Read a signer whom somebody typed.
+    """Parse a signer of the form `Name <address>`.
+
+    Args:
+        place: The name of the flag or field, for the message.
+        text: The text to parse.
 
     Raises:
-        BadInputError: It has another shape than `Name <address>`, or that is no address.
+        BadInputError: The text has another form, or the address is invalid.
     """
     try:
         return Signer.model_validate(_person(text))
@@ -136,7 +140,7 @@ def read_signer(place: str, text: str) -> Signer:
 
 
 def _person(person: Any) -> Any:
-    """Read `Name <address>` or `role=Name <address>`; anything else is returned as it is."""
+    """Parse `Name <address>` or `role=Name <address>`; return anything else unchanged."""
     if not isinstance(person, str) or (found := _PERSON.fullmatch(person.strip())) is None:
         return person
     parts = {part: text.strip() for part, text in found.groupdict().items() if text is not None}
@@ -144,13 +148,13 @@ def _person(person: Any) -> Any:
 
 
 def _unquoted(name: str) -> str:
-    """Read a quoted display name of RFC 5322: `"Example, Ada"`."""
+    """Parse a quoted display name of RFC 5322: `"Example, Ada"`."""
     quoted = len(name) > 1 and name[0] == name[-1] == '"'
     return re.sub(r"\\(.)", r"\1", name[1:-1]) if quoted else name
 
 
 def _span(value: Any) -> Any:
-    """Read `3d` or `12h`; return anything else unchanged."""
+    """Parse `3d` or `12h`; return anything else unchanged."""
     if isinstance(value, str) and (span := _SPAN.fullmatch(value.strip())):
         return int(span["count"]) * _UNITS[span["unit"]]
     return value
@@ -159,20 +163,20 @@ def _span(value: Any) -> Any:
 def _deadline(text: str, now: datetime, wrong: list[str]) -> str | datetime | None:
     if span := _SPAN.fullmatch(text.strip()):
         return now + int(span["count"]) * _UNITS[span["unit"]]
-    if _BARE_NUMBER.fullmatch(text.strip()):  # pydantic would take it for a Unix time
+    if _BARE_NUMBER.fullmatch(text.strip()):  # pydantic would read it as a Unix time
         wrong.append(f"deadline: {MOMENT}")
         return None
     return text
 
 
 def _validated(plain: Mapping[str, Any], wrong: list[str]) -> AgreementInput:
-    """Make an agreement; where its shape is wrong, one with stand-ins, so that the rest is checked too."""
+    """Validate an agreement; replace invalid fields with stand-ins to check the other fields too."""
     try:
         return AgreementInput.model_validate(plain, extra="forbid")
     except ValidationError as error:
         wrong += mistakes(error)
         faulty = {problem["loc"][0] for problem in error.errors(include_input=False)}
-    if faulty & {"signers", "source"}:  # what is said of each depends on the other
+    if faulty & {"signers", "source"}:  # their checks depend on each other
         faulty |= {"signers", "source", "fields"}
     sound = {name: value for name, value in plain.items() if name not in faulty}
     return AgreementInput.model_validate(_STAND_INS | sound)

@@ -1,18 +1,18 @@
-"""What a verb can fail with, and the exit code of each: one clear sentence, no traceback.
+"""Errors of the Python API and the command line, with their exit codes.
 
 | code | when |
 |------|------|
 | 0 | done |
-| 1 | something unforeseen; please report it |
-| 2 | the input cannot work: a flag, a file, an agreement, a setting |
-| 3 | there is no such agreement |
-| 4 | the agreement cannot do that: it has ended, or needs no such decision |
-| 5 | Temporal, provider or store cannot be reached, or no worker answers for it; trying again later is safe |
-| 6 | the agreement failed, or ended other than completed |
-| 7 | a part of the local stack did not start, or stopped by itself |
-| 8 | the doctor found something that must be put right |
+| 1 | unexpected error; please report it |
+| 2 | invalid input: a flag, a file, an agreement or a setting |
+| 3 | no such agreement |
+| 4 | the agreement's state does not allow it: it has ended, or needs no such decision |
+| 5 | Temporal, the provider, the store or all workers are unreachable; retrying later is safe |
+| 6 | the agreement failed, or ended with another outcome than completed |
+| 7 | a part of the local stack did not start, or stopped unexpectedly |
+| 8 | `doctor` found a problem that must be fixed |
 | 9 | the reference belongs to an agreement with other content |
-| 10 | nothing was done: nobody said yes to it |
+| 10 | not confirmed; nothing was done |
 | 130 | stopped by Ctrl-C or SIGTERM |
 """
 
@@ -36,25 +36,25 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """A verb could not do what it was asked; the message is one sentence that says what to do."""
+    """A command failed; the message is one sentence that includes what to do."""
 
     exit_code = ExitCode.UNFORESEEN
 
 
 class BadInputError(CommandError):
-    """The input cannot work; nothing was done."""
+    """The input is invalid; nothing was done."""
 
     exit_code = ExitCode.BAD_INPUT
 
 
 class UnknownAgreementError(CommandError):
-    """There is no agreement of this reference."""
+    """No agreement has this reference."""
 
     exit_code = ExitCode.UNKNOWN
 
 
 class RefusedError(CommandError):
-    """The agreement cannot do that now."""
+    """The agreement's state does not allow the operation."""
 
     exit_code = ExitCode.REFUSED
 
@@ -66,21 +66,26 @@ class ReferenceTakenError(CommandError):
 
 
 class UnreachableError(CommandError):
-    """Temporal, every worker, the provider or the store is out of reach; trying again is safe."""
+    """Temporal, all workers, the provider or the store are unreachable; retrying is safe."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class NoWorkerError(UnreachableError):
-    """Temporal answers, and no worker does."""
+    """Temporal responds, but no worker does."""
 
 
 class StuckAgreementError(UnreachableError):
-    """The agreement's workflow task keeps failing, so no worker can answer for it."""
+    """The agreement's workflow task keeps failing, so no worker responds."""
 
 
 class FailedAgreementError(CommandError):
-    """The agreement failed: it ended without an outcome."""
+    """The agreement failed: it ended without an outcome.
+
+    Args:
+        reference: The agreement's reference.
+        why: The reason, in one sentence.
+    """
 
     exit_code = ExitCode.NOT_COMPLETED
 

@@ -1,4 +1,4 @@
-"""Put a local file into the store, where workers find it; files never travel through Temporal."""
+"""Local files, and their upload to the store. Files never pass through Temporal."""
 
 import asyncio
 import hashlib
@@ -15,12 +15,12 @@ from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, UnusableStoreError, open_store, put
 
 SIZE_LIMIT: Final = 10 * 1024 * 1024
-"""Bytes. The provider documents its upload limit as "typically 10 MB"."""
+"""The size limit in bytes. The provider documents it as "typically 10 MB"."""
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file that was read and checked, and is not yet in the store."""
+    """A checked local file that is not yet in the store."""
 
     source: FileSource
     facts: FileFacts
@@ -31,10 +31,10 @@ async def read_file(path: Path) -> LocalFile:
     """Read a local file and check that it can be signed.
 
     Args:
-        path: A regular file of at most 10 MB. Devices are not read.
+        path: A regular file of at most 10 MB, not a device.
 
     Raises:
-        BadInputError: It cannot be read, is too large, or cannot be signed.
+        BadInputError: The file cannot be read, is too large, or cannot be signed.
     """
     try:
         return await asyncio.to_thread(_read, path)
@@ -47,9 +47,9 @@ async def read_file(path: Path) -> LocalFile:
 def _read(path: Path) -> LocalFile:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise UnusableFileError("that is no file")
+        raise UnusableFileError("is not a regular file")
     if found.st_size > SIZE_LIMIT:
-        raise UnusableFileError(f"over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
+        raise UnusableFileError(f"is over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
     content = path.read_bytes()
     facts = inspect(path.name, content)
     digest = hashlib.sha256(content).hexdigest()
@@ -58,11 +58,11 @@ def _read(path: Path) -> LocalFile:
 
 
 async def store_file(file: LocalFile) -> FileSource:
-    """Put a file into the store that the settings name; the same content is kept once.
+    """Upload a file to the configured store. The store keeps equal content once.
 
     Raises:
-        BadInputError: The setting names a store that cannot be opened.
-        UnreachableError: The store could not take it.
+        BadInputError: The store's setting is invalid.
+        UnreachableError: The upload failed.
     """
     settings = load_settings(CountersignSettings)
     try:

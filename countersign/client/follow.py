@@ -1,4 +1,4 @@
-"""Follow an agreement while things happen to it, through lost connections and restarts."""
+"""The stream of an agreement's statuses, across lost connections and restarts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,29 +14,29 @@ from countersign.client.progress import Report, ignore
 from countersign.client.view import AgreementView
 from countersign.client.waits import provider_wait
 
-_PATIENCE: Final = (1, 2, 5, 10, 30)
-"""Seconds between attempts to reach Temporal or a worker again; the last one repeats."""
+_PAUSES: Final = (1, 2, 5, 10, 30)
+"""Seconds between attempts to reach Temporal or a worker; the last one repeats."""
 
-_GLANCE: Final = 5.0
-"""Seconds between looks at what is held up at the provider: Temporal's history does not tell."""
+_CHECK_INTERVAL: Final = 5.0
+"""Seconds between checks for steps that wait for the provider, which no history event reports."""
 
 
 async def follow_agreement(
     reference: str, *, client: Client | None = None, on_trouble: Report = ignore
 ) -> AsyncIterator[AgreementView]:
-    """Yield an agreement's status now and whenever something happens to it, until it has ended.
+    """Yield an agreement's status now and after every change, until the agreement has ended.
 
-    Waits for events in Temporal's history, which costs nothing, and asks for the status only then.
+    Waits for events in Temporal's history, which is no billable action, and queries the status only then.
 
     Args:
-        reference: Its reference.
-        client: A connection to use.
-        on_trouble: Told, in a sentence, when Temporal or every worker is out of reach; we go on trying.
+        reference: The agreement's reference.
+        client: A connection to use; by default a shared one.
+        on_trouble: Called with a sentence if Temporal or all workers are unreachable; the function retries.
 
     Raises:
-        BadInputError: That is no reference.
-        UnknownAgreementError: There is no such agreement.
-        FailedAgreementError: It failed.
+        BadInputError: The reference is invalid.
+        UnknownAgreementError: No agreement has this reference.
+        FailedAgreementError: The agreement failed.
     """
     failures = 0
     while True:
@@ -48,40 +48,40 @@ async def follow_agreement(
                     return
         except UnreachableError as error:
             on_trouble(str(error))
-            await asyncio.sleep(_PATIENCE[min(failures, len(_PATIENCE) - 1)])
+            await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 
 
 async def _until_interrupted(reference: str, client: Client | None) -> AsyncIterator[AgreementView]:
-    """Yield statuses of one run, until that run's history ends."""
+    """Yield statuses until the history of the current run ends."""
     status = await agreement_status(reference, client=client)
     yield status
     client = client or await shared_client()
     handle = client.get_workflow_handle(workflow_id(reference))
-    news = handle.fetch_history_events(wait_new_event=True)
+    events = handle.fetch_history_events(wait_new_event=True)
     while status.result is None:
-        happened = asyncio.create_task(_something_happened(news, handle, reference))
+        change = asyncio.create_task(_await_events(events, handle, reference))
         try:
-            while not (await asyncio.wait({happened}, timeout=_GLANCE))[0]:
+            while not (await asyncio.wait({change}, timeout=_CHECK_INTERVAL))[0]:
                 async with explained(reference):
                     wait = await provider_wait(client, handle)
                 if wait != status.provider_wait:
                     status = status.model_copy(update={"provider_wait": wait})
                     yield status
-            if not await happened:
+            if not await change:
                 return
         finally:
-            happened.cancel()
+            change.cancel()
         status = await agreement_status(reference, client=client)
         yield status
 
 
-async def _something_happened(
-    news: WorkflowHistoryEventAsyncIterator, handle: WorkflowHandle[Any, Any], reference: str
+async def _await_events(
+    events: WorkflowHistoryEventAsyncIterator, handle: WorkflowHandle[Any, Any], reference: str
 ) -> bool:
-    """Wait for the next events; False when the run has ended, and raise if the agreement failed with it."""
+    """Wait for the next events; return False if the run has ended. Raise if the agreement failed."""
     async with explained(reference):
-        await news.fetch_next_page()
-        if news.next_page_token is None:
+        await events.fetch_next_page()
+        if events.next_page_token is None:
             await handle.result()
-    return news.next_page_token is not None
+    return events.next_page_token is not None

@@ -1,4 +1,4 @@
-"""Find agreements by what Temporal's visibility store knows of them, without asking any worker."""
+"""Lists of agreements from Temporal's visibility store, without queries to workers."""
 
 from collections import deque
 from datetime import datetime
@@ -18,7 +18,7 @@ _AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
 
 _RUNNING: Final = 'ExecutionStatus = "Running"'
 STUCK: Final = f"{_AGREEMENTS} and {_RUNNING} and {search_attributes.REPORTED_PROBLEMS.name} IS NOT NULL"
-"""Finds stuck agreements. One that was terminated while it was stuck keeps the search attribute."""
+"""The list filter of stuck agreements. Only running ones: a terminated one may keep the search attribute."""
 
 _PAGE: Final = 1000
 _FAILED: Final = " and ".join(
@@ -28,19 +28,19 @@ _ENDS: Final = frozenset(Stage(outcome) for outcome in Outcome)
 
 
 class ListedAgreement(BaseModel):
-    """What a list shows of an agreement. Its reference is in lower case: references have no case.
+    """An agreement in a list. Its reference is in lower case.
 
     Args:
-        reference: Its reference.
-        stage: Where it is; None if it has only just been started.
-        waiting_for: Who or what moves it on.
-        needs_attention: A person must decide something; `status` tells what.
-        stuck: Its workflow task keeps failing, so nothing moves it on; `status` tells why.
+        reference: The agreement's reference.
+        stage: The stage; None just after the start.
+        waiting_for: Who or what the agreement waits for.
+        needs_attention: Whether a person must decide something; `status` shows what.
+        stuck: Whether its workflow task keeps failing, which blocks it; `status` shows why.
         document_id: The provider's id of the document, once known.
-        deadline: When it expires.
-        started_at: When it was started.
-        ended_at: When it ended, if it has.
-        failed: It ended without an outcome: it failed, or somebody terminated it; `status` tells why.
+        deadline: When the agreement expires.
+        started_at: When the agreement started.
+        ended_at: When the agreement ended; None while it runs.
+        failed: Whether it ended without an outcome: it failed or was terminated; `status` shows why.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,10 +55,10 @@ class ListedAgreement(BaseModel):
     started_at: datetime
     ended_at: datetime | None
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy knows no property but the plain one
+    @computed_field  # type: ignore[prop-decorator]  # mypy supports only plain properties
     @property
     def failed(self) -> bool:
-        """Tell whether it ended without an outcome."""
+        """Whether the agreement ended without an outcome."""
         return self.ended_at is not None and self.stage not in frozenset(Outcome)
 
 
@@ -73,24 +73,24 @@ async def list_agreements(
     limit: int = 1000,
     client: Client | None = None,
 ) -> list[ListedAgreement]:
-    """List agreements, the oldest first.
+    """Return agreements, the oldest first.
 
-    Reads all that match, a thousand at a time, since Temporal sorts by the newest.
+    Reads all matching agreements in pages of 1000, because Temporal sorts the newest first.
 
     Args:
-        stage: Only those at this stage.
-        needs_attention: Only those that need attention.
-        stuck: Only those whose workflow task keeps failing.
-        failed: Only those that ended without an outcome.
-        where: Only those that this condition holds for, in Temporal's list filter language
+        stage: Only agreements at this stage.
+        needs_attention: Only agreements that need attention.
+        stuck: Only agreements with a workflow task that keeps failing.
+        failed: Only agreements that ended without an outcome.
+        where: Only agreements that match this condition in Temporal's list filter language
             (https://docs.temporal.io/list-filter), for example `DocumentId = "..."`.
-        ended: Those that have ended too, as those at a stage that is an end always have.
-        limit: At most so many; of more, those that were started first.
-        client: A connection to use.
+        ended: Include agreements that have ended. A final `stage` implies it.
+        limit: The maximum number of agreements; the oldest are kept.
+        client: A connection to use; by default a shared one.
 
     Raises:
-        BadInputError: `where` cannot be read, or no agreement can match.
-        UnreachableError: Temporal does not answer.
+        BadInputError: `where` is invalid, or no agreement can match.
+        UnreachableError: Temporal does not respond.
     """
     query = agreement_query(
         stage=stage, needs_attention=needs_attention, stuck=stuck, failed=failed, where=where, ended=ended
@@ -104,11 +104,11 @@ async def list_agreements(
 
 
 async def count_agreements(query: str, *, client: Client | None = None) -> int:
-    """Count the agreements that a query of `agreement_query` finds.
+    """Count the agreements that match a query of `agreement_query`.
 
     Raises:
-        BadInputError: The query cannot be read.
-        UnreachableError: Temporal does not answer.
+        BadInputError: The query is invalid.
+        UnreachableError: Temporal does not respond.
     """
     client = client or await shared_client()
     async with explained("list"):
@@ -124,15 +124,15 @@ def agreement_query(
     where: str | None = None,
     ended: bool = False,
 ) -> str:
-    """Build the list filter of `list_agreements`; see there.
+    """Build the list filter for the arguments of `list_agreements`.
 
     Raises:
-        BadInputError: No agreement can match: one that has ended is not stuck and needs no attention.
+        BadInputError: No agreement can match, because an ended agreement is not stuck and needs no attention.
     """
     if (failed or stage in _ENDS) and (stuck or needs_attention):
-        raise BadInputError("no agreement can match: one that has ended is not stuck and needs no attention")
+        raise BadInputError("no agreement can match: an ended agreement is not stuck and needs no attention")
     if failed and stage in _ENDS:
-        raise BadInputError(f"no agreement can match: one that failed has no outcome, such as {stage}")
+        raise BadInputError(f"no agreement can match: a failed agreement has no outcome such as {stage}")
     conditions = [STUCK if stuck else _AGREEMENTS]
     if failed:
         conditions.append(_FAILED)

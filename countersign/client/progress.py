@@ -1,10 +1,10 @@
-"""Sentences for whoever waits, told while something is done."""
+"""Callbacks for progress messages."""
 
 from collections.abc import Callable
 
 Report = Callable[[str], None]
-"""Is told a sentence."""
+"""A function that receives a message of one sentence."""
 
 
-def ignore(_sentence: str) -> None:
-    """Let a sentence go unheard."""
+def ignore(_message: str) -> None:
+    """Discard a message."""

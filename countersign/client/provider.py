@@ -1,7 +1,7 @@
-"""Ask the provider what can be known before anything is started: the key, the template, its variables.
+"""Checks of an agreement with the provider before the start: the API key, the template, its variables.
 
-Only where this process has the provider's settings; a service that starts agreements needs no key, and the
-worker's own steps refuse the same mistakes.
+They need the provider's settings. A process without an API key skips them, and the worker finds the same
+errors.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -29,27 +29,27 @@ _FEW: Final = 5
 
 
 def has_key() -> bool:
-    """Tell whether this process has the provider's key, or is meant to and cannot read it."""
+    """Return whether the provider's API key is set, also if it cannot be read."""
     lookup = read(TurboDocxSettings)
     return lookup.where(KEY) is not None or KEY in lookup.problems
 
 
 def open_client() -> TurboDocxClient:
-    """Open a client with the worker's settings: key, proxy, certificates and time limits.
+    """Open a client with the worker's settings: API key, proxy, certificates and time limits.
 
     Raises:
-        BadInputError: A setting is missing or cannot work.
+        BadInputError: A setting is missing or invalid.
     """
     return connect(Rotating(load_settings(TurboDocxSettings)), load_settings(ProviderSettings))
 
 
 async def check_at_provider(agreement: AgreementInput) -> None:
-    """Check an agreement's source with the provider that the settings name; nothing is changed there.
+    """Check an agreement's source with the configured provider, with read requests only.
 
     Raises:
-        BadInputError: The settings cannot work, the key is refused, or the template, its variables or its
-            roles do not fit.
-        UnreachableError: The provider does not answer.
+        BadInputError: The settings are invalid, the provider rejects the API key, or the template, its
+            variables or its roles do not fit.
+        UnreachableError: The provider does not respond.
     """
     async with open_client() as client, explained_by_provider():
         match agreement.source:
@@ -63,23 +63,23 @@ async def check_at_provider(agreement: AgreementInput) -> None:
 
 @asynccontextmanager
 async def explained_by_provider() -> AsyncIterator[None]:
-    """Turn what the provider's client raises into a `CommandError`."""
+    """Translate errors of the provider's client into a `CommandError`."""
     try:
         yield
     except UnauthorizedError as error:
-        raise BadInputError(_refusal(error)) from None
+        raise BadInputError(_unauthorized(error)) from None
     except ProviderError as error:
-        raise UnreachableError(f"the provider cannot be asked: {error}; trying again is safe") from None
+        raise UnreachableError(f"the check with the provider failed: {error}; retrying is safe") from None
 
 
-def _refusal(error: UnauthorizedError) -> str:
+def _unauthorized(error: UnauthorizedError) -> str:
     if error.status == HTTPStatus.UNAUTHORIZED:
-        return "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID"
+        return "the provider rejects the API key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID"
     if error.status == HTTPStatus.PAYMENT_REQUIRED:
-        return "the provider's plan is exhausted: raise its limits, or wait until they are renewed"
+        return "the provider's plan is exhausted: upgrade it, or wait for its renewal"
     return (
-        "the provider refuses the key here: check that TURBODOCX_ORG_ID is its organisation, and "
-        "that its role is `contributor` or `administrator`"
+        "the provider rejects the API key for this organization: check that TURBODOCX_ORG_ID is the key's "
+        "organization, and that the key's role is `contributor` or `administrator`"
     )
 
 
@@ -101,7 +101,7 @@ async def _check_roles(client: TurboDocxClient, source: RolesSource, signers: It
     filled = {signer.role for signer in signers if signer.role}
     saved = {role.key for role in setup.roles if role.has_saved_signer}
     wrong = [f"it has no role {name}{did_you_mean(name, roles)}" for name in sorted(filled - roles)]
-    wrong += [f"nobody signs as {name}" for name in sorted(roles - filled - saved)]
+    wrong += [f"no signer has the role {name}" for name in sorted(roles - filled - saved)]
     if wrong:
         raise BadInputError(f"template {source.template_id}: {'; '.join(wrong)}")
 
@@ -109,7 +109,7 @@ async def _check_roles(client: TurboDocxClient, source: RolesSource, signers: It
 async def _unknown_template(
     client: TurboDocxClient, template_id: str, error: RejectedError
 ) -> ProviderError | BadInputError:
-    """Name the templates that are nearest to one that does not exist, by name or by id."""
+    """Return an error that suggests templates with a similar name or id."""
     if isinstance(error, UnauthorizedError):
         return error
     known = {listed.id: listed.name for listed in await client.list_templates() if listed.type == "template"}
@@ -117,14 +117,14 @@ async def _unknown_template(
     near = [names[match] for match in get_close_matches(template_id.lower(), names, _NEAREST)]
     near += [known[match] for match in get_close_matches(template_id, known, _NEAREST, 0.8)]
     ids = {name: template for template, name in known.items()}
-    return BadInputError(f"template {template_id}: there is none with this id; {_instead(near, ids)}")
+    return BadInputError(f"template {template_id}: no template has this id; {_suggestion(near, ids)}")
 
 
-def _instead(near: Sequence[str], ids: Mapping[str, str]) -> str:
-    """Name templates to take instead: those that are near, else all if they are few."""
+def _suggestion(near: Sequence[str], ids: Mapping[str, str]) -> str:
+    """List the nearest templates, or all templates if there are few."""
     if not ids:
-        return "the organisation has no templates"
+        return "the organization has no templates"
     if not near and len(ids) > _FEW:
-        return f"none of the {len(ids)} there are has a name near it: see the provider's web app"
+        return f"none of the {len(ids)} templates has a similar name: see the provider's web app"
     shown = ", ".join(f"{name} ({ids[name]})" for name in dict.fromkeys(near or ids))
-    return f"nearest: {shown}" if near else f"there are: {shown}"
+    return f"{'nearest' if near else 'existing'}: {shown}"

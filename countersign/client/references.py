@@ -1,4 +1,4 @@
-"""A reference that is in use already: by this very agreement, started once more, or by another one."""
+"""References that are already in use, by the same agreement or by another one."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,11 @@ from countersign.agreements.messages import AgreementInput
 from countersign.agreements.reference import workflow_id
 from countersign.client.connections import sent_nothing
 from countersign.client.errors import BadInputError, ReferenceTakenError
-from countersign.client.recorded import Recorded, recorded_input
+from countersign.client.history import RecordedInput, recorded_input
 
-_NO_CONTENT: Final = frozenset({"reference", "deadline", "initiated_by", "continued"})
-_SLACK: Final = timedelta(minutes=5)
-"""How far two deadlines of "14 days from now" may be apart: the time that checking takes, twice."""
+_NOT_COMPARED: Final = frozenset({"reference", "deadline", "initiated_by"})
+_DEADLINE_TOLERANCE: Final = timedelta(minutes=5)
+"""The greatest difference between two deadlines "14 days from now": twice the time that checks take."""
 _NUMBERED: Final = re.compile(r"(?P<stem>.+)\.(?P<number>\d{1,3})")
 
 
@@ -23,11 +23,11 @@ class StartedAgreement(BaseModel):
     """An agreement that runs, or has run.
 
     Args:
-        reference: Its reference.
-        workflow_id: The id of its workflow in Temporal.
+        reference: The agreement's reference.
+        workflow_id: The id of the workflow in Temporal.
         run_id: The id of the workflow's run.
-        already_running: It had been started before; nothing was started twice.
-        already_ended: It had been started before and has ended since; nothing was started twice.
+        already_running: Whether the agreement was already running; then nothing was started.
+        already_ended: Whether the agreement had already ended; then nothing was started.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,22 +39,22 @@ class StartedAgreement(BaseModel):
     already_ended: bool = False
 
 
-async def find_former(client: Client, agreement: AgreementInput) -> StartedAgreement:
-    """Return the agreement that has the reference, if it is this one.
+async def find_existing(client: Client, agreement: AgreementInput) -> StartedAgreement:
+    """Return the agreement that uses the reference, if it has the same content.
 
     Raises:
-        ReferenceTakenError: It has other content.
-        RPCError: Temporal does not answer.
+        ReferenceTakenError: The reference belongs to an agreement with other content.
+        RPCError: Temporal does not respond.
     """
     reference = agreement.reference
     described = await client.get_workflow_handle(workflow_id(reference)).describe()
     runs = described.status == WorkflowExecutionStatus.RUNNING
     handle = client.get_workflow_handle(described.id, run_id=described.run_id)
     try:
-        former = await recorded_input(client, handle)
+        existing = await recorded_input(client, handle)
     except BadInputError:
-        raise _taken(reference, "content that cannot be read here", runs=runs) from None
-    if changed := _changed(agreement, former):
+        raise _taken(reference, "content that this process cannot read", runs=runs) from None
+    if changed := _changed(agreement, existing):
         raise _taken(reference, f"other content ({', '.join(changed)})", runs=runs)
     return StartedAgreement(
         reference=reference,
@@ -66,10 +66,10 @@ async def find_former(client: Client, agreement: AgreementInput) -> StartedAgree
 
 
 async def failed_before_sending(client: Client, reference: str) -> bool:
-    """Tell whether the agreement that had the reference failed, and gave it back since nothing was sent.
+    """Return whether the agreement that used the reference failed before the send, and released it.
 
     Raises:
-        RPCError: Temporal does not answer.
+        RPCError: Temporal does not respond.
     """
     described = await client.get_workflow_handle(workflow_id(reference)).describe()
     if described.status != WorkflowExecutionStatus.FAILED:
@@ -82,29 +82,30 @@ async def failed_before_sending(client: Client, reference: str) -> bool:
 
 
 def next_reference(reference: str) -> str:
-    """Number a reference on: `order-1042`, `order-1042.2`, `order-1042.3`."""
+    """Return the next reference: `order-1042.2` after `order-1042`, `order-1042.3` after `order-1042.2`."""
     if numbered := _NUMBERED.fullmatch(reference):
         return f"{numbered['stem']}.{int(numbered['number']) + 1}"
     return f"{reference}.2"
 
 
-def _changed(agreement: AgreementInput, former: Recorded) -> list[str]:
-    """Name what differs. Who started it is no content, and "in 14 days" is the same a moment later."""
-    fields = [name for name in AgreementInput.model_fields if name not in _NO_CONTENT]
-    changed = [name for name in fields if getattr(agreement, name) != getattr(former.agreement, name)]
-    return changed if _same_deadline(agreement.deadline, former) else [*changed, "deadline"]
+def _changed(agreement: AgreementInput, existing: RecordedInput) -> list[str]:
+    """Return the names of the fields that differ; ignore small differences between relative deadlines."""
+    fields = [name for name in AgreementInput.model_fields if name not in _NOT_COMPARED]
+    changed = [name for name in fields if getattr(agreement, name) != getattr(existing.agreement, name)]
+    return changed if _same_deadline(agreement.deadline, existing) else [*changed, "deadline"]
 
 
-def _same_deadline(deadline: datetime | None, former: Recorded) -> bool:
-    old = former.agreement.deadline
+def _same_deadline(deadline: datetime | None, existing: RecordedInput) -> bool:
+    old = existing.agreement.deadline
     if deadline is None or old is None or deadline == old:
         return deadline == old
-    return abs((deadline - datetime.now(UTC)) - (old - former.started_at)) < _SLACK
+    return abs((deadline - datetime.now(UTC)) - (old - existing.started_at)) < _DEADLINE_TOLERANCE
 
 
-def _taken(reference: str, by: str, *, runs: bool) -> ReferenceTakenError:
-    signer = "; replace-signer exchanges a signer" if runs else ""
+def _taken(reference: str, content: str, *, runs: bool) -> ReferenceTakenError:
+    signer = "; `replace-signer` replaces a signer" if runs else ""
     return ReferenceTakenError(
-        f"reference {reference} {'is' if runs else 'was'} used by an agreement with {by}: take another, for "
-        f"example {next_reference(reference)} (with --supersedes {reference} if it replaces that one){signer}"
+        f"reference {reference} {'is' if runs else 'was'} used by an agreement with {content}: use another "
+        f"one, for example {next_reference(reference)} (with --supersedes {reference} if it replaces that "
+        f"agreement){signer}"
     )

@@ -1,4 +1,4 @@
-"""Settings as verbs need them: what cannot work is bad input."""
+"""Settings of the client, with invalid settings as `BadInputError`."""
 
 from typing import TypeVar
 
@@ -9,10 +9,10 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def load_settings(kind: type[SettingsT]) -> SettingsT:
-    """Read settings of one kind.
+    """Load one settings class.
 
     Raises:
-        BadInputError: Something is missing or cannot work; the message lists all of it by name.
+        BadInputError: Settings are missing or invalid; the message lists all of them by name.
     """
     try:
         return load(kind)[0]

@@ -1,4 +1,4 @@
-"""Check and start agreements from Python. Nothing here needs knowledge of Temporal."""
+"""Functions that check and start agreements."""
 
 import logging
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from countersign.client.drafts import check_draft
 from countersign.client.errors import UnknownAgreementError, UnreachableError
 from countersign.client.files import LocalFile, store_file
 from countersign.client.progress import Report, ignore
-from countersign.client.references import StartedAgreement, failed_before_sending, find_former
+from countersign.client.references import StartedAgreement, failed_before_sending, find_existing
 from countersign.client.settings import load_settings
 from countersign.observability.correlation import request_id
 from countersign.settings import CountersignSettings
@@ -28,7 +28,7 @@ from countersign.settings import CountersignSettings
 _log = logging.getLogger(__name__)
 
 _AFTER_A_FAILURE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
-"""Only where the failed agreement says that it sent nothing; the worker looks at the claim once more."""
+"""Used only if the failed agreement reports that it sent nothing. The worker checks the claim again."""
 _RPC_TIMEOUT: Final = timedelta(seconds=10)
 
 
@@ -40,26 +40,26 @@ async def check_agreement(
     client: Client | None = None,
     on_omission: Report = ignore,
 ) -> AgreementInput:
-    """Check everything that can be checked without starting or sending anything.
+    """Run all checks of `start_agreement` without starting or sending anything.
 
     Args:
-        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
-        ask_provider: Where this process has the provider's key, ask about template, variables and roles.
-        insist: Raise if the provider does not answer, instead of leaving that check to the worker.
-        client: A connection to use.
-        on_omission: Called with a sentence on what could not be checked here.
+        agreement: The agreement, or a draft of it: see `countersign.client.drafts`.
+        ask_provider: Check template, variables and roles with the provider, if its API key is set.
+        insist: Raise an error if the provider does not respond; by default, leave that check to the worker.
+        client: A connection to use; by default a shared one.
+        on_omission: Called with a sentence about every omitted check and every warning.
 
     Raises:
-        BadInputError: The agreement cannot work.
+        BadInputError: The agreement is invalid.
         ReferenceTakenError: The reference belongs to an agreement with other content.
-        UnreachableError: Temporal or the provider does not answer.
+        UnreachableError: Temporal or the provider does not respond.
     """
     checked, _ = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
     client = client or await shared_client()
     with suppress(UnknownAgreementError):
         async with explained(checked.reference):
             if not await failed_before_sending(client, checked.reference):
-                await find_former(client, checked)
+                await find_existing(client, checked)
     return checked
 
 
@@ -72,23 +72,23 @@ async def start_agreement(
     client: Client | None = None,
     on_omission: Report = ignore,
 ) -> StartedAgreement:
-    """Start an agreement. Repeating this with the same content is harmless: it stays one agreement.
+    """Check and start an agreement, and upload its local file to the store.
 
-    So is repeating it, also with other content, after it failed before anything was sent.
-    It is checked first, as `check_agreement` does; a local file that it sends is put into the store.
+    A repeated call with the same content returns the existing agreement. If that agreement failed before the
+    send, a repeated call starts it again, also with other content.
 
     Args:
-        agreement: What to have signed by whom, or a draft of it: see `drafting.py`.
-        ask_provider: See `check_agreement`; if not, the worker finds the same mistakes later.
+        agreement: The agreement, or a draft of it: see `countersign.client.drafts`.
+        ask_provider: See `check_agreement`. Without this check, the worker finds the same errors later.
         insist: See `check_agreement`.
-        task_queue: The queue that workers serve; by default that of the settings.
-        client: A connection to use.
+        task_queue: The task queue of the workers; by default from the settings.
+        client: A connection to use; by default a shared one.
         on_omission: See `check_agreement`.
 
     Raises:
-        BadInputError: The agreement cannot work; nothing was done.
+        BadInputError: The agreement is invalid; nothing was done.
         ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
-        UnreachableError: Temporal, the provider or the store does not answer.
+        UnreachableError: Temporal, the provider or the store does not respond.
     """
     checked, file = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
     client, task_queue = client or await shared_client(), task_queue or _task_queue()
@@ -97,8 +97,8 @@ async def start_agreement(
     with _about(checked):
         started = await _start_once(client, checked, task_queue)
         repeated = started.already_running or started.already_ended
-        reported = "agreement had been started before" if repeated else "agreement started"
-        _log.info(reported, extra={"run_id": started.run_id})
+        event = "agreement was already started" if repeated else "agreement started"
+        _log.info(event, extra={"run_id": started.run_id})
     return started
 
 
@@ -110,7 +110,7 @@ async def _start_once(client: Client, checked: AgreementInput, task_queue: str) 
             except WorkflowAlreadyStartedError:
                 if not await failed_before_sending(client, checked.reference):
                     break
-        return await find_former(client, checked)
+        return await find_existing(client, checked)
 
 
 async def _start(
@@ -145,7 +145,7 @@ async def _checked(
         on_omission(f"{checked.reference}: the file: {warning}")
     if not ask_provider:
         return checked, file
-    from countersign.client import provider  # noqa: PLC0415  # only a start needs the provider's HTTP client
+    from countersign.client import provider  # noqa: PLC0415  # status needs no provider client
 
     if provider.has_key():
         with _about(checked):
@@ -154,20 +154,18 @@ async def _checked(
             except UnreachableError as error:
                 if insist:
                     raise
-                on_omission(f"not checked at the provider: {error}; the worker checks it")
+                on_omission(f"not checked with the provider: {error}; the worker checks it")
     elif isinstance(checked.source, TemplateSource | RolesSource):
-        on_omission(
-            f"the template was not looked at, for {provider.KEY} is not set here: the worker checks it"
-        )
+        on_omission(f"template not checked, because {provider.KEY} is not set: the worker checks it")
     return checked, file
 
 
 def _about(agreement: AgreementInput) -> AbstractContextManager[None]:
-    """Have log lines say which agreement they are about; its run is not known before it is started."""
-    reported = {"workflow_id": workflow_id(agreement.reference), "request_id": request_id()}
-    return bound_contextvars(**reported, **_initiator(agreement))
+    """Bind the agreement to log lines, without its run id, which is unknown before the start."""
+    context = {"workflow_id": workflow_id(agreement.reference), "request_id": request_id()}
+    return bound_contextvars(**context, **_initiator(agreement))
 
 
 def _initiator(agreement: AgreementInput) -> dict[str, str]:
-    """Return `initiated_by` for the memo and for log lines; empty if the input has none."""
+    """Return `initiated_by` for the memo and log lines; empty if the input has none."""
     return {} if agreement.initiated_by is None else {"initiated_by": agreement.initiated_by}

@@ -1,6 +1,6 @@
-"""Describe an agreement that is stuck: its workflow task keeps failing, so no worker can answer for it.
+"""The cause and remedy of a stuck agreement: its workflow task keeps failing, so no worker responds.
 
-Temporal records the first failure of a row in the history, and counts the next ones as attempts only.
+The history holds the first of consecutive failures. Temporal only counts the others, as attempts.
 """
 
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ from countersign.agreements import search_attributes
 from countersign.agreements.times import format_time
 
 STUCK_ATTEMPT: Final = 3
-"""The attempt of a workflow task from which on it is stuck: one retry heals a single failure."""
+"""The attempt of a workflow task that makes it stuck. A single failure is fixed by one retry."""
 
 _SEND: Final = "send"
 _UNHANDLED: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 _RESET: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 _CAUSES: Final = {
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR: (
-        "the worker's code does not fit the history"
+        "the worker's code does not match the history"
     ),
 }
 _MESSAGES: Final = {
     "[TMPRL1101]": "the workflow code runs too long without waiting",
     "Failed decoding": "the worker cannot decode the input",
 }
-"""What the Python SDK's message of an unhandled failure begins with. Any other may name a person."""
+"""Beginnings of the Python SDK's messages for unhandled failures. Other messages may hold personal data."""
 _ENDS: Final = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "activity_task_completed_event_attributes",
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: "activity_task_failed_event_attributes",
@@ -39,12 +39,12 @@ _ENDS: Final = {
 
 
 def is_stuck(described: WorkflowExecutionDescription, *, attempt: int = STUCK_ATTEMPT) -> bool:
-    """Tell whether an agreement's workflow task keeps failing.
+    """Return whether an agreement's workflow task keeps failing.
 
     Args:
-        described: The agreement, as Temporal has just described it.
-        attempt: The attempt of the workflow task from which on it is stuck. Each new event, such as a
-            webhook's signal, begins another row of attempts; the search attribute outlasts them.
+        described: The current description of the agreement's workflow.
+        attempt: The attempt of the workflow task that makes it stuck. A new event, such as a webhook's
+            signal, resets the attempts; the search attribute stays.
     """
     task = described.raw_description.pending_workflow_task
     return task.attempt >= attempt or bool(
@@ -55,12 +55,12 @@ def is_stuck(described: WorkflowExecutionDescription, *, attempt: int = STUCK_AT
 async def explain_stuck(
     handle: WorkflowHandle[Any, Any], described: WorkflowExecutionDescription, reference: str
 ) -> str:
-    """Say since when an agreement is stuck, why, and which command brings it back; never a person's data.
+    """Return since when an agreement is stuck, why, and the command that repairs it, without personal data.
 
     Args:
         handle: The agreement's workflow.
-        described: The agreement, as Temporal has just described it.
-        reference: Its reference.
+        described: The current description of the agreement's workflow.
+        reference: The agreement's reference.
     """
     history = (await handle.fetch_history()).events
     task = described.raw_description.pending_workflow_task
@@ -74,15 +74,15 @@ async def explain_stuck(
 
 
 def reset_point(history: Sequence[HistoryEvent]) -> int | None:
-    """Find the event that an agreement can be reset to so that no document is sent twice.
+    """Return the event to reset an agreement to, so that no document is sent twice.
 
     Args:
-        history: The events of its current run.
+        history: The events of the current run.
 
     Returns:
-        The id of the last WorkflowTaskCompleted. A reset keeps what stands before that event and takes back
-        the commands after it. None if there is none, or if the outcome of a send is recorded after it, or
-        not at all: the server would schedule that send again.
+        The id of the last WorkflowTaskCompleted. A reset keeps the events before it and drops the commands
+        after it. None if no such event exists, or if the outcome of a send is recorded after it or not at
+        all, because the server would schedule that send again.
     """
     completed = [e.event_id for e in history if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
     if not completed:
@@ -120,26 +120,28 @@ def _is_failure(event: HistoryEvent) -> bool:
     if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
         return event.workflow_task_failed_event_attributes.cause != _RESET
     timeout = event.workflow_task_timed_out_event_attributes.timeout_type
-    return timeout == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE  # a lost sticky worker is no failure
+    return timeout == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE  # a lost sticky worker is not a failure
 
 
 def _cause(failures: Sequence[HistoryEvent]) -> str:
-    """Name Temporal's category of the last failure, and explain it."""
+    """Return Temporal's cause of the last failure, with an explanation."""
     if not failures or failures[-1].event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-        return "WorkflowTaskTimedOut: the worker does not finish it in time"
+        return "WorkflowTaskTimedOut: the worker does not complete it in time"
     failed = failures[-1].workflow_task_failed_event_attributes
     name = WorkflowTaskFailedCause.Name(failed.cause).removeprefix("WORKFLOW_TASK_FAILED_CAUSE_")
     known = [why for start, why in _MESSAGES.items() if failed.failure.message.startswith(start)]
     why = known[0] if known and failed.cause == _UNHANDLED else _CAUSES.get(failed.cause)
-    return f"{name.title().replace('_', '')}: {why or 'the log of the worker has the error'}"
+    return f"{name.title().replace('_', '')}: {why or 'see the error in the log of the worker'}"
 
 
 def _remedy(workflow_id: str, history: Sequence[HistoryEvent]) -> str:
-    deploy = "Deploy code that fits, and it goes on within ten minutes"
+    deploy = "Deploy compatible code, and the agreement resumes within ten minutes"
     if point := reset_point(history):
         command = f"temporal workflow reset --workflow-id {workflow_id} --event-id {point} --reason stuck"
         return f"{deploy}; if it does not, run `{command}`"
-    return f"{deploy}; do not reset it, for its document could be sent twice" if _sends(history) else deploy
+    return (
+        f"{deploy}; do not reset it, because its document could be sent twice" if _sends(history) else deploy
+    )
 
 
 def _times(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Replace one agreement by another: void the first, then start the second, linked to it."""
+"""Replacement of an agreement: void it, then start a new agreement that links to it."""
 
 from temporalio.client import Client
 
@@ -21,29 +21,29 @@ async def replace_signer(
     client: Client | None = None,
     on_wait: Report = ignore,
 ) -> StartedAgreement:
-    """Have somebody else sign, or the same person at another address: void, and start anew.
+    """Replace a signer: void the agreement and start a new one with another signer or address.
 
-    The second agreement is started only once the provider has confirmed that the first is void. Repeating
-    this after an interruption goes on where it was.
+    Starts the new agreement only after the provider has confirmed the void. After an interruption, a repeated
+    call resumes.
 
     Args:
         reference: The agreement to replace.
-        signer: Which of its signers, counted from 1.
-        by: Who signs instead; takes over order and role unless they are given.
-        new_reference: The new agreement's reference; by default the old one with the next number behind it.
-        client: A connection to use.
-        on_wait: Told, in a sentence, what is waited for while the first is not void yet.
+        signer: The number of the signer, from 1.
+        by: The new signer, with the order and role of the old one unless set.
+        new_reference: The new agreement's reference; by default the old one with the next number.
+        client: A connection to use; by default a shared one.
+        on_wait: Called with a sentence about what delays the void.
 
     Raises:
-        BadInputError: There is no such signer, or the new agreement could not work; nothing was done.
-        RefusedError: The agreement has ended otherwise.
+        BadInputError: The signer does not exist, or the new agreement is invalid; nothing was done.
+        RefusedError: The agreement has ended with another outcome.
         ReferenceTakenError: The new reference belongs to an agreement with other content.
-        UnknownAgreementError: There is none.
-        UnreachableError: Temporal, the provider or every worker is out of reach.
+        UnknownAgreementError: No agreement has this reference.
+        UnreachableError: Temporal, the provider or all workers are unreachable.
     """
     old = await agreement_input(reference, client=client)
     if not 1 <= signer <= len(old.signers):
-        raise BadInputError(f"{reference} has signers 1 to {len(old.signers)}, and no {signer}")
+        raise BadInputError(f"{reference} has no signer {signer}; its signers are 1 to {len(old.signers)}")
     signers = list(old.signers)
     known = signers[signer - 1]
     signers[signer - 1] = by.model_copy(
@@ -62,15 +62,15 @@ async def supersede(
     client: Client | None = None,
     on_wait: Report = ignore,
 ) -> StartedAgreement:
-    """Void an agreement and, once that is confirmed, start another that is linked to it."""
-    draft = new.model_dump(exclude={"continued"}) | {"supersedes": old.reference}
+    """Void an agreement and, once the provider has confirmed it, start a new agreement that links to it."""
+    draft = new.model_dump() | {"supersedes": old.reference}
     new = await check_agreement(draft, client=client)
     reason = f"Superseded by {new.reference}."
     status = await agreement_status(old.reference, client=client)
     if status.result is None:
         await void_agreement(old.reference, reason, client=client)
     elif not _was_voided(status, reason):
-        raise RefusedError(f"{old.reference} has ended already: {status.result.outcome}")
+        raise RefusedError(f"{old.reference} has already ended: {status.result.outcome}")
     outcome = await _outcome(old.reference, client, on_wait)
     if outcome != Outcome.VOIDED:
         raise RefusedError(f"{old.reference} ended {outcome} before it was voided; nothing was started")
@@ -78,13 +78,13 @@ async def supersede(
 
 
 async def _outcome(reference: str, client: Client | None, on_wait: Report) -> Outcome | None:
-    """Wait until an agreement has ended, and tell meanwhile why that takes long."""
+    """Wait until an agreement has ended, and report what delays it."""
     reported, outcome = None, None
     async for status in follow_agreement(reference, client=client, on_trouble=on_wait):
         outcome = status.result.outcome if status.result else None
         wait = (status.provider_wait or "").partition("; ")[0]
         if wait not in {"", reported}:
-            on_wait(f"{reference}: not void yet: {wait}")
+            on_wait(f"{reference}: not yet void: {wait}")
         reported = wait
     return outcome
 

@@ -1,4 +1,4 @@
-"""What a caller sees of an agreement: the workflow's status, and what only Temporal knows."""
+"""The status of an agreement for callers: the workflow's status and data from Temporal."""
 
 from typing import Any, Self
 
@@ -6,11 +6,11 @@ from countersign.agreements.messages import AgreementStatus
 
 
 class AgreementView(AgreementStatus):
-    """An agreement's status with what the client adds.
+    """The workflow's status with the fields that only the client can fill.
 
     Args:
-        provider_wait: Why a step at the provider is not done, in one sentence, while it is not.
-        failure: Why the agreement failed without an outcome, in one sentence, if it did.
+        provider_wait: Why a step waits, in one sentence; None if no step waits.
+        failure: Why the agreement failed without an outcome, in one sentence; None if it did not.
     """
 
     provider_wait: str | None = None
@@ -18,10 +18,10 @@ class AgreementView(AgreementStatus):
 
     @classmethod
     def of(cls, status: AgreementStatus, **added: Any) -> Self:
-        """Add to a status.
+        """Extend a status.
 
         Args:
-            status: What the workflow's query returned.
-            added: Fields of the view.
+            status: The value of the `status` query.
+            added: Fields of the view, by name.
         """
         return cls.model_validate(dict(status) | added)

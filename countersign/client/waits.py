@@ -1,4 +1,4 @@
-"""Why a step of an agreement is not done, as Temporal knows: asking costs the workflow nothing."""
+"""The reason why a step of an agreement waits, from Temporal's description of the workflow."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -13,26 +13,26 @@ from temporalio.exceptions import FailureError
 from countersign.client.queues import why_not_claimed, why_not_taken
 
 _PROMPT: Final = timedelta(seconds=5)
-"""Seconds in which a worker usually takes a step."""
+"""A worker usually takes a step within this time."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _STORE_STEPS: Final = frozenset({"claim", "release"})
-"""Activities on the workflow's own queue: they need the store, not the provider."""
+"""Activities on the workflow's queue, which need the store instead of the provider."""
 _LONG: Final = timedelta(minutes=3)
-"""An activity that runs longer than this has probably lost its worker, or downloads a large file."""
+"""An activity that runs longer has probably lost its worker, or downloads a large file."""
 
 
 async def provider_wait(client: Client, handle: WorkflowHandle[Any, Any]) -> str | None:
-    """Return why an agreement's step is not done; see `step_wait`."""
+    """Describe an agreement, and return why its step waits: see `step_wait`."""
     return await step_wait(client, await handle.describe())
 
 
 async def step_wait(client: Client, described: WorkflowExecutionDescription) -> str | None:
-    """Return why a step of an agreement is not done, then "; " and since or until when.
+    """Return why a step of an agreement waits, followed by "; " and the time it has waited or will wait.
 
     Args:
-        client: The connection that described it.
-        described: The agreement, as Temporal has just described it.
+        client: The connection to use.
+        described: The current description of the agreement's workflow.
 
     Returns:
         None if no step waits.
@@ -44,7 +44,9 @@ async def step_wait(client: Client, described: WorkflowExecutionDescription) -> 
             running = now - _time(step.last_started_time)
             if running < _LONG:
                 continue
-            return f"{name} runs on {step.last_worker_identity}, or its worker is lost; for {_words(running)}"
+            return (
+                f"{name} runs on {step.last_worker_identity}, or that worker is lost; for {_words(running)}"
+            )
         if step.HasField("last_failure"):
             error = await described.data_converter.decode_failure(step.last_failure)
             return _failing(error, step, now)
@@ -52,9 +54,9 @@ async def step_wait(client: Client, described: WorkflowExecutionDescription) -> 
         if waiting < _PROMPT:
             return None
         queue = described.task_queue
-        is_own = name in _STORE_STEPS
-        why = await (why_not_claimed(client, queue) if is_own else why_not_taken(client, queue))
-        return f"{name} is held back: {why}; for {_words(waiting)}"
+        needs_store = name in _STORE_STEPS
+        why = await (why_not_claimed(client, queue) if needs_store else why_not_taken(client, queue))
+        return f"{name} is blocked: {why}; for {_words(waiting)}"
     return None
 
 

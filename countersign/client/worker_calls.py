@@ -1,8 +1,8 @@
-"""Ask and tell an agreement what only its worker can answer, with a limit to how long one waits for that.
+"""Queries and updates of an agreement, with time limits.
 
-Temporal's server keeps an update that no worker has seen in memory: given up by us, it may still be carried
-out when a worker comes. So a worker is asked for the status first, which changes nothing, and told to do
-something only if it answers.
+Temporal keeps an update that no worker has accepted in memory. After the client gives up, a worker that
+starts later may still execute it. So `send_update` first queries the status, which changes nothing, and sends
+the update only if a worker responds.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ from countersign.client.connections import explained
 from countersign.client.errors import NoWorkerError, RefusedError, StuckAgreementError, UnreachableError
 from countersign.client.stuck import STUCK_ATTEMPT, explain_stuck, is_stuck
 
-_ANSWER: Final = timedelta(seconds=10)
-_DEED: Final = timedelta(seconds=60)
-"""Longer: to adopt a document, the provider is asked about it."""
+_QUERY_TIMEOUT: Final = timedelta(seconds=10)
+_UPDATE_TIMEOUT: Final = timedelta(seconds=60)
+"""Longer, because the worker asks the provider about a document that it adopts."""
 
 _TOO_LATE: Final = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
-"""The server's words for a limit that has passed, and the client's."""
+"""The codes of the server and of the client for a request that timed out."""
 _NO_WORKER: Final = (
-    "no worker answers: start one with `python worker.py`, or see why yours stands still; "
+    "no worker responds: start one with `python worker.py`, or check why your worker is blocked; "
     "nothing is lost meanwhile"
 )
 
@@ -39,29 +39,29 @@ _NO_WORKER: Final = (
 async def ask_status(
     handle: WorkflowHandle[Any, Any], reference: str, reject: QueryRejectCondition = QueryRejectCondition.NONE
 ) -> AgreementStatus:
-    """Ask an agreement's worker where it is, unless the agreement is stuck: then no query is answered.
+    """Query the status of an agreement, unless it is stuck, because then no worker responds.
 
     Args:
         handle: The agreement's workflow.
-        reference: Its reference, for sentences.
-        reject: Which agreements are not asked, since they cannot do what is wanted.
+        reference: The agreement's reference, for messages.
+        reject: The workflow states that reject the query.
 
     Raises:
-        NoWorkerError: No worker answers.
-        RefusedError: The agreement is one of those that are not asked.
-        StuckAgreementError: Its workflow task keeps failing.
-        UnknownAgreementError: There is none.
-        UnreachableError: Temporal does not answer, or the worker cannot.
+        NoWorkerError: No worker responds.
+        RefusedError: The workflow's state rejects the query.
+        StuckAgreementError: The agreement's workflow task keeps failing.
+        UnknownAgreementError: No agreement has this reference.
+        UnreachableError: Temporal does not respond, or the worker cannot.
     """
     async with explained(reference):
         await _check_not_stuck(handle, reference, STUCK_ATTEMPT)
         try:
             status: AgreementStatus = await handle.query(
-                "status", result_type=AgreementStatus, reject_condition=reject, rpc_timeout=_ANSWER
+                "status", result_type=AgreementStatus, reject_condition=reject, rpc_timeout=_QUERY_TIMEOUT
             )
         except WorkflowQueryRejectedError:
             raise RefusedError(f"{reference} has ended already: see `status {reference}`") from None
-        except WorkflowQueryFailedError as error:  # its worker runs code that does not fit
+        except WorkflowQueryFailedError as error:  # the worker runs incompatible code
             raise _unable(reference, str(error)) from None
         except RPCError as error:
             if error.status == RPCStatusCode.FAILED_PRECONDITION and "poller" not in error.message:
@@ -70,47 +70,47 @@ async def ask_status(
                 raise
         else:
             return status
-        await _check_not_stuck(handle, reference, 2)  # raises too if it is Temporal that does not answer
+        await _check_not_stuck(handle, reference, 2)  # also raises if Temporal does not respond
         raise NoWorkerError(f"{reference}: {_NO_WORKER}")
 
 
 async def send_update(
     handle: WorkflowHandle[Any, Any], reference: str, update: str, argument: BaseModel | None
 ) -> None:
-    """Have an agreement's worker take in an update.
+    """Send an update to an agreement and wait for its completion.
 
     Args:
         handle: The agreement's workflow.
-        reference: Its reference, for sentences.
+        reference: The agreement's reference, for messages.
         update: The update's name.
-        argument: What it takes, if anything.
+        argument: The update's argument, if it has one.
 
     Raises:
-        NoWorkerError: No worker answers; then nothing was asked of it.
-        StuckAgreementError: The agreement's workflow task keeps failing; then nothing was asked of it.
-        RefusedError: The agreement has ended, or cannot do that now.
-        UnknownAgreementError: There is none.
-        UnreachableError: Temporal does not answer; or the worker did not in time, and then the message says
-            that the request may still be carried out.
+        NoWorkerError: No worker responds; the update was not sent.
+        StuckAgreementError: The agreement's workflow task keeps failing; the update was not sent.
+        RefusedError: The agreement has ended, or its state does not allow the update.
+        UnknownAgreementError: No agreement has this reference.
+        UnreachableError: Temporal does not respond, or the worker does not in time; the message states
+            whether the worker may still execute the update.
     """
     try:
         await ask_status(handle, reference, QueryRejectCondition.NOT_OPEN)
     except (NoWorkerError, StuckAgreementError) as error:
-        raise type(error)(f"{error}; `{update}` was not asked for") from None
+        raise type(error)(f"{error}; `{update}` was not requested") from None
     try:
-        async with explained(reference), asyncio.timeout(_DEED.total_seconds()):
+        async with explained(reference), asyncio.timeout(_UPDATE_TIMEOUT.total_seconds()):
             await handle.execute_update(update, args=[] if argument is None else [argument])
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
-        if (own := asyncio.current_task()) and own.cancelling():  # the client takes Ctrl-C for its limit
+        if (task := asyncio.current_task()) and task.cancelling():  # the SDK reports Ctrl-C as a time-out
             raise asyncio.CancelledError from None
         raise UnreachableError(
-            f"{reference}: `{update}` may still be carried out, for it was not answered in time: its worker "
-            f"stands still, or waits for the provider; see `status {reference}`"
+            f"{reference}: the worker did not respond in time and may still execute `{update}`: it is blocked "
+            f"or waits for the provider; see `status {reference}`"
         ) from None
 
 
 async def _check_not_stuck(handle: WorkflowHandle[Any, Any], reference: str, attempt: int) -> None:
-    described = await handle.describe(rpc_timeout=_ANSWER)
+    described = await handle.describe(rpc_timeout=_QUERY_TIMEOUT)
     if is_stuck(described, attempt=attempt):
         raise StuckAgreementError(await explain_stuck(handle, described, reference))
 
@@ -118,5 +118,5 @@ async def _check_not_stuck(handle: WorkflowHandle[Any, Any], reference: str, att
 def _unable(reference: str, why: str) -> UnreachableError:
     first = why.partition("\n")[0]
     return UnreachableError(
-        f"{reference}: its worker cannot answer: {first} Trying again is safe; the worker's log tells more"
+        f"{reference}: its worker cannot respond: {first} Retrying is safe; the worker's log has details"
     )
