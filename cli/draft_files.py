@@ -52,7 +52,7 @@ def _text(path: Path) -> str:
     try:
         found = path.stat()
         if not (stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)):
-            raise BadInputError(f"{path}: that is no file")
+            raise BadInputError(f"{path}: is not a regular file")
         if found.st_size > SIZE_LIMIT:
             raise BadInputError(f"{path}: over {SIZE_LIMIT // 1024**2} MiB; send documents with source.path")
         with path.open("rb") as file:

@@ -1,3 +1,3 @@
-"""The machinery that makes any document-and-signature integration dependable."""
+"""Agreements on Temporal: generate, send, sign and archive documents exactly once."""
 
 __version__ = "0.1.0"

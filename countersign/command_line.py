@@ -1,4 +1,4 @@
-"""The console script `countersign`: the command line of the installed wheel, or of the checkout.
+"""The entry point of the console script `countersign`, in the wheel and in a checkout.
 
 In a checkout the command line is the folder `cli` beside this package; in the wheel, whose only top-level
 package is `countersign`, it is `countersign.cli`.

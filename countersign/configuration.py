@@ -1,11 +1,11 @@
-"""How settings are read: from where, in which order, and what is said when they cannot work.
+"""Settings classes, the places that hold their values, and the errors of invalid settings.
 
-Every setting is a variable. It is looked for in the environment, then in `.env`, then in the folders of
-`COUNTERSIGN_SECRETS_DIR`, then in the secret manager of `COUNTERSIGN_SECRETS`; the first that has it wins.
-`NAME_FILE` stands for `NAME` wherever a variable may stand: it names a file that holds the value.
+Every setting is a variable. Its value comes from the first place that has it: the environment, `.env`, the
+folders of `COUNTERSIGN_SECRETS_DIR`, the secret manager of `COUNTERSIGN_SECRETS`. In every place, `NAME_FILE`
+can replace `NAME`: it is the path of a file that holds the value.
 
-The places are one pydantic-settings source of our own: its sources for Azure and Google list the whole vault,
-none takes a time-out, and none tells where a value came from.
+One pydantic-settings source covers all places, because the library's sources for Azure and Google list the
+whole vault, have no time limit, and do not report the place of a value.
 """
 
 import os
@@ -31,23 +31,23 @@ _PLACEHOLDER = re.compile(
 
 
 class SettingsError(Exception):
-    """Some settings cannot work; the message names each one and what to do, never a value."""
+    """Settings are missing or invalid; the message names all of them and what to do, but no values."""
 
     @classmethod
     def listing(cls, problems: Iterable[str]) -> Self:
-        """Make one of several sentences; what was said twice is said once."""
-        return cls("\n  ".join(("These settings cannot work:", *dict.fromkeys(problems))))
+        """Build one error from several sentences, without duplicates."""
+        return cls("\n  ".join(("These settings are missing or invalid:", *dict.fromkeys(problems))))
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """The name of a setting's variable, where it is not its class's prefix and its own name."""
+    """The name of a setting's variable, if it is not the prefix and the field's name."""
 
     name: str
 
 
 class Settings(BaseSettings):
-    """A frozen group of settings that share a prefix. Made by `load`, or by hand in a test."""
+    """A frozen group of settings with a common prefix. `load` builds it from variables."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
@@ -63,24 +63,24 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what is given, then what `load` has found; made by hand, only what is given."""
+        """Use arguments, then the values that `load` has found; without `load`, only arguments."""
         del env_settings, dotenv_settings, file_secret_settings
         found = _found.get()
         return (init_settings,) if found is None else (init_settings, _Found(settings_cls, found))
 
     @classmethod
     def variable(cls, name: str) -> str:
-        """Name the variable of one field, for example `api_key` → `TURBODOCX_API_KEY`."""
+        """Return the variable of a field, for example `TURBODOCX_API_KEY` for `api_key`."""
         named = (mark.name for mark in cls.model_fields[name].metadata if isinstance(mark, Variable))
         return next(named, cls.prefix + name.upper())
 
     def model_post_init(self, _context: Any) -> None:
-        """Have every secret masked in logs from now on."""
+        """Mask the secrets in all later log lines."""
         values = (getattr(self, name) for name in type(self).model_fields)
         protect(*(value.get_secret_value() for value in values if isinstance(value, SecretStr)))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("settings hold secrets, so they are not pickled")
+        raise TypeError("settings hold secrets and cannot be pickled")
 
     @field_validator("*", mode="before")
     @classmethod
@@ -104,22 +104,22 @@ FourthT = TypeVar("FourthT", bound=Settings)
 
 @dataclass(frozen=True, slots=True)
 class SettingsLookup:
-    """What was found for some variables.
+    """The values of some variables, by place.
 
     Args:
-        origins: Where values were found, the strongest first.
-        problems: What kept a variable, or a place, from being read: one sentence each.
+        origins: The places with values, the one with the highest priority first.
+        problems: Why a variable or a place could not be read, one sentence per problem.
     """
 
     origins: tuple[Origin, ...]
     problems: Problems = field(default_factory=dict)
 
     def where(self, variable: str) -> str | None:
-        """Tell where a variable's value comes from; None if nobody has it."""
+        """Return the label of the place that has a variable; None if no place has it."""
         return next((origin.label for origin in self.origins if variable in origin.values), None)
 
     def value(self, variable: str) -> str | None:
-        """Return a variable's value; None if nobody has it."""
+        """Return a variable's value; None if no place has it."""
         return next((origin.values[variable] for origin in self.origins if variable in origin.values), None)
 
 
@@ -127,7 +127,7 @@ _found: ContextVar[SettingsLookup | None] = ContextVar("found", default=None)
 
 
 class _Found(PydanticBaseSettingsSource):
-    """What was found for a group's variables, wherever that was."""
+    """The pydantic-settings source of a `SettingsLookup`."""
 
     def __init__(self, settings_cls: type[BaseSettings], lookup: SettingsLookup) -> None:
         super().__init__(settings_cls)
@@ -146,16 +146,18 @@ class _Found(PydanticBaseSettingsSource):
 
 
 def is_secret(about: FieldInfo) -> bool:
-    """Tell whether a setting holds a secret."""
+    """Return whether a setting holds a secret."""
     return "SecretStr" in str(about.annotation)
 
 
 def read(*kinds: type[Settings], given: Iterable[str] = ()) -> SettingsLookup:
-    """Look for every variable of these kinds. Of a secret manager, ask only what nobody else has.
+    """Look up all variables of these settings classes.
+
+    Asks the secret manager only for required or secret variables that no other place has.
 
     Args:
-        kinds: The settings to look for.
-        given: Fields that need not be looked for.
+        kinds: The settings classes.
+        given: Names of fields to skip.
     """
     fields = [(kind, name) for kind in kinds for name in kind.model_fields if name not in set(given)]
     wanted = dict.fromkeys(kind.variable(name) for kind, name in fields)
@@ -193,15 +195,14 @@ def load(*kinds: type[SettingsT], **overrides: Any) -> tuple[SettingsT, ...]: ..
 
 
 def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
-    """Read settings of one or several kinds, each from wherever it is; warn of names that are no setting's.
+    """Load one or several settings classes, and warn about unknown settings.
 
     Args:
-        kinds: Classes of settings.
-        overrides: Values by field name that win over every other origin; they go to each kind with such a
-            field.
+        kinds: The settings classes.
+        overrides: Values by field name with priority over all places, for every class with that field.
 
     Raises:
-        SettingsError: Something is missing or cannot work; the message lists every such setting by name.
+        SettingsError: Settings are missing or invalid; the message lists all of them by name.
     """
     groups = {*Settings.__subclasses__(), *kinds}
     warn_of_unknown_settings(
@@ -230,17 +231,17 @@ def _build(kind: type[SettingsT], lookup: SettingsLookup, overrides: Mapping[str
 
 
 def _problems(kind: type[Settings], error: ValidationError, *, known: Problems) -> list[str]:
-    """Say what is wrong, by variable, without the value. `known` problems are not told twice.
+    """Return the problems by variable, without values and without the `known` problems.
 
-    When a place could not be read, what it may hold is not called missing.
+    If a place could not be read, no variable is reported as missing, because that place may hold it.
     """
-    reported = []
+    problems = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         name = kind.variable(str(problem["loc"][0])) if problem["loc"] else ""
         if problem["type"] == "missing":
             if name not in known and known.keys().isdisjoint(PLACES):
-                reported.append(f"{name} is not set")
+                problems.append(f"{name} is not set")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            reported.append(f"{name}: {message}" if name else message)
-    return reported
+            problems.append(f"{name}: {message}" if name else message)
+    return problems

@@ -1,8 +1,8 @@
-"""The one way to Temporal: configured as every Temporal tool is, speaking pydantic.
+"""The connection to Temporal, with the pydantic data converter.
 
 Address, namespace, API key and TLS come from `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`,
 `TEMPORAL_TLS_...` or a profile (https://docs.temporal.io/develop/environment-configuration). The environment
-goes before `.env`, and `.env` before the profile.
+has priority over `.env`, and `.env` over the profile.
 """
 
 import os
@@ -30,15 +30,15 @@ _PREFIX: Final = "TEMPORAL_"
 
 
 class ConnectionFailedError(Exception):
-    """Temporal could not be reached or did not let us in; the message says where and what to do."""
+    """Temporal is unreachable or refused the connection; the message names the address and what to do."""
 
 
 def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
-    """Build the converter that every client, worker and replay uses.
+    """Build the data converter of clients, workers and replays.
 
     Args:
-        codec: Encrypts payloads; failures' messages and stack traces then go through it too, since they
-            would stand in the history in plain text otherwise.
+        codec: Encrypts payloads, and also messages and stack traces of failures, which the history would
+            otherwise hold in plain text.
     """
     if codec is None:
         return pydantic_data_converter
@@ -50,15 +50,15 @@ def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
 
 
 def encryption_codec() -> PayloadCodec | None:
-    """Build the codec of `COUNTERSIGN_ENCRYPTION_KEYS`; None if there are no keys.
+    """Build the codec for `COUNTERSIGN_ENCRYPTION_KEYS`; None if the setting is empty.
 
     Raises:
-        SettingsError: The keys cannot work.
+        SettingsError: The keys are invalid.
     """
     (settings,) = load(EncryptionSettings)
     if settings.keys is None:
         return None
-    from countersign.encryption import EncryptionCodec  # noqa: PLC0415 - few encrypt, and all would wait
+    from countersign.encryption import EncryptionCodec  # noqa: PLC0415  # slow to import, rarely used
 
     return EncryptionCodec(settings.by_id())
 
@@ -71,22 +71,22 @@ async def connect(
     runtime: Runtime | None = None,
     lazy: bool = False,
 ) -> Client:
-    """Connect to the Temporal server that the environment names.
+    """Connect to the configured Temporal server. The connection is limited to 10 s.
 
     Args:
-        environment: Read instead of the process's own environment and `.env`.
-        codec: Encrypts payloads, see `data_converter`; by default that of the settings, if they have keys.
-        interceptors: Client interceptors; those that are worker interceptors too serve its workers.
-        runtime: Where the SDK's metrics go; made before the first client.
-        lazy: Connect at the first call instead of now, so that a server that is down is no failure yet.
+        environment: Variables to use instead of the process's environment and `.env`.
+        codec: Encrypts payloads, see `data_converter`; by default the codec of the settings.
+        interceptors: Client interceptors. Workers of this client use those that are worker interceptors too.
+        runtime: The SDK's runtime, with its metrics; by default a shared one with quiet logs.
+        lazy: Connect at the first call instead of now, so that an unreachable server is no error yet.
 
     Raises:
-        ConnectionFailedError: The configuration cannot be read, or the server does not answer.
-        SettingsError: The encryption keys or the address cannot work, or `.env` cannot be read.
+        ConnectionFailedError: The configuration cannot be read, or the server does not respond.
+        SettingsError: The encryption keys or the address are invalid, or `.env` cannot be read.
     """
     if codec is None and environment is None:
         codec = encryption_codec()
-    options = _options(_surroundings() if environment is None else environment)
+    options = _options(_environment() if environment is None else environment)
     address = options["target_host"]
     try:
         return await Client.connect(
@@ -99,34 +99,34 @@ async def connect(
         )
     except (RuntimeError, ValueError, RPCError):
         raise ConnectionFailedError(
-            f"Temporal does not answer at {address}{_port_hint(address)}: start it, or set TEMPORAL_ADDRESS "
-            "(and TEMPORAL_API_KEY or TEMPORAL_TLS_... where it asks for them)"
+            f"Temporal does not respond at {address}{_port_hint(address)}: start it, or set TEMPORAL_ADDRESS "
+            "(and TEMPORAL_API_KEY or TEMPORAL_TLS_... if the server needs them)"
         ) from None
 
 
 def server_name() -> str:
-    """Name the server and the namespace that `connect` uses, for a sentence.
+    """Return the address and namespace that `connect` uses, for a message.
 
     Raises:
         ConnectionFailedError: The configuration cannot be read.
         SettingsError: See `connect`.
     """
-    options = _options(_surroundings())
+    options = _options(_environment())
     return f"{options['target_host']}, namespace {options.get('namespace', 'default')}"
 
 
-def _surroundings() -> dict[str, str]:
-    """Return the environment, with what only `.env` says of Temporal; an empty variable is not set."""
+def _environment() -> dict[str, str]:
+    """Return the environment, completed with Temporal's variables from `.env`, without empty ones."""
     problems: Problems = {}
     dotenv = {name: value for name, value in env_file(problems).items() if name.startswith(_PREFIX)}
     if problems:
         raise SettingsError.listing(problems.values())
-    given = {name: value for name, value in os.environ.items() if value or not name.startswith(_PREFIX)}
-    return {**{name: value for name, value in dotenv.items() if value}, **given}
+    environment = {name: value for name, value in os.environ.items() if value or not name.startswith(_PREFIX)}
+    return {**{name: value for name, value in dotenv.items() if value}, **environment}
 
 
 def _options(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Read how to connect, as every Temporal tool does; the key is masked in logs from now on."""
+    """Read the connection options as Temporal's tools do, and mask the API key in later log lines."""
     options: dict[str, Any] = {"target_host": DEFAULT_ADDRESS}
     try:
         options.update(ClientConfig.load_client_connect_config(override_env_vars=environment))
@@ -141,5 +141,5 @@ def _options(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _port_hint(address: str) -> str:
-    """Ask about a port where an address has none: one may be right behind TLS, and seldom is."""
+    """Suggest the default port for an address without a port, which is seldom correct."""
     return "" if ":" in address else f" (it has no port: did you mean {address}:7233?)"

@@ -1,4 +1,4 @@
-"""Look into a file that people shall sign: whether it can be signed, and how large its pages are."""
+"""Checks of files to sign: type, integrity, page sizes, and positions of fields."""
 
 import io
 import re
@@ -15,16 +15,16 @@ FILE_TYPES: Final = {
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
-"""What providers take, by extension."""
+"""The media types that providers accept, by extension."""
 LEADING_BYTES: Final = 1024
-"""Readers accept that many bytes before `%PDF-` (ISO 32000-1, annex H, note 13)."""
+"""The most bytes that readers accept before `%PDF-` (ISO 32000-1, annex H, note 13)."""
 
 _TAIL: Final = 2048
 _MAIN_PARTS: Final = {
     ".docx": ("wordprocessingml.document.main", "ms-word.document.macroEnabled.main"),
     ".pptx": ("presentationml.presentation.main", "ms-powerpoint.presentation.macroEnabled.main"),
 }
-"""Parts of the content types of an Office file's main part (ECMA-376, part 1)."""
+"""Substrings of the content type of an Office file's main part (ECMA-376, part 1)."""
 _OVERRIDE: Final = re.compile(r"<Override\b[^>]*>")
 _ATTRIBUTE: Final = re.compile(r"\b(PartName|ContentType)\s*=\s*[\"']([^\"']*)[\"']")
 _OLE: Final = bytes.fromhex("D0CF11E0A1B11AE1")
@@ -32,12 +32,12 @@ _CONTENT_TYPES_LIMIT: Final = 1024**2
 
 
 class UnusableFileError(Exception):
-    """Why a file cannot be signed, in one sentence without its content."""
+    """A file cannot be signed; the message is one sentence without the file's content."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageSize:
-    """A page as people see it, rotation applied, in points."""
+    """The size of a page as displayed, after rotation, in points."""
 
     width: float
     height: float
@@ -45,11 +45,11 @@ class PageSize:
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What was found in a file.
+    """The results of a file's check.
 
     Args:
-        pages: The pages of a PDF; empty for an Office file, whose pages only a layout engine knows.
-        warnings: What a person should know before sending it, one sentence each.
+        pages: The page sizes of a PDF; empty for an Office file, which needs a layout engine.
+        warnings: Reasons to check the file before the send, one sentence per reason.
     """
 
     pages: tuple[PageSize, ...] = ()
@@ -57,48 +57,48 @@ class FileFacts:
 
 
 def inspect(file_name: str, content: bytes) -> FileFacts:
-    """Check that a file is what its name says and can be signed.
+    """Check that a file has the type of its extension and can be signed.
 
-    Costs time that grows with the file: run it in another thread or process, with a time limit where the
-    file comes from outside.
+    The duration grows with the file's size. Run it in another thread or process, with a time limit for a file
+    from outside.
 
     Args:
-        file_name: Its extension names its type.
-        content: Its bytes.
+        file_name: The file's name. Its extension determines the type.
+        content: The file's content.
 
     Raises:
-        UnusableFileError: It is empty, of another type, damaged, protected, or has no pages.
+        UnusableFileError: The file is empty, of another type, damaged, protected, or has no pages.
     """
     kind = PurePath(file_name).suffix.lower()
     if kind not in FILE_TYPES:
-        raise UnusableFileError(f"the provider takes {', '.join(FILE_TYPES)}")
+        raise UnusableFileError(f"the provider accepts {', '.join(FILE_TYPES)}")
     if not content:
-        raise UnusableFileError("it is empty")
+        raise UnusableFileError("is empty")
     beginning = content[:LEADING_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if beginning.startswith((b"<!doctype html", b"<html")):
-        raise UnusableFileError("it holds a web page, not a document: download the document itself")
+        raise UnusableFileError("is a web page, not a document: download the document itself")
     return _pdf(content) if kind == ".pdf" else _office(kind, content)
 
 
 def _pdf(content: bytes) -> FileFacts:
-    from pypdf import PasswordType, PdfReader  # noqa: PLC0415  # only files need it
+    from pypdf import PasswordType, PdfReader  # noqa: PLC0415  # slow to import, rarely used
 
     start = content[: LEADING_BYTES + 5].find(b"%PDF-")
     if start < 0:
-        raise UnusableFileError("its content is not that of a .pdf file")
+        raise UnusableFileError("the content is not a .pdf file")
     if b"%%EOF" not in content[-_TAIL:]:
-        raise UnusableFileError("it is cut off: the end of the PDF is missing")
+        raise UnusableFileError("is truncated: the end of the PDF is missing")
     try:
-        reader = PdfReader(io.BytesIO(content[start:]))  # its offsets count from the header
+        reader = PdfReader(io.BytesIO(content[start:]))  # offsets count from the header
         locked = reader.is_encrypted and reader.decrypt("") is PasswordType.NOT_DECRYPTED
         pages = () if locked else tuple(_size(page) for page in reader.pages)
         warnings = () if locked else tuple(_pdf_warnings(reader))
-    except Exception:  # noqa: BLE001  # whatever the reader fails with, a provider fails with it too
-        raise UnusableFileError("it is damaged: its pages cannot be read") from None
+    except Exception:  # noqa: BLE001  # pypdf raises many types; providers reject such files too
+        raise UnusableFileError("is damaged: the pages cannot be read") from None
     if locked:
-        raise UnusableFileError("it is protected with a password: save it without one")
+        raise UnusableFileError("is protected with a password: save it without a password")
     if not pages:
-        raise UnusableFileError("it has no pages")
+        raise UnusableFileError("has no pages")
     return FileFacts(pages, warnings)
 
 
@@ -109,19 +109,19 @@ def _size(page: Any) -> PageSize:
 
 def _pdf_warnings(reader: Any) -> Iterator[str]:
     if reader.is_encrypted:
-        yield "it restricts what may be done with it: the provider may refuse it"
+        yield "has restricted permissions: the provider may reject it"
     form = reader.root_object.get("/AcroForm")
     form = form.get_object() if form is not None else {}
     if int(form.get("/SigFlags", 0)) & 1:
-        yield "it holds a signature already, which signing it again may break"
+        yield "already has a signature, which a new signature may break"
     if "/XFA" in form:
-        yield "it holds an XFA form, which most viewers do not show"
+        yield "has an XFA form, which most viewers do not show"
 
 
 def _office(kind: str, content: bytes) -> FileFacts:
     if content.startswith(_OLE):
-        raise UnusableFileError("it is protected with a password, or of the format before 2007: save it anew")
-    wrong = UnusableFileError(f"its content is not that of a {kind} file")
+        raise UnusableFileError("is protected with a password or has a format older than 2007: save it again")
+    wrong = UnusableFileError(f"the content is not a {kind} file")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = set(archive.namelist())
@@ -138,7 +138,7 @@ def _office(kind: str, content: bytes) -> FileFacts:
     if not names.intersection(main):
         raise wrong
     macros = any(name.lower().endswith("vbaproject.bin") for name in names)
-    return FileFacts(warnings=("it holds macros, which the provider drops or refuses",) if macros else ())
+    return FileFacts(warnings=("has macros, which the provider removes or rejects",) if macros else ())
 
 
 _MARGIN: Final = 50.0
@@ -149,18 +149,18 @@ _TOP: Final = 120.0
 _BOTTOM: Final = 72.0
 _LOWEST: Final = 720.0
 A4: Final = PageSize(595.0, 842.0)
-"""Assumed where a file's pages are not known."""
+"""The assumed size of pages of unknown size."""
 
 
 def default_fields(signers: int, page: PageSize = A4) -> tuple[SignatureField, ...]:
-    """Place one signature for every signer on the first page, from the bottom up.
+    """Place one signature per signer on the first page, from the bottom up.
 
     Args:
-        signers: How many.
+        signers: The number of signers.
         page: The first page's size.
 
     Raises:
-        UnusableFileError: The page has room for fewer.
+        UnusableFileError: The page has space for fewer signatures.
     """
     width = min(_SIZE[0], page.width - 2 * _MARGIN)
     height = min(_SIZE[1], page.height / 10)
@@ -169,7 +169,7 @@ def default_fields(signers: int, page: PageSize = A4) -> tuple[SignatureField, .
     rows = max(1, int((lowest - min(_TOP, lowest)) // _ROW) + 1)
     if signers > columns * rows or width <= 0:
         raise UnusableFileError(
-            f"fields: the first page has room for {columns * rows} signatures; list where the signers sign"
+            f"fields: the first page has space for {columns * rows} signatures; list a field for every signer"
         )
     return tuple(
         SignatureField(
@@ -185,21 +185,21 @@ def default_fields(signers: int, page: PageSize = A4) -> tuple[SignatureField, .
 
 
 def misplaced(fields: tuple[SignatureField, ...], pages: tuple[PageSize, ...]) -> Iterator[str]:
-    """Yield what is wrong with fields at positions, one sentence each.
+    """Yield the problems of fields with positions, one sentence per problem.
 
     Args:
-        fields: An agreement's own fields.
-        pages: The document's pages; empty if they are not known.
+        fields: The fields of an agreement's input.
+        pages: The document's page sizes; empty if unknown.
     """
     for place, field in enumerate(fields, 1):
         if field.page is None or field.x is None or field.y is None or not pages:
             continue
         if field.page > len(pages):
-            yield f"field {place}: the document has no page {field.page}; its last is {len(pages)}"
+            yield f"field {place}: the document has no page {field.page}; its last page is {len(pages)}"
             continue
         page = pages[field.page - 1]
         if field.x + field.width > page.width or field.y + field.height > page.height:
             yield (
-                f"field {place}: it lies outside page {field.page}, which is {page.width:g} by "
+                f"field {place}: extends beyond page {field.page}, which is {page.width:g} by "
                 f"{page.height:g} points"
             )

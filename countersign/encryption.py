@@ -1,8 +1,8 @@
-"""Encrypts what Temporal keeps: AES-256-GCM over every payload, with the id of its key beside it.
+"""The payload codec: AES-256-GCM for every payload, with the id of its key in the metadata.
 
-The first key of `COUNTERSIGN_ENCRYPTION_KEYS` encrypts, each of them decrypts, so that histories outlive a
-change of keys. What was written before encryption was switched on stays readable. There is no way back to
-plain text: without its key a payload is an error, which Temporal shows and retries until the key is back.
+The first key of `COUNTERSIGN_ENCRYPTION_KEYS` encrypts; all keys decrypt, so histories stay readable after a
+change of keys. Unencrypted payloads stay readable. A payload with a missing key is an error that Temporal
+retries until the key is configured again.
 """
 
 import os
@@ -16,24 +16,24 @@ from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 
 ENCODING: Final = b"binary/encrypted"
-"""The name that Temporal's own samples and UI know encrypted payloads by."""
+"""The encoding of encrypted payloads in Temporal's samples and UI."""
 
 _KEY_ID: Final = "encryption-key-id"
 _NONCE_BYTES: Final = 12
 
 
 class UndecryptableError(ApplicationError):
-    """A payload's key is not ours, or the payload was tampered with. Retried: keys may come back."""
+    """A payload's key is unknown, or the payload was modified. Retried, because keys can be added."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, type="Undecryptable")
 
 
 class EncryptionCodec(PayloadCodec):
-    """Encrypts with the first key, decrypts with the one that a payload names.
+    """Encrypts with the first key, and decrypts with the key that a payload names.
 
     Args:
-        keys: Keys of 32 bytes by id, at least one.
+        keys: Keys of 32 bytes by id, at least one key.
     """
 
     def __init__(self, keys: Mapping[str, bytes]) -> None:
@@ -41,14 +41,14 @@ class EncryptionCodec(PayloadCodec):
         self._current = next(iter(self._ciphers))
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Encrypt payloads whole, their own metadata included."""
+        """Encrypt payloads with their metadata."""
         return [self._encrypt(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt payloads; those that are not encrypted pass as they are.
+        """Decrypt payloads; return unencrypted payloads unchanged.
 
         Raises:
-            UndecryptableError: A payload's key is unknown, or it is not what was once encrypted.
+            UndecryptableError: A payload's key is unknown, or the payload was modified.
         """
         return [
             self._decrypt(payload) if payload.metadata.get("encoding") == ENCODING else payload
@@ -66,10 +66,10 @@ class EncryptionCodec(PayloadCodec):
         if cipher is None:
             raise UndecryptableError(
                 f"encrypted with the key {key_id.decode(errors='replace')[:32]!r}, which "
-                "COUNTERSIGN_ENCRYPTION_KEYS does not have; add it behind the first"
+                "COUNTERSIGN_ENCRYPTION_KEYS does not have; add it after the first key"
             )
         nonce, sealed = payload.data[:_NONCE_BYTES], payload.data[_NONCE_BYTES:]
         try:
             return Payload.FromString(cipher.decrypt(nonce, sealed, key_id))
         except (InvalidTag, ValueError):
-            raise UndecryptableError("encrypted with another key of the same id, or tampered with") from None
+            raise UndecryptableError("encrypted with another key of the same id, or modified") from None

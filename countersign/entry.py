@@ -1,7 +1,7 @@
-"""The one way out of a process: close, flush, leave.
+"""The start and the end of a process.
 
-About 1 in 20 processes that used the Temporal SDK aborts while the interpreter shuts down, after its work is
-done (exit code 134 or 139). So every entry point leaves through `leave`, which skips that part.
+About 1 in 20 processes that use the Temporal SDK abort while the interpreter shuts down (exit code 134 or
+139). So every entry point ends with `leave`, which skips the interpreter's shutdown.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from typing import NoReturn
 from countersign.observability import tracing
 
 INTERRUPTED = 130
-"""The exit code after Ctrl-C, SIGTERM or SIGHUP: 128 + SIGINT, as shells have it."""
+"""The exit code after Ctrl-C, SIGTERM or SIGHUP: 128 + SIGINT, as in shells."""
 
 
 def leave(code: int) -> NoReturn:
-    """Flush what was written and end the process; whatever must be closed is closed by now."""
+    """Flush traces, logs and output, and end the process. Close all other resources first."""
     tracing.flush()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
@@ -30,13 +30,13 @@ def leave(code: int) -> NoReturn:
 
 
 def run(main: Coroutine[None, None, int]) -> int:
-    """Run an entry point's coroutine; Ctrl-C, SIGTERM and SIGHUP cancel it, so that it can clean up.
+    """Run an entry point's coroutine. Ctrl-C, SIGTERM and SIGHUP cancel it, so that it can clean up.
 
     Args:
-        main: Does the work and returns the exit code.
+        main: The coroutine, which returns the exit code.
 
     Returns:
-        Its exit code, or `INTERRUPTED`.
+        The coroutine's exit code, or `INTERRUPTED`.
     """
     try:
         return asyncio.run(_cancelled_by_signals(main))
@@ -48,6 +48,6 @@ async def _cancelled_by_signals(main: Coroutine[None, None, int]) -> int:
     task = asyncio.ensure_future(main)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup it is, and stays so
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             loop.add_signal_handler(number, task.cancel)
     return await task

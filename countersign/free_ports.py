@@ -1,4 +1,4 @@
-"""Find ports of this machine that nothing listens on."""
+"""Unused ports of this machine."""
 
 import secrets
 import socket
@@ -8,11 +8,11 @@ from typing import Final
 from countersign.loopback import LOOPBACK
 
 _RANGE: Final = range(20_000, 32_000)
-"""Below the ports that systems hand out to outgoing connections, so that none takes ours meanwhile."""
+"""Below the ephemeral ports of outgoing connections, which could take a port before its use."""
 
 
 def free_port(taken: Collection[int] = ()) -> int:
-    """Find a port that nothing listens on and that is not among `taken`."""
+    """Return an unused port that is not in `taken`."""
     while True:
         port = secrets.choice(_RANGE)
         if port not in taken and is_free(port):
@@ -20,7 +20,7 @@ def free_port(taken: Collection[int] = ()) -> int:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on a port of the loopback address."""
+    """Return whether a server can listen on a port of the loopback address."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

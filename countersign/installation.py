@@ -1,6 +1,6 @@
-"""What an entry point does before it imports anything else; this module and `extras` need no library.
+"""The check of the installation that entry points run before their imports, without dependencies.
 
-A Python that cannot run Countersign, and whoever stops it while it is still starting, get no traceback.
+A missing library, or Ctrl-C during the imports, then ends in an exit code instead of a traceback.
 """
 
 import os
@@ -15,19 +15,21 @@ _NEEDED = ("httpx", "pydantic", "temporalio")
 
 
 def require_installed(extra: str = "") -> None:
-    """End the process with exit code 2 if this Python cannot run Countersign, and say what to install.
+    """Print what to install and end with exit code 2 if libraries are missing or Python is too old.
+
+    Until `entry.run` handles signals, Ctrl-C ends the process with exit code 130.
 
     Args:
-        extra: The extra that this process needs; "" if it needs none.
-
-    Until the work begins, which takes over (see `entry.run`), Ctrl-C ends the process with exit code 130.
+        extra: The extra that the process needs; "" for none.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # in the background it may be ignored
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # shells ignore SIGINT for background jobs
         signal.signal(signal.SIGINT, _stop)
     missing = [name for name in (*_NEEDED, *MODULES.get(extra, ())) if find_spec(name) is None]
     if not missing and sys.version_info >= (3, 11):
         return
-    lacks = ", ".join(missing) or "what version 3.11 brought"
+    lacks = ", ".join(missing) or "features of version 3.11"
     sys.stderr.write(f"{sys.executable} lacks {lacks}: {install_hint(extra)}\n")
     raise SystemExit(2)
 

@@ -1,4 +1,4 @@
-"""This machine as a network address: the one place where plain http may be spoken."""
+"""The addresses of this machine, the only ones for which plain HTTP is allowed."""
 
 from typing import Final
 

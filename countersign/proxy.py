@@ -1,4 +1,4 @@
-"""The proxy that the environment names, as every HTTP client takes it."""
+"""The HTTP proxy from the environment."""
 
 import urllib.request
 
@@ -6,16 +6,16 @@ from countersign.loopback import LOOPBACK_HOSTS
 
 
 def named_proxy() -> str | None:
-    """Return the proxy for https of `HTTPS_PROXY` or `ALL_PROXY`, with a scheme in any case."""
+    """Return the URL of the proxy in `HTTPS_PROXY` or `ALL_PROXY`, always with a scheme; None if not set."""
     proxies = urllib.request.getproxies()
     found = proxies.get("https") or proxies.get("all")
     return found if not found or "://" in found else f"http://{found}"
 
 
 def environment_proxy(host: str) -> str | None:
-    """Find the proxy that leads to a host: none to those of `NO_PROXY`, and none to this machine."""
+    """Return the proxy for a host; None for hosts in `NO_PROXY` and for this machine."""
     return None if host in LOOPBACK_HOSTS or urllib.request.proxy_bypass(host) else named_proxy()
 
 
 def no_proxy(_: str) -> None:
-    """Find none, whatever the environment says."""
+    """Return None, independent of the environment."""

@@ -1,6 +1,6 @@
-"""Write `.env.example` and `docs/reference/settings.md` from the settings models.
+"""Generator of `.env.example` and `docs/reference/settings.md` from the settings classes.
 
-Run `make reference` after changing a setting; a test compares.
+Run `make reference` after a change of a setting; a test compares the files.
 """
 
 import textwrap
@@ -62,7 +62,7 @@ then from `.env`, then from Temporal's configuration file and its profiles (`TEM
 
 
 class Entry(NamedTuple):
-    """One variable: its name, what it is for, its default as text, None if it must be set."""
+    """A variable. Its default is text; None if the variable is required."""
 
     variable: str
     description: str
@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
 
 def groups() -> Iterator[tuple[str, list[Entry]]]:
-    """Yield each group of settings with its variables; a variable is listed once."""
+    """Yield the title and the variables of every settings class, without repetitions."""
     seen: set[str] = set()
     for kind in GROUPS:
         entries = [_entry(kind, name, about) for name, about in kind.model_fields.items()]
@@ -91,7 +91,7 @@ def _text(value: object) -> str:
 
 
 def env_example() -> str:
-    """Write `.env.example`: what must be set stands ready to be filled in, the rest shows its default."""
+    """Return `.env.example`: required variables are empty, the others are comments with defaults."""
     parts = [_ENV_HEAD]
     for title, entries in groups():
         parts.append(f"\n# --- {title.rstrip('.')} ---\n")
@@ -103,7 +103,7 @@ def env_example() -> str:
 
 
 def docs() -> str:
-    """Write `docs/reference/settings.md`."""
+    """Return `docs/reference/settings.md`."""
     parts = [_DOCS_HEAD]
     for title, entries in groups():
         parts.append(f"\n## {title.rstrip('.')}\n\n| variable | default | meaning |\n| --- | --- | --- |\n")

@@ -1,7 +1,4 @@
-"""What Temporal tells of a task queue: who polls it, what waits in it, how fast it may go.
-
-Asking is no billable action.
-"""
+"""Descriptions of task queues: pollers, backlog and rate limit. They are not billable actions."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -17,23 +14,23 @@ _KINDS: Final = {
     "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
 }
-_A_POLL: Final = timedelta(seconds=70)
-"""A poll stays open for a minute and is noted when it begins: a living worker's last one is no older."""
+_LONGEST_POLL: Final = timedelta(seconds=70)
+"""A poll lasts up to a minute, and Temporal records its start: a running worker's last poll is not older."""
 
 
 async def describe_task_queue(
-    client: Client, task_queue: str, kind: Kind, *, patience: timedelta
+    client: Client, task_queue: str, kind: Kind, *, rpc_timeout: timedelta
 ) -> DescribeTaskQueueResponse:
-    """Ask Temporal about a task queue, with what waits in it and how it is configured.
+    """Describe a task queue, with its backlog and configuration.
 
     Args:
-        client: Where.
-        task_queue: Its name.
-        kind: Which tasks of that name.
-        patience: How long the answer may take.
+        client: The connection to use.
+        task_queue: The name of the queue.
+        kind: The kind of its tasks.
+        rpc_timeout: The time limit of the request.
 
     Raises:
-        RPCError: Temporal did not answer, or may not.
+        RPCError: Temporal did not respond, or refused the request.
     """
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
@@ -42,10 +39,10 @@ async def describe_task_queue(
         report_stats=True,
         report_config=True,
     )
-    return await client.workflow_service.describe_task_queue(request, timeout=patience)
+    return await client.workflow_service.describe_task_queue(request, timeout=rpc_timeout)
 
 
 def is_polled(queue: DescribeTaskQueueResponse) -> bool:
-    """Tell whether a worker takes tasks now; Temporal names pollers for minutes after their last poll."""
-    since = datetime.now(UTC) - _A_POLL
+    """Return whether a worker polls now. Temporal lists pollers for minutes after their last poll."""
+    since = datetime.now(UTC) - _LONGEST_POLL
     return any(poller.last_access_time.ToDatetime(tzinfo=UTC) >= since for poller in queue.pollers)

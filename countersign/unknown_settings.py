@@ -1,7 +1,7 @@
-"""Variables that look like settings and are none: most are unknown, and nothing else would tell.
+"""Warnings about variables with a prefix of the settings that are not settings, such as mistyped names.
 
-A warning and no refusal: other tools have variables of the same beginnings, and after a roll-back those of
-the newer release may still be set.
+They are not errors, because other tools use the same prefixes, and because variables of a newer release may
+still be set after a rollback.
 """
 
 import logging
@@ -16,11 +16,11 @@ _reported: set[str] = set()
 
 
 def warn_of_unknown_settings(variables: Iterable[str], settings: Collection[str]) -> None:
-    """Log a warning for each variable that begins as a setting does and is none, once per process.
+    """Log a warning for every unknown variable with a prefix of the settings, once per process.
 
     Args:
-        variables: Names that are set somewhere.
-        settings: The names of all settings; each may end in `_FILE`.
+        variables: Names of variables that are set.
+        settings: The names of all settings; `NAME_FILE` is valid for every `NAME`.
     """
     for name in sorted({variable for variable in variables if variable.startswith(_PREFIXES)} - _reported):
         if name not in settings and name.removesuffix("_FILE") not in settings:
@@ -29,7 +29,7 @@ def warn_of_unknown_settings(variables: Iterable[str], settings: Collection[str]
 
 
 def _suggestion(name: str, settings: Iterable[str]) -> str:
-    """Compare without the beginnings, which most names share and which may be the mistake."""
+    """Compare without prefixes, which most names share and which may be mistyped themselves."""
     ends = {_end(setting): setting for setting in settings if setting.startswith(_PREFIXES)}
     near = get_close_matches(_end(name), ends, 1)
     return f"; did you mean {ends[near[0]]}?" if near else ""

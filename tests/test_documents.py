@@ -54,36 +54,36 @@ def no_pages(writer: PdfWriter) -> None:
 
 
 UNUSABLE = {
-    "empty": ("a.pdf", b"", "it is empty"),
-    "an empty Office file": ("a.docx", b"", "it is empty"),
-    "HTML": ("a.pdf", b"\n<!DOCTYPE html><html>log in</html>", "it holds a web page"),
-    "text": ("a.pdf", b"hello", "its content is not that of a .pdf file"),
-    "cut": ("a.pdf", pdf()[:-60], "it is cut off"),
-    "damaged": ("a.pdf", b"%PDF-1.7\nnothing\n%%EOF", "it is damaged"),
+    "empty": ("a.pdf", b"", "is empty"),
+    "an empty Office file": ("a.docx", b"", "is empty"),
+    "HTML": ("a.pdf", b"\n<!DOCTYPE html><html>log in</html>", "is a web page"),
+    "text": ("a.pdf", b"hello", "the content is not a .pdf file"),
+    "cut": ("a.pdf", pdf()[:-60], "is truncated"),
+    "damaged": ("a.pdf", b"%PDF-1.7\nnothing\n%%EOF", "is damaged"),
     "a password": (
         "a.pdf",
         rewritten(lambda writer: writer.encrypt("secret")),
-        "it is protected with a password",
+        "is protected with a password",
     ),
-    "no pages": ("a.pdf", rewritten(no_pages), "it has no pages"),
+    "no pages": ("a.pdf", rewritten(no_pages), "has no pages"),
     "an archive that is no document": (
         "a.docx",
         docx(content_type="text/xml"),
-        "its content is not that of a",
+        "the content is not a",
     ),
     "a main part that is not there": (
         "a.docx",
         docx().replace(b"word/document.xml", b"word/documenT.xml", 1),
-        "its",
+        "the content is not a .docx file",
     ),
-    "a presentation as a document": ("a.pptx", docx(), "its content is not that of a .pptx file"),
-    "a cut archive": ("a.docx", docx()[:-30], "its content is not that of a .docx file"),
+    "a presentation as a document": ("a.pptx", docx(), "the content is not a .pptx file"),
+    "a cut archive": ("a.docx", docx()[:-30], "the content is not a .docx file"),
     "an old or protected Office file": (
         "a.docx",
         bytes.fromhex("D0CF11E0A1B11AE1") + bytes(512),
         "protected",
     ),
-    "another type": ("a.txt", b"hello", "the provider takes"),
+    "another type": ("a.txt", b"hello", "the provider accepts"),
 }
 
 
@@ -152,16 +152,16 @@ def test_a_rotated_page_is_as_people_see_it() -> None:
 
 def test_more_signers_than_a_page_has_room_for_are_refused() -> None:
     assert len(default_fields(22, A4)) == 22
-    with pytest.raises(UnusableFileError, match="room for 22 signatures"):
+    with pytest.raises(UnusableFileError, match="space for 22 signatures"):
         default_fields(23, A4)
 
 
 @pytest.mark.parametrize(
     ("place", "says"),
     [
-        ({"page": 2, "x": 10, "y": 10}, "no page 2; its last is 1"),
-        ({"page": 1, "x": 500, "y": 10}, "outside page 1, which is 595 by 842"),
-        ({"page": 1, "x": 10, "y": 820}, "outside page 1"),
+        ({"page": 2, "x": 10, "y": 10}, "no page 2; its last page is 1"),
+        ({"page": 1, "x": 500, "y": 10}, "beyond page 1, which is 595 by 842"),
+        ({"page": 1, "x": 10, "y": 820}, "beyond page 1"),
     ],
 )
 def test_a_field_outside_its_page_is_refused(place: dict[str, int], says: str) -> None:

@@ -132,5 +132,5 @@ async def _workers(client: Client) -> Finding:
 
 
 async def _pollers(client: Client, queue: str, kind: Kind) -> int:
-    described = await describe_task_queue(client, queue, kind, patience=_PATIENCE)
+    described = await describe_task_queue(client, queue, kind, rpc_timeout=_PATIENCE)
     return len({poller.identity for poller in described.pollers})

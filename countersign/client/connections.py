@@ -103,5 +103,5 @@ def _not_found(reference: str, message: str) -> Exception:
     if named := _NAMESPACE.match(message):
         return UnreachableError(f"Temporal has no namespace {named[1]}: check TEMPORAL_NAMESPACE")
     if "completed" in message:
-        return RefusedError(f"{reference} has ended already: see `status {reference}`")
+        return RefusedError(f"{reference} has already ended: see `status {reference}`")
     return UnknownAgreementError(f"{reference}: no such agreement; `list` shows the existing ones")

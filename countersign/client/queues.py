@@ -26,8 +26,8 @@ async def why_not_taken(client: Client, task_queue: str) -> str:
     """
     name = provider_task_queue(task_queue)
     try:
-        provider = await describe_task_queue(client, name, "activity", timeout=_TIMEOUT)
-        workflows = await describe_task_queue(client, task_queue, "workflow", timeout=_TIMEOUT)
+        provider = await describe_task_queue(client, name, "activity", rpc_timeout=_TIMEOUT)
+        workflows = await describe_task_queue(client, task_queue, "workflow", rpc_timeout=_TIMEOUT)
     except RPCError:
         return "the circuit is open, the rate limit is reached, or no worker runs"
     if is_polled(provider):
@@ -48,7 +48,7 @@ async def why_not_claimed(client: Client, task_queue: str) -> str:
         task_queue: The workflow's queue.
     """
     try:
-        queue = await describe_task_queue(client, task_queue, "activity", timeout=_TIMEOUT)
+        queue = await describe_task_queue(client, task_queue, "activity", rpc_timeout=_TIMEOUT)
     except RPCError:
         return "no worker runs, or all its slots are busy"
     if is_polled(queue):

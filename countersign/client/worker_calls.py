@@ -60,7 +60,7 @@ async def ask_status(
                 "status", result_type=AgreementStatus, reject_condition=reject, rpc_timeout=_QUERY_TIMEOUT
             )
         except WorkflowQueryRejectedError:
-            raise RefusedError(f"{reference} has ended already: see `status {reference}`") from None
+            raise RefusedError(f"{reference} has already ended: see `status {reference}`") from None
         except WorkflowQueryFailedError as error:  # the worker runs incompatible code
             raise _unable(reference, str(error)) from None
         except RPCError as error:
@@ -104,8 +104,8 @@ async def send_update(
         if (task := asyncio.current_task()) and task.cancelling():  # the SDK reports Ctrl-C as a time-out
             raise asyncio.CancelledError from None
         raise UnreachableError(
-            f"{reference}: the worker did not respond in time and may still execute `{update}`: it is blocked "
-            f"or waits for the provider; see `status {reference}`"
+            f"{reference}: the worker did not respond in time and may still execute `{update}`; it is "
+            f"blocked or waits for the provider: see `status {reference}`"
         ) from None
 
 

@@ -107,7 +107,9 @@ class BacklogMetrics:
         return (await self._client.count_workflows(query, rpc_timeout=_TIMEOUT)).count
 
     async def _describe(self, queue: Queue) -> Queue:
-        description = await describe_task_queue(self._client, queue.task_queue, queue.kind, patience=_TIMEOUT)
+        description = await describe_task_queue(
+            self._client, queue.task_queue, queue.kind, rpc_timeout=_TIMEOUT
+        )
         stats = description.stats
         age = stats.approximate_backlog_age.ToTimedelta().total_seconds()
         return Queue(queue.task_queue, queue.kind, stats.approximate_backlog_count, age)

@@ -17,7 +17,7 @@ from tests.workflows.office import TEMPLATE, VARIABLES
 
 ROOT = Path(__file__).parents[2]
 
-NOT_CHECKED = "the template was not looked at, for TURBODOCX_API_KEY is not set here: the worker checks it\n"
+NOT_CHECKED = "template not checked, because TURBODOCX_API_KEY is not set: the worker checks it\n"
 """What a start without the provider's key says beside its answer."""
 
 

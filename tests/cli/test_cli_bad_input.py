@@ -33,8 +33,8 @@ _GRACE = {"name": "Grace Hopper", "email": "grace@example.com"}
 _NDA = "7e3a1c00-0000-4000-8000-000000000002"
 _ROLES = "7e3a1c00-0000-4000-8000-000000000003"
 _REFUSED = (
-    "the provider refuses the key here: check that TURBODOCX_ORG_ID is its organisation, and "
-    "that its role is `contributor` or `administrator`"
+    "the provider rejects the API key for this organization: check that TURBODOCX_ORG_ID is the key's "
+    "organization, and that the key's role is `contributor` or `administrator`"
 )
 
 
@@ -65,7 +65,7 @@ def _in(days: int) -> str:
 
 
 MISTAKES = {
-    "no recipients": Mistake("signers: name at least one", _signers()),
+    "no recipients": Mistake("signers: list at least one", _signers()),
     "an invalid e-mail": Mistake(
         "signer 2: is not an e-mail address", _signers(_ADA, _GRACE | {"email": "grace"})
     ),
@@ -86,15 +86,15 @@ MISTAKES = {
     ),
     "a signer in other words": Mistake("signer 1: write 'Name <address>'", {"signers": ["ada@example.com"]}),
     "a template like none there is": Mistake(
-        f"template nosuch: there is none with this id; there are: Services Agreement ({TEMPLATE}), ",
+        f"template nosuch: no template has this id; existing: Services Agreement ({TEMPLATE}), ",
         _template("nosuch"),
     ),
     "an unknown template": Mistake(
-        f"template Services Agremeent: there is none with this id; nearest: Services Agreement ({TEMPLATE})",
+        f"template Services Agremeent: no template has this id; nearest: Services Agreement ({TEMPLATE})",
         _template("Services Agremeent"),
     ),
     "a template's id mistyped": Mistake(
-        f"template {_NDA[:-1]}9: there is none with this id; nearest: ", _template(f"{_NDA[:-1]}9")
+        f"template {_NDA[:-1]}9: no template has this id; nearest: ", _template(f"{_NDA[:-1]}9")
     ),
     "a variable that the template lacks": Mistake(
         f"template {TEMPLATE}: it has no variable Prize (did you mean Price?)",
@@ -105,7 +105,7 @@ MISTAKES = {
         _template(variables={name: value for name, value in VARIABLES.items() if name != "StartDate"}),
     ),
     "a role that nobody fills": Mistake(
-        f"template {_ROLES}: it has no role clint (did you mean client?); nobody signs as client",
+        f"template {_ROLES}: it has no role clint (did you mean client?); no signer has the role client",
         {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA | {"role": "clint"})},
     ),
     "a signer without a role": Mistake(
@@ -126,19 +126,21 @@ MISTAKES = {
     ),
     "a missing file": Mistake("nowhere.pdf: No such file or directory", _file("nowhere.pdf")),
     "a file that is not what its name says": Mistake(
-        "text.pdf: its content is not that of a .pdf file", _file("text.pdf")
+        "text.pdf: the content is not a .pdf file", _file("text.pdf")
     ),
     "an archive that is no document": Mistake(
-        "archive.docx: its content is not that of a .docx file", _file("archive.docx")
+        "archive.docx: the content is not a .docx file", _file("archive.docx")
     ),
-    "a file of another kind": Mistake("notes.txt: the provider takes .pdf, .docx, .pptx", _file("notes.txt")),
-    "a file that is too large": Mistake("large.pdf: over 10 MB, the provider's limit", _file("large.pdf")),
+    "a file of another kind": Mistake(
+        "notes.txt: the provider accepts .pdf, .docx, .pptx", _file("notes.txt")
+    ),
+    "a file that is too large": Mistake("large.pdf: is over 10 MB, the provider's limit", _file("large.pdf")),
     "an initiator with an address": Mistake(
-        "initiated_by: an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
+        "initiated_by: write an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
         {"initiated_by": "ada@example.com"},
     ),
     "an http link": Mistake(
-        "source.url: the link must begin with https://",
+        "source.url: must begin with https://",
         {"source": {"kind": "link", "url": "http://example.com/a.pdf"}},
     ),
     "a reference with forbidden characters": Mistake(
@@ -153,10 +155,10 @@ MISTAKES = {
         "deadline: add the offset from UTC, for example 2027-01-31T12:00:00Z",
         {"deadline": "2030-01-31T12:00:00"},
     ),
-    "a deadline that is none": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "soon"}),
-    "a deadline of another kind": Mistake("deadline: write 14d, 36h or a moment", {"deadline": ["14d"]}),
+    "a deadline that is none": Mistake("deadline: write 14d, 36h or a time", {"deadline": "soon"}),
+    "a deadline of another kind": Mistake("deadline: write 14d, 36h or a time", {"deadline": ["14d"]}),
     "a reminder that is none": Mistake(
-        "reminders.every: write a duration with its unit", {"reminders": {"every": "seven"}}
+        "reminders.every: write a duration with a unit", {"reminders": {"every": "seven"}}
     ),
     "too much of it": Mistake(
         "bytes, over the limit of 1,500,000: shorten its variables or send a file",
@@ -168,17 +170,15 @@ MISTAKES = {
     "a field nowhere": Mistake(
         "field 1: set either an anchor or a page with x and y", {"fields": [{"signer": 1}]}
     ),
-    "a mistyped name": Mistake(
-        "signrs: there is no such field (did you mean signers?)", {"signrs": [], "title": "T"}
-    ),
+    "a mistyped name": Mistake("signrs: no such field (did you mean signers?)", {"signrs": [], "title": "T"}),
     "a mistyped name of a signer's": Mistake(
-        "signer 1: email is missing; signer 1: mail: there is no such field (did you mean email?)\n",
+        "signer 1: email is missing; signer 1: mail: no such field (did you mean email?)\n",
         _signers({"name": "Ada Lovelace", "mail": "ada@example.com"}),
     ),
     "a signer who is no list": Mistake(
-        "signers: write a list, each 'Name <address>'", {"signers": "Ada Lovelace <ada@example.com>"}
+        "signers: write a list of 'Name <address>'", {"signers": "Ada Lovelace <ada@example.com>"}
     ),
-    "more signers than there may be": Mistake("signers: at most 100", _signers(*[_ADA] * 101)),
+    "more signers than there may be": Mistake("signers: list at most 100", _signers(*[_ADA] * 101)),
     "a copy that is no list": Mistake("cc: write a list of addresses", {"cc": "ada@example.com"}),
     "a source that is a word": Mistake(
         "source: write a mapping with a kind: template, file, link, deliverable, roles", {"source": "link"}
@@ -187,24 +187,24 @@ MISTAKES = {
         "source.kind is missing: write template, file, link, deliverable, roles", {"source": {"url": "x"}}
     ),
     "a mistyped kind": Mistake(
-        "source.kind: there is no such kind (did you mean template?)", {"source": {"kind": "templat"}}
+        "source.kind: no such kind (did you mean template?)", {"source": {"kind": "templat"}}
     ),
     "a file without its path": Mistake("source.path is missing", {"source": {"kind": "file"}}),
     "a path that is a list": Mistake("source.path: write a text", {"source": {"kind": "file", "path": [5]}}),
     "a variable that is a list": Mistake(
-        "source.variables.Price: write a text, in quotes where it looks like something else",
+        "source.variables.Price: write a text, in quotes if it looks like a number or another type",
         {"source": {"kind": "template", "template_id": TEMPLATE, "variables": {"Price": [1]}}},
     ),
     "a field of words": Mistake("field 1: signer: write a whole number", {"fields": [{"signer": "Ada"}]}),
-    "too many reminders": Mistake("reminders.at_most: at most 50", {"reminders": {"at_most": 99}}),
+    "too many reminders": Mistake("reminders.at_most: must be at most 50", {"reminders": {"at_most": 99}}),
     "a redo of itself": Mistake(
         "supersedes: an agreement cannot replace itself; give the new agreement another reference",
         {"reference": "ORDER-7", "supersedes": "order-7"},
     ),
-    "no title": Mistake("title: it is empty", {"title": ""}),
+    "no title": Mistake("title: is empty", {"title": ""}),
     "a title left out": Mistake("title is missing", {"title": None}),
-    "a deadline of a bare number": Mistake("deadline: write 14d, 36h or a moment", {"deadline": "14"}),
-    "a deadline that is a number": Mistake("deadline: write 14d, 36h or a moment", {"deadline": 14}),
+    "a deadline of a bare number": Mistake("deadline: write 14d, 36h or a time", {"deadline": "14"}),
+    "a deadline that is a number": Mistake("deadline: write 14d, 36h or a time", {"deadline": 14}),
     "shapes and the rest at once": Mistake(
         "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter or "
         "digit; file nowhere.pdf: No such file or directory; signer 1: write 'Name <address>'; "
@@ -222,12 +222,12 @@ MISTAKES = {
         {**_signers(_ADA | {"email": "ada"}), "deadline": _in(-1)},
     ),
     "Temporal out of reach": Mistake(
-        "Temporal does not answer at 127.0.0.1:1: start it, or set TEMPORAL_ADDRESS",
+        "Temporal does not respond at 127.0.0.1:1: start it, or set TEMPORAL_ADDRESS",
         env={"TEMPORAL_ADDRESS": "127.0.0.1:1"},
         code=ExitCode.UNREACHABLE,
     ),
     "an address of Temporal without a port": Mistake(
-        "Temporal does not answer at localhost (it has no port: did you mean localhost:7233?): start it",
+        "Temporal does not respond at localhost (it has no port: did you mean localhost:7233?): start it",
         env={"TEMPORAL_ADDRESS": "localhost"},
         code=ExitCode.UNREACHABLE,
     ),
@@ -241,7 +241,7 @@ MISTAKES = {
         code=ExitCode.UNREACHABLE,
     ),
     "a wrong key": Mistake(
-        "the provider refuses the key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID",
+        "the provider rejects the API key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID",
         env={"TURBODOCX_API_KEY": "TDX-test-wrong"},
     ),
     "an organisation that is none": Mistake(
@@ -395,7 +395,7 @@ def test_a_start_does_not_need_the_provider(shell: Shell, monkeypatch: pytest.Mo
     path.write_text(json.dumps(_draft(Mistake(""))))
     insisting = shell("start", str(path), "--check")
     assert (insisting.code, insisting.out) == (ExitCode.UNREACHABLE, "")
-    assert "cannot be reached (ConnectError); trying again is safe" in insisting.err
+    assert "cannot be reached (ConnectError); retrying is safe" in insisting.err
     started = shell("start", str(path))
     assert (started.code, started.err.count("\n")) == (0, 1)
-    assert started.err.startswith("not checked at the provider: ")
+    assert started.err.startswith("not checked with the provider: ")

@@ -158,7 +158,7 @@ def test_a_refused_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURBODOCX_API_KEY", "TDX-test-nobodys")
     line = doctor.of("provider's key")
     assert (line.state, doctor.code) == (State.FAILED, 8)
-    assert line.found.startswith("the provider refuses the key")
+    assert line.found.startswith("the provider rejects the API key")
 
 
 def test_a_contributors_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +173,8 @@ def test_a_provider_that_is_not_there(doctor: Doctor, monkeypatch: pytest.Monkey
     monkeypatch.setenv("TURBODOCX_BASE_URL", f"{address}/some/path")
     findings = {finding.check: finding for finding in doctor()}
     assert findings["provider's key"].found == (
-        f"the provider cannot be asked: probe: not sent: {address} cannot be reached (ConnectError); "
-        "trying again is safe"
+        f"the check with the provider failed: probe: not sent: {address} cannot be reached (ConnectError); "
+        "retrying is safe"
     )
     assert findings["clock"].state is State.SKIPPED
 
@@ -240,7 +240,7 @@ class TestTemporal:
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
         line = doctor.of("Temporal", "--no-test-event")
         assert line.state is State.FAILED
-        assert line.found.startswith("Temporal does not answer at 127.0.0.1:")
+        assert line.found.startswith("Temporal does not respond at 127.0.0.1:")
 
     def test_it_has_no_such_namespace(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")

@@ -90,5 +90,5 @@ def test_nested_json_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_device_is_never_read() -> None:
-    with pytest.raises(BadInputError, match="that is no file"):
+    with pytest.raises(BadInputError, match="is not a regular file"):
         read_draft(Path(os.devnull))

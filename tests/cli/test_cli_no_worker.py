@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from countersign.agreements.reference import workflow_id
-from countersign.client import answers as answering
+from countersign.client import worker_calls
 from countersign.client.errors import ExitCode, UnreachableError
 from countersign.connection import connect
 from countersign.entry import INTERRUPTED
@@ -21,13 +21,13 @@ from devstack.stack import Stack
 from tests.cli.shell import Ran, Shell, start_waiting
 from tests.polling import poll
 
-_NO_ONE = "no worker answers: start one with `python worker.py`, or see why yours stands still; "
+_NO_ONE = "no worker responds: start one with `python worker.py`, or check why your worker is blocked; "
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answering, "_ANSWER", timedelta(seconds=1))
-    monkeypatch.setattr(answering, "_DEED", timedelta(seconds=1))
+    monkeypatch.setattr(worker_calls, "_QUERY_TIMEOUT", timedelta(seconds=1))
+    monkeypatch.setattr(worker_calls, "_UPDATE_TIMEOUT", timedelta(seconds=1))
 
 
 @contextmanager
@@ -64,7 +64,7 @@ def test_what_no_worker_was_asked_is_not_done_later(shell: Shell, stack: Stack, 
         shown = shell("status", reference)
         replaced = shell("replace-signer", reference, "--signer", "1", "--by", "Joan <joan@example.com>")
     for verb, ran in reported.items():
-        sentence = f"{reference}: {_NO_ONE}nothing is lost meanwhile; `{verb}` was not asked for\n"
+        sentence = f"{reference}: {_NO_ONE}nothing is lost meanwhile; `{verb}` was not requested\n"
         assert (ran.code, ran.out, _said(ran)) == (ExitCode.UNREACHABLE, "", sentence)
     assert (many.code, _said(many)) == (ExitCode.UNREACHABLE, _said(reported["void"]))
     for ran in (shown, replaced):
@@ -97,12 +97,12 @@ def test_a_worker_that_stops_in_the_middle_may_do_it_yet_and_that_is_said(
         """As if the worker had stopped a moment later."""
 
     with frozen(stack), monkeypatch.context() as patch:
-        patch.setattr(answering, "ask_status", answered)
+        patch.setattr(worker_calls, "ask_status", answered)
         ran = shell("void", reference, "--reason", "Only a test")
     assert (ran.code, ran.out) == (ExitCode.UNREACHABLE, "")
     assert ran.err == (
-        f"{reference}: `void` may still be carried out, for it was not answered in time: its worker stands "
-        f"still, or waits for the provider; see `status {reference}`\n"
+        f"{reference}: the worker did not respond in time and may still execute `void`; it is blocked or "
+        f"waits for the provider: see `status {reference}`\n"
     )
     assert poll(lambda: _status(shell, reference)["result"])["outcome"] == "voided"
 
@@ -114,8 +114,8 @@ def test_a_server_that_stands_still_is_not_taken_for_a_worker(
     async def both() -> None:
         handle = (await connect()).get_workflow_handle(workflow_id(reference))
         with frozen(stack, "temporal"), pytest.raises(UnreachableError) as failed:
-            await answering.ask_status(handle, reference)
-        assert str(failed.value) == "Temporal did not answer in time: trying again is safe"
+            await worker_calls.ask_status(handle, reference)
+        assert str(failed.value) == "Temporal did not respond in time: retrying is safe"
 
     asyncio.run(both())
     assert _status(shell, reference)["stage"] == "awaiting_signatures"
@@ -141,9 +141,9 @@ async def test_ctrl_c_while_an_update_is_under_way_is_no_answer(
         asyncio.get_running_loop().call_later(0.2, asked.set)
 
     handle = (await connect()).get_workflow_handle(workflow_id(reference))
-    monkeypatch.setattr(answering, "ask_status", answered)
+    monkeypatch.setattr(worker_calls, "ask_status", answered)
     with frozen(stack):
-        sending = asyncio.create_task(answering.send_update(handle, reference, "remind", None))
+        sending = asyncio.create_task(worker_calls.send_update(handle, reference, "remind", None))
         await asked.wait()
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):

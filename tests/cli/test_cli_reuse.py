@@ -103,9 +103,9 @@ def test_other_content_is_refused(
     before = _ledger(stack, document_id)
     said = _refused(shell, draft | change)
     assert said == (
-        f"reference {reference} is used by an agreement with other content ({named}): take another, for "
-        f"example {reference}.2 (with --supersedes {reference} if it replaces that one); "
-        "replace-signer exchanges a signer"
+        f"reference {reference} is used by an agreement with other content ({named}): use another one, for "
+        f"example {reference}.2 (with --supersedes {reference} if it replaces that agreement); "
+        "`replace-signer` replaces a signer"
     )
     assert _ledger(stack, document_id) == before
     assert [document["id"] for document in _documents(stack, reference)] == [document_id]
@@ -122,8 +122,8 @@ def test_what_has_ended_is_not_started_again(shell: Shell, stack: Stack, draft: 
     assert (again.already_running, again.already_ended) == (False, True)
     said = _refused(shell, draft | {"title": "Another order"})
     assert said == (
-        f"reference {reference} was used by an agreement with other content (title): take another, for "
-        f"example {reference}.2 (with --supersedes {reference} if it replaces that one)"
+        f"reference {reference} was used by an agreement with other content (title): use another one, for "
+        f"example {reference}.2 (with --supersedes {reference} if it replaces that agreement)"
     )
     assert _documents(stack, reference) == before
 
@@ -157,7 +157,7 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
     watched = shell("watch", reference)
     assert watched.code == ExitCode.NOT_COMPLETED
     assert watched.err.startswith(f"{reference} failed: {why}")
-    assert watched.err.endswith("; nothing was sent: put it right and start it again\n")
+    assert watched.err.endswith("; nothing was sent: correct the input and start it again\n")
     status = shell("status", reference)
     assert status.code == 0
     assert "stage     failed while generating\n" in status.out
@@ -210,6 +210,6 @@ def test_content_that_cannot_be_read_is_another(
         asyncio.run(_start_by_name(draft, "nobody-listens"))
         same = draft | {"signers": ["Ada Lovelace <ada@example.com>"], "deadline": None}
         assert asyncio.run(start_agreement(same)).already_running
-    assert "used by an agreement with content that cannot be read here: take another" in _refused(
+    assert "used by an agreement with content that this process cannot read: use another one" in _refused(
         shell, draft
     )

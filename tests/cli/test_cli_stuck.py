@@ -87,11 +87,11 @@ async def _sentence(client: Client, reference: str) -> str:
     async with asyncio.timeout(5):
         with pytest.raises(StuckAgreementError) as failed:
             await agreement_status(reference, client=client)
-        with pytest.raises(StuckAgreementError, match="`remind` was not asked for"):
+        with pytest.raises(StuckAgreementError, match="`remind` was not requested"):
             await remind_agreement(reference, client=client)
     sentence = str(failed.value)
     assert sentence.startswith(f"{reference} is stuck: its workflow task failed at least ")
-    assert "(NonDeterministicError: the worker's code does not fit the history)" in sentence
+    assert "(NonDeterministicError: the worker's code does not match the history)" in sentence
     assert not re.search("ada|grace", sentence.replace(reference, ""), re.IGNORECASE)
     return sentence
 

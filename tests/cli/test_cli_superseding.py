@@ -42,7 +42,7 @@ def test_a_signer_is_replaced_by_a_new_agreement(shell: Shell, stack: Stack, ref
 def test_what_keeps_it_waiting_is_reported(
     shell: Shell, stack: Stack, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(following, "_GLANCE", 0.1)
+    monkeypatch.setattr(following, "_CHECK_INTERVAL", 0.1)
     down = {"path": "/turbosign/documents/*/void", "do": "status", "status": 503, "times": 1}
     asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [down]}))
     try:
@@ -50,7 +50,7 @@ def test_what_keeps_it_waiting_is_reported(
     finally:
         asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
     assert (ran.code, ran.out) == (0, f"{reference}: voided\n{reference}.2: started\n")
-    assert f"{reference}: not void yet: void_document: " in ran.err
+    assert f"{reference}: not yet void: void_document: " in ran.err
 
 
 def test_repeating_it_changes_nothing(shell: Shell, stack: Stack, reference: str) -> None:
@@ -65,14 +65,17 @@ def test_what_has_ended_is_not_replaced(shell: Shell, stack: Stack, reference: s
     asyncio.run(stack.sandbox.complete(_status(shell, reference)["document_id"]))
     assert shell("watch", reference).code == 0
     ran = shell("replace-signer", reference, *_BY)
-    assert (ran.code, ran.err) == (4, f"{reference} has ended already: completed\n")
+    assert (ran.code, ran.err) == (4, f"{reference} has already ended: completed\n")
     assert shell("status", f"{reference}.2").code == 3
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--signer", "3", "--by", "Joan Clarke <joan@example.com>"), "has signers 1 to 2, and no 3"),
+        (
+            ("--signer", "3", "--by", "Joan Clarke <joan@example.com>"),
+            "has no signer 3; its signers are 1 to 2",
+        ),
         (("--signer", "2", "--by", "Joan Clarke <ada@example.com>"), "signers 1 and 2 have the same e-mail"),
         (("--signer", "2", "--by", "joan@example.com"), "--by: write 'Name <address>'"),
         (("--signer", "2", "--by", "Joan Clarke <j>"), "--by: write 'Name <address>'"),

@@ -13,8 +13,8 @@ from temporalio.testing import TimeSkipper
 from temporalio.worker import Worker
 
 from countersign.client.agreements import agreement_status
-from countersign.client.answers import ask_status
 from countersign.client.errors import NoWorkerError, UnreachableError
+from countersign.client.worker_calls import ask_status
 from devstack.sandbox import Sandbox
 from tests.workflows.office import an_agreement, open_office
 from tests.workflows.reordered import ReorderedWorkflow
@@ -33,8 +33,8 @@ async def test_code_that_does_not_fit_is_reported_in_one_sentence(
         with pytest.raises(UnreachableError) as failed:
             await agreement_status(agreement.reference, client=client)
     sentence = str(failed.value)
-    assert sentence.startswith(f"{agreement.reference}: its worker cannot answer: [TMPRL1100]")
-    assert sentence.endswith("Trying again is safe; the worker's log tells more")
+    assert sentence.startswith(f"{agreement.reference}: its worker cannot respond: [TMPRL1100]")
+    assert sentence.endswith("Retrying is safe; the worker's log has details")
     assert "\n" not in sentence
 
 
@@ -61,9 +61,9 @@ class _Refused:
         (
             "Cannot query workflow due to Workflow Task in failed state.",
             UnreachableError,
-            "its worker cannot answer: Cannot query workflow due to Workflow Task in failed state. Try",
+            "its worker cannot respond: Cannot query workflow due to Workflow Task in failed state. Retry",
         ),
-        ("no poller seen for task queue recently, worker may be down", NoWorkerError, "no worker answers: "),
+        ("no poller seen for task queue recently, worker may be down", NoWorkerError, "no worker responds: "),
     ],
 )
 async def test_temporals_own_refusals_name_the_right_culprit(

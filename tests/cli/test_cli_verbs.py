@@ -122,13 +122,13 @@ def test_a_voided_agreement_ends_and_says_so(shell: Shell, reference: str) -> No
     assert watched.code == 6
     assert asyncio.run(agreement_result(reference)).reason == "The order was cancelled"
     again = shell("void", reference, "--reason", "Again")
-    assert (again.code, again.err) == (4, f"{reference} has ended already: see `status {reference}`\n")
+    assert (again.code, again.err) == (4, f"{reference} has already ended: see `status {reference}`\n")
 
 
 @pytest.mark.parametrize("reason", ["", "x" * 501])
 def test_a_reason_must_be_readable(shell: Shell, reference: str, reason: str) -> None:
     ran = shell("void", reference, "--reason", reason)
-    assert (ran.code, ran.err) == (2, "reason: 1 to 500 characters, which the signers will read\n")
+    assert (ran.code, ran.err) == (2, "reason: write 1 to 500 characters; the signers read them\n")
 
 
 def test_a_reminder_goes_out(shell: Shell, stack: Stack, reference: str) -> None:
@@ -231,17 +231,17 @@ def test_those_at_a_stage_that_is_an_end_have_ended(shell: Shell, stack: Stack, 
 
 def test_what_people_wrote_is_shown_as_it_is(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", "foo:abc:7233")
-    assert "does not answer at foo:abc:7233: start it" in shell("list").err
+    assert "does not respond at foo:abc:7233: start it" in shell("list").err
     assert shell("start", "[/no] :abc:.yaml").err == "[/no] :abc:.yaml: No such file or directory\n"
 
 
 def test_a_filter_that_cannot_be_read_is_reported(shell: Shell) -> None:
     ran = shell("list", "--where", "Colour = 'red'")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("Temporal cannot take that: ")
+    assert ran.err.startswith("Temporal rejects the request: ")
     assert ran.err.count("\n") == 1
     assert shell("list", "--where", "a b c").err == (
-        "Temporal cannot take that: invalid query: malformed SQL query: syntax error near 'b'\n"
+        "Temporal rejects the request: invalid query: malformed SQL query: syntax error near 'b'\n"
     )
 
 

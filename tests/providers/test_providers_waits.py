@@ -114,15 +114,15 @@ class TestHeldBack:
 
     async def test_by_an_open_circuit(self, client: Client) -> None:
         async with held(client, "look", circuit=opened()) as handle:
-            wait = await reported(client, "look is held back: its workers take no steps", handle)
-        assert "while the provider fails or refuses the key (their circuit is open), or all" in wait
+            wait = await reported(client, "look is blocked: its workers take no steps", handle)
+        assert "while the provider fails or rejects the API key (their circuit is open), or all" in wait
         assert "`countersign doctor`); for " in wait
 
     async def test_by_no_one_at_all(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         async with held(client, "look") as handle:
-            await reported(client, "look is held back: its workers take no steps", handle)
+            await reported(client, "look is blocked: its workers take no steps", handle)
             monkeypatch.setattr(task_queues, "_A_POLL", timedelta())  # as if all that polled were long dead
-            wait = await reported(client, "look is held back: no worker polls ", handle)
+            wait = await reported(client, "look is blocked: no worker polls ", handle)
         assert "-turbodocx: start one, python worker.py; for " in wait
 
     async def test_by_a_rate_limit(self, client: Client) -> None:
@@ -132,7 +132,7 @@ class TestHeldBack:
                 await client.start_workflow(Held.run, "look", id=uuid.uuid4().hex, task_queue=queue)
                 for _ in range(_PARTITIONS)
             ]
-            wait = await reported(client, "look is held back: the rate limit of ", handle, *others)
+            wait = await reported(client, "look is blocked: the rate limit of ", handle, *others)
             await asyncio.gather(*(other.terminate() for other in others))
         assert "-turbodocx is 0.0001 steps a second, or its workers are busy" in wait
 
@@ -141,7 +141,7 @@ class TestHeldBack:
         set_it = documented_commands()[0].replace("--queue-rps-limit 2", "--queue-rps-limit 0")
         await run(set_it, client, provider_task_queue(queue))
         async with held(client, "look", circuit=Circuit(CircuitRules()), queue=queue) as handle:
-            wait = await reported(client, "look is held back: ", handle)
+            wait = await reported(client, "look is blocked: ", handle)
         assert "-turbodocx is 0 steps a second (the provider asked us to slow down); for " in wait
 
     async def test_where_temporal_does_not_report(
@@ -152,12 +152,12 @@ class TestHeldBack:
 
         monkeypatch.setattr(queueing, "describe_task_queue", refuse)
         async with held(client, "look") as handle:
-            wait = await reported(client, "look is held back: ", handle)
+            wait = await reported(client, "look is blocked: ", handle)
         assert "the circuit is open, the rate limit is reached, or no worker runs" in wait
 
     async def test_a_step_of_the_store_waits_in_the_workflows_queue(self, client: Client) -> None:
         async with held(client, "claim") as handle:
-            wait = await reported(client, "claim is held back: no worker polls ", handle)
+            wait = await reported(client, "claim is blocked: no worker polls ", handle)
         assert "-turbodocx" not in wait
 
     async def test_a_step_with_a_lost_worker(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,9 @@ async def test_without_a_secret_it_does_not_start(receiving: Client, tmp_path: P
     stdout, stderr = await process.communicate()
 
     assert (process.returncode, stdout) == (2, b"")
-    assert stderr == b"webhooks: These settings cannot work:\n  TURBODOCX_WEBHOOK_SECRET is not set\n"
+    assert (
+        stderr == b"webhooks: These settings are missing or invalid:\n  TURBODOCX_WEBHOOK_SECRET is not set\n"
+    )
 
 
 async def test_the_previous_secret_is_accepted_until_its_end(receiving: Client) -> None:

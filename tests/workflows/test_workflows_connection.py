@@ -92,5 +92,5 @@ async def test_says_in_one_sentence_that_no_one_answers(monkeypatch: pytest.Monk
     monkeypatch.setenv("TEMPORAL_ADDRESS", _NO_ONE)
     with pytest.raises(ConnectionFailedError) as caught:
         await connect()
-    assert f"Temporal does not answer at {_NO_ONE}" in str(caught.value)
+    assert f"Temporal does not respond at {_NO_ONE}" in str(caught.value)
     assert "\n" not in str(caught.value)
