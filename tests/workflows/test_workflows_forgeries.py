@@ -14,7 +14,7 @@ from activities.claims import ClaimActivities
 from activities.identity import differences
 from activities.requests import ClaimRequest, IdentifyRequest
 from countersign.agreements.messages import AgreementInput, AgreementStatus, Outcome, Sender, WaitingFor
-from countersign.agreements.reference import Marker, matches_environment, mark_title, new_tag
+from countersign.agreements.reference import Marker, mark_title, matches_environment, new_tag
 from countersign.providers.turbodocx.models import Document, SentBy
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
 from countersign.storage import FolderStore
