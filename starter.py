@@ -1,7 +1,7 @@
-"""The way in: start, follow and end agreements, from Python or from the command line.
+"""The command line as a script, and the Python API as a module.
 
-In a service: `from starter import start_agreement`, the same as from `countersign.client`. In a shell:
-`countersign --help`, or `python starter.py --help`.
+In a shell: `python starter.py --help`, the same as `countersign --help`. In a service: `from starter import
+start_agreement`, the same as `from countersign.client import start_agreement`.
 """
 
 if __name__ == "__main__":
@@ -13,4 +13,4 @@ if __name__ == "__main__":
 
     main()
 else:
-    from countersign.client import *  # noqa: F403  # `__all__` of the Python API is the list
+    from countersign.client import *  # noqa: F403  # `__all__` of the Python API lists the names

@@ -1,4 +1,4 @@
-"""What every verb of the command line has in common: how it runs, prints and fails."""
+"""Shared parts of the verbs: parameters, output, and errors with exit codes."""
 
 import asyncio
 import re
@@ -22,11 +22,10 @@ from .terminal import SafeConsole, json_text
 P = ParamSpec("P")
 
 _UNFOLDED: Final = 10_000
-"""Columns: tables are laid out as if there were no end of them, so that no cell is folded or cut, be it at a
-narrow terminal, which wraps by itself, or in a pipe."""
+"""Columns of the consoles, so many that no cell is folded or cut in a narrow terminal or a pipe."""
 
-_SLOW: Final = 2.0
-"""Seconds without a word that nobody minds."""
+_NOTICE_AFTER: Final = 2.0
+"""Seconds before a notice."""
 
 out = SafeConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED)
 err = SafeConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, width=_UNFOLDED, stderr=True)
@@ -56,7 +55,7 @@ Where = Annotated[
         metavar="CONDITION",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask whether to go on.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask for confirmation.")]
 Names = Annotated[
     bool,
     typer.Option("--names", metavar="", help="Print signers' names in full, also into a file or a pipe."),
@@ -65,52 +64,52 @@ Json = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON o
 
 
 def verb(work: Callable[P, Coroutine[Any, Any, int | None]]) -> Callable[P, None]:
-    """Make a coroutine a verb: Ctrl-C lets it clean up, and a `CommandError` is one sentence and its code."""
+    """Convert a coroutine function to a command. An error prints its message and sets the exit code."""
 
     @wraps(work)
     def command(*args: P.args, **kwargs: P.kwargs) -> None:
-        raise typer.Exit(run(_explaining(work(*args, **kwargs))))
+        raise typer.Exit(run(_exit_code(work(*args, **kwargs))))
 
     command.__doc__ = _unwrapped(work.__doc__)
     return command
 
 
 def _unwrapped(text: str | None) -> str:
-    """Join the lines of a help text's paragraphs, which a terminal wraps itself; keep indented ones."""
+    """Join the lines of paragraphs in a help text; keep indented lines."""
     return re.sub(r"(?<=\S)\n(?=\S)", " ", cleandoc(text or ""))
 
 
-async def _explaining(work: Coroutine[Any, Any, int | None]) -> int:
+async def _exit_code(work: Coroutine[Any, Any, int | None]) -> int:
     try:
         return await work or ExitCode.DONE
     except CommandError as error:
-        err.print(sentence(error), style="red")
+        err.print(error_message(error), style="red")
         return error.exit_code
     except SettingsError as error:
         err.print(str(error), style="red")
         return ExitCode.BAD_INPUT
 
 
-def sentence(error: CommandError) -> str:
-    """Return an error's message; what is not found names the server that was asked."""
+def error_message(error: CommandError) -> str:
+    """Return the message of an error. If the agreement is unknown, add the server's address."""
     return f"{error} (asked {server_name()})" if isinstance(error, UnknownAgreementError) else str(error)
 
 
 @contextmanager
 def notice_if_slow(line: str) -> Iterator[None]:
-    """Say what one waits for, if it takes long."""
-    timer = asyncio.get_running_loop().call_later(_SLOW, say, line)
+    """Print a notice if the block takes longer than 2 s."""
+    timer = asyncio.get_running_loop().call_later(_NOTICE_AFTER, print_notice, line)
     try:
         yield
     finally:
         timer.cancel()
 
 
-def say(line: str) -> None:
-    """Tell whoever waits how it stands, beside the output proper."""
+def print_notice(line: str) -> None:
+    """Print a notice on stderr."""
     err.print(line, style="yellow")
 
 
 def print_json(value: BaseModel) -> None:
-    """Print a value as one JSON object, for programs."""
+    """Print a value as one JSON object."""
     typer.echo(json_text(value))

@@ -37,7 +37,7 @@ class Clock:
     def __init__(self) -> None:
         self._start = time.monotonic()
 
-    def say(self, line: str) -> None:
+    def print_notice(self, line: str) -> None:
         """Print a line with the time."""
         out.print(f"{time.monotonic() - self._start:6.1f} s  {line}")
 
@@ -48,7 +48,7 @@ async def demo(*, free_ports: FreePorts = False) -> int:
     clock = Clock()
     joins = is_running()
     if not joins:
-        clock.say("starting Temporal, the sandbox, the webhook receiver and a worker")
+        clock.print_notice("starting Temporal, the sandbox, the webhook receiver and a worker")
     return await on_local_stack(
         lambda site: _show(clock, site, joins=joins), ports=Ports.pick() if free_ports else None
     )
@@ -59,7 +59,7 @@ async def _show(clock: Clock, site: Site, *, joins: bool) -> int:
     started = await start_agreement(
         example_agreement(), ask_provider=False, task_queue=TASK_QUEUE, client=client
     )
-    clock.say(f"agreement {started.reference} started")
+    clock.print_notice(f"agreement {started.reference} started")
     await asyncio.gather(
         _narrate(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
     )
@@ -93,9 +93,9 @@ def example_agreement() -> AgreementInput:
 async def _narrate(clock: Clock, reference: str, client: Client) -> None:
     """Tell what happens, as it happens."""
     news = News()
-    async for status in follow_agreement(reference, client=client, on_trouble=clock.say):
+    async for status in follow_agreement(reference, client=client, on_trouble=clock.print_notice):
         for event in news.of(status):
-            clock.say(event.line)
+            clock.print_notice(event.line)
 
 
 async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:

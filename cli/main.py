@@ -1,4 +1,4 @@
-"""The command line: every verb by name, imported when it is used."""
+"""The command line, which imports a verb only when it runs."""
 
 import sys
 from collections.abc import Iterator, MutableMapping
@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 import countersign
 
 PROGRAM: Final = "countersign"
-"""The console script. Usage texts and shell completion have its name, also under `python starter.py`."""
+"""The name in usage texts and shell completion, also for `python starter.py`."""
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
@@ -33,12 +33,12 @@ VERBS: Final = {
     "demo": "Run one agreement from end to end: generated, sent, signed by two people, archived.",
     "up": "Run Temporal with its UI, the sandbox, the webhook receiver and a worker until Ctrl-C.",
 }
-"""Every verb's help in one sentence, so that `--help` imports no verb. The wheel lacks `demo` and `up`."""
+"""Help of every verb in one sentence, so that `--help` imports no verb. The wheel lacks `demo` and `up`."""
 _CHECKOUT_ONLY: Final = frozenset({"demo", "up"})
 
 
 class _Verbs(MutableMapping[str, Any]):
-    """The verbs' commands, imported one by one."""
+    """The commands by verb, imported on access."""
 
     def __init__(self) -> None:
         in_checkout = __package__ == "cli"
@@ -79,16 +79,16 @@ def _load(name: str) -> Any:
 
 
 class _Group(TyperGroup):
-    """A group that lists its verbs by their summaries, and imports the one that is run."""
+    """A group that lists verbs from `VERBS`, and imports only the verb that runs."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.commands = _Verbs()
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # Typer's
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # Typer's interface
         return list(self.commands)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # Typer's
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # Typer's interface
         if cmd_name not in self.commands:
             return None
         return TyperCommand(cmd_name, help=VERBS[cmd_name])
@@ -131,7 +131,9 @@ def main() -> None:
     """Run the command line and end the process."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a locale may lack a letter of a name
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # the locale's encoding may lack characters of a name
     if not {"-h", "--help", "--version"} & set(sys.argv[1:]):
         configure_logs()
     try:
@@ -139,13 +141,13 @@ def main() -> None:
     except SystemExit as done:
         if "temporalio" not in sys.modules:
             raise
-        from countersign.entry import leave  # noqa: PLC0415  # it imports Temporal's client, which `--help` needs not
+        from countersign.entry import leave  # noqa: PLC0415  # imports Temporal's client, not for `--help`
 
         leave(done.code if isinstance(done.code, int) else 1)
 
 
 def configure_logs() -> None:
-    """Log warnings only, unless the settings ask for more: people read what the commands print."""
+    """Log warnings and errors only, unless `COUNTERSIGN_LOG_LEVEL` is set."""
     from countersign.configuration import read  # noqa: PLC0415  # as above
     from countersign.observability import logging  # noqa: PLC0415  # as above
     from countersign.settings import CountersignSettings  # noqa: PLC0415  # as above
@@ -153,4 +155,4 @@ def configure_logs() -> None:
     level = read(CountersignSettings).value(CountersignSettings.variable("log_level"))
     logging.configure(level=level if level in _LEVELS else "WARNING", service="starter")
     if level not in _LEVELS:
-        getLogger("temporalio.core").setLevel("ERROR")  # the commands report a lost connection themselves
+        getLogger("temporalio.core").setLevel("ERROR")  # the commands report lost connections

@@ -7,7 +7,7 @@ import typer
 from countersign.client.drafts import read_signer
 from countersign.client.supersede import replace_signer as replace
 
-from .command import Json, Reference, notice_if_slow, out, print_json, say, verb
+from .command import Json, Reference, notice_if_slow, out, print_json, print_notice, verb
 from .options import at_least
 
 
@@ -40,7 +40,7 @@ async def replace_signer(
     """
     with notice_if_slow(f"{reference}: waiting until it is void"):
         started = await replace(
-            reference, signer, read_signer("--by", by), new_reference=new_reference, on_wait=say
+            reference, signer, read_signer("--by", by), new_reference=new_reference, on_wait=print_notice
         )
     if json:
         print_json(started)

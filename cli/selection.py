@@ -6,7 +6,7 @@ from countersign.client.errors import BadInputError, CommandError, ExitCode, NoW
 from countersign.client.listing import list_agreements
 from countersign.connection import server_name
 
-from .command import err, notice_if_slow, out, sentence
+from .command import err, error_message, notice_if_slow, out
 from .list import agreement_table
 from .prompts import confirm
 
@@ -28,7 +28,7 @@ async def for_all(
         act: What to do, given a reference.
         verb: What it is called before it is done, for example `void`.
         done: What it is called afterwards, for example `voided`.
-        confirmed: Do not ask whether to go on.
+        confirmed: Do not ask for confirmation.
 
     Returns:
         `DONE`, or the code of the first that failed; the others are done all the same, unless no worker
@@ -58,12 +58,12 @@ async def _act_on_all(
             with notice_if_slow(f"{reference}: waiting for its worker"):
                 await act(reference)
         except NoWorkerError as error:
-            err.print(sentence(error), style="red")
+            err.print(error_message(error), style="red")
             if rest := len(references) - place:
                 err.print(f"{rest} more were not asked", style="red")
             return code or error.exit_code
         except CommandError as error:
-            err.print(sentence(error), style="red")
+            err.print(error_message(error), style="red")
             code = code or error.exit_code
         else:
             out.print(f"{reference}: {done}")

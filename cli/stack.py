@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.command import say
+from cli.command import print_notice
 from countersign.agreements import search_attributes
 from countersign.client.errors import CommandError, ExitCode
 from devstack.ports import Ports
@@ -54,7 +54,7 @@ def choose_ports(**wanted: int) -> Ports:
     ports = Ports.prefer(last, USUAL_PORTS, **wanted)
     for name, port in (USUAL_PORTS | last | wanted).items():
         if (taken := getattr(ports, name)) != port:
-            say(f"port {port} is taken: {name} listens on {taken} instead")
+            print_notice(f"port {port} is taken: {name} listens on {taken} instead")
     return ports
 
 
@@ -97,7 +97,7 @@ async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports
 
 
 async def _unless_a_part_fails(stack: Stack, work: Awaitable[int]) -> int:
-    watch = asyncio.ensure_future(stack.keep_running(say))
+    watch = asyncio.ensure_future(stack.keep_running(print_notice))
     task = asyncio.ensure_future(work)
     try:
         await asyncio.wait({watch, task}, return_when=asyncio.FIRST_COMPLETED)

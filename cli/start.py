@@ -9,7 +9,7 @@ from countersign.client.errors import BadInputError
 from countersign.client.references import StartedAgreement
 from countersign.client.start import check_agreement, start_agreement
 
-from .command import Json, out, print_json, say, verb
+from .command import Json, out, print_json, print_notice, verb
 from .draft_files import read_draft
 
 _SOURCE = "What to sign"
@@ -120,10 +120,10 @@ async def start(
     }
     whole = (read_draft(draft) if draft else {}) | {name: value for name, value in flags.items() if value}
     if dry_run:
-        checked = await check_agreement(whole, insist=check, on_omission=say)
+        checked = await check_agreement(whole, insist=check, on_omission=print_notice)
         print_json(checked) if json else out.print(f"{checked.reference}: can be started")
         return
-    started = await start_agreement(whole, insist=check, on_omission=say)
+    started = await start_agreement(whole, insist=check, on_omission=print_notice)
     if json:
         print_json(started)
         return

@@ -10,7 +10,7 @@ from countersign.client.errors import BadInputError
 from devstack.ports import Ports, PortTakenError
 from devstack.site import InUseError, Site
 
-from .command import out, say, verb
+from .command import out, print_notice, verb
 from .options import at_least
 from .stack import FreePorts, LocalStackError, StackDeletedError, choose_ports, on_local_stack
 
@@ -45,7 +45,7 @@ async def up(
         try:
             return await on_local_stack(_stay, ports=ports)
         except StackDeletedError as error:
-            say(f"{error}; starting an empty one on the same ports")
+            print_notice(f"{error}; starting an empty one on the same ports")
             await asyncio.sleep(_DELETING)
 
 

@@ -8,7 +8,7 @@ from countersign.client.errors import ExitCode
 from countersign.client.follow import follow_agreement
 from countersign.client.view import AgreementView
 
-from .command import Json, Names, Reference, out, print_json, say, verb
+from .command import Json, Names, Reference, out, print_json, print_notice, verb
 from .signer_names import SHORTENED, discreet, shows_people
 from .views import News, status_view
 
@@ -41,4 +41,4 @@ async def watch(reference: Reference, *, names: Names = False, json: Json = Fals
 
 
 def _say_trouble(trouble: str) -> None:
-    say(f"{trouble}; trying again")
+    print_notice(f"{trouble}; trying again")
