@@ -18,7 +18,7 @@ _CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._-")
 def running_references(incomplete: str) -> list[str]:
     """Find the references of running agreements that begin with a text, at most 50.
 
-    Returns none if Temporal does not answer within two seconds. Logs nothing: it would land in the prompt.
+    Returns none if Temporal does not answer within two seconds. Logs nothing, to keep the prompt clean.
     """
     logging.disable()
     with suppress(CommandError, TimeoutError):
@@ -27,7 +27,7 @@ def running_references(incomplete: str) -> list[str]:
 
 
 async def _running_references(beginning: str) -> list[str]:
-    if not _CHARACTERS.issuperset(beginning):  # it stands in a query
+    if not _CHARACTERS.issuperset(beginning):  # it is part of a query
         return []
     where = f'WorkflowId STARTS_WITH "{WORKFLOW_ID_PREFIX}{beginning}"'
     async with asyncio.timeout(_PATIENCE):
@@ -36,7 +36,7 @@ async def _running_references(beginning: str) -> list[str]:
 
 
 def _is_reference(text: str) -> bool:
-    """Tell whether a text may be a reference: a workflow's id may be anything."""
+    """Return whether a text may be a reference: a workflow's id may be any text."""
     with suppress(InvalidReferenceError):
         return check_reference(text) == text
     return False

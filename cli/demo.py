@@ -91,7 +91,7 @@ def example_agreement() -> AgreementInput:
 
 
 async def _narrate(clock: Clock, reference: str, client: Client) -> None:
-    """Tell what happens, as it happens."""
+    """Print what happens, as it happens."""
     news = News()
     async for status in follow_agreement(reference, client=client, on_trouble=clock.print_notice):
         for event in news.of(status):
@@ -99,7 +99,7 @@ async def _narrate(clock: Clock, reference: str, client: Client) -> None:
 
 
 async def _sign(sandbox: Sandbox, reference: str, client: Client) -> None:
-    """View and sign as each signer in turn, as people would do on the signing page."""
+    """View and sign as every signer in turn, as people do on the signing page."""
     async for status in follow_agreement(reference, client=client):
         if status.document_id is not None:
             document_id = status.document_id

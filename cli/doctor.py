@@ -72,7 +72,7 @@ async def doctor(
 
 
 def _consent(*, register: bool, may_ask: bool) -> Consent:
-    """Decide about search attributes that are missing: as told, else as somebody answers, else not."""
+    """Register missing search attributes if `--register` is given or the user confirms."""
     if register or not may_ask:
         return lambda _missing: register
     return lambda missing: confirm(
@@ -81,10 +81,10 @@ def _consent(*, register: bool, may_ask: bool) -> Consent:
 
 
 async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Finding]:
-    """Look at everything, one thing after the other.
+    """Run every check, one after the other.
 
     Args:
-        register: Tells whether to register search attributes that are missing.
+        register: Decides whether to register missing search attributes.
         test_event: Have the provider deliver a test event.
     """
     yield check_versions()
@@ -113,7 +113,7 @@ def _table(report: Report) -> Table:
 
 
 def _room() -> int | None:
-    """How wide the last column may be: as a terminal has room for it, without limit in a file or a pipe."""
+    """Return the last column's width: what a terminal has left, without a limit in a file or a pipe."""
     if not out.is_terminal:
         return None
     return max(get_terminal_size().columns - _SIGN_WIDTH - _CHECK_WIDTH - 2 * _GAP, _CHECK_WIDTH)

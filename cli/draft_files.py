@@ -1,4 +1,4 @@
-"""Read the file that an agreement is written in: YAML or JSON, every value as the text that stands there."""
+"""Read an agreement file: YAML or JSON, every value as the text that is written."""
 
 import json
 import stat
@@ -10,7 +10,7 @@ import yaml
 from countersign.client.errors import BadInputError
 
 SIZE_LIMIT: Final = 2 * 1024**2
-"""Bytes. Temporal refuses a larger agreement anyway."""
+"""Bytes. Temporal rejects a larger agreement."""
 DEPTH_LIMIT: Final = 20
 """An agreement has four levels."""
 
@@ -109,7 +109,7 @@ class _RefusedError(yaml.MarkedYAMLError):
 
 
 class _TextLoader(yaml.BaseLoader):
-    """Builds mappings, lists, text and null, as YAML 1.2's failsafe schema does with null beside it."""
+    """Builds mappings, lists, text and null: YAML 1.2's failsafe schema, and null."""
 
     depth = 0
 

@@ -1,4 +1,4 @@
-"""Events that came when their agreement had ended: harmless to it, and perhaps of interest to somebody."""
+"""Events that arrived after their agreement had ended: they change nothing, and a person may want to know."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -37,7 +37,7 @@ class LateEvent(BaseModel):
 def late_events(
     events: Iterable[MarkedEvent], agreements: Mapping[str, ListedAgreement]
 ) -> tuple[LateEvent, ...]:
-    """Pick the events that happened after their agreement's end, each once, in their order.
+    """Return the events from after their agreement's end, once each, in order.
 
     Args:
         events: Those of our documents; an event of several deliveries counts once.
@@ -60,6 +60,6 @@ def late_events(
 
 
 def how_ended(agreement: ListedAgreement) -> str:
-    """Say in words how an agreement ended."""
+    """Return in words how an agreement ended."""
     is_end = agreement.stage in frozenset(Outcome)
     return f"ended {agreement.stage}" if is_end else "was terminated, or failed"

@@ -1,4 +1,4 @@
-"""`list`: which agreements there are, and what they wait for."""
+"""`list`: agreements and what they wait for."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ async def list_(
         bool, typer.Option("--needs-attention", metavar="", help="Only those that a person must decide on.")
     ] = False,
     stuck: Annotated[
-        bool, typer.Option("--stuck", metavar="", help="Only those whose workflow task keeps failing.")
+        bool, typer.Option("--stuck", metavar="", help="Only those with a workflow task that keeps failing.")
     ] = False,
     failed: Annotated[
         bool, typer.Option("--failed", metavar="", help="Only those that ended without an outcome.")

@@ -14,24 +14,24 @@ _BETWEEN_WORDS: Final = re.compile(r"[\s_-]+")
 
 
 def one_of(kind: type[ChoiceT]) -> Callable[[str], ChoiceT]:
-    """Make what reads such an option, whatever the case and whatever stands between its words.
+    """Return a parser of such an option that ignores case and separators.
 
-    The parser raises `typer.BadParameter`, which names all choices, when the value is none of them.
+    The parser raises `typer.BadParameter`, which names all choices, if the value is none of them.
     """
     by_words = {_words(member): member for member in kind}
 
     def parse(text: str) -> ChoiceT:
         if (found := by_words.get(_words(text))) is None:
-            raise typer.BadParameter(f"there is no {text!r}: choose one of {listed(kind)}.")
+            raise typer.BadParameter(f"{text!r} does not exist: choose one of {listed(kind)}.")
         return found
 
     return parse
 
 
 def at_least(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Make what reads a whole number within limits.
+    """Return a parser of a whole number within limits.
 
-    The parser raises `typer.BadParameter`, which tells the limits, when the value is none.
+    The parser raises `typer.BadParameter`, which names the limits, if the value is none.
     """
     limits = f"at least {least}" if most is None else f"from {least} to {most}"
 

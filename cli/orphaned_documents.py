@@ -26,13 +26,13 @@ _OVER: Final = frozenset({"voided", "expired"})
 
 
 class OrphanedDocument(BaseModel):
-    """A document that nobody looks after.
+    """A document that no agreement knows.
 
     Args:
         reference: The reference in its marker.
         document_id: The provider's id.
         status: Its status at the provider.
-        why: What is known of its agreement.
+        why: What is known about its agreement.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,12 +44,12 @@ class OrphanedDocument(BaseModel):
 
 
 class Orphans(BaseModel):
-    """What nobody looks after.
+    """The documents that no agreement knows.
 
     Args:
         documents: Documents at the provider.
         late_events: Events that happened when their agreement had ended.
-        notes: What a reader must know of how complete this is, a sentence each.
+        notes: What is missing from the search, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,18 +60,18 @@ class Orphans(BaseModel):
 
 
 async def find_orphans(*, since: datetime, client: Client | None = None) -> Orphans:
-    """Look through the provider's delivery log for what is ours, and ask Temporal for its agreements.
+    """Read the provider's delivery log for marked documents, and ask Temporal for their agreements.
 
-    Nothing is changed anywhere. A document that is voided or expired is nobody's concern any more. Where the
-    log cannot be read, the documents that Temporal knows of are looked at instead.
+    Changes nothing. Voided and expired documents are left out. If the log cannot be read, the documents that
+    Temporal knows are checked instead.
 
     Args:
         since: How far to go back.
         client: A connection to Temporal to use.
 
     Raises:
-        BadInputError: A setting is missing, or the key is refused.
-        UnreachableError: Temporal or the provider does not answer.
+        BadInputError: A setting is missing, or the provider rejects the key.
+        UnreachableError: Temporal or the provider does not respond.
     """
     own = load_settings(CountersignSettings)
     client = client or await shared_client()
@@ -105,7 +105,7 @@ def _orphan(document: MarkedDocument, status: str, why: str) -> OrphanedDocument
 
 
 def why_orphaned(document_id: str, agreement: ListedAgreement | None) -> str | None:
-    """Say why nobody looks after a document; None if somebody does, or is still finding out.
+    """Return why no agreement knows a document; None if one does, or may still find it.
 
     Args:
         document_id: The document.
@@ -138,7 +138,7 @@ async def _agreements(client: Client) -> dict[str, ListedAgreement]:
 
 
 async def _is_archived(document: MarkedDocument, store: Store, keys: StoreKeys) -> bool:
-    """Tell whether it was archived by an agreement that Temporal has forgotten since."""
+    """Return whether an agreement that Temporal has forgotten archived it."""
     key = keys.timeline(document.marker.reference)
     if await store.find(key) is None:
         return False

@@ -1,4 +1,4 @@
-"""The provider's delivery log, read once for what is ours; what can be said where the key may not read it."""
+"""Read the provider's delivery log once for marked documents, or explain why it cannot be read."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ class OurDeliveries:
     Args:
         documents: Those that it names; None if it cannot be read.
         events: Their events, once per delivery.
-        notes: What a reader must know of how complete this is, a sentence each.
+        notes: What is missing from the search, one sentence each.
     """
 
     documents: frozenset[MarkedDocument] | None
@@ -40,7 +40,7 @@ async def our_deliveries(log: Subscription, keys: StoreKeys, since: datetime) ->
     """Read the log back to a time: one call for a hundred deliveries.
 
     Raises:
-        ProviderError: The provider does not answer, or refuses the key altogether.
+        ProviderError: The provider does not respond, or rejects the key.
     """
     documents: set[MarkedDocument] = set()
     events: list[MarkedEvent] = []
@@ -68,7 +68,7 @@ def _matches_environment(document: MarkedDocument, keys: StoreKeys) -> bool:
 
 def _refused(error: RejectedError) -> str:
     if error.status == HTTPStatus.NOT_FOUND:
-        log = "without a delivery log, as there is no webhook subscription"
+        log = "without a delivery log, because no webhook subscription exists"
     else:
         log = f"without the provider's delivery log, which this key may not read ({error.status})"
-    return f"{log}: only documents that Temporal knows of are looked at, and no late events"
+    return f"{log}: only documents that Temporal knows are checked, and no late events"

@@ -1,4 +1,4 @@
-"""Questions to whoever sits at the terminal."""
+"""Questions to the user at the terminal."""
 
 import asyncio
 import signal
@@ -9,17 +9,17 @@ import typer
 
 
 def can_ask() -> bool:
-    """Tell whether somebody is there to answer."""
+    """Return whether a user can answer."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def confirm(question: str) -> bool:
-    """Ask a question whose answer is no, unless somebody says yes, also at the end of the input.
+    """Ask a question; anything but yes is no, also the end of the input.
 
     Ctrl-C ends the command.
 
     Raises:
-        asyncio.CancelledError: Ctrl-C: the event loop cannot tell it while it waits here.
+        asyncio.CancelledError: Ctrl-C, which the event loop cannot see while this waits.
     """
     before = signal.signal(signal.SIGINT, _cancel)
     try:

@@ -1,4 +1,4 @@
-"""`remind`: ask those who have not signed once more."""
+"""`remind`: remind the signers who have not signed."""
 
 from countersign.client.agreements import remind_agreement
 

@@ -1,4 +1,4 @@
-"""`replace-signer`: have somebody else sign, or the same person at another address."""
+"""`replace-signer`: let another person sign, or the same person at another address."""
 
 from typing import Annotated
 

@@ -20,7 +20,7 @@ async def for_all(
     done: str,
     confirmed: bool,
 ) -> ExitCode:
-    """Act on the agreement of this reference, or on each that runs and fulfils the condition.
+    """Act on one agreement, or on all running ones that match a condition.
 
     Args:
         reference: One agreement.
@@ -31,8 +31,8 @@ async def for_all(
         confirmed: Do not ask for confirmation.
 
     Returns:
-        `DONE`, or the code of the first that failed; the others are done all the same, unless no worker
-        answers. `NOT_CONFIRMED` if nobody said yes: then nothing was done.
+        `DONE`, or the code of the first failure. A failure does not stop the rest, unless no worker responds.
+        `NOT_CONFIRMED` if the user did not confirm: then nothing was done.
 
     Raises:
         BadInputError: Both or neither of `reference` and `where`.

@@ -1,4 +1,4 @@
-"""The local stack of the command line: in `.countersign/local`, on the usual ports where they are free."""
+"""The command line's local stack: in `.countersign/local`, on the usual ports if they are free."""
 
 import asyncio
 import sys
@@ -24,9 +24,7 @@ USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "receiver":
 
 FreePorts = Annotated[
     bool,
-    typer.Option(
-        "--free-ports", metavar="", help="Take any free ports, not the usual ones where they are free."
-    ),
+    typer.Option("--free-ports", metavar="", help="Use any free ports instead of the usual ones."),
 ]
 
 
@@ -70,12 +68,12 @@ def plan(folder: Path, ports: Ports) -> Plan:
 
 
 def is_running() -> bool:
-    """Tell whether a local stack runs here, started by `make up` in another terminal."""
+    """Return whether a local stack runs here, started by `make up` in another terminal."""
     return Lock.is_held(FOLDER)
 
 
 async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports | None = None) -> int:
-    """Do something on the local stack: the one that runs already, else one that runs as long as it takes.
+    """Work on the local stack: the running one, or one that is started for this work.
 
     Args:
         work: What to do; returns the exit code.

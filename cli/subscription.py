@@ -43,7 +43,7 @@ class Setup:
     Args:
         urls: All addresses that it delivers to now.
         events: How many kinds of event it delivers.
-        kept_in: Where the new secret was put; None if there is no new one.
+        kept_in: The place of the new secret; None without a new one.
         secret: The new secret, masked.
     """
 
@@ -57,11 +57,11 @@ def check_url(url: str, *, sandbox: bool) -> str:
     """Return the address of a receiver's endpoint.
 
     Args:
-        url: What somebody typed.
+        url: As the user typed it.
         sandbox: The provider is a sandbox on this machine, which may use plain http to this machine.
 
     Raises:
-        BadInputError: The provider could not deliver there, or nothing would answer there.
+        BadInputError: The provider could not deliver there, or the receiver does not listen there.
     """
     try:
         parts = urlsplit(url)
@@ -76,15 +76,15 @@ def check_url(url: str, *, sandbox: bool) -> str:
 
 
 async def set_up(client: TurboDocxClient, url: str, *, new_secret: bool) -> Setup:
-    """Subscribe an address beside those there are, to every event, and keep the secret if there is a new one.
+    """Add an address to the subscription, for every event, and keep a new secret.
 
     Args:
         client: With an administrator's key.
         url: The receiver's endpoint.
-        new_secret: Make a new secret also where there is one.
+        new_secret: Replace an existing secret.
 
     Raises:
-        BadInputError: There is nowhere to keep the secret, or it is needed and not known.
+        BadInputError: No place can keep the secret, or the secret is needed and not known.
     """
     current = await find(client)
     known = read(WebhookSettings).value(_SECRET)
@@ -119,27 +119,27 @@ async def try_out(client: TurboDocxClient) -> tuple[WebhookDelivery, ...]:
     """Have the provider deliver a test event to every address.
 
     Raises:
-        BadInputError: There is no subscription.
+        BadInputError: No subscription exists.
     """
     if await find(client) is None:
-        raise BadInputError(f"there is no subscription: run `webhook setup --url https://host{PATH}`")
+        raise BadInputError(f"no subscription exists: run `webhook setup --url https://host{PATH}`")
     return (await client.webhooks.test(_TEST_EVENT, _TEST_DATA)).deliveries
 
 
 def explain(status: int | None) -> str:
-    """Say what an answer of the receiver means."""
+    """Return what a response of the receiver means."""
     if status is None:
-        return "nobody answered: is the receiver up, and can the provider reach it?"
+        return "no response: is the receiver up, and can the provider reach it?"
     if 200 <= status < 300:  # noqa: PLR2004 (HTTP's classes)
         return VERIFIED
-    return _MEANINGS.get(status, "something else than the receiver answered")
+    return _MEANINGS.get(status, "another server responded")
 
 
 _MEANINGS: Final = {
     401: f"arrived, and its signature did not fit: the receiver's {_SECRET} is not the subscription's, "
     "or a clock is off by more than 5 minutes",
     403: "arrived, and was not let in: see COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS",
-    404: f"something answered that is no receiver: the address must end in {PATH}",
+    404: f"another server responded: the address must end in {PATH}",
     503: "arrived, and the receiver could not reach Temporal",
 }
 
@@ -151,7 +151,7 @@ def mask(secret: SecretStr) -> str:
 
 
 async def find(client: TurboDocxClient) -> Webhook | None:
-    """Return the subscription, or None if there is none."""
+    """Return the subscription, or None."""
     try:
         return await client.webhooks.get()
     except RejectedError as error:

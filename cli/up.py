@@ -60,6 +60,6 @@ async def _stay(site: Site) -> int:
     out.print(f"In another terminal, `. {env}` points `countersign` here; `make demo` signs one.")
     pid = quote(str(site.folder / "logs" / "worker.pid"))
     out.print(f"`kill -9 $(cat {pid})` kills the worker: it is restarted, and its agreements go on.")
-    out.print("Ctrl-C stops everything; the next start goes on where this one ended.")
+    out.print("Ctrl-C stops everything; the next start continues with the same data.")
     await asyncio.Event().wait()
     return 0

@@ -21,7 +21,7 @@ class Happening:
 
     Args:
         line: What happened, in a few words.
-        at: When; None or "" if nobody told.
+        at: When; None or "" if the time is unknown.
     """
 
     line: str
@@ -29,7 +29,7 @@ class Happening:
 
 
 class News:
-    """Tells each thing that happened to an agreement once."""
+    """Returns everything that happened to an agreement once."""
 
     def __init__(self) -> None:
         self._reported: set[Happening] = set()

@@ -12,8 +12,8 @@ from .command import Json, Names, Reference, out, print_json, print_notice, verb
 from .signer_names import SHORTENED, discreet, shows_people
 from .views import News, status_view
 
-UNTOLD: Final = f"{'-':23}"
-"""Stands where nobody told when: as wide as a time."""
+UNKNOWN_TIME: Final = f"{'-':23}"
+"""Replaces an unknown time, and is as wide."""
 
 
 @verb
@@ -31,7 +31,7 @@ async def watch(reference: Reference, *, names: Names = False, json: Json = Fals
             print_json(status)
             continue
         for event in news.of(status):
-            out.print(f"{format_time(event.at or None) or UNTOLD}  {event.line}")
+            out.print(f"{format_time(event.at or None) or UNKNOWN_TIME}  {event.line}")
     if status and not json:
         out.print(status_view(status))
         if not shows_people(names=names):

@@ -34,7 +34,7 @@ async def setup(
         ),
     ] = False,
 ) -> None:
-    """Have the provider deliver to the receiver, beside the addresses there are; keep the secret."""
+    """Subscribe the receiver's address at the provider, and keep the secret."""
     settings = load_settings(TurboDocxSettings)
     checked = subscription.check_url(url, sandbox=LIVE_HOST not in settings.base_url)
     async with open_client() as client, explained_by_provider():
@@ -47,14 +47,14 @@ async def setup(
 @app.command()
 @verb
 async def test() -> None:
-    """Ask the provider for a test event, and tell whether it came through and verified."""
+    """Ask the provider for a test event, and print whether the receiver verified it."""
     async with open_client() as client, explained_by_provider():
         deliveries = await subscription.try_out(client)
     report(deliveries)
 
 
 def report(deliveries: Sequence[WebhookDelivery]) -> None:
-    """Say what became of a test event at each address.
+    """Print the result of a test event at every address.
 
     Raises:
         UnreachableError: Some did not take it.
@@ -63,7 +63,7 @@ def report(deliveries: Sequence[WebhookDelivery]) -> None:
     for delivery in deliveries:
         fine = delivery.http_status is not None and 200 <= delivery.http_status < 300  # noqa: PLR2004 (HTTP's classes)
         failed += not fine
-        status = delivery.http_status or "no answer"
+        status = delivery.http_status or "no response"
         line = f"{delivery.url}: {status}: {subscription.explain(delivery.http_status)}"
         (out if fine else err).print(line)
     if failed or not deliveries:

@@ -1,1 +1,1 @@
-"""What `doctor` looks at, one module per part; each returns findings and raises nothing."""
+"""The checks of `doctor`, one module per part. Checks return findings and raise nothing."""

@@ -23,7 +23,7 @@ _SETTINGS, _SECRETS = "settings", "secret"
 
 
 def check_settings() -> Iterator[Finding]:
-    """Say what cannot work, each on a line; else how many are set."""
+    """Return what cannot work, one line each, or how many settings are set."""
     kinds = (*_NEEDED, *_SET_AT_WILL)
     try:
         load(*kinds)
@@ -38,7 +38,7 @@ def check_settings() -> Iterator[Finding]:
 
 
 def check_secrets() -> Iterator[Finding]:
-    """Say of each secret where it comes from, never what it is."""
+    """Return where every secret comes from, never its value."""
     for kind in (TurboDocxSettings, WebhookSettings, *_SET_AT_WILL):
         lookup = read(kind)
         for name in (field for field, about in kind.model_fields.items() if is_secret(about)):
@@ -74,7 +74,7 @@ def _environment() -> str | None:
 
 
 def loaded(kind: type[Settings]) -> bool:
-    """Tell whether settings of a kind work."""
+    """Return whether settings of a kind work."""
     try:
         load(kind)
     except SettingsError:

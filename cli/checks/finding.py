@@ -1,4 +1,4 @@
-"""What a look at one thing found, and what to do about it."""
+"""What a check found, and what to do about it."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class State(StrEnum):
-    """How a thing is: `warning` works and may be meant so, `skipped` could not be looked at."""
+    """The result: `warning` works and may be intended, `skipped` could not be checked."""
 
     OK = "ok"
     WARNING = "warning"
@@ -15,10 +15,10 @@ class State(StrEnum):
 
 
 class Finding(BaseModel):
-    """One line of the doctor's table. Never holds a value that is secret or somebody's.
+    """One line of the doctor's table, without secrets and personal data.
 
     Args:
-        check: What was looked at.
+        check: What was checked.
         state: How it is.
         found: What was found.
         advice: What to do; empty where nothing is.
@@ -38,7 +38,7 @@ def ok(check: str, found: str) -> Finding:
 
 
 def warning(check: str, found: str, advice: str) -> Finding:
-    """It works, or may be meant so."""
+    """It works, or may be intended."""
     return Finding(check=check, state=State.WARNING, found=found, advice=advice)
 
 
@@ -48,5 +48,5 @@ def failed(check: str, found: str, advice: str) -> Finding:
 
 
 def skipped(check: str, found: str) -> Finding:
-    """It could not be looked at."""
+    """It could not be checked."""
     return Finding(check=check, state=State.SKIPPED, found=found)

@@ -1,4 +1,4 @@
-"""The provider: does it answer, is our key good and for what, do its webhooks reach the receiver?"""
+"""Check the provider: its response, the key and its role, the clock, the webhooks."""
 
 import asyncio
 import time
@@ -28,13 +28,13 @@ _SUBSCRIPTION, _TEST = "webhook subscription", "test event"
 _SETUP: Final = "countersign webhook setup --url https://<receiver>/webhooks/turbodocx"
 _PATIENCE: Final = 10
 _SKEW_SECONDS: Final = 60
-"""Deliveries older than 300 s are refused; beyond a minute somebody should look at the clock."""
+"""The receiver rejects deliveries older than 300 s. Beyond a minute, a person should check the clock."""
 
 _now = time.time
 
 
 async def check_provider(*, send_test_event: bool) -> AsyncIterator[Finding]:
-    """Look at the key, its role, the clock and the webhooks.
+    """Check the key, its role, the clock and the webhooks.
 
     Args:
         send_test_event: Have the provider deliver a test event to every address of the subscription.
@@ -78,7 +78,7 @@ async def _webhooks(client: TurboDocxClient, *, send_test_event: bool) -> AsyncI
 
 def _judge(found: Webhook | None) -> Finding:
     if found is None:
-        return failed(_SUBSCRIPTION, "there is none: agreements learn of signatures by polling only", _SETUP)
+        return failed(_SUBSCRIPTION, "none: agreements learn of signatures by polling only", _SETUP)
     missing = [kind for kind in KINDS if kind not in found.events]
     if not found.is_active:
         return failed(_SUBSCRIPTION, "it is switched off", _SETUP)
@@ -109,22 +109,22 @@ async def _clock(base_url: str) -> Finding:
     try:
         skew = await asyncio.to_thread(_skew, base_url)
     except (OSError, ValueError, TypeError):
-        return skipped(_CLOCK, "the provider does not tell the time")
+        return skipped(_CLOCK, "the provider sends no time")
     if abs(skew) > _SKEW_SECONDS:
         return failed(
             _CLOCK,
             f"{abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the provider's",
-            "synchronise it (NTP): deliveries that are 5 minutes off are refused",
+            "synchronize it (NTP): the receiver rejects deliveries that are 5 minutes off",
         )
     return ok(_CLOCK, f"{abs(skew):.0f} s from the provider's")
 
 
 def _skew(base_url: str) -> float:
-    """Compare our clock with an answer's Date; no credentials are sent.
+    """Compare this machine's clock with the Date of a response; send no credentials.
 
     Raises:
-        OSError: Nobody answers.
-        ValueError, TypeError: The answer has no date.
+        OSError: The provider does not respond.
+        ValueError, TypeError: The response has no date.
     """
     request = urllib.request.Request(base_url + "/", method="HEAD")  # noqa: S310 (the settings allow only safe ones)
     started = _now()

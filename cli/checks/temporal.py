@@ -1,4 +1,4 @@
-"""Temporal: does it answer, does it know us, are search attributes and workers there?"""
+"""Check Temporal: its response, the namespace, search attributes, workers and stuck agreements."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
@@ -35,14 +35,14 @@ _STUCK_ADVICE: Final = (
 )
 
 Consent = Callable[[Sequence[str]], bool]
-"""Given what would be changed, tells whether it may be."""
+"""Decides whether a described change may be made."""
 
 
 async def check_temporal(*, register: Consent) -> AsyncIterator[Finding]:
-    """Look at server, namespace, search attributes, workers, and agreements that are stuck, if any.
+    """Check server, namespace, search attributes, workers and stuck agreements.
 
     Args:
-        register: Tells whether to register search attributes that are missing.
+        register: Decides whether to register missing search attributes.
     """
     try:
         client = await connect()
@@ -82,14 +82,14 @@ def _refused(check: str, client: Client, error: RPCError) -> Finding:
     if error.status is RPCStatusCode.NOT_FOUND:
         return failed(
             check,
-            f"there is no namespace {client.namespace}",
+            f"the namespace {client.namespace} does not exist",
             f"`temporal operator namespace create -n {client.namespace}`, or set TEMPORAL_NAMESPACE",
         )
     if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED):
-        return failed(check, "it refuses our credentials", "check TEMPORAL_API_KEY or TEMPORAL_TLS_...")
+        return failed(check, "it rejects the credentials", "check TEMPORAL_API_KEY or TEMPORAL_TLS_...")
     if error.status is RPCStatusCode.UNIMPLEMENTED:
-        return skipped(check, "this server does not say; look in its UI")
-    return failed(check, f"it did not answer ({error.status.name})", "try again; see the server's log")
+        return skipped(check, "this server does not list them; see its UI")
+    return failed(check, f"it did not respond ({error.status.name})", "try again; see the server's log")
 
 
 async def _attributes(client: Client, *, register: Consent) -> Finding:
@@ -101,9 +101,7 @@ async def _attributes(client: Client, *, register: Consent) -> Finding:
     wrong = [name for name, kind in wanted.items() if there.get(name, kind) != kind]
     missing = [name for name in wanted if name not in there]
     if wrong:
-        return failed(
-            _ATTRIBUTES, f"of another type than ours: {', '.join(wrong)}", "use a namespace of its own"
-        )
+        return failed(_ATTRIBUTES, f"of another type: {', '.join(wrong)}", "use another namespace")
     if not missing:
         return ok(_ATTRIBUTES, f"all {len(wanted)} registered")
     if not register(missing):
@@ -127,7 +125,7 @@ async def _workers(client: Client) -> Finding:
     }
     alone = [name for name, count in polled.items() if not count]
     if alone:
-        return warning(_WORKERS, f"nobody polls {', '.join(alone)}", "start one: python worker.py")
+        return warning(_WORKERS, f"no worker polls {', '.join(alone)}", "start one: python worker.py")
     return ok(_WORKERS, f"{max(polled.values())} polling {', '.join(polled)}")
 
 

@@ -224,7 +224,7 @@ def test_a_test_event_that_no_one_takes(doctor: Doctor, stack: Stack) -> None:
     finally:
         ask(stack, "PATCH", "/api/webhooks/signature", {"urls": urls})
     assert line.state is State.FAILED
-    assert line.found == f"{unused}: nobody answered: is the receiver up, and can the provider reach it?"
+    assert line.found == f"{unused}: no response: is the receiver up, and can the provider reach it?"
 
 
 class TestTemporal:
@@ -245,7 +245,7 @@ class TestTemporal:
     def test_it_has_no_such_namespace(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
         line = doctor.of("Temporal", "--no-test-event")
-        assert (line.state, line.found) == (State.FAILED, "there is no namespace nowhere")
+        assert (line.state, line.found) == (State.FAILED, "the namespace nowhere does not exist")
         assert line.advice.startswith("`temporal operator namespace create -n nowhere`")
 
     @pytest.mark.usefixtures("fresh_namespace")
@@ -261,7 +261,7 @@ class TestTemporal:
         findings = {finding.check: finding for finding in doctor("--no-test-event")}
         assert findings["search attributes"].found == f"all {len(search_attributes.TYPES)} registered"
         assert findings["workers"].state is State.WARNING
-        assert findings["workers"].found == "nobody polls countersign, countersign-turbodocx"
+        assert findings["workers"].found == "no worker polls countersign, countersign-turbodocx"
 
     @pytest.mark.parametrize(
         ("answer", "code", "reported"),

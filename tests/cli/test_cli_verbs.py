@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.watch import UNTOLD
+from cli.watch import UNKNOWN_TIME
 from countersign.agreements.reference import workflow_id
 from countersign.agreements.times import format_time
 from countersign.client.agreements import agreement_result
@@ -88,7 +88,7 @@ def _check_watched_later(shell: Shell, reference: str) -> None:
 def test_watch_makes_up_no_time_that_no_one_reported(shell: Shell, stack: Stack, reference: str) -> None:
     asyncio.run(_report_a_view_without_its_time(stack, reference))
     assert shell("void", reference, "--reason", "Only a test").code == 0
-    assert f"{UNTOLD}  viewed by A. L.\n" in shell("watch", reference).out
+    assert f"{UNKNOWN_TIME}  viewed by A. L.\n" in shell("watch", reference).out
 
 
 async def _report_a_view_without_its_time(stack: Stack, reference: str) -> None:
@@ -216,7 +216,7 @@ def test_a_stage_that_there_is_not_is_reported_with_those_there_are(shell: Shell
     assert (ran.code, ran.out) == (2, "")
     reported = " ".join(ran.err.replace("│", "").split())
     assert (
-        "'--stage': there is no 'signing': choose one of generating, sending, awaiting_signatures, "
+        "'--stage': 'signing' does not exist: choose one of generating, sending, awaiting_signatures, "
         in reported
     )
     assert "Value error" not in reported
