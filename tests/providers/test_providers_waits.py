@@ -121,9 +121,11 @@ class TestHeldBack:
     async def test_by_no_one_at_all(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         async with held(client, "look") as handle:
             await reported(client, "look is blocked: its workers take no steps", handle)
-            monkeypatch.setattr(task_queues, "_A_POLL", timedelta())  # as if all that polled were long dead
+            monkeypatch.setattr(
+                task_queues, "_LONGEST_POLL", timedelta()
+            )  # as if all that polled were long dead
             wait = await reported(client, "look is blocked: no worker polls ", handle)
-        assert "-turbodocx: start one, python worker.py; for " in wait
+        assert "-turbodocx: start one with `python worker.py`; for " in wait
 
     async def test_by_a_rate_limit(self, client: Client) -> None:
         queue = uuid.uuid4().hex
@@ -164,7 +166,7 @@ class TestHeldBack:
         monkeypatch.setattr(waits, "_LONG", timedelta())
         async with held(client, "hang", circuit=Circuit(CircuitRules())) as handle:
             wait = await reported(client, "hang runs on ", handle)
-        assert ", or its worker is lost; for " in wait
+        assert ", or that worker is lost; for " in wait
 
 
 def test_a_watcher_tells_it_once_however_the_time_counts_down() -> None:

@@ -80,7 +80,7 @@ class TestCodec:
         data = bytearray(sealed.data)
         data[place] ^= 1
         sealed.data = bytes(data)
-        with pytest.raises(UndecryptableError, match="tampered"):
+        with pytest.raises(UndecryptableError, match="modified"):
             await codec.decode([sealed])
 
     @pytest.mark.parametrize("data", [b"", b"short", bytes(40)])
