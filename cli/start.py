@@ -94,7 +94,8 @@ async def start(
 ) -> None:
     r"""Start an agreement: generate a document, send it, collect signatures, archive it.
 
-    Starting the same agreement twice is harmless: it stays one. A used reference with other content is refused.
+    Starting the same agreement twice is harmless: it stays one. A used reference with other content is an
+    error.
 
     Write fields, reminders and signers who sign in any order in a file:
     see docs/tutorial/your-own-template.md.

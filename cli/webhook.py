@@ -63,8 +63,8 @@ def report(deliveries: Sequence[WebhookDelivery]) -> None:
     for delivery in deliveries:
         fine = delivery.http_status is not None and 200 <= delivery.http_status < 300  # noqa: PLR2004 (HTTP's classes)
         failed += not fine
-        status = delivery.http_status or "no response"
-        line = f"{delivery.url}: {status}: {subscription.explain(delivery.http_status)}"
+        status = f"{delivery.http_status}: " if delivery.http_status else ""
+        line = f"{delivery.url}: {status}{subscription.explain(delivery.http_status)}"
         (out if fine else err).print(line)
     if failed or not deliveries:
         raise UnreachableError(f"{failed} of {len(deliveries)} addresses did not take the test event")

@@ -121,7 +121,7 @@ async def test_what_becomes_of_a_test_event_is_explained(
 
     reported = capsys.readouterr().err
     assert "401: arrived, and its signature did not fit" in reported  # the receiver has another secret
-    assert "no answer: no response: is the receiver up" in reported
+    assert "no response: is the receiver up" in reported
 
 
 async def test_another_address_joins_those_there_are_and_the_secret_stays(
