@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,12 +21,19 @@ from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement
 
 _AGAIN: Final = 0.5
+_PATIENCE: Final = 90.0
 FORGED_SOURCE: Final = "manual"
 """The sandbox's source of documents that another member makes."""
 _QUERY: Final = timedelta(seconds=15)
 _REMIND_AFTER: Final = 0.5
 """Seconds from a send to the reminder that a person asks for: planned ones take at least an hour."""
 _CLIENT_ERROR: Final = range(400, 500)
+
+
+async def _for_a_while(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that may never be possible, because its agreement may end before."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(work, _PATIENCE)
 
 
 async def insist(do: Callable[[], Awaitable[Any]]) -> None:
@@ -70,7 +77,7 @@ class People:
             for order in self._schedule.orders:
                 group.create_task(self._order(order))
                 if order.forged:
-                    group.create_task(self._forge(order))
+                    group.create_task(_for_a_while(self._forge(order)))
 
     async def sign_all(self) -> None:
         """Sign new documents after their signers got an e-mail, until it is canceled."""
@@ -120,7 +127,7 @@ class People:
         await insist(lambda: start_agreement(agreement, client=self._client))
         self.started += 1
         if order.wish == "sign" or order.once_sent:
-            await self._until_sent(order.reference)
+            await _for_a_while(self._until_sent(order.reference))
         if order.wish == "sign":
             await asyncio.sleep(_REMIND_AFTER)
             await insist(lambda: remind_agreement(order.reference, client=self._client))
