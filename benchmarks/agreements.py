@@ -145,13 +145,13 @@ class Bench:
         """Run agreements with a limit of parallel ones, and return their cost."""
         limit = asyncio.Semaphore(AT_ONCE)
 
-        async def one() -> float:
+        async def run_one() -> float:
             async with limit:
                 return await self.complete(variant)
 
         before = self._costs(variant)
         began = time.perf_counter()
-        latencies = await asyncio.gather(*(one() for _ in range(agreements)))
+        latencies = await asyncio.gather(*(run_one() for _ in range(agreements)))
         seconds = time.perf_counter() - began
         worker, server, actions = (now - then for now, then in zip(self._costs(variant), before, strict=True))
         last = await list(self._runs.values())[-1].handle.describe()
@@ -176,11 +176,11 @@ class Bench:
         before = _resident_mb(pid)
         limit = asyncio.Semaphore(AT_ONCE)
 
-        async def one() -> None:
+        async def start_one() -> None:
             async with limit:
                 await asyncio.wait_for((await self.start(variant)).sent, 300)
 
-        await asyncio.gather(*(one() for _ in range(waiting)))
+        await asyncio.gather(*(start_one() for _ in range(waiting)))
         return _resident_mb(pid) - before
 
 
@@ -220,9 +220,9 @@ _ROWS: Final[tuple[tuple[str, Callable[[Round], float]], ...]] = (
     ("agreements per second", lambda run: run.per_second),
     ("last signature to archived, median ms", lambda run: 1000 * statistics.median(run.latencies)),
     ("the same, p99 ms", lambda run: 1000 * sorted(run.latencies)[int(len(run.latencies) * 0.99)]),
-    ("worker CPU, ms each", lambda run: run.worker_cpu_ms),
-    ("Temporal server CPU, ms each", lambda run: run.server_cpu_ms),
-    ("billable actions each", lambda run: run.actions),
+    ("worker CPU, ms per agreement", lambda run: run.worker_cpu_ms),
+    ("Temporal server CPU, ms per agreement", lambda run: run.server_cpu_ms),
+    ("billable actions per agreement", lambda run: run.actions),
     ("history events", lambda run: run.events),
     ("history bytes", lambda run: run.bytes),
 )
@@ -231,11 +231,11 @@ _ROWS: Final[tuple[tuple[str, Callable[[Round], float]], ...]] = (
 def _show(out: Console, rounds: dict[str, list[Round]], title: str) -> None:
     table = Table("", "ours", "bare", "ratio", title=title)
     for name, value in _ROWS:
-        own, bare = (_median(rounds[variant], value) for variant in ("ours", "bare"))
+        ours, bare = (_median(rounds[variant], value) for variant in ("ours", "bare"))
         ratio = statistics.median(
-            value(one) / value(other) for one, other in zip(rounds["ours"], rounds["bare"], strict=True)
+            value(run) / value(bare_run) for run, bare_run in zip(rounds["ours"], rounds["bare"], strict=True)
         )
-        table.add_row(name, f"{own:.1f}", f"{bare:.1f}", f"{ratio:.2f}")
+        table.add_row(name, f"{ours:.1f}", f"{bare:.1f}", f"{ratio:.2f}")
     out.print(table)
 
 

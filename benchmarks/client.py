@@ -137,7 +137,7 @@ async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
         tls=tls,
     )
     async with (
-        TurboDocxClient(transport) as own,
+        TurboDocxClient(transport) as client,
         httpx.AsyncClient(base_url=base_url) as bare,
         api_transport(Limits(), tls, proxy=None) as beneath,
         api_transport(Limits(), tls, proxy=None) as floor,
@@ -148,7 +148,7 @@ async def clients(base_url: str) -> AsyncIterator[dict[str, Call]]:
             "httpx": lambda: _bare(bare),
             "transport": lambda: _beneath(beneath, base_url + PATH),
             "floor": lambda: _floor(floor, requests),
-            "ours": lambda: own.document_status(DOCUMENT_ID),
+            "ours": lambda: client.document_status(DOCUMENT_ID),
         }
 
 
@@ -175,8 +175,8 @@ def activities(count: int) -> list[Info]:
     any_one, made = ActivityEnvironment.default_info(), list[Info]()
     while len(made) < count:
         workflow_id, run_id = f"agreement-so-{secrets.token_hex(6)}", str(uuid.uuid4())
-        one = replace(any_one, workflow_id=workflow_id, workflow_run_id=run_id)
-        made += [replace(one, activity_id=str(number)) for number in range(CALLS_OF_ONE)]
+        first = replace(any_one, workflow_id=workflow_id, workflow_run_id=run_id)
+        made += [replace(first, activity_id=str(number)) for number in range(CALLS_OF_ONE)]
     return made[:count]
 
 
@@ -210,8 +210,8 @@ async def compare(base_url: str, *, calls: int, rounds: int) -> None:
 
 
 def _print(scheme: str, at_once: int, costs: dict[str, list[Cost]]) -> None:
-    def ratio(one: str, other: str, field: str) -> float:
-        pairs = zip(costs[one], costs[other], strict=True)
+    def ratio(name: str, base: str, field: str) -> float:
+        pairs = zip(costs[name], costs[base], strict=True)
         return statistics.median(float(a._asdict()[field] / b._asdict()[field]) for a, b in pairs)
 
     for name, all_costs in costs.items():
@@ -228,7 +228,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--calls", type=int, default=200, help="calls per measurement (default 200)")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements per client (default 5)")
     parser.add_argument("--serve", nargs="?", const="", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve is not None:

@@ -70,9 +70,14 @@ async def run(options: argparse.Namespace) -> None:
     """Measure in turn and print the medians."""
     rounds: list[tuple[Run, Run]] = []
     for _ in range(options.rounds):
-        one = await measure(1, options.agreements)
-        rounds.append((one, await measure(options.workers, options.agreements)))
-    table = Table("workers", "agreements per second", "CPU ms each: workers", "CPU ms each: the rest")
+        single = await measure(1, options.agreements)
+        rounds.append((single, await measure(options.workers, options.agreements)))
+    table = Table(
+        "workers",
+        "agreements per second",
+        "CPU ms per agreement: workers",
+        "CPU ms per agreement: other processes",
+    )
     for index, workers in enumerate((1, options.workers)):
         runs = [measured[index] for measured in rounds]
         table.add_row(
@@ -81,7 +86,7 @@ async def run(options: argparse.Namespace) -> None:
             f"{statistics.median(run.workers_cpu_ms for run in runs):.0f}",
             f"{statistics.median(run.rest_cpu_ms for run in runs):.0f}",
         )
-    ratio = statistics.median(more.per_second / one.per_second for one, more in rounds)
+    ratio = statistics.median(several.per_second / single.per_second for single, several in rounds)
     console = Console()
     console.print(table)
     console.print(f"{options.workers} workers : 1 worker = {ratio:.2f}, on {os.cpu_count()} cores")

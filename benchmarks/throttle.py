@@ -18,7 +18,7 @@ from rich.console import Console
 from benchmarks.fleet import fleet
 
 WINDOWS: Final = 300
-"""How many windows the sandbox counts one after the other: half an hour of six seconds each."""
+"""Number of windows: half an hour of windows of six seconds."""
 
 
 @dataclass(frozen=True)

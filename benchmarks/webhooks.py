@@ -50,7 +50,7 @@ ROOT: Final = Path(__file__).parents[1]
 SECRET: Final = "whsec_benchmark-0123456789abcdef"  # noqa: S105  # not a real secret
 AT_ONCE: Final = 50
 WORKFLOWS: Final = 100
-"""Temporal serialises the signals of one workflow; agreements are many."""
+"""Temporal serializes the signals of one workflow, so the load uses many."""
 
 Step = Callable[[], Awaitable[int]]
 
@@ -235,7 +235,9 @@ async def bench() -> AsyncIterator[Bench]:
             client = await Client.connect(f"127.0.0.1:{temporal}", data_converter=data_converter())
             names = [reference.new_reference() for _ in range(WORKFLOWS)]
             for name in names:
-                await client.start_workflow("Nobody", id=reference.workflow_id(name), task_queue="nobody")
+                await client.start_workflow(
+                    "NoWorkflow", id=reference.workflow_id(name), task_queue="no-worker"
+                )
             pid = supervisor.pid("receiver")
             yield Bench(client, names, {"receiver": receiver, "second": second, "idle": idle}, pid)
 
@@ -330,7 +332,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--deliveries", type=int, default=2000, help="per measurement (default 2000)")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements per variant (default 5)")
     parser.add_argument("--burst", type=int, default=2000, help="deliveries at once (default 2000)")
     parser.add_argument("--cores", type=float, help="processor cores of the receiver during the burst")
     parser.add_argument("--refusals", type=int, default=100_000, help="refused requests (default 100000)")

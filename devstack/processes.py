@@ -258,8 +258,8 @@ class _Process:
 
     def _last_words(self) -> str:
         lines = [line.strip() for line in self._output().splitlines() if line.strip()]
-        reported = _explanation(lines[-1]) if lines else "it printed nothing"
-        return f": {reported} ({self._log})" if reported else f"; see {self._log}"
+        reason = _explanation(lines[-1]) if lines else "it printed nothing"
+        return f": {reason} ({self._log})" if reason else f"; see {self._log}"
 
 
 def _explanation(line: str) -> str | None:

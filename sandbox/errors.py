@@ -1,4 +1,4 @@
-"""The provider's error bodies, whose shape depends on the route."""
+"""The provider's error bodies. Their shape depends on the route."""
 
 from collections.abc import Sequence
 from typing import Any

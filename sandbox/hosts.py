@@ -14,7 +14,7 @@ from sandbox.responses import json_response
 class HostMiddleware:
     """Rejects requests for unknown host names with 421.
 
-    IP addresses and `localhost` are always known: a page of another site cannot carry them as its own name.
+    IP addresses and `localhost` are always known: a page of another site cannot rebind them.
 
     Args:
         app: Gets the other requests.

@@ -18,7 +18,7 @@ _DEVICE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class PageText:
-    """The text of one page, and the box of each of its characters."""
+    """The text of one page, and the boxes of its characters."""
 
     text: str
     boxes: tuple[Box | None, ...]

@@ -31,6 +31,6 @@ def texts(text: str, name: str) -> list[str]:
     if not isinstance(value, list):
         raise errors.invalid([(name, f'"{name}" must be an array')])
     named = (
-        item.get("placeholder") or item.get("name") if isinstance(item, dict) else item for item in value
+        entry.get("placeholder") or entry.get("name") if isinstance(entry, dict) else entry for entry in value
     )
     return [placeholder for placeholder in named if isinstance(placeholder, str) and placeholder]

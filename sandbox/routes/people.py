@@ -196,7 +196,7 @@ def _thanks(request: Request, sandbox: Sandbox, person: Row) -> Response:
         message = f"All signers have signed “{document['name']}”."
         return HTMLResponse(pages.outcome("All signed", message, link=link))
     people = documents.recipients(sandbox, document["id"])
-    others = sum(other["status"] != "completed" for other in people)
+    others = sum(signer["status"] != "completed" for signer in people)
     rest = f"Still to sign: {others}." if others else "The signed document is being made."
     link = "Back to the inbox", "/_sandbox/inbox"
     return HTMLResponse(pages.outcome("You have signed", f"Thank you. {rest}", link=link))

@@ -141,7 +141,7 @@ class People:
     async def _forge(self, order: Order) -> None:
         """Make a document with the agreement's marker, as soon as its tag exists.
 
-        This is the worst case: only somebody who can read the store knows the tag before the send.
+        This is the worst case: only readers of the store know the tag before the send.
         """
         claims: list[Path] = []
         while not claims:

@@ -102,7 +102,7 @@ async def test_a_frozen_worker_that_comes_back_changes_nothing(scene: Scene) -> 
     assert (result.outcome, case.unknown_sends, len(case.documents)) == (Outcome.COMPLETED, 1, 1)
 
 
-async def test_temporal_killed_in_the_send_still_learns_its_answer(scene: Scene) -> None:
+async def test_temporal_killed_in_the_send_still_gets_its_result(scene: Scene) -> None:
     agreement = an_agreement()
     await scene.slow("POST", SEND, at="after", seconds=1)
     handle = await scene.office.start(agreement)
@@ -112,7 +112,7 @@ async def test_temporal_killed_in_the_send_still_learns_its_answer(scene: Scene)
     assert (result.outcome, len(case.documents)) == (Outcome.COMPLETED, 1)
 
 
-async def test_a_provider_that_dies_between_commit_and_answer_is_asked_again(scene: Scene) -> None:
+async def test_a_provider_killed_between_commit_and_response_is_checked_again(scene: Scene) -> None:
     agreement = an_agreement()
     await scene.slow("POST", SEND, at="after")
     handle = await scene.office.start(agreement)

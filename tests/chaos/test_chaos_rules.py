@@ -32,7 +32,7 @@ def broken(*cases: Case, **more: Any) -> list[str]:
     return [rule for rule, found in violations(Evidence(cases, **more)).items() if found]
 
 
-def test_a_run_without_a_fault_breaks_no_rule() -> None:
+def test_a_clean_run_violates_no_rule() -> None:
     assert broken(COMPLETED, TAKEN_BACK, ASKED) == []
 
 
@@ -64,7 +64,7 @@ def test_a_run_without_a_fault_breaks_no_rule() -> None:
         ("leaves_forgeries_alone", replace(COMPLETED, forged=(SIGNED,))),
     ],
 )
-def test_every_rule_finds_what_breaks_it(rule: str, case: Case) -> None:
+def test_rules_find_their_violations(rule: str, case: Case) -> None:
     assert broken(case) == [rule]
 
 
@@ -72,7 +72,7 @@ def test_a_forgery_may_be_open_or_signed() -> None:
     assert broken(replace(COMPLETED, forged=(OPEN, replace(SIGNED, signed_sha256="ff")))) == []
 
 
-def test_an_agreement_that_was_forgotten_breaks_two_rules() -> None:
+def test_a_forgotten_agreement_violates_two_rules() -> None:
     assert broken(replace(TAKEN_BACK, ended=None)) == ["ends_or_waits", "drains"]
 
 

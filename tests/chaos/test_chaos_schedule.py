@@ -37,7 +37,7 @@ def test_a_long_run_lets_every_call_meet_every_fault_before_and_after_its_work()
     assert {rule.at for rule in script.api} == {"before", "after", "late"}
 
 
-def test_every_call_of_every_step_is_among_them() -> None:
+def test_calls_of_all_activities_are_included() -> None:
     root = Path(worker.__file__).parent
     steps = [*(root / "activities").glob("*.py"), root / "countersign/providers/turbodocx/templates.py"]
     used = set(re.findall(r"_client\.(\w+)\b", "".join(path.read_text() for path in steps)))
@@ -58,7 +58,7 @@ def test_every_call_of_every_step_is_among_them() -> None:
     assert set(CALLS) == set(calls_of.values())
 
 
-def test_more_documents_are_taken_back_than_there_are_faults_of_voiding() -> None:
+def test_more_documents_are_voided_than_void_has_faults() -> None:
     orders = draw(7, seconds=60, **(SIZE | {"agreements": 500})).orders
     taken_back = [order for order in orders if order.wish != "sign" and order.once_sent]
     assert len(taken_back) > len(faults_of(("POST", "/turbosign/documents/*/void")))

@@ -1,4 +1,4 @@
-"""Ports are free when they are picked, and a taken one that was asked for is named."""
+"""Test the choice of ports: free, wanted and preferred ones."""
 
 import socket
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ def test_picked_ports_differ() -> None:
     assert len({ports.temporal, ports.ui, ports.metrics, ports.sandbox, ports.receiver}) == 5
 
 
-def test_a_wanted_port_is_taken_at_its_word() -> None:
+def test_a_wanted_port_is_used() -> None:
     port = free_port()
     assert Ports.pick(ui=port).ui == port
 
 
-def test_a_wanted_port_that_is_taken_is_refused_by_name(taken: int) -> None:
+def test_a_wanted_port_in_use_is_an_error(taken: int) -> None:
     with pytest.raises(PortTakenError, match=f"port {taken}, wanted for receiver, is taken"):
         Ports.pick(receiver=taken)
 
@@ -48,7 +48,7 @@ def test_two_parts_cannot_have_one_port() -> None:
         Ports.pick(ui=port, receiver=port)
 
 
-def test_a_usual_port_gives_way_to_a_wanted_one() -> None:
+def test_a_wanted_port_overrides_a_preferred_one() -> None:
     port = free_port()
     ports = Ports.prefer({"receiver": port}, temporal=port)
     assert ports.temporal == port

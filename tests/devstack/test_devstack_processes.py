@@ -1,4 +1,4 @@
-"""Processes are started, waited for and ended, however the supervisor itself ends."""
+"""Test that a supervisor starts, awaits and stops processes, also if it is killed."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def _part(name: str, code: str, folder: Path, stop_seconds: float = 5) -> Part:
 
 
 def _states(group: int) -> set[str]:
-    """The states of a process group's members: `S` sleeping, `T` stopped, ...; the dead do not count."""
+    """Return the states of a process group's living members: `S` sleeping, `T` stopped, ..."""
     states = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):
@@ -44,7 +44,7 @@ def _group_is_alive(group: int) -> bool:
 
 
 async def _eventually(is_so: Callable[[], bool]) -> None:
-    """Wait: a signal is sent before it is delivered."""
+    """Wait until a signal is delivered."""
     for _ in range(200):
         if is_so():
             return
@@ -146,7 +146,7 @@ async def test_a_part_that_cannot_start_again_is_named(supervisor: Supervisor, t
 
 
 async def _restart_until(supervisor: Supervisor, reports: list[str], restarts: int) -> None:
-    """Restart parts that ended until so many restarts are reported: a signal takes time to arrive."""
+    """Restart ended parts until a number of restarts is reported: a signal takes time to arrive."""
     while len(reports) < restarts:
         await supervisor.restart_ended(reports.append)
         await asyncio.sleep(0.02)
@@ -161,7 +161,7 @@ async def test_logs_and_process_ids_are_private(supervisor: Supervisor, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("line", "reported"),
+    ("line", "reason"),
     [
         ('{"event": "disk full", "level": "error"}', ": disk full ({log})"),
         ('{"event": "agreement completed", "level": "info"}', "; see {log}"),
@@ -169,12 +169,12 @@ async def test_logs_and_process_ids_are_private(supervisor: Supervisor, tmp_path
     ],
     ids=["an error", "an ordinary record", "no record"],
 )
-async def test_the_last_line_is_quoted_only_if_it_tells_why(
-    supervisor: Supervisor, tmp_path: Path, line: str, reported: str
+async def test_the_last_line_is_quoted_only_if_it_has_the_reason(
+    supervisor: Supervisor, tmp_path: Path, line: str, reason: str
 ) -> None:
     with pytest.raises(PartFailedError) as caught:
         await supervisor.start(_part("worker", f"print({line!r}); exit(3)", tmp_path))
-    assert str(caught.value) == f"worker stopped (exit code 3){reported.format(log=supervisor.log('worker'))}"
+    assert str(caught.value) == f"worker stopped (exit code 3){reason.format(log=supervisor.log('worker'))}"
 
 
 async def test_one_part_can_be_killed_frozen_and_restarted(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_nothing_outlives_a_supervisor_that_raises(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", b"HTTP/1.1 200 OK\r\n\r\n{", b""]
 )
-async def test_a_sandbox_that_dies_while_it_answers_is_one_error(answer: bytes) -> None:
+async def test_a_sandbox_killed_during_a_response_is_one_error(answer: bytes) -> None:
     async def die(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(answer)
         writer.close()

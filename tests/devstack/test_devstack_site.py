@@ -1,4 +1,4 @@
-"""What a local stack leaves for shells: its own settings, whatever its folder is called."""
+"""Test the settings that a local stack writes for shells."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from devstack.ports import Ports
 from devstack.site import Site
 
 
-def test_a_shell_takes_in_the_settings_and_not_those_around_it(tmp_path: Path) -> None:
+def test_a_shell_gets_the_settings_of_the_stack_only(tmp_path: Path) -> None:
     folder = tmp_path / 'Ada\'s $HOME `id` "quoted" folder'
     folder.mkdir()
     site = Site(folder, Ports.pick())
@@ -16,9 +16,9 @@ def test_a_shell_takes_in_the_settings_and_not_those_around_it(tmp_path: Path) -
     around = {**os.environ, "COUNTERSIGN_TASK_QUEUE": "elsewhere", "TEMPORAL_ADDRESS": "elsewhere:7233"}
     script = '. "$1" && env -0'
     shell = ["sh", "-eu", "-c", script, "sh", str(folder / "env")]
-    reported = subprocess.run(shell, env=around, capture_output=True, text=True, check=True)
-    assert reported.stderr == ""
-    seen = dict(line.split("=", 1) for line in reported.stdout.split("\0") if line)
+    completed = subprocess.run(shell, env=around, capture_output=True, text=True, check=True)
+    assert completed.stderr == ""
+    seen = dict(line.split("=", 1) for line in completed.stdout.split("\0") if line)
     assert {name: seen.get(name) for name in site.settings()} == site.settings()
     assert seen["COUNTERSIGN_TASK_QUEUE"] == "countersign"
     assert seen["PATH"].endswith(f":{os.environ['PATH']}")

@@ -1,4 +1,4 @@
-"""A running stack restarts its parts, keeps its ports, notices that its folder is gone, and is private."""
+"""Test that a stack restarts its parts, keeps its ports, detects a deleted folder, and is private."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ _WORKER = "import time; print('ready', flush=True); time.sleep(600)"
 
 
 def _plan(folder: Path) -> Plan:
-    """A stack of a worker alone."""
+    """A stack with only a worker."""
     command = [sys.executable, "-c", _WORKER]
     return Plan(folder, command, prints("ready"), search_attributes={}, parts=["worker"])
 

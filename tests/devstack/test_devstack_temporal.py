@@ -1,4 +1,4 @@
-"""Temporal is found, started tuned, and goes on from its file after it was killed."""
+"""Test that Temporal is found, and continues from its file after a kill."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from devstack.processes import prints
 from devstack.stack import Plan, Stack
 
 
-async def test_temporal_on_the_path_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_temporal_on_the_path_is_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = tmp_path / "temporal"
     mine.write_text("#!/bin/sh\n")
     mine.chmod(0o755)
@@ -19,14 +19,16 @@ async def test_temporal_on_the_path_goes_first(tmp_path: Path, monkeypatch: pyte
     assert await temporal.find_temporal(tmp_path) == mine
 
 
-async def test_then_the_one_beside_our_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_then_temporal_beside_the_python_executable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     found = await temporal.find_temporal(tmp_path)
     assert found.name == "temporal"
     assert found.is_file()
 
 
-async def test_then_one_that_was_downloaded_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_then_a_downloaded_temporal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     downloaded = tmp_path / "downloads" / "temporal-sdk-python-1.35.0"

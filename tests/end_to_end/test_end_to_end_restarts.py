@@ -5,7 +5,7 @@ from devstack.stack import Stack
 from tests.workflows.office import Office
 
 
-async def test_a_worker_killed_while_waiting_goes_on_where_it_was(stack: Stack, office: Office) -> None:
+async def test_a_killed_worker_continues_a_waiting_agreement(stack: Stack, office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
@@ -15,9 +15,7 @@ async def test_a_worker_killed_while_waiting_goes_on_where_it_was(stack: Stack, 
     await check_completed(office, await office.result(handle), document_id)
 
 
-async def test_temporal_killed_and_started_again_on_its_file_forgets_nothing(
-    stack: Stack, office: Office
-) -> None:
+async def test_temporal_continues_from_its_file_after_a_kill(stack: Stack, office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
     await office.until_stage(handle, Stage.AWAITING_SIGNATURES)

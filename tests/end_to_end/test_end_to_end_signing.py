@@ -25,7 +25,7 @@ async def test_two_signers_sign_in_their_order(office: Office) -> None:
     assert signed(await handle.query(AgreementWorkflow.status)) == [True, True]
 
 
-async def test_an_event_that_overtakes_the_answer_to_the_send_is_kept(office: Office) -> None:
+async def test_an_event_before_the_response_to_the_send_is_kept(office: Office) -> None:
     early: dict[str, Any] = {"webhooks": [{"event": "sent", "do": "before_reply"}]}
     await office.sandbox.call("PUT", "/_sandbox/faults", early)
     handle = await office.start()
@@ -36,7 +36,7 @@ async def test_an_event_that_overtakes_the_answer_to_the_send_is_kept(office: Of
     assert (result.outcome, result.document_id) == (Outcome.COMPLETED, document_id)
 
 
-async def test_tomorrows_event_is_recorded_by_todays_worker(office: Office) -> None:
+async def test_an_unknown_event_is_recorded(office: Office) -> None:
     handle = await office.start()
     document_id = await office.sent(handle)
     await announce(office, document_id, "signature.document.delegated")

@@ -114,7 +114,7 @@ SENDS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("code", "changes"), SENDS)
-def test_every_documented_code_of_a_send(api: Api, code: str, changes: dict[str, Any]) -> None:
+def test_documented_error_codes_of_a_send(api: Api, code: str, changes: dict[str, Any]) -> None:
     if changes.get("deliverableId") == "made":
         changes = changes | {"deliverableId": api.deliverable()}
     given = {"recipients": json.dumps([ADA]), "fields": json.dumps([FIELD])} | changes
@@ -156,7 +156,7 @@ def office_file(**parts: str) -> bytes:
     return out.getvalue()
 
 
-def test_uploads_are_judged_by_their_bytes(api: Api) -> None:
+def test_uploads_are_checked_by_their_content(api: Api) -> None:
     pdf = api.get(f"/v1/deliverable/file/pdf/{api.deliverable()}").content
     docx = api.get(f"/v1/deliverable/file/{api.deliverable()}").content
     assert upload(api, pdf, "a.pdf").status_code == 200
@@ -215,7 +215,7 @@ def test_a_link_is_fetched_or_refused(api: Api) -> None:
 
 
 def test_templates_are_uploaded_with_their_variables(api: Api) -> None:
-    text = "".join(f"<w:p><w:r><w:t>{item}</w:t></w:r></w:p>" for item in ("Dear {Who},", "{signature1}"))
+    text = "".join(f"<w:p><w:r><w:t>{line}</w:t></w:r></w:p>" for line in ("Dear {Who},", "{signature1}"))
     space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     content = office_file(word__document=f'<w:d xmlns:w="{space}">{text}</w:d>')
     files = {"templateFile": ("t.docx", content)}

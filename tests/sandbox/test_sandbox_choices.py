@@ -47,7 +47,7 @@ def test_booleans_as_the_database_has_them(api: Api) -> None:
     assert json.dumps(listed["isActive"]) == "1"
 
 
-def test_what_the_licence_and_the_plan_allow(api: Api) -> None:
+def test_settings_of_the_license_and_the_plan(api: Api) -> None:
     deliverable = api.deliverable()
     switch(api, file_download_licence=False, sms_entitled=False)
     assert api.get(f"/v1/deliverable/file/{deliverable}").status_code == 403
@@ -63,7 +63,7 @@ def refused(api: Api, identity: dict[str, Any]) -> tuple[int, str]:
     return answer.status_code, answer.json().get("code", "")
 
 
-def test_what_the_organisation_allows(api: Api) -> None:
+def test_settings_of_the_organization(api: Api) -> None:
     external = {"mode": "external_idv", "provider": "p", "maxAgeMinutes": 60}
     override = {"mode": "override", "overrideIdentityVerification": True, "reason": "test"}
     assert refused(api, override) == (200, "")
@@ -102,7 +102,7 @@ def test_a_replaced_key_is_refused_at_once_and_comes_back_with_a_reset(api: Api)
     assert api.get("/template-item").status_code == 401
 
 
-def test_templates_can_be_put_in_under_an_id_of_ones_own(api: Api) -> None:
+def test_templates_can_be_added_with_an_id(api: Api) -> None:
     body = {
         "id": TEMPLATE,
         "name": "Letter",

@@ -46,7 +46,7 @@ def attempt(api: Api) -> httpx.Response | None:
     ],
     ids=lambda fault: fault["do"],
 )
-def test_a_lost_answer_commits_only_when_asked_to(api: Api, at: str, fault: dict[str, Any]) -> None:
+def test_a_lost_response_commits_only_with_at_after(api: Api, at: str, fault: dict[str, Any]) -> None:
     set_faults(api, path=SEND, method="POST", at=at, **fault)
     answer = attempt(api)
     assert answer is None or not _readable(answer), "the answer got through"
@@ -162,7 +162,7 @@ def test_a_redirect_and_a_wrong_content_type(api: Api) -> None:
     assert answer.json() == {"data": {"status": "under_review"}}
 
 
-def test_fields_take_the_place_of_an_answers_own(api: Api) -> None:
+def test_fields_of_a_response_are_replaced(api: Api) -> None:
     set_faults(api, path=SEND, do="fields", at="after", fields={"documentId": None, "extra": 1})
     answer = api.dispatch()
     assert (answer["documentId"], answer["extra"], answer["success"]) == (None, 1, True)
@@ -173,7 +173,7 @@ def test_fields_take_the_place_of_an_answers_own(api: Api) -> None:
     assert httpx.get(url).content.startswith(b"%PDF-"), "what is no JSON stays as it is"
 
 
-def test_a_connection_closes_after_an_answer_that_did_not_say_so(sandbox_url: str, api: Api) -> None:
+def test_a_connection_closes_after_a_response_without_notice(sandbox_url: str, api: Api) -> None:
     set_faults(api, path="/v1/deliverable", do="close")
     host, _, port = sandbox_url.removeprefix("http://").partition(":")
     authorization = f"Authorization: {api.headers['authorization']}"

@@ -39,7 +39,7 @@ def test_signers_sign_in_their_order(api: Api) -> None:
     assert recipients(api, document)["recipients"][0]["status"] == "viewed"
     assert act(api, document, first, "sign").status_code == 200
     assert act(api, document, first, "sign").json()["code"] == "RecipientAlreadySigned"
-    to = [item["to"] for item in (entry["details"] for entry in api.ledger("email_sent"))]
+    to = [entry["details"]["to"] for entry in api.ledger("email_sent")]
     assert to == ["signer1@example.com", "signer2@example.com"]
     assert act(api, document, second, "sign").status_code == 200
     assert api.status(document) == "completed"
@@ -56,11 +56,11 @@ def test_signers_of_one_order_sign_in_any(api: Api) -> None:
     assert api.status(sent["documentId"]) == "completed"
 
 
-def test_a_send_without_emails_asks_no_one_until_reported_to_and_then_with_turn_it_is(api: Api) -> None:
+def test_a_send_without_emails_invites_only_on_request_and_in_signing_order(api: Api) -> None:
     sent = api.dispatch(sendEmail=False, remindersEnabled=True, expirationEnabled=False)
     document, (first, second) = (
         sent["documentId"],
-        (one_recipient["id"] for one_recipient in sent["recipients"]),
+        (recipient["id"] for recipient in sent["recipients"]),
     )
 
     def resend(recipient: str) -> int:
@@ -253,4 +253,4 @@ def test_the_ledger_names_the_request_that_did_it(api: Api) -> None:
         "headers": {"user-agent": "tester", "idempotency-key": "key-1"},
     }
     found = api.get("/_sandbox/documents", params={"title": "REF~abcdef"}).json()["documents"]
-    assert [item["id"] for item in found] == [entry["subject"]]
+    assert [document["id"] for document in found] == [entry["subject"]]

@@ -292,7 +292,7 @@ async def test_conflicts_and_final_documents(receiver: Receiver) -> None:
         await TurboSign.resend_email(other["documentId"], [other["recipients"][1]["id"]])
 
 
-async def test_keys_roles_organisations_and_rates(api: Api) -> None:
+async def test_keys_roles_organizations_and_rates(api: Api) -> None:
     api.put("/_sandbox/faults", json={"api": [{"do": "rate_limit", "retry_after": 1}]})
     with pytest.raises(RateLimitError):
         await Deliverable.list_deliverables()

@@ -30,7 +30,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.heavy
-def test_sigkill_loses_nothing_that_was_answered(tmp_path: Path, receiver: Receiver) -> None:
+def test_sigkill_loses_no_acknowledged_write(tmp_path: Path, receiver: Receiver) -> None:
     data = str(tmp_path / "data")
     process, url = start_sandbox("--data-dir", data, "--retry-delays", "0.05,0.05")
     with Api(url) as api:
@@ -114,7 +114,7 @@ def named_sandbox() -> Iterator[str]:
     assert stop(process) == 0
 
 
-def test_a_seed_that_was_chosen_is_printed() -> None:
+def test_a_random_seed_is_printed() -> None:
     process, url = start_sandbox()
     with Api(url) as api:
         seed = api.put("/_sandbox/faults", json={"random": {}}).json()["seed"]
@@ -122,7 +122,7 @@ def test_a_seed_that_was_chosen_is_printed() -> None:
     assert process.communicate(timeout=30)[1] == f"Sandbox faults: seed {seed}\n"
 
 
-def test_what_cannot_work_is_one_sentence(tmp_path: Path) -> None:
+def test_start_errors_are_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         shown = run("--port", str(port))
@@ -138,10 +138,10 @@ def test_what_cannot_work_is_one_sentence(tmp_path: Path) -> None:
     assert "two numbers" in shown.stderr
 
 
-def test_it_imports_nothing_of_ours() -> None:
+def test_it_imports_nothing_of_countersign() -> None:
     code = (
         "import sys, sandbox.__main__;"
-        "print(*[each for each in sys.modules if each.startswith('countersign.')])"
+        "print(*[name for name in sys.modules if name.startswith('countersign.')])"
     )
     shown = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ)

@@ -15,7 +15,7 @@ def fail_half_way(store: Store) -> None:
         raise RuntimeError
 
 
-def test_what_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.set("kept", 1)
     with pytest.raises(RuntimeError):

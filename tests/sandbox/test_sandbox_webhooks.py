@@ -45,7 +45,7 @@ def log(api: Api, **params: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def test_two_signers_fire_the_documented_events_in_order(api: Api, receiver: Receiver) -> None:
+def test_two_signers_emit_the_documented_events_in_order(api: Api, receiver: Receiver) -> None:
     secret = api.subscribe(receiver.url)
     document = api.dispatch(title="A title [X~y]")["documentId"]
     api.complete(document)
@@ -68,16 +68,14 @@ def test_two_signers_fire_the_documented_events_in_order(api: Api, receiver: Rec
     assert final == [False, True]
 
 
-def test_a_single_signer_never_fires_signed(api: Api, receiver: Receiver) -> None:
+def test_a_single_signer_never_emits_signed(api: Api, receiver: Receiver) -> None:
     api.subscribe(receiver.url)
     api.complete(api.dispatch(signers=1)["documentId"])
     receiver.wait(4)
     assert receiver.events() == ["sent", "viewed", "recipient_signed", "completed"]
 
 
-def test_a_failed_finalisation_fires_instead_of_completed_and_can_be_mended(
-    api: Api, receiver: Receiver
-) -> None:
+def test_a_failed_finalization_is_emitted_and_can_be_repaired(api: Api, receiver: Receiver) -> None:
     api.subscribe(receiver.url)
     document = api.dispatch(signers=1)["documentId"]
     api.complete(document, finalization="fails")
@@ -134,7 +132,7 @@ def test_a_receiver_that_cannot_be_reached(api: Api) -> None:
     assert api.get(WEBHOOK).json()["data"]["deliveryStats"]["totalDeliveries"] == 1
 
 
-def test_the_log_can_be_filtered_as_well_or_as_badly_as_the_real_one(api: Api, receiver: Receiver) -> None:
+def test_filters_of_the_log_and_their_known_fault(api: Api, receiver: Receiver) -> None:
     api.subscribe(receiver.url)
     receiver.answers = [500, 500, 500]
     document = api.dispatch(signers=1)["documentId"]

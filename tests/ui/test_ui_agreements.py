@@ -49,7 +49,7 @@ async def keep(page: Page, name: str) -> None:
         await page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-async def test_a_waiting_agreement_tells_who_signed_and_what_comes_next(page: Page, shown: Shown) -> None:
+async def test_a_waiting_agreement_shows_signers_and_next_steps(page: Page, shown: Shown) -> None:
     frame = await view(page, shown, shown.waiting)
     await expect(frame.locator("h2")).to_have_text("Awaiting signatures")
     await expect(frame.locator("h3").first).to_have_text("Signed by 1 of 2")
@@ -60,7 +60,7 @@ async def test_a_waiting_agreement_tells_who_signed_and_what_comes_next(page: Pa
     await keep(page, "waiting")
 
 
-async def test_an_agreement_that_needs_attention_says_what_to_press(page: Page, shown: Shown) -> None:
+async def test_an_agreement_that_needs_attention_shows_the_commands(page: Page, shown: Shown) -> None:
     frame = await view(page, shown, shown.attention)
     await expect(frame.get_by_text("It is not known whether the document was sent")).to_be_visible()
     for choice in ("--adopt DOCUMENT", "--send-again", "--abandon"):
@@ -89,9 +89,7 @@ async def test_the_timeline_names_every_step(page: Page, shown: Shown) -> None:
     await keep(page, "timeline")
 
 
-async def test_a_waiting_agreement_says_in_its_events_what_it_is_about_and_waits_for(
-    page: Page, shown: Shown
-) -> None:
+async def test_events_of_a_waiting_agreement_have_summaries(page: Page, shown: Shown) -> None:
     await page.goto(shown.url(shown.waiting, "history"))
     for event, summary in (
         ("Workflow Execution Started", "Services Agreement"),
@@ -111,7 +109,7 @@ async def test_every_saved_filter_shows_what_it_is_for(page: Page, shown: Shown)
             await expect(page.get_by_text("No Workflows Found"), name).to_be_visible(timeout=PATIENCE)
 
 
-async def test_search_attributes_stand_beside_every_agreement(page: Page, shown: Shown) -> None:
+async def test_search_attributes_are_columns(page: Page, shown: Shown) -> None:
     columns = json.dumps({"default": [{"label": label} for label in COLUMNS]})
     await page.add_init_script(f"localStorage.setItem('namespace-workflow-table-columns', {columns!r})")
     await page.goto(f"{shown.stack.ui_url}/namespaces/default/workflows")
@@ -121,7 +119,7 @@ async def test_search_attributes_stand_beside_every_agreement(page: Page, shown:
     await keep(page, "agreements")
 
 
-async def test_an_operator_asks_what_the_ui_describes(page: Page, shown: Shown) -> None:
+async def test_queries_have_descriptions_and_results(page: Page, shown: Shown) -> None:
     await page.goto(shown.url(shown.waiting, "query"))
     await page.get_by_test_id("query-select-button").locator("visible=true").click()
     for name in ("status", "timeline"):
@@ -135,7 +133,7 @@ async def test_an_operator_asks_what_the_ui_describes(page: Page, shown: Shown) 
     ("action", "names"),
     [("update", ["void", "remind", "resolve"]), ("signal", ["signature_event"])],
 )
-async def test_what_an_agreement_can_be_reported_is_described(
+async def test_updates_and_signals_have_descriptions(
     page: Page, shown: Shown, action: str, names: list[str]
 ) -> None:
     await page.goto(shown.url(shown.waiting, "history"))
