@@ -4,10 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-deps
+PIP := $(RUN) -m pip install --disable-pip-version-check --no-deps
 INSTALL := $(PIP) --require-hashes -r
 # The console script `countersign`, which runs this checkout. hatchling, which makes it, is in the locks.
-SCRIPT := $(PIP) --no-build-isolation --no-index --editable .
+SCRIPT := $(PIP) --quiet --no-build-isolation --no-index --editable .
 
 # A stamp bears the checksum of its lock: a changed lock is installed, an unchanged one costs nothing.
 checksum = $(firstword $(shell cksum < $(1)))
@@ -103,19 +103,19 @@ $(RUN):
 		exit 1; }
 
 $(RUNTIME): | $(RUN)
-	@echo "Installing what Countersign needs"
+	@echo "Installing what Countersign needs: $$(grep -c == requirements.lock) packages"
 	@$(INSTALL) requirements.lock
 	@$(SCRIPT)
 	@touch $@
 
 # The development lock holds the other one, package by package, so both stamps are earned.
 $(DEV): | $(RUN)
-	@echo "Installing what Countersign and its tests need"
+	@echo "Installing what Countersign and its tests need: $$(grep -c == requirements-dev.lock) packages"
 	@$(INSTALL) requirements-dev.lock
 	@$(SCRIPT)
 	@touch $@ $(RUNTIME)
 
 $(DOCS): | $(RUN)
-	@echo "Installing what the documentation needs"
+	@echo "Installing what the documentation needs: $$(grep -c == requirements-docs.lock) packages"
 	@$(INSTALL) requirements-docs.lock
 	@touch $@

@@ -7,7 +7,10 @@ import typer
 
 from countersign.client.errors import BadInputError
 from countersign.client.references import StartedAgreement
+from countersign.client.settings import load_settings
 from countersign.client.start import check_agreement, start_agreement
+from countersign.connection import namespace
+from countersign.settings import CountersignSettings
 
 from .command import Json, out, print_json, print_notice, verb
 from .draft_files import read_draft
@@ -129,6 +132,16 @@ async def start(
         print_json(started)
         return
     out.print(f"{started.reference}: {_reported(started)}")
+    if out.is_terminal:
+        _show_next_step(started)
+
+
+def _show_next_step(started: StartedAgreement) -> None:
+    """Print the command that follows, and the link to Temporal's UI if its address is known."""
+    out.print(f"next         countersign watch {started.reference}")
+    if ui := load_settings(CountersignSettings).temporal_ui:
+        path = f"namespaces/{namespace()}/workflows/{started.workflow_id}/{started.run_id}"
+        out.print(f"Temporal UI  {ui.rstrip('/')}/{path}")
 
 
 def _reported(started: StartedAgreement) -> str:

@@ -112,7 +112,21 @@ def server_name() -> str:
         SettingsError: See `connect`.
     """
     options = _options(_environment())
-    return f"{options['target_host']}, namespace {options.get('namespace', 'default')}"
+    return f"{options['target_host']}, namespace {_namespace(options)}"
+
+
+def namespace() -> str:
+    """Return the namespace that `connect` uses.
+
+    Raises:
+        ConnectionFailedError: The configuration cannot be read.
+        SettingsError: See `connect`.
+    """
+    return _namespace(_options(_environment()))
+
+
+def _namespace(options: Mapping[str, Any]) -> str:
+    return str(options.get("namespace", "default"))
 
 
 def _environment() -> dict[str, str]:

@@ -79,6 +79,7 @@ class Site:
             "TURBODOCX_SENDER_NAME": "Example Contracts",
             "COUNTERSIGN_ENVIRONMENT": "local",
             "COUNTERSIGN_TASK_QUEUE": "countersign",
+            "COUNTERSIGN_TEMPORAL_UI": self.ui_url,
             "COUNTERSIGN_STORE": str(self.store),
         }
 

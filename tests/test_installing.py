@@ -31,7 +31,11 @@ def test_a_package_of_that_name_that_is_not_ours_is_reported() -> None:
 def _files() -> list[Path]:
     git = [tool("git"), "ls-files"]
     listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True)
-    return [ROOT / line for line in listed.stdout.splitlines() if Path(line).suffix not in {".png", ".lock"}]
+    return [
+        ROOT / line
+        for line in listed.stdout.splitlines()
+        if Path(line).suffix not in {".lock", ".pdf", ".png"}
+    ]
 
 
 def test_no_one_is_reported_to_install_a_package_of_that_name_that_is_not_ours() -> None:
@@ -43,6 +47,16 @@ def test_every_lock_that_is_named_exists() -> None:
     named = {item for path in _files() if path.suffix == ".md" for item in LOCK.findall(path.read_text())}
     assert named >= {f"requirements-{extra}.lock" for extra in EXTRAS}
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_first_installation_shows_its_progress(tmp_path: Path) -> None:
+    for name in ("Makefile", *(path.name for path in ROOT.glob("requirements*.lock"))):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    command = [tool("make"), "--dry-run", "demo"]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert re.search(r'^echo "Installing what Countersign needs: .* packages"$', printed, re.MULTILINE)
+    (install,) = re.findall(r"^.* pip install .*-r requirements\.lock$", printed, re.MULTILINE)
+    assert not re.search(r" (-q|--quiet)\b", install)
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

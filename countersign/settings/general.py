@@ -47,6 +47,12 @@ class CountersignSettings(Settings):
         description="For tests: divides every wait of agreements that start from now on, the time limits of "
         "provider calls and the waits of the circuit. Must be 1 in production.",
     )
+    temporal_ui: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+(/\S*)?$",
+        description="The address of Temporal's UI, for the links that commands print: "
+        "`https://cloud.temporal.io` or your own.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe records to keep."
     )

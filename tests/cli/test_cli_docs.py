@@ -174,6 +174,30 @@ def test_the_bulk_example_starts_a_row_once(shell: Shell) -> None:
         assert refused.startswith("2: ")
 
 
+def test_the_readmes_commands_run_as_they_stand(
+    shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    start, watch = (shlex.split(line) for line in re.findall(r"^    countersign (.*)$", README, re.MULTILINE))
+    ran = shell(*start)
+    assert (ran.code, ran.out, ran.err) == (0, "order-1001: started\n", "")
+    asyncio.run(stack.sandbox.complete(asyncio.run(_until_waiting("order-1001"))))
+    ran = shell(*watch)
+    assert ran.code == 0, ran.out + ran.err
+
+
+def test_start_shows_the_next_command_and_the_ui_on_a_terminal(
+    shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(out), "is_terminal", True)
+    ran = shell("start", str(EXAMPLES / "contract.yaml"), "--reference", "shown-1")
+    ui = re.escape(f"{stack.ui_url}/namespaces/default/workflows/agreement-shown-1/")
+    assert re.fullmatch(
+        rf"shown-1: started\nnext         countersign watch shown-1\nTemporal UI  {ui}[0-9a-f-]{{36}}\n",
+        ran.out,
+    ), ran.out + ran.err
+
+
 def test_the_readmes_python_example_runs_as_it_stands(shell: Shell, stack: Stack) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (reference,) = re.findall(r'"reference": "(.*?)"', code)
