@@ -17,7 +17,7 @@ DOCS := $(VENV)/.installed-$(call checksum,requirements-docs.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference
+.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference pin-images
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ schemas: $(RUNTIME) ## write the JSON Schemas in docs/schemas anew
 reference: $(RUNTIME) ## write .env.example and the generated pages of docs/reference from the code
 	@$(RUN) -m countersign.settings_reference
 	@$(RUN) -m cli.reference
+
+pin-images: $(RUN) ## write the current digests of the images into Dockerfile and Compose files
+	@$(RUN) deploy/pin_images.py
 
 docs: $(RUNTIME) $(DOCS) ## build the documentation into site/; a broken link fails it
 	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict

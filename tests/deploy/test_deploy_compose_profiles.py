@@ -70,7 +70,9 @@ def test_what_people_are_reported_to_type_names_what_there_is(page: str) -> None
 def test_images_are_pinned_and_can_be_changed() -> None:
     for name, service in SERVICES.items():
         if "build" not in service:
-            assert re.fullmatch(r"[a-z/-]+:\$\{[A-Z_]+:-v?\d[\d.]*\}", service["image"]), name
+            assert re.fullmatch(
+                r"[a-z/-]+:\$\{[A-Z_]+:-v?\d[\d.]*(@sha256:[0-9a-f]{64})?\}", service["image"]
+            ), name
 
 
 def test_passwords_are_in_files_and_in_no_checkout() -> None:
