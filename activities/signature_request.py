@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from temporalio.exceptions import ApplicationError
 
+from activities.isolation import IsolatedCallError, run_isolated
 from activities.requests import SendableSource, SendRequest
 from countersign.agreements.failures import SOURCE_UNUSABLE
 from countersign.agreements.messages import (
@@ -21,6 +22,9 @@ from countersign.agreements.reference import mark_title
 from countersign.documents import PageSize, UnusableFileError, default_fields, inspect, misplaced
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest, UploadFile
 from countersign.storage import Store
+
+READ_LIMIT_SECONDS: Final = 20.0
+"""How long reading the file's pages may take: the send's attempt has 150 s, and the provider's call 120 s."""
 
 
 async def signature_request(request: SendRequest, *, sender: Sender, store: Store) -> SignatureRequest:
@@ -100,16 +104,19 @@ def _source(source: SendableSource, file: UploadFile | None) -> dict[str, Any]:
 
 async def _file(source: FileSource, store: Store) -> UploadFile:
     content = await store.read(source.key)
-    if hashlib.sha256(content).hexdigest() != source.sha256:
+    digest = await asyncio.to_thread(hashlib.sha256, content)
+    if digest.hexdigest() != source.sha256:
         raise _unusable("source: the file in the store is not the one that was put there")
     return UploadFile(file_name=source.file_name, content=content)
 
 
 async def _pages(file: UploadFile) -> tuple[PageSize, ...]:
     try:
-        return (await asyncio.to_thread(inspect, file.file_name, file.content)).pages
+        return (await run_isolated(inspect, READ_LIMIT_SECONDS, file.file_name, file.content)).pages
     except UnusableFileError as error:
         raise _unusable(f"source: {error}") from None
+    except IsolatedCallError:
+        raise _unusable(f"source: the file cannot be read within {READ_LIMIT_SECONDS:g} s") from None
 
 
 def _unusable(message: str) -> ApplicationError:

@@ -7,9 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
+from activities import signature_request
 from activities.isolation import IsolatedCallError, run_isolated
+from countersign.agreements.failures import SOURCE_UNUSABLE
+from countersign.providers.turbodocx.requests import UploadFile
 from tests.polling import poll
+from tests.workflows.test_workflows_archiving import a_page_tree_without_end
 
 _ROOT = Path(__file__).parents[2]
 _CALL = """
@@ -49,6 +54,19 @@ async def test_the_environment_with_its_secrets_stays_here(monkeypatch: pytest.M
     with pytest.raises(IsolatedCallError):
         await run_isolated(os._exit, 60, 0)
     assert await run_isolated(os.getenv, 60, "TURBODOCX_API_KEY") is None
+
+
+async def test_a_file_that_takes_too_long_to_read_is_refused_before_it_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = UploadFile(file_name="tree.pdf", content=a_page_tree_without_end())
+    monkeypatch.setattr(signature_request, "READ_LIMIT_SECONDS", 0.01)
+    with pytest.raises(ApplicationError, match=r"source: the file cannot be read within 0\.01 s") as caught:
+        await signature_request._pages(file)
+    assert (caught.value.type, caught.value.non_retryable) == (SOURCE_UNUSABLE, True)
+    monkeypatch.undo()
+    with pytest.raises(ApplicationError, match="damaged"):
+        await signature_request._pages(file)
 
 
 def test_the_process_ends_when_its_caller_is_killed() -> None:
