@@ -1,10 +1,12 @@
-"""Each mistake is answered by one clear sentence, its exit code, and nothing half-done.
+"""The sentences of the command line: mistakes and help texts, one snapshot each.
 
-Once from the command line and once from the API: both must say the same.
+`pytest tests/cli/test_cli_sentences.py --snapshot-update` takes improved sentences over. The tests beside the
+snapshots assert codes, and that nothing was done.
 """
 
 import asyncio
 import json
+import re
 import sys
 import uuid
 from collections.abc import Mapping
@@ -16,8 +18,11 @@ from typing import Any
 import pytest
 import typer
 from fpdf import FPDF
+from syrupy.assertion import SnapshotAssertion
+from typer.testing import CliRunner
 
 from cli.command import verb
+from cli.main import VERBS, app
 from countersign.client.errors import CommandError, ExitCode
 from countersign.client.start import check_agreement, start_agreement
 from countersign.configuration import SettingsError
@@ -40,9 +45,8 @@ _REFUSED = (
 
 @dataclass(frozen=True)
 class Mistake:
-    """One way to get it wrong: what differs from a draft that works, and what is said."""
+    """One way to get it wrong: what differs from a draft that works."""
 
-    says: str
     draft: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     code: ExitCode = ExitCode.BAD_INPUT
@@ -65,55 +69,38 @@ def _in(days: int) -> str:
 
 
 MISTAKES = {
-    "no recipients": Mistake("signers: list at least one", _signers()),
-    "an invalid e-mail": Mistake(
-        "signer 2: is not an e-mail address", _signers(_ADA, _GRACE | {"email": "grace"})
-    ),
-    "a cc that is none": Mistake("cc 1: is not an e-mail address", {"cc": ["nobody"]}),
-    "a sender that is none": Mistake(
-        "sender: is not an e-mail address", {"sender": {"name": "Us", "email": "us@"}}
-    ),
+    "no recipients": Mistake(_signers()),
+    "an invalid e-mail": Mistake(_signers(_ADA, _GRACE | {"email": "grace"})),
+    "a cc that is none": Mistake({"cc": ["nobody"]}),
+    "a sender that is none": Mistake({"sender": {"name": "Us", "email": "us@"}}),
     "two recipients alike": Mistake(
-        "signers 1 and 2 have the same e-mail address; give every signer another one",
         _signers(_ADA, _GRACE | {"email": "ADA@example.com"}),
     ),
     "a hole in the order": Mistake(
-        "order: no signer has 2; number the signers from 1 without gaps",
         _signers(_ADA | {"order": 1}, _GRACE | {"order": 3}),
     ),
-    "an order for some": Mistake(
-        "order: set it for every signer or for none", _signers(_ADA | {"order": 1}, _GRACE)
-    ),
-    "a signer in other words": Mistake("signer 1: write 'Name <address>'", {"signers": ["ada@example.com"]}),
+    "an order for some": Mistake(_signers(_ADA | {"order": 1}, _GRACE)),
+    "a signer in other words": Mistake({"signers": ["ada@example.com"]}),
     "a template like none there is": Mistake(
-        f"template nosuch: no template has this id; existing: Services Agreement ({TEMPLATE}), ",
         _template("nosuch"),
     ),
     "an unknown template": Mistake(
-        f"template Services Agremeent: no template has this id; nearest: Services Agreement ({TEMPLATE})",
         _template("Services Agremeent"),
     ),
-    "a template's id mistyped": Mistake(
-        f"template {_NDA[:-1]}9: no template has this id; nearest: ", _template(f"{_NDA[:-1]}9")
-    ),
+    "a template's id mistyped": Mistake(_template(f"{_NDA[:-1]}9")),
     "a variable that the template lacks": Mistake(
-        f"template {TEMPLATE}: it has no variable Prize (did you mean Price?)",
         _template(variables=VARIABLES | {"Prize": "1"}),
     ),
     "a variable that it needs": Mistake(
-        f"template {TEMPLATE}: it needs the variable StartDate",
         _template(variables={name: value for name, value in VARIABLES.items() if name != "StartDate"}),
     ),
     "a role that nobody fills": Mistake(
-        f"template {_ROLES}: it has no role clint (did you mean client?); no signer has the role client",
         {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA | {"role": "clint"})},
     ),
     "a signer without a role": Mistake(
-        "role: set it for every signer of a template with roles",
         {"source": {"kind": "roles", "template_id": _ROLES}, **_signers(_ADA)},
     ),
     "fields beside those of the roles": Mistake(
-        "fields: remove them; a template with roles defines its fields",
         {
             "source": {"kind": "roles", "template_id": _ROLES},
             **_signers(_ADA | {"role": "client"}),
@@ -121,94 +108,60 @@ MISTAKES = {
         },
     ),
     "a role without roles": Mistake(
-        "role: remove it; only signers of a template with roles have roles",
         _signers(_ADA | {"role": "client"}),
     ),
-    "a missing file": Mistake("nowhere.pdf: No such file or directory", _file("nowhere.pdf")),
-    "a file that is not what its name says": Mistake(
-        "text.pdf: the content is not a .pdf file", _file("text.pdf")
-    ),
-    "an archive that is no document": Mistake(
-        "archive.docx: the content is not a .docx file", _file("archive.docx")
-    ),
-    "a file of another kind": Mistake(
-        "notes.txt: the provider accepts .pdf, .docx, .pptx", _file("notes.txt")
-    ),
-    "a file that is too large": Mistake("large.pdf: is over 10 MB, the provider's limit", _file("large.pdf")),
+    "a missing file": Mistake(_file("nowhere.pdf")),
+    "a file that is not what its name says": Mistake(_file("text.pdf")),
+    "an archive that is no document": Mistake(_file("archive.docx")),
+    "a file of another kind": Mistake(_file("notes.txt")),
+    "a file that is too large": Mistake(_file("large.pdf")),
     "an initiator with an address": Mistake(
-        "initiated_by: write an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
         {"initiated_by": "ada@example.com"},
     ),
     "an http link": Mistake(
-        "source.url: must begin with https://",
         {"source": {"kind": "link", "url": "http://example.com/a.pdf"}},
     ),
     "a reference with forbidden characters": Mistake(
-        "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter",
         {"reference": "order 1042/7"},
     ),
-    "a deadline in the past": Mistake("deadline: has passed", {"deadline": _in(-1)}),
-    "a deadline beyond the limit": Mistake(
-        "deadline: must be at most 999 days from now, the provider's limit", {"deadline": _in(1001)}
-    ),
+    "a deadline in the past": Mistake({"deadline": _in(-1)}),
+    "a deadline beyond the limit": Mistake({"deadline": _in(1001)}),
     "a deadline without an offset": Mistake(
-        "deadline: add the offset from UTC, for example 2027-01-31T12:00:00Z",
         {"deadline": "2030-01-31T12:00:00"},
     ),
-    "a deadline that is none": Mistake("deadline: write 14d, 36h or a time", {"deadline": "soon"}),
-    "a deadline of another kind": Mistake("deadline: write 14d, 36h or a time", {"deadline": ["14d"]}),
-    "a reminder that is none": Mistake(
-        "reminders.every: write a duration with a unit", {"reminders": {"every": "seven"}}
-    ),
+    "a deadline that is none": Mistake({"deadline": "soon"}),
+    "a deadline of another kind": Mistake({"deadline": ["14d"]}),
+    "a reminder that is none": Mistake({"reminders": {"every": "seven"}}),
     "too much of it": Mistake(
-        "bytes, over the limit of 1,500,000: shorten its variables or send a file",
         _template(variables=VARIABLES | {"Service": "x" * 1_500_000}),
     ),
-    "a field for nobody": Mistake(
-        "field 1: there is no signer 3", {"fields": [{"signer": 3, "anchor": "{signature1}"}]}
-    ),
-    "a field nowhere": Mistake(
-        "field 1: set either an anchor or a page with x and y", {"fields": [{"signer": 1}]}
-    ),
-    "a mistyped name": Mistake("signrs: no such field (did you mean signers?)", {"signrs": [], "title": "T"}),
+    "a field for nobody": Mistake({"fields": [{"signer": 3, "anchor": "{signature1}"}]}),
+    "a field nowhere": Mistake({"fields": [{"signer": 1}]}),
+    "a mistyped name": Mistake({"signrs": [], "title": "T"}),
     "a mistyped name of a signer's": Mistake(
-        "signer 1: email is missing; signer 1: mail: no such field (did you mean email?)\n",
         _signers({"name": "Ada Lovelace", "mail": "ada@example.com"}),
     ),
-    "a signer who is no list": Mistake(
-        "signers: write a list of 'Name <address>'", {"signers": "Ada Lovelace <ada@example.com>"}
-    ),
-    "more signers than there may be": Mistake("signers: list at most 100", _signers(*[_ADA] * 101)),
-    "a copy that is no list": Mistake("cc: write a list of addresses", {"cc": "ada@example.com"}),
-    "a source that is a word": Mistake(
-        "source: write a mapping with a kind: template, file, link, deliverable, roles", {"source": "link"}
-    ),
-    "a source without its kind": Mistake(
-        "source.kind is missing: write template, file, link, deliverable, roles", {"source": {"url": "x"}}
-    ),
-    "a mistyped kind": Mistake(
-        "source.kind: no such kind (did you mean template?)", {"source": {"kind": "templat"}}
-    ),
-    "a file without its path": Mistake("source.path is missing", {"source": {"kind": "file"}}),
-    "a path that is a list": Mistake("source.path: write a text", {"source": {"kind": "file", "path": [5]}}),
+    "a signer who is no list": Mistake({"signers": "Ada Lovelace <ada@example.com>"}),
+    "more signers than there may be": Mistake(_signers(*[_ADA] * 101)),
+    "a copy that is no list": Mistake({"cc": "ada@example.com"}),
+    "a source that is a word": Mistake({"source": "link"}),
+    "a source without its kind": Mistake({"source": {"url": "x"}}),
+    "a mistyped kind": Mistake({"source": {"kind": "templat"}}),
+    "a file without its path": Mistake({"source": {"kind": "file"}}),
+    "a path that is a list": Mistake({"source": {"kind": "file", "path": [5]}}),
     "a variable that is a list": Mistake(
-        "source.variables.Price: write a text, in quotes if it looks like a number or another type",
         {"source": {"kind": "template", "template_id": TEMPLATE, "variables": {"Price": [1]}}},
     ),
-    "a field of words": Mistake("field 1: signer: write a whole number", {"fields": [{"signer": "Ada"}]}),
-    "too many reminders": Mistake("reminders.at_most: must be at most 50", {"reminders": {"at_most": 99}}),
+    "a field of words": Mistake({"fields": [{"signer": "Ada"}]}),
+    "too many reminders": Mistake({"reminders": {"at_most": 99}}),
     "a redo of itself": Mistake(
-        "supersedes: an agreement cannot replace itself; give the new agreement another reference",
         {"reference": "ORDER-7", "supersedes": "order-7"},
     ),
-    "no title": Mistake("title: is empty", {"title": ""}),
-    "a title left out": Mistake("title is missing", {"title": None}),
-    "a deadline of a bare number": Mistake("deadline: write 14d, 36h or a time", {"deadline": "14"}),
-    "a deadline that is a number": Mistake("deadline: write 14d, 36h or a time", {"deadline": 14}),
+    "no title": Mistake({"title": ""}),
+    "a title left out": Mistake({"title": None}),
+    "a deadline of a bare number": Mistake({"deadline": "14"}),
+    "a deadline that is a number": Mistake({"deadline": 14}),
     "shapes and the rest at once": Mistake(
-        "reference: use 3 to 40 letters, digits, dots, dashes or underscores, starting with a letter or "
-        "digit; file nowhere.pdf: No such file or directory; signer 1: write 'Name <address>'; "
-        "cc 1: is not an e-mail address; deadline: has passed\n",
         {
             "reference": "order 1042/7",
             **_file("nowhere.pdf"),
@@ -218,57 +171,41 @@ MISTAKES = {
         },
     ),
     "several at once": Mistake(
-        "signer 1: is not an e-mail address; deadline: has passed",
         {**_signers(_ADA | {"email": "ada"}), "deadline": _in(-1)},
     ),
     "Temporal out of reach": Mistake(
-        "Temporal does not respond at 127.0.0.1:1: start it, or set TEMPORAL_ADDRESS",
         env={"TEMPORAL_ADDRESS": "127.0.0.1:1"},
         code=ExitCode.UNREACHABLE,
     ),
     "an address of Temporal without a port": Mistake(
-        "Temporal does not respond at localhost (it has no port: did you mean localhost:7233?): start it",
         env={"TEMPORAL_ADDRESS": "localhost"},
         code=ExitCode.UNREACHABLE,
     ),
     "an address of Temporal with a scheme": Mistake(
-        "TEMPORAL_ADDRESS: write host:port, without http:// or https:// (TEMPORAL_TLS=true turns TLS on)",
         env={"TEMPORAL_ADDRESS": "http://127.0.0.1:7233"},
     ),
     "no such namespace": Mistake(
-        "Temporal has no namespace elsewhere: check TEMPORAL_NAMESPACE",
         env={"TEMPORAL_NAMESPACE": "elsewhere"},
         code=ExitCode.UNREACHABLE,
     ),
     "a wrong key": Mistake(
-        "the provider rejects the API key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID",
         env={"TURBODOCX_API_KEY": "TDX-test-wrong"},
     ),
     "an organisation that is none": Mistake(
-        "TURBODOCX_ORG_ID: must be a UUID, 01234567-89ab-cdef-0123-456789abcdef; see the provider's app",
         env={"TURBODOCX_ORG_ID": "foo"},
     ),
-    "somebody else's organisation": Mistake(
-        _REFUSED, env={"TURBODOCX_ORG_ID": "01234567-89ab-cdef-0123-456789abcdef"}
-    ),
+    "somebody else's organisation": Mistake(env={"TURBODOCX_ORG_ID": "01234567-89ab-cdef-0123-456789abcdef"}),
     "a store that is a file": Mistake(
-        "text.pdf cannot be used as a folder: Not a directory",
         _file("fine.pdf"),
         env={"COUNTERSIGN_STORE": "text.pdf"},
     ),
-    "a key without its organisation": Mistake("TURBODOCX_ORG_ID is not set", env={"TURBODOCX_ORG_ID": ""}),
+    "a key without its organisation": Mistake(env={"TURBODOCX_ORG_ID": ""}),
     "a key that cannot be read": Mistake(
-        "TURBODOCX_API_KEY_FILE names a file that cannot be read",
         env={"TURBODOCX_API_KEY": "", "TURBODOCX_API_KEY_FILE": "/nowhere/key"},
     ),
-    "encryption keys that are none": Mistake(
-        "COUNTERSIGN_ENCRYPTION_KEYS: ", env={"COUNTERSIGN_ENCRYPTION_KEYS": "foo"}
-    ),
-    "a placeholder for a key": Mistake(
-        "TURBODOCX_API_KEY: is a placeholder; set the real value", env={"TURBODOCX_API_KEY": "TDX-changeme"}
-    ),
+    "encryption keys that are none": Mistake(env={"COUNTERSIGN_ENCRYPTION_KEYS": "foo"}),
+    "a placeholder for a key": Mistake(env={"TURBODOCX_API_KEY": "TDX-changeme"}),
     "http to somewhere": Mistake(
-        "TURBODOCX_BASE_URL: must be https; plain http is for a sandbox on this machine only",
         env={"TURBODOCX_BASE_URL": "http://api.example.com"},
     ),
 }
@@ -296,10 +233,21 @@ def _ledger(stack: Stack) -> Any:
     return asyncio.run(stack.sandbox.ledger())
 
 
+def normalized(text: str, shell: Shell) -> str:
+    """Replace what differs between runs: the folder, ports, random references."""
+    text = text.replace(str(shell.folder), "FOLDER")
+    text = re.sub(r"bad-[0-9a-f]{10}", "REFERENCE", text)
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
+
+
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 @pytest.mark.usefixtures("files")
 def test_a_mistake_is_one_sentence_and_nothing_is_done(
-    mistake: Mistake, shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    mistake: Mistake,
+    shell: Shell,
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    snapshot: SnapshotAssertion,
 ) -> None:
     for name, value in mistake.env.items():
         monkeypatch.setenv(name, value)
@@ -313,7 +261,7 @@ def test_a_mistake_is_one_sentence_and_nothing_is_done(
         asyncio.run(start_agreement(draft))
 
     assert (ran.code, ran.out) == (mistake.code, "")
-    assert mistake.says in ran.err
+    assert normalized(ran.err, shell) == snapshot
     assert ran.err.strip() == str(raised.value)
     assert raised.value.exit_code == mistake.code
     assert "Traceback" not in ran.err
@@ -325,7 +273,7 @@ def test_no_permission_is_reported_apart(shell: Shell, stack: Stack, monkeypatch
     monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
     before = _ledger(stack)
     path = shell.folder / "draft.json"
-    path.write_text(json.dumps(_draft(Mistake(""))))
+    path.write_text(json.dumps(_draft(Mistake())))
     forbidden = {
         "path": "/template/*",
         "do": "status",
@@ -336,7 +284,7 @@ def test_no_permission_is_reported_apart(shell: Shell, stack: Stack, monkeypatch
     asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [forbidden]}))
     try:
         with pytest.raises(CommandError) as raised:
-            asyncio.run(check_agreement(_draft(Mistake(""))))
+            asyncio.run(check_agreement(_draft(Mistake())))
         reported = shell("start", str(path))
     finally:
         asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
@@ -352,7 +300,7 @@ def test_an_agreement_starts_without_the_providers_key(
     for name in unset:
         monkeypatch.delenv(name)
     path = shell.folder / "draft.json"
-    draft = _draft(Mistake(""))
+    draft = _draft(Mistake())
     path.write_text(json.dumps(draft))
     checked = shell("start", str(path), "--dry-run")
     assert (checked.code, checked.out, checked.err) == (
@@ -392,10 +340,29 @@ def test_a_setting_that_cannot_work_is_reported_wherever_it_is_read(
 def test_a_start_does_not_need_the_provider(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURBODOCX_BASE_URL", f"http://127.0.0.1:{free_port()}")
     path = shell.folder / "draft.json"
-    path.write_text(json.dumps(_draft(Mistake(""))))
+    path.write_text(json.dumps(_draft(Mistake())))
     insisting = shell("start", str(path), "--check")
     assert (insisting.code, insisting.out) == (ExitCode.UNREACHABLE, "")
     assert "cannot be reached (ConnectError); retrying is safe" in insisting.err
     started = shell("start", str(path))
     assert (started.code, started.err.count("\n")) == (0, 1)
     assert started.err.startswith("not checked with the provider: ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        *([name] for name in VERBS if name != "webhook"),
+        ["webhook"],
+        ["webhook", "setup"],
+        ["webhook", "test"],
+    ],
+    ids=" ".join,
+)
+def test_help(words: list[str], snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    ran = CliRunner().invoke(app, [*words, "--help"], prog_name="countersign")
+    assert ran.exit_code == 0
+    assert ran.output == snapshot
