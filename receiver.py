@@ -27,7 +27,7 @@ from countersign.observability.monitor import Monitor
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.settings import CountersignSettings, ReceiverSettings
-from countersign.webhooks import journal
+from countersign.webhooks import receiver as journal
 from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery, Documents, Markers, WorkflowFinder
 from countersign.webhooks.outage import report_outages

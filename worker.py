@@ -45,7 +45,7 @@ from countersign.providers.turbodocx.connection import Provider
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
 
 _PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows")

@@ -8,9 +8,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors, to_application_error
 from activities.heartbeat import ThrottledHeartbeat
-from activities.observation import observe
 from activities.pdf import NotAPdfError, check_pdf
 from activities.requests import ArchiveOutcome, ArchiveRequest
+from activities.signatures import observe
 from activities.timeline import written_out
 from countersign.agreements.events import EventKind
 from countersign.agreements.failures import ARCHIVE_FAILED
@@ -19,7 +19,7 @@ from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.storage import StorageError, Store, StoredFile, put
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 
 MAX_BYTES: Final = 200 * 1024 * 1024
 """The largest signed document that is archived."""

@@ -41,9 +41,8 @@ from countersign.providers.calls import Call as ProviderCall
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.transport import Transport
-from countersign.providers.transport.answers import read_body
 from countersign.providers.transport.connections import api_transport
-from countersign.providers.transport.request import RequestBuilder
+from countersign.providers.transport.transport import RequestBuilder, read_body
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
 

@@ -16,7 +16,7 @@ from countersign.client.settings import load_settings
 from countersign.providers.turbodocx.delivery_log import MarkedDocument
 from countersign.settings import CountersignSettings
 from countersign.storage import Store, open_store
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 
 from .late_events import LateEvent, how_ended, late_events
 from .our_deliveries import our_deliveries

@@ -16,7 +16,7 @@ from countersign.providers.turbodocx.delivery_log import (
     pages,
 )
 from countersign.providers.turbodocx.subscription import Subscription
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 
 PAGES: Final = 1000
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from countersign.storage.draft import Draft, StorageError, UnusableStoreError, trouble
-from countersign.storage.keys import check_key
-from countersign.storage.store import StoredFile
+from countersign.storage.store import StoredFile, check_key
 
 _LEFTOVER_SECONDS: Final = 86_400
 _BLOCK: Final = 1 << 20

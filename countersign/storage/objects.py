@@ -14,8 +14,7 @@ import obstore.store
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 
 from countersign.storage.draft import Draft, StorageError, UnusableStoreError
-from countersign.storage.keys import check_key
-from countersign.storage.store import StoredFile
+from countersign.storage.store import StoredFile, check_key
 
 
 class ObjectStore:

@@ -7,10 +7,67 @@
 Keys are relative paths of plain characters, `development/default/order-1042/signed.pdf`.
 """
 
+import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from countersign.storage.draft import Draft
+from countersign.storage.draft import Draft, StorageError
+
+
+@dataclass(frozen=True, slots=True)
+class StoreKeys:
+    """Names files; environments and namespaces that share a store stay apart.
+
+    Args:
+        environment: The deployment's environment.
+        namespace: Temporal's namespace.
+    """
+
+    environment: str
+    namespace: str
+
+    def claim(self, reference: str, number: int = 1) -> str:
+        """Return the key of a reference's claim; `number` counts the claims that were released before."""
+        return self._of(reference, "claim.json" if number == 1 else f"claim.{number}.json")
+
+    def released(self, reference: str, number: int) -> str:
+        """Return the key of the file that marks a claim as released."""
+        return self._of(reference, "released.json" if number == 1 else f"released.{number}.json")
+
+    def sending(self, reference: str, claim: int, number: int) -> str:
+        """Name the fence of an attempt to send, under a claim of the reference."""
+        return self._of(
+            reference, f"sending-{number}.json" if claim == 1 else f"sending-{number}.{claim}.json"
+        )
+
+    def signed_document(self, reference: str) -> str:
+        """Name the signed PDF."""
+        return self._of(reference, "signed.pdf")
+
+    def audit_trail(self, reference: str) -> str:
+        """Name the provider's audit trail."""
+        return self._of(reference, "audit-trail.json")
+
+    def timeline(self, reference: str) -> str:
+        """Name our own timeline."""
+        return self._of(reference, "timeline.json")
+
+    def _of(self, reference: str, name: str) -> str:
+        return f"{self.environment}/{self.namespace}/{reference.lower()}/{name}"
+
+
+_KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
+
+
+def check_key(key: str) -> str:
+    """Check a key and return it.
+
+    Raises:
+        StorageError: The key is not a relative path of letters, digits, dots and dashes.
+    """
+    if _KEY.fullmatch(key) is None:
+        raise StorageError("store: a key must be a relative path of letters, digits, dots and dashes")
+    return key
 
 
 @dataclass(frozen=True, slots=True)

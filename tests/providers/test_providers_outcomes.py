@@ -15,7 +15,7 @@ import trustme
 from countersign.providers import errors
 from countersign.providers.calls import Limits
 from countersign.providers.transport import transport
-from countersign.providers.transport.answers import ERROR_LIMIT
+from countersign.providers.transport.transport import ERROR_LIMIT
 from tests.providers.provider_calls import Operation, error_of, read, write
 from tests.providers.provider_edge import PREPARED, STATUS, Exchange, Reply, client, edge, response
 

@@ -30,7 +30,7 @@ from activities.signatures import SignatureActivities
 from countersign.agreements.messages import DeliverableSource, Sender, Signer, TemplateSource
 from countersign.agreements.reference import Marker
 from countersign.storage import FolderStore
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 from tests.providers.provider_desk import TEMPLATE_ID, Desk
 from worker import CALLS_PER_STEP
 

@@ -15,7 +15,7 @@ from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CA
 from countersign.providers.calls import Call, Limits
 from countersign.providers.errors import KeyReplacedError, NotSentError, UnauthorizedError
 from countersign.providers.transport import Transport
-from countersign.providers.transport.request import RequestBuilder
+from countersign.providers.transport.transport import RequestBuilder
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.refusals import explain
 from tests.providers.provider_calls import error_of, read, write

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import worker
 from countersign import entry
 from countersign.observability import logging as our_logging
-from countersign.providers.transport.request import RequestBuilder
+from countersign.providers.transport.transport import RequestBuilder
 
 _build = RequestBuilder.call
 

@@ -14,11 +14,11 @@ import boto3
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.claims import SendFence
 from activities.requests import SendAttempt
-from activities.send_fence import SendFence
 from countersign.agreements.failures import NOT_SENT
 from countersign.storage import StorageError, Store, open_store, put
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 from tests.aws import aws
 from tests.storage import azure_storage as azure
 from tests.storage.azure_storage import azure_storage

@@ -16,8 +16,8 @@ from countersign.connection import data_converter
 from countersign.webhooks import delivery
 from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.delivery import Delivery, Documents, Markers, WorkflowFinder
-from countersign.webhooks.journal import Journal
 from countersign.webhooks.outcome import DeliveryOutcome
+from countersign.webhooks.receiver import Journal
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, examples, sign
 from tests.webhooks.webhook_receiver import Agreement, start_agreement
 from tests.webhooks.webhook_receivers import RunningReceiver, calling, receiver_in_process, running_receiver

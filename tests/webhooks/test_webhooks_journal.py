@@ -7,8 +7,8 @@ from prometheus_client import REGISTRY
 
 from countersign.agreements.events import SignatureEvent
 from countersign.webhooks.adapter import ParsedDelivery
-from countersign.webhooks.journal import Journal
 from countersign.webhooks.outcome import DeliveryOutcome
+from countersign.webhooks.receiver import Journal
 
 
 def counted(outcome: DeliveryOutcome, adapter: str = "test") -> float:
@@ -35,7 +35,7 @@ def test_rejections_are_all_counted_and_logged_once_a_second(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("countersign.webhooks.journal.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("countersign.webhooks.receiver.time.monotonic", lambda: now[0])
     before, book = counted(DeliveryOutcome.MISMATCH), Journal()
 
     for _ in range(1000):

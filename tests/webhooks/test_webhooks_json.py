@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from countersign.webhooks.parsing import NotJsonError, parse_object
+from countersign.webhooks.routes import NotJsonError, parse_object
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_receiver import Agreement
 

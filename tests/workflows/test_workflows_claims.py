@@ -19,7 +19,7 @@ from countersign.agreements.reference import workflow_id
 from countersign.client.references import StartedAgreement, failed_before_sending
 from countersign.client.start import start_agreement
 from countersign.storage import FolderStore
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 from tests.workflows.office import SEND, Handle, Office, an_agreement
 
 NOWHERE = TemplateSource(template_id="7e3a1c00-0000-4000-8000-00000000dead")

@@ -14,12 +14,12 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
 
+from activities.claims import SendFence
 from activities.requests import SendAttempt
-from activities.send_fence import SendFence
 from countersign.agreements.failures import NOT_SENT, OUTCOME_UNKNOWN
 from countersign.agreements.messages import Outcome
 from countersign.storage import FolderStore
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, Office, an_agreement, open_office, steps_of
 from tests.workflows.scenarios import NO_ONE

@@ -18,7 +18,7 @@ from countersign.agreements.reference import Marker, mark_title, matches_environ
 from countersign.providers.turbodocx.models import Document, SentBy
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
 from countersign.storage import FolderStore
-from countersign.storage.agreement_files import StoreKeys
+from countersign.storage.store import StoreKeys
 from countersign.webhooks.delivery import Markers
 from tests.workflows.office import SEND, Handle, Office, an_agreement
 from tests.workflows.scenarios import NO_ONE

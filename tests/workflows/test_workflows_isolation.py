@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities import signature_request
+from activities import signatures as signature_request
 from activities.isolation import IsolatedCallError, run_isolated
 from countersign.agreements.failures import SOURCE_UNUSABLE
 from countersign.providers.turbodocx.requests import UploadFile

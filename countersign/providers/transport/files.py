@@ -8,10 +8,8 @@ import httpx
 
 from countersign.providers.errors import ContractBrokenError, ProviderError
 from countersign.providers.outcomes import error_of_failure
-from countersign.providers.transport.answers import chunks
 from countersign.providers.transport.ports import RemoteFile
-from countersign.providers.transport.report import OK, Report, outcome_of
-from countersign.providers.transport.request import RequestBuilder
+from countersign.providers.transport.transport import OK, Report, RequestBuilder, chunks, outcome_of
 
 
 class Files:

@@ -2,32 +2,248 @@
 
 import asyncio
 import functools
+import json
+import logging
+import math
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
 
 from countersign.loopback import LOOPBACK_HOSTS
+from countersign.observability import tracing
 from countersign.observability.correlation import request_id
+from countersign.observability.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS
+from countersign.observability.redaction import redact_body
 from countersign.providers import retry_after
 from countersign.providers.calls import Call, Limits
 from countersign.providers.errors import KeyReplacedError, ProviderError
-from countersign.providers.outcomes import Refusal, error_of_failure, error_of_status
-from countersign.providers.transport.answers import json_or_none, parse_answer, read_body
+from countersign.providers.outcomes import Refusal, broken, error_of_failure, error_of_status
 from countersign.providers.transport.connections import api_transport, default_tls, file_transport
 from countersign.providers.transport.files import Files
 from countersign.providers.transport.ports import Credentials, Gate, OpenGate, RemoteFile
-from countersign.providers.transport.report import Report
-from countersign.providers.transport.request import RequestBuilder
 from countersign.proxy import environment_proxy, no_proxy
 
+OK: Final = "ok"
+_log = logging.getLogger("countersign.providers")
+_calls = functools.cache(PROVIDER_CALLS.labels)
+_seconds = functools.cache(PROVIDER_CALL_SECONDS.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Reports the exchanges with one provider.
+
+    Args:
+        provider: Its name, for metrics and logs.
+        host: The host of its API.
+    """
+
+    provider: str
+    host: str
+
+    def call(
+        self, call: Call, status: int | None, error: ProviderError | None, seconds: float, request_id: str
+    ) -> None:
+        """Report how a call of the API ended."""
+        outcome = OK if error is None else outcome_of(error)
+        _calls(self.provider, call.operation, outcome).inc()
+        _seconds(self.provider, call.operation).observe(seconds)
+        tracing.record_call(
+            call.method, call.path, host=self.host, seconds=seconds, status=status, error=_failed(outcome)
+        )
+        if _log.isEnabledFor(logging.INFO):
+            reported = {
+                "provider": self.provider,
+                "operation": call.operation,
+                "method": call.method,
+                "host": self.host,
+                "path": call.path,
+                "status": status,
+                "outcome": outcome,
+                "ms": round(seconds * 1000, 1),
+                "request_id": request_id,
+            }
+            _log.handle(
+                _log.makeRecord(
+                    _log.name, logging.INFO, __file__, 0, "provider call", (), None, "call", reported
+                )
+            )  # as `_log.info` does, without the costly search for the caller
+
+    def bodies(self, call: Call, received: bytes) -> None:
+        """Show what was sent and received, redacted and cut."""
+        sent = redact_body(json.dumps(call.body or call.form).encode())
+        reported = {"operation": call.operation, "sent": sent, "received": redact_body(received)}
+        _log.debug("provider bodies", extra=reported)
+
+    def file(self, operation: str, host: str, status: int | None, outcome: str, seconds: float) -> None:
+        """Report how the download of a file ended."""
+        tracing.record_call(
+            "GET", operation, host=host, seconds=seconds, status=status, error=_failed(outcome)
+        )
+        _log.info(
+            "provider file",
+            extra={
+                "provider": self.provider,
+                "operation": operation,
+                "method": "GET",
+                "host": host,
+                "status": status,
+                "outcome": outcome,
+                "ms": round(seconds * 1000, 1),
+            },
+        )
+
+
+def outcome_of(error: ProviderError) -> str:
+    """Name what a call ended in."""
+    return type(error).__name__.removesuffix("Error")
+
+
+def _failed(outcome: str) -> str | None:
+    return None if outcome == OK else outcome
+
+
 T = TypeVar("T")
+
+ANSWER_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of a decoded response. A larger one, or a compression bomb, breaks the contract."""
+ERROR_LIMIT: Final = 64 * 1024
+"""Bytes of an error body, decoded; the rest is not read. No error that explains itself is longer."""
+
+_PACKED: Final = frozenset({"gzip", "deflate", "br", "zstd"})
+"""What httpx may unpack. We ask for gzip: others, or one in another, make gigabytes of a kilobyte at once."""
+
+
+class AnswerTooLargeError(Exception):
+    """A response over `ANSWER_LIMIT`."""
+
+
+async def read_body(response: httpx.Response) -> bytes:
+    """Read a body, decoded; of an error at most `ERROR_LIMIT` bytes.
+
+    Raises:
+        AnswerTooLargeError: A 2xx body is longer than `ANSWER_LIMIT`.
+        httpx.HTTPError: It broke off, or is not encoded as it says.
+    """
+    body = bytearray()
+    async for chunk in chunks(response):
+        body += chunk
+        if not response.is_success and len(body) > ERROR_LIMIT:
+            break
+        if len(body) > ANSWER_LIMIT:
+            raise AnswerTooLargeError
+    return bytes(body if response.is_success else body[:ERROR_LIMIT])
+
+
+def chunks(response: httpx.Response) -> AsyncIterator[bytes]:
+    """Read a body piece by piece, decoded.
+
+    Raises:
+        httpx.HTTPError: While it is read; at once if it is encoded in a way that we do not take.
+    """
+    if "Content-Encoding" not in response.headers:  # then httpx's decoding, counting is for nothing
+        return aiter(cast("AsyncIterable[bytes]", response.stream))
+    codings = response.headers.get_list("Content-Encoding", split_commas=True)
+    packed = [item for item in map(str.lower, codings) if item in _PACKED]
+    if packed not in ([], ["gzip"]):
+        raise httpx.DecodingError("packed in a way that was not asked for")
+    return response.aiter_bytes()
+
+
+def parse_answer(call: Call, headers: httpx.Headers, body: bytes, parse: Callable[[Any], T]) -> T:
+    """Read a 2xx answer's JSON, or None where it is empty, with the call's own parser.
+
+    Raises:
+        ContractBrokenError: A read got another response.
+        OutcomeUnknownError: A write was.
+    """
+    media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if body and media_type != "application/json" and not media_type.endswith("+json"):
+        raise broken("not as JSON", operation=call.operation, writes=call.writes)
+    try:
+        return parse(json.loads(body.decode()) if body else None)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise broken("not with what it must hold", operation=call.operation, writes=call.writes) from None
+
+
+def json_or_none(body: bytes) -> Any:
+    """Read the body of an error response, which may hold anything."""
+    try:
+        return json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return None
+
+
+_HEADERS: Final = {"User-Agent": "countersign", "Accept": "application/json", "Accept-Encoding": "gzip"}
+_OF_FILES: Final = {"User-Agent": "countersign", "Accept": "*/*", "Accept-Encoding": "identity"}
+_NO_BODY: Final = httpx.ByteStream(b"")
+
+
+class RequestBuilder:
+    """Makes requests for one base URL.
+
+    Args:
+        base_url: It, without a slash at its end.
+        limits: How long the phases of a request may take.
+        proxied: Whether a proxy is used.
+    """
+
+    def __init__(self, base_url: str, limits: Limits, *, proxied: bool) -> None:
+        self._base_url = base_url
+        self._url = httpx.URL(base_url)
+        self._host = self._url.netloc.decode("ascii")
+        self._prefix = self._url.raw_path.rstrip(b"/")
+        self._proxied = proxied
+        self._reading = _phases(limits, limits.read_total)
+        self._writing = _phases(limits, limits.write_total)
+        self._of_files = _phases(limits, math.inf)
+
+    def call(self, call: Call, correlation: str, credentials: Mapping[str, str]) -> httpx.Request:
+        """Make the request of a call; `correlation` is its id, `credentials` are headers."""
+        headers = {"Host": self._host, **_HEADERS, **credentials, "X-Request-ID": correlation}
+        if not call.writes:
+            return self._request(call, headers, self._reading, stream=_NO_BODY)
+        headers["Idempotency-Key"] = call.idempotency_key or correlation
+        if call.file is None:
+            headers["Content-Type"] = "application/json"
+            return self._request(call, headers, self._writing, json=call.body)
+        file = call.file.name, call.file.content, call.file.media_type
+        return self._request(call, headers, self._writing, data=call.form, files={"file": file})
+
+    def file(self, url: str) -> httpx.Request:
+        """Build the request for a file of another host, without headers of ours."""
+        return httpx.Request("GET", url, headers=_OF_FILES, extensions={"timeout": self._of_files})
+
+    def _request(
+        self, call: Call, headers: dict[str, str], phases: Mapping[str, float | None], **body: Any
+    ) -> httpx.Request:
+        url: httpx.URL | str = self._url
+        extensions: dict[str, Any] = {"timeout": phases}
+        if self._proxied:  # its CONNECT would take the target over
+            url = self._base_url + call.target
+        else:
+            extensions["target"] = self._prefix + call.target.encode("ascii")
+        return httpx.Request(call.method, url, headers=headers, extensions=extensions, **body)
+
+
+def _phases(limits: Limits, total: float) -> dict[str, float | None]:
+    """Limit the phases of a request; a phase that may last as long as the whole needs no timer.
+
+    Connecting and waiting for a connection always end before the whole does: only their own time-outs prove
+    that nothing left.
+    """
+    before = {"connect": min(limits.connect, total / 2), "pool": min(limits.pool, total / 2)}
+    after = {"read": limits.read, "write": limits.write}
+    return before | {name: limit if limit < total else None for name, limit in after.items()}
+
 
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """The failures that prove that a request never left. After any other failure it may have left."""
