@@ -227,7 +227,7 @@ class TestLogs:
             one_record for one_record in caplog.records if one_record.name == "countersign.providers"
         )
         assert ("countersign.providers", logging.INFO) in made
-        assert (record.module, record.funcName) == ("report", "call")
+        assert (record.module, record.funcName) == ("transport", "call")
 
     async def test_a_level_above_it_leaves_the_line_out(self, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.WARNING, "countersign.providers")

@@ -162,5 +162,6 @@ async def open_office(
             sandbox=sandbox,
             store=store,
             folder=folder,
+            patience=60,
             settings=own,
         )
