@@ -1,8 +1,12 @@
 """Which callers may deliver, by IP address. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Final
+
+_WITH_PORT: Final = re.compile(r"\[(?P<six>[^\]]*)\](?::\d{1,5})?|(?P<four>\d{1,3}(?:\.\d{1,3}){3}):\d{1,5}")
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -37,11 +41,18 @@ class Callers:
 
         Each proxy appends the address it received the request from, so the list is read from its end.
         """
-        hops = [hop.strip() for value in forwarded for hop in value.split(",")]
+        hops = [hop for value in forwarded for hop in map(_bare, value.split(",")) if hop]
         caller = _address(peer or "")
         while caller is not None and hops and _within(caller, self.proxies):
             caller = _address(hops.pop())
         return caller
+
+
+def _bare(hop: str) -> str:
+    """Take quotes, brackets and a port from `"203.0.113.7:443"` or `[2001:db8::1]:443`; proxies add them."""
+    hop = hop.strip().strip('"').strip()
+    found = _WITH_PORT.fullmatch(hop)
+    return (found["six"] or found["four"]) if found else hop
 
 
 def _address(text: str) -> Address | None:

@@ -299,3 +299,25 @@ def test_an_error_in_the_providers_file_names_its_place(tmp_path: Path, text: st
 
     assert complaint in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_headers_may_have_the_names_of_svix() -> None:
+    renamed = {name.replace("webhook-", "svix-"): value for name, value in signed().items()}
+    assert verify_here(renamed) is Verification.VERIFIED
+    assert verify_here(renamed | {"svix-id": "msg_2"}) is Verification.MISMATCH
+    parsed = _adapter().read([(b"svix-id", b"msg_1")], PAYLOAD)
+    assert parsed is not None
+    assert parsed.event.event_id == "msg_1"
+
+
+def test_the_two_names_of_headers_do_not_mix() -> None:
+    headers = signed()
+    mixed = headers | {"svix-id": headers.pop("webhook-id")}
+    assert verify_here(mixed) is not Verification.VERIFIED
+
+
+def test_ids_may_be_numbers() -> None:
+    data = {"contract": {"id": 4711, "name": "Contract"}, "signer": {"id": 7}}
+    parsed = _adapter().read([(b"webhook-id", b"msg_1")], PAYLOAD | {"data": data})
+    assert parsed is not None
+    assert parsed.event.document_id == "4711"

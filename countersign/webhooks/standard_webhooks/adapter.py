@@ -14,8 +14,8 @@ from countersign.webhooks.adapter import (
     unknown_kind,
 )
 from countersign.webhooks.standard_webhooks.mappings import PayloadMapping, look_up
-from countersign.webhooks.standard_webhooks.signatures import ID_HEADER, read_key, read_signed_message
-from countersign.webhooks.verification import Headers, Key, SignedMessage, single_header
+from countersign.webhooks.standard_webhooks.signatures import message_id_of, read_key, read_signed_message
+from countersign.webhooks.verification import Headers, Key, SignedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +53,18 @@ class StandardWebhooksAdapter:
     def _parsed(self, name: str, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery:
         mapping = self.mapping
         event = SignatureEvent(
-            event_id=identifier((single_header(headers, ID_HEADER) or b"").decode("ascii", errors="replace")),
+            event_id=identifier(message_id_of(headers).decode("ascii", errors="replace")),
             kind=mapping.kinds.get(name) or unknown_kind(self.name, name),
             provider=self.name,
-            document_id=identifier(look_up(payload, mapping.document_id)),
-            recipient_id=identifier_or_none(look_up(payload, mapping.recipient_id)),
+            document_id=identifier(_as_text(look_up(payload, mapping.document_id))),
+            recipient_id=identifier_or_none(_as_text(look_up(payload, mapping.recipient_id))),
             occurred_at=plain(look_up(payload, mapping.occurred_at), 40),
             document_hash=plain(look_up(payload, mapping.document_hash), 128),
         )
         title = look_up(payload, mapping.title)
         return ParsedDelivery(event, title if isinstance(title, str) else None)
+
+
+def _as_text(value: object) -> object:
+    """Write a whole number as text: some providers' ids are numbers."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value

@@ -15,9 +15,8 @@ from countersign.webhooks.verification import (
     single_header,
 )
 
-ID_HEADER: Final = b"webhook-id"
-TIMESTAMP_HEADER: Final = b"webhook-timestamp"
-SIGNATURE_HEADER: Final = b"webhook-signature"
+_FAMILIES: Final = (b"webhook-", b"svix-")
+"""The beginnings of the headers' names: the standard's, and those of the service that it came from."""
 
 _ID = re.compile(rb"[!-\-/-~]{1,200}")
 """Printable ASCII without the full stop, which separates the id from the time in the signed message."""
@@ -76,12 +75,24 @@ def _public_key(raw: bytes) -> Ed25519Key:
 
 def read_signed_message(headers: Headers, body: bytes) -> SignedMessage | None:
     """Read the three headers; None if one is missing. The check ignores signatures of unknown versions."""
-    message_id = single_header(headers, ID_HEADER)
-    timestamp = read_seconds(sent := single_header(headers, TIMESTAMP_HEADER))
-    signatures = _read_signatures(single_header(headers, SIGNATURE_HEADER) or b"")
+    family = _family(headers)
+    message_id = single_header(headers, family + b"id")
+    timestamp = read_seconds(sent := single_header(headers, family + b"timestamp"))
+    signatures = _read_signatures(single_header(headers, family + b"signature") or b"")
     if not message_id or not _ID.fullmatch(message_id) or timestamp is None or not sent or not signatures:
         return None
     return SignedMessage(timestamp, b".".join((message_id, sent, body)), signatures)
+
+
+def message_id_of(headers: Headers) -> bytes:
+    """Return the id of the message, which is signed; b"" if it is missing."""
+    return single_header(headers, _family(headers) + b"id") or b""
+
+
+def _family(headers: Headers) -> bytes:
+    standard, other = _FAMILIES
+    is_standard = any(name.startswith(standard) for name, _ in headers)
+    return standard if is_standard else other
 
 
 def _read_signatures(value: bytes) -> tuple[Signature, ...]:
