@@ -31,6 +31,7 @@ FOUND = {
     "signed, and not archived yet": [],
     "deadlines that come soon": ["agreement-order-1002"],
     "what failed": [],
+    "what is stuck": [],
     "the agreement of a document": ["agreement-order-1003"],
 }
 
@@ -55,7 +56,7 @@ async def test_a_waiting_agreement_shows_signers_and_next_steps(page: Page, show
     await expect(frame.locator("h3").first).to_have_text("Signed by 1 of 2")
     items = frame.locator("li")
     await expect(items.filter(has_text="✓ Ada Example, signed 20")).to_have_count(1)
-    for fact in ("Next look at the provider: 20", "Next reminder: 20", "Deadline: 20"):
+    for fact in ("Next check with the provider: 20", "Next reminder: 20", "Deadline: 20"):
         await expect(items.filter(has_text=fact)).to_have_count(1)
     await keep(page, "waiting")
 
@@ -93,7 +94,7 @@ async def test_events_of_a_waiting_agreement_have_summaries(page: Page, shown: S
     await page.goto(shown.url(shown.waiting, "history"))
     for event, summary in (
         ("Workflow Execution Started", "Services Agreement"),
-        ("Timer Started", "look at the provider"),
+        ("Timer Started", "check with the provider"),
     ):
         row = page.get_by_role("row").filter(has_text=event).filter(has_text=summary)
         await expect(row.first, event).to_be_visible(timeout=PATIENCE)
