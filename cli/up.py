@@ -50,12 +50,14 @@ async def up(
 
 
 async def _stay(site: Site) -> int:
-    out.print(f"Temporal UI    {site.ui_url}")
-    out.print(f"sandbox        {site.sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)")
-    out.print(f"webhook receiver   {site.receiver_url}")
-    out.print(f"Temporal       {site.temporal_address}")
-    out.print(f"signed PDFs    {site.store}")
-    out.print(f"logs           {site.folder / 'logs'}")
+    out.print(f"Temporal UI       {site.ui_url}")
+    out.print(
+        f"sandbox           {site.sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)"
+    )
+    out.print(f"webhook receiver  {site.receiver_url}")
+    out.print(f"Temporal          {site.temporal_address}")
+    out.print(f"signed PDFs       {site.store}")
+    out.print(f"logs              {site.folder / 'logs'}")
     env = quote(str(site.folder / "env"))
     out.print(f"In another terminal, `. {env}` points `countersign` here; `make demo` signs one.")
     pid = quote(str(site.folder / "logs" / "worker.pid"))
