@@ -2,7 +2,7 @@
 
     python worker.py
 
-Two workers share the process: one for the workflows and the store, one for the provider.
+Several workers share the process: one for the workflows and the store, and one for every account.
 """
 
 if __name__ == "__main__":
@@ -13,10 +13,10 @@ if __name__ == "__main__":
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -28,8 +28,8 @@ from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
 from activities.signatures import SignatureActivities
 from countersign import entry
-from countersign.agreements.messages import Sender, WaitingFor
-from countersign.agreements.names import WORKFLOW_NAME, provider_task_queue
+from countersign.agreements.messages import WaitingFor
+from countersign.agreements.names import WORKFLOW_NAME, account_task_queue
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.eviction import EvictingRunner
@@ -39,11 +39,11 @@ from countersign.observability.backlog_metrics import BacklogMetrics, Queue
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.observability.worker_monitor import WorkerMonitor
+from countersign.providers.open_account import OpenAccount, open_account
+from countersign.providers.registry import Account, accounts
 from countersign.providers.slots import tuner
-from countersign.providers.turbodocx import connection
-from countersign.providers.turbodocx.connection import Provider
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
+from countersign.settings import CountersignSettings, ProviderSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
 from countersign.storage.store import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
@@ -87,6 +87,7 @@ def workflow_worker(
     client: Client,
     store: Store,
     settings: CountersignSettings,
+    configured: Mapping[str, Account],
     *,
     build: WorkerDeploymentConfig | None = None,
     cached_workflows: int = CACHED_WORKFLOWS,
@@ -96,6 +97,7 @@ def workflow_worker(
     claims = ClaimActivities(
         store,
         keys,
+        configured,
         time_scale=settings.time_scale,
         longest_check_wait=timedelta(hours=settings.check_interval_hours),
     )
@@ -117,21 +119,20 @@ def workflow_worker(
 
 def provider_worker(
     client: Client,
-    provider: Provider,
+    account: OpenAccount,
     store: Store,
     settings: CountersignSettings,
-    sender: Sender,
     *,
     build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
-    """Build the worker that calls the provider: not eager, with slots by the circuit."""
-    documents = DocumentActivities(provider.client)
+    """Build the worker that calls the provider with one account: not eager, with slots by the circuit."""
+    documents = DocumentActivities(account.provider)
     keys = StoreKeys(settings.environment, client.namespace)
-    signatures = SignatureActivities(provider.client, store, keys, sender)
-    archive = ArchiveActivities(provider.client, store, keys)
+    signatures = SignatureActivities(account.provider, store, keys)
+    archive = ArchiveActivities(account.provider, store, keys)
     return Worker(
         client,
-        task_queue=provider_task_queue(settings.task_queue),
+        task_queue=account_task_queue(settings.task_queue, account.name),
         activities=[
             documents.generate,
             signatures.send,
@@ -142,9 +143,9 @@ def provider_worker(
             signatures.remind,
             archive.archive,
         ],
-        tuner=tuner(provider.slots),
+        tuner=tuner(account.slots),
         deployment_config=build,
-        max_task_queue_activities_per_second=_steps_per_second(provider.calls_per_second),
+        max_task_queue_activities_per_second=_steps_per_second(account.calls_per_second),
         disable_eager_activity_execution=True,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
     )
@@ -154,8 +155,8 @@ def _steps_per_second(calls_per_second: float | None) -> float | None:
     return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
 
-def backlog_metrics(client: Client, task_queue: str) -> BacklogMetrics:
-    """Build the metrics of agreements and tasks that wait in Temporal."""
+def backlog_metrics(client: Client, task_queue: str, names: Iterable[str]) -> BacklogMetrics:
+    """Build the metrics of agreements and tasks that wait in Temporal, for these accounts."""
     return BacklogMetrics(
         client,
         workflow_type=WORKFLOW_NAME,
@@ -163,14 +164,17 @@ def backlog_metrics(client: Client, task_queue: str) -> BacklogMetrics:
         queues=(
             Queue(task_queue, "workflow"),
             Queue(task_queue, "activity"),
-            Queue(provider_task_queue(task_queue), "activity"),
+            *(Queue(account_task_queue(task_queue, name), "activity") for name in names),
         ),
         seconds=BACKLOG_SECONDS,
     )
 
 
-async def run() -> int:
+async def run(names: Collection[str] = ()) -> int:
     """Run the workers until cancelled, then finish running activities within the settings' time.
+
+    Args:
+        names: The accounts to serve; by default all that are configured.
 
     Raises:
         SettingsError: A setting is missing or cannot work.
@@ -178,51 +182,78 @@ async def run() -> int:
         UnusableStoreError: The store cannot be opened.
         CannotListenError: The address of the metrics is taken.
     """
-    own, options, theirs, watched = load(
-        CountersignSettings, ProviderSettings, TurboDocxSettings, WorkerSettings
-    )
+    configured = accounts()
+    served = _served(configured, names)
+    kinds: list[type[Any]] = [account.settings for account in served]
+    loaded: tuple[Any, ...] = load(CountersignSettings, ProviderSettings, WorkerSettings, *kinds)
+    own: CountersignSettings = loaded[0]
+    options: ProviderSettings = loaded[1]
+    watched: WorkerSettings = loaded[2]
     logging.configure(level=own.log_level, service="worker")
     store = open_store(own.store)
     sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
     client = await connect(interceptors=tracing.interceptors("worker"), runtime=sdk.runtime if sdk else None)
-    sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
     async with AsyncExitStack() as open_things:
-        provider = await open_things.enter_async_context(
-            connection.open_provider(Rotating(theirs), options, slots=own.provider_slots)
-        )
+        opened = [
+            await open_things.enter_async_context(
+                open_account(account, Rotating(settings), options, slots=own.provider_slots)
+            )
+            for account, settings in zip(served, loaded[3:], strict=True)
+        ]
         build = deployment(watched, own.task_queue)
         workers = (
-            workflow_worker(client, store, own, build=build),
-            provider_worker(client, provider, store, own, sender, build=build),
+            workflow_worker(client, store, own, configured, build=build),
+            *(provider_worker(client, account, store, own, build=build) for account in opened),
         )
         if sdk is not None and watched.metrics_port is not None:
             monitor = WorkerMonitor(
                 sdk,
                 workers=workers,
                 readiness=Readiness(client),
-                backlog_metrics=backlog_metrics(client, own.task_queue),
-                circuit=provider.circuit,
+                backlog_metrics=backlog_metrics(client, own.task_queue, (account.name for account in opened)),
+                circuits={account.name: account.circuit for account in opened},
             )
             await open_things.enter_async_context(
                 monitor.server(own.metrics_host, watched.metrics_port).running()
             )
         for worker in workers:
             await open_things.enter_async_context(worker)
-        open_things.push_async_callback(provider.slots.drain)
+        open_things.push_async_callback(_drain, opened)
         print("worker ready", flush=True)  # noqa: T201  # the parent process waits for this line
         await asyncio.Event().wait()
     return 0
 
 
+def _served(configured: Mapping[str, Account], names: Collection[str]) -> tuple[Account, ...]:
+    if unknown := set(names) - configured.keys():
+        raise SettingsError.listing(
+            f"--account {name}: COUNTERSIGN_ACCOUNTS names {', '.join(configured)}"
+            for name in sorted(unknown)
+        )
+    return tuple(account for name, account in configured.items() if not names or name in names)
+
+
+async def _drain(opened: Iterable[OpenAccount]) -> None:
+    await asyncio.gather(*(account.slots.drain() for account in opened))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the worker; returns the exit code."""
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="python worker.py",
-        description="Run the workflows and the provider's activities until SIGINT or SIGTERM.",
-    ).parse_args(arguments)
+        description="Run the workflows and the activities of the accounts until SIGINT or SIGTERM.",
+    )
+    parser.add_argument(
+        "--account",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="serve this account's activities; repeat it for several (default: all of COUNTERSIGN_ACCOUNTS)",
+    )
+    options = parser.parse_args(arguments)
     logging.configure(service="worker")
     try:
-        return entry.run(run())
+        return entry.run(run(options.account))
     except (SettingsError, ConnectionFailedError, UnusableStoreError, CannotListenError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # for the caller
         return 2

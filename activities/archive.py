@@ -17,7 +17,7 @@ from countersign.agreements.failures import ARCHIVE_FAILED
 from countersign.agreements.messages import Archive, Observation, StoredDocument
 from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
-from countersign.providers.turbodocx.client import TurboDocxClient
+from countersign.providers.port import SignatureProvider
 from countersign.storage import StorageError, Store, StoredFile, put
 from countersign.storage.store import StoreKeys
 
@@ -29,13 +29,13 @@ class ArchiveActivities:
     """The archiving activity.
 
     Args:
-        client: The provider.
+        provider: The provider.
         store: Where the archive is.
         keys: Where in the store.
     """
 
-    def __init__(self, client: TurboDocxClient, store: Store, keys: StoreKeys) -> None:
-        self._client = client
+    def __init__(self, provider: SignatureProvider, store: Store, keys: StoreKeys) -> None:
+        self._provider = provider
         self._store = store
         self._keys = keys
 
@@ -43,14 +43,14 @@ class ArchiveActivities:
     async def archive(self, request: ArchiveRequest) -> ArchiveOutcome:
         """Confirm with the provider that a document is completed and, if so, store it.
 
-        Three calls, and one download from the presigned link.
+        Three calls, and one download; more if the provider has further files.
 
         Files that an earlier attempt stored stay; every attempt gets a fresh link. A failure after the
         confirmation carries the observation, so that signed stays signed while the archive fails.
         """
         heartbeat = ThrottledHeartbeat()
         with provider_errors():
-            observation = await observe(self._client, request.document_id)
+            observation = await observe(self._provider, request.document_id)
         if observation.status != EventKind.COMPLETED:
             return ArchiveOutcome(observation=observation)
         try:
@@ -66,33 +66,35 @@ class ArchiveActivities:
     ) -> Archive:
         document = await self._document(request, heartbeat)
         heartbeat.beat()
-        audit_trail = await self._evidence(
-            self._keys.audit_trail(request.marker.reference), await self._audit(request)
+        reference = request.marker.reference
+        audit_trail = await self._provider.audit_trail(request.document_id)
+        attachments = [
+            await put(self._store, self._keys.attachment(reference, evidence.name), evidence.content)
+            for evidence in await self._provider.attachments(request.document_id)
+        ]
+        return Archive(
+            document=_stored(document),
+            audit_trail=await self._evidence(self._keys.audit_trail(reference), audit_trail),
+            timeline=await self._evidence(
+                self._keys.timeline(reference), _timeline(request, observation, document)
+            ),
+            attachments=tuple(map(_stored, attachments)),
         )
-        timeline = await self._evidence(
-            self._keys.timeline(request.marker.reference), _timeline(request, observation, document)
-        )
-        return Archive(document=_stored(document), audit_trail=audit_trail, timeline=timeline)
 
     async def _document(self, request: ArchiveRequest, heartbeat: ThrottledHeartbeat) -> StoredFile:
         key = self._keys.signed_document(request.marker.reference)
         if stored := await self._store.find(key):
             return stored
         heartbeat.beat()
-        link = await self._client.download_link(request.document_id)
-        heartbeat.beat()
         with self._store.draft() as draft:
-            await self._client.download(
-                link.download_url, draft, max_bytes=MAX_BYTES, heartbeat=heartbeat.beat
+            await self._provider.signed_pdf(
+                request.document_id, draft, max_bytes=MAX_BYTES, heartbeat=heartbeat.beat
             )
             draft.flush()
             await check_pdf(draft.path)
             stored = await self._store.publish(key, draft)
         ARCHIVE_BYTES.inc(stored.size)
         return stored
-
-    async def _audit(self, request: ArchiveRequest) -> Any:
-        return dict((await self._client.audit_trail(request.document_id)).raw)
 
     async def _evidence(self, key: str, content: Any) -> StoredDocument:
         text = json.dumps(content, indent=2, ensure_ascii=False, default=str)

@@ -16,7 +16,10 @@ from temporalio.exceptions import ApplicationError
 
 from activities.requests import Claimed, ClaimRequest, SendAttempt
 from countersign.agreements.failures import BAD_INPUT, NOT_SENT, OUTCOME_UNKNOWN, REFERENCE_USED
+from countersign.agreements.needs import Needs
 from countersign.agreements.reference import new_tag
+from countersign.providers.lacks import lacks
+from countersign.providers.registry import Account
 from countersign.storage import Store, put
 from countersign.storage.store import StoreKeys
 
@@ -76,6 +79,7 @@ class ClaimActivities:
     Args:
         store: Where claims are kept.
         keys: Where in the store.
+        accounts: The configured accounts, the default first.
         time_scale: How many times faster than usual new agreements wait.
         longest_check_wait: The longest wait between two checks of new agreements.
     """
@@ -84,12 +88,14 @@ class ClaimActivities:
         self,
         store: Store,
         keys: StoreKeys,
+        accounts: Mapping[str, Account],
         *,
         time_scale: float = 1,
         longest_check_wait: timedelta = timedelta(days=1),
     ) -> None:
         self._store = store
         self._keys = keys
+        self._accounts = accounts
         self._fence = SendFence(store, keys)
         self._time_scale = time_scale
         self._longest_check_wait = longest_check_wait
@@ -99,11 +105,12 @@ class ClaimActivities:
         """Claim the reference for this agreement; a repetition changes nothing.
 
         Raises:
-            ApplicationError: `BadInput`: it has problems; nothing is claimed. `ReferenceUsed`: an earlier
-                agreement has the reference.
+            ApplicationError: `BadInput`: it has problems, or its account's provider lacks what it needs;
+                nothing is claimed. `ReferenceUsed`: an earlier agreement has the reference.
         """
-        if request.problems:
-            raise ApplicationError("; ".join(request.problems), type=BAD_INPUT, non_retryable=True)
+        account = request.account or next(iter(self._accounts))
+        if problems := (*request.problems, *self._lacks(account, request.needs)):
+            raise ApplicationError("; ".join(problems), type=BAD_INPUT, non_retryable=True)
         held = await self._held(request)
         if held is None:
             raise ApplicationError(
@@ -119,7 +126,15 @@ class ClaimActivities:
             time_scale=self._time_scale,
             longest_check_wait=self._longest_check_wait,
             claim=number,
+            account=account,
         )
+
+    def _lacks(self, name: str, needs: Needs | None) -> tuple[str, ...]:
+        account = self._accounts.get(name)
+        if account is None:
+            known = ", ".join(self._accounts)
+            return (f"account: the worker has no account {name}; COUNTERSIGN_ACCOUNTS names {known}",)
+        return () if needs is None else lacks(needs, account, self._accounts)
 
     @activity.defn
     async def release(self, request: ClaimRequest) -> None:

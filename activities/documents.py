@@ -6,50 +6,47 @@ from temporalio.exceptions import ApplicationError
 from activities.errors import provider_errors
 from activities.requests import GenerateRequest
 from countersign.agreements.failures import SOURCE_UNUSABLE
-from countersign.agreements.messages import DeliverableSource, TemplateSource
-from countersign.agreements.reference import idempotency_key, mark_title
-from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.templates import TemplateVariables
+from countersign.agreements.messages import DeliverableSource
+from countersign.agreements.reference import idempotency_key
+from countersign.providers.port import DocumentGenerator, SignatureProvider
 
 
 class DocumentActivities:
     """Steps that make documents.
 
     Args:
-        client: The provider.
+        provider: The provider.
     """
 
-    def __init__(self, client: TurboDocxClient) -> None:
-        self._client = client
-        self._variables = TemplateVariables(client)
+    def __init__(self, provider: SignatureProvider) -> None:
+        self._provider = provider
 
     @activity.defn
     async def generate(self, request: GenerateRequest) -> DeliverableSource:
         """Generate from a template: two calls, three when it is repeated; one less if cached.
 
-        A retry searches for the result of an earlier attempt: a second document is harmless, and billed.
+        A retry searches for the result of an earlier attempt: a second document is harmless, and billed. The
+        variables are compared first, because the provider would accept others and print `{Price}`.
         """
-        mark = request.marker
-        name = mark_title(request.title, mark)
+        source, provider = request.source, self._provider
+        if not isinstance(provider, DocumentGenerator):
+            raise _unusable("the account's provider generates no documents")
         with provider_errors():
-            if activity.info().attempt > 1:
-                for found in await self._client.find_deliverables(str(mark)):
-                    if found.name == name:
-                        return DeliverableSource(deliverable_id=found.id)
-            await self._check(request.source)
-            made = await self._client.create_deliverable(
-                name=name,
-                template_id=request.source.template_id,
-                variables=request.source.variables,
-                idempotency_key=idempotency_key(mark, "generate"),
+            if activity.info().attempt > 1 and (
+                found := await provider.find_generated(request.title, request.marker)
+            ):
+                return DeliverableSource(deliverable_id=found)
+            if wrong := await self._provider.source_problems(source, ()):
+                raise _unusable(f"template {source.template_id}: {'; '.join(wrong)}")
+            made = await provider.generate(
+                request.title,
+                request.marker,
+                template_id=source.template_id,
+                variables=source.variables,
+                idempotency_key=idempotency_key(request.marker, "generate"),
             )
-        return DeliverableSource(deliverable_id=made.id)
+        return DeliverableSource(deliverable_id=made)
 
-    async def _check(self, source: TemplateSource) -> None:
-        """Reject variables that do not fit: the provider accepts them and prints `{Price}`."""
-        if wrong := await self._variables.misfits(source):
-            raise ApplicationError(
-                f"template {source.template_id}: {'; '.join(wrong)}",
-                type=SOURCE_UNUSABLE,
-                non_retryable=True,
-            )
+
+def _unusable(message: str) -> ApplicationError:
+    return ApplicationError(message, type=SOURCE_UNUSABLE, non_retryable=True)

@@ -18,6 +18,8 @@ from countersign.agreements.messages import (
     TemplateSource,
     TimelineEntry,
 )
+from countersign.agreements.names import DEFAULT_ACCOUNT
+from countersign.agreements.needs import Needs
 from countersign.agreements.reference import Marker
 
 SendableSource = DeliverableSource | FileSource | LinkSource | RolesSource
@@ -30,11 +32,15 @@ class ClaimRequest(Message):
         reference: The reference.
         run_id: The agreement's first run; a retry with the same run is no second claim.
         problems: Why the agreement must not begin, one sentence each.
+        account: The account that the agreement names; None for the default.
+        needs: What it asks of the account's provider.
     """
 
     reference: str
     run_id: str
     problems: tuple[str, ...] = ()
+    account: str | None = None
+    needs: Needs | None = None
 
 
 class Claimed(Message):
@@ -46,6 +52,7 @@ class Claimed(Message):
         time_scale: Factor by which every wait is shortened: 1 in production, more in tests.
         longest_check_wait: The longest wait between two checks with the provider.
         claim: The number of its claim: 1, or more after claims of the reference that were released.
+        account: The account at the provider.
     """
 
     tag: str
@@ -53,6 +60,7 @@ class Claimed(Message):
     time_scale: float = 1
     longest_check_wait: timedelta = timedelta(days=1)
     claim: int = 1
+    account: str = DEFAULT_ACCOUNT
 
 
 class SendAttempt(Message):
@@ -131,10 +139,14 @@ class SearchRequest(Message):
 
 
 class SearchResult(Message):
-    """Documents that carry the marker, and what was read to find them, in words."""
+    """Documents that carry the marker, and what was read to find them, in words.
+
+    `is_conclusive`: it proves that nothing else was sent.
+    """
 
     candidates: tuple[str, ...]
     evidence: tuple[str, ...]
+    is_conclusive: bool = False
 
 
 class CheckRequest(Message):

@@ -37,7 +37,7 @@ from temporalio.client import Client, WorkflowHandle
 from benchmarks.bare_worker import QUEUE, Order
 from countersign.agreements import search_attributes
 from countersign.agreements.messages import AgreementInput, Signer, TemplateSource
-from countersign.agreements.names import TASK_QUEUE, WORKFLOW_NAME
+from countersign.agreements.names import DEFAULT_ACCOUNT, TASK_QUEUE, WORKFLOW_NAME
 from countersign.connection import data_converter
 from countersign.free_ports import free_port
 from devstack.processes import Part, prints
@@ -124,7 +124,9 @@ class Bench:
             argument,
             id=f"agreement-{reference}",
             task_queue=queue,
-            search_attributes=search_attributes.at_start(argument.deadline) if variant == "ours" else None,
+            search_attributes=search_attributes.at_start(DEFAULT_ACCOUNT, argument.deadline)
+            if variant == "ours"
+            else None,
         )
         self._runs[reference] = run = Run(handle)
         return run

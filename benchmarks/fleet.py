@@ -16,7 +16,7 @@ from temporalio.client import Client
 from benchmarks.agreements import ROOT, TEMPLATE, VARIABLES
 from countersign.agreements import search_attributes
 from countersign.agreements.messages import AgreementInput, Signer, TemplateSource
-from countersign.agreements.names import TASK_QUEUE, WORKFLOW_NAME
+from countersign.agreements.names import DEFAULT_ACCOUNT, TASK_QUEUE, WORKFLOW_NAME
 from countersign.connection import data_converter
 from devstack.processes import prints
 from devstack.stack import Plan, Stack
@@ -93,7 +93,7 @@ class Fleet:
             agreement,
             id=f"agreement-{reference}",
             task_queue=TASK_QUEUE,
-            search_attributes=search_attributes.at_start(None),
+            search_attributes=search_attributes.at_start(DEFAULT_ACCOUNT, None),
         )
 
     async def _count(self, query: str) -> int:

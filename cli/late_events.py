@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from countersign.agreements.messages import Outcome
 from countersign.client.listing import ListedAgreement
-from countersign.providers.turbodocx.delivery_log import MarkedEvent
+from countersign.providers.port import MarkedEvent
 
 
 class LateEvent(BaseModel):

@@ -31,6 +31,9 @@ _PATIENCE: Final = 5.0
 @verb
 async def list_(
     *,
+    account: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only those of this account at a provider.")
+    ] = None,
     stage: Annotated[
         Stage | None,
         typer.Option(
@@ -61,9 +64,16 @@ async def list_(
     Up to 100 agreements that await signatures show who has signed: their worker is asked.
     """
     query = agreement_query(
-        stage=stage, needs_attention=needs_attention, stuck=stuck, failed=failed, where=where, ended=ended
+        account=account,
+        stage=stage,
+        needs_attention=needs_attention,
+        stuck=stuck,
+        failed=failed,
+        where=where,
+        ended=ended,
     )
     found = await list_agreements(
+        account=account,
         stage=stage,
         needs_attention=needs_attention,
         stuck=stuck,
@@ -81,7 +91,7 @@ async def list_(
         out.print(f"no agreements (asked {server_name()})")
     if len(found) == limit and (more := await count_agreements(query) - limit) > 0:
         out.print(f"{more} more that were started later: see --limit")
-    unfiltered = not (stage or needs_attention or stuck or failed or ended or where)
+    unfiltered = not (account or stage or needs_attention or stuck or failed or ended or where)
     if unfiltered and (lost := await count_agreements(agreement_query(failed=True))):
         out.print(f"{lost} failed without an outcome: see --failed")
 

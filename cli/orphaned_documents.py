@@ -1,6 +1,7 @@
 """Find documents at the provider that carry our marker, and that no agreement looks after."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
@@ -8,18 +9,17 @@ from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client
 
 from countersign.agreements.messages import Outcome
-from countersign.agreements.reference import Marker
+from countersign.agreements.reference import Marker, matches_environment
 from countersign.client.connections import shared_client
 from countersign.client.listing import ListedAgreement, list_agreements
-from countersign.client.provider import explained_by_provider, open_client
+from countersign.client.provider import find_account, open_provider
 from countersign.client.settings import load_settings
-from countersign.providers.turbodocx.delivery_log import MarkedDocument
+from countersign.providers.port import MarkedDocument
 from countersign.settings import CountersignSettings
 from countersign.storage import Store, open_store
 from countersign.storage.store import StoreKeys
 
 from .late_events import LateEvent, how_ended, late_events
-from .our_deliveries import our_deliveries
 
 _AGREEMENTS: Final = 100_000
 _OVER: Final = frozenset({"voided", "expired"})
@@ -59,14 +59,17 @@ class Orphans(BaseModel):
     notes: tuple[str, ...]
 
 
-async def find_orphans(*, since: datetime, client: Client | None = None) -> Orphans:
-    """Read the provider's delivery log for marked documents, and ask Temporal for their agreements.
+async def find_orphans(
+    *, since: datetime, account: str | None = None, client: Client | None = None
+) -> Orphans:
+    """Search an account for marked documents, and ask Temporal for their agreements.
 
-    Changes nothing. Voided and expired documents are left out. If the log cannot be read, the documents that
+    Changes nothing. Voided and expired documents are left out. If the key may not search, the documents that
     Temporal knows are checked instead.
 
     Args:
         since: How far to go back.
+        account: The account; by default the first one.
         client: A connection to Temporal to use.
 
     Raises:
@@ -76,26 +79,32 @@ async def find_orphans(*, since: datetime, client: Client | None = None) -> Orph
     own = load_settings(CountersignSettings)
     client = client or await shared_client()
     keys, store = StoreKeys(own.environment, client.namespace), open_store(own.store)
-    async with open_client() as provider, explained_by_provider():
-        deliveries = await our_deliveries(provider.webhooks, keys, since)
-        agreements = await _agreements(client)
-        candidates = deliveries.documents
+    searched = find_account(account)
+    async with open_provider(searched) as provider:
+        found = await provider.marked_documents(since)
+        agreements = await _agreements(client, searched.name)
+        candidates = _ours(found.documents, keys) if found.documents is not None else None
         if candidates is None:
             candidates = _known_to_temporal(agreements)
         orphans = []
-        for document in sorted(candidates, key=lambda found: (found.marker.reference, found.document_id)):
+        for document in sorted(candidates, key=lambda entry: (entry.marker.reference, entry.document_id)):
             agreement = agreements.get(document.marker.reference.lower())
             why = why_orphaned(document.document_id, agreement)
             if why is None or (agreement is None and await _is_archived(document, store, keys)):
                 continue
-            status = (await provider.document_status(document.document_id)).status
+            status = (await provider.document(document.document_id)).status
             if status not in _OVER:
                 orphans.append(_orphan(document, status, why))
-    return Orphans(
-        documents=tuple(orphans),
-        late_events=late_events(deliveries.events, agreements),
-        notes=deliveries.notes,
-    )
+    events = [event for event in found.events if _is_ours(event.about, keys)]
+    return Orphans(documents=tuple(orphans), late_events=late_events(events, agreements), notes=found.notes)
+
+
+def _ours(documents: Iterable[MarkedDocument], keys: StoreKeys) -> frozenset[MarkedDocument]:
+    return frozenset(document for document in documents if _is_ours(document, keys))
+
+
+def _is_ours(document: MarkedDocument, keys: StoreKeys) -> bool:
+    return matches_environment(document.marker, environment=keys.environment, namespace=keys.namespace)
 
 
 def _orphan(document: MarkedDocument, status: str, why: str) -> OrphanedDocument:
@@ -131,9 +140,9 @@ def _known_to_temporal(agreements: dict[str, ListedAgreement]) -> frozenset[Mark
     )
 
 
-async def _agreements(client: Client) -> dict[str, ListedAgreement]:
-    """Index all agreements that Temporal remembers; of several runs the last one counts."""
-    found = await list_agreements(ended=True, limit=_AGREEMENTS, client=client)
+async def _agreements(client: Client, account: str) -> dict[str, ListedAgreement]:
+    """Index all agreements of an account that Temporal remembers; of several runs the last one counts."""
+    found = await list_agreements(account=account, ended=True, limit=_AGREEMENTS, client=client)
     return {item.reference: item for item in found}
 
 

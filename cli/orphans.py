@@ -19,6 +19,9 @@ async def orphans(
     days: Annotated[
         int, typer.Option(parser=at_least(1, 3650), metavar="N", help="How many days to look back.")
     ] = 7,
+    account: Annotated[
+        str | None, typer.Option(help="The account; the first of COUNTERSIGN_ACCOUNTS.", metavar="NAME")
+    ] = None,
     json: Json = False,
 ) -> None:
     """List documents that no agreement knows, and events that came after an end.
@@ -28,7 +31,7 @@ async def orphans(
     worker's settings and an administrator's key, which alone can read the provider's delivery log. With
     another key the command says so and checks only documents that Temporal knows.
     """
-    found = await find_orphans(since=datetime.now(UTC) - timedelta(days=days))
+    found = await find_orphans(since=datetime.now(UTC) - timedelta(days=days), account=account)
     if json:
         print_json(found)
         return

@@ -86,6 +86,10 @@ async def start(
     supersedes: Annotated[
         str | None, typer.Option(help="The agreement that this one replaces.", metavar="REFERENCE")
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(help="The account at a provider; the first of COUNTERSIGN_ACCOUNTS.", metavar="NAME"),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option("--check", metavar="", help="Start nothing unless the provider could check it."),
@@ -121,6 +125,7 @@ async def start(
         "deadline": deadline,
         "reference": reference,
         "supersedes": supersedes,
+        "account": account,
     }
     whole = (read_draft(draft) if draft else {}) | {name: value for name, value in flags.items() if value}
     if dry_run:

@@ -10,30 +10,14 @@ from pydantic import SecretStr
 from countersign.client.errors import BadInputError
 from countersign.configuration import read
 from countersign.loopback import LOOPBACK_HOSTS
-from countersign.providers.errors import RejectedError
-from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.models import Webhook, WebhookDelivery
-from countersign.providers.turbodocx.webhook import KINDS, TurboDocxWebhookAdapter
+from countersign.providers.port import DeliveredTest, SignatureProvider, Subscription, WebhookSubscription
+from countersign.providers.registry import Account
 from countersign.secrets.keeping import NowhereToKeepError, Place, place_for, rescue
 from countersign.settings import WebhookSettings
 
-PATH: Final = f"/webhooks/{TurboDocxWebhookAdapter.name}"
 OVERLAP: Final = timedelta(hours=1)
 """How long a replaced secret is still accepted: deliveries may have been signed with it before."""
-URL_LIMIT: Final = 10
-"""The provider's limit of addresses per subscription."""
-
 VERIFIED: Final = "came through and verified"
-_SECRET: Final = WebhookSettings.variable("webhook_secret")
-_PREVIOUS: Final = WebhookSettings.variable("webhook_secret_previous")
-_UNTIL: Final = WebhookSettings.variable("webhook_secret_previous_until")
-_TEST_EVENT: Final = "signature.document.viewed"
-_TEST_DATA: Final = {
-    "document_id": "00000000-0000-4000-8000-000000000000",
-    "title": "Countersign webhook test",
-    "recipient_id": "00000000-0000-4000-8000-000000000000",
-}
-"""Belongs to no agreement, so the receiver verifies it and lets it go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +37,12 @@ class Setup:
     secret: str | None
 
 
-def check_url(url: str, *, sandbox: bool) -> str:
+def check_url(url: str, path: str, *, sandbox: bool) -> str:
     """Return the address of a receiver's endpoint.
 
     Args:
         url: As the user typed it.
+        path: The account's path.
         sandbox: The provider is a sandbox on this machine, which may use plain http to this machine.
 
     Raises:
@@ -69,79 +54,101 @@ def check_url(url: str, *, sandbox: bool) -> str:
         raise BadInputError("--url: that is no address") from None
     local = sandbox and parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     if not parts.hostname or parts.username or (parts.scheme != "https" and not local):
-        raise BadInputError("--url: use https://host" + PATH)
-    if parts.path != PATH or parts.query or parts.fragment:
-        raise BadInputError(f"--url: must end in {PATH}, where the receiver takes this provider's deliveries")
+        raise BadInputError("--url: use https://host" + path)
+    if parts.path != path or parts.query or parts.fragment:
+        raise BadInputError(f"--url: must end in {path}, where the receiver takes this account's deliveries")
     return url
 
 
-async def set_up(client: TurboDocxClient, url: str, *, new_secret: bool) -> Setup:
+def api(account: Account, provider: SignatureProvider) -> WebhookSubscription:
+    """Return the provider's API for webhooks.
+
+    Raises:
+        BadInputError: It has none.
+    """
+    if provider.webhooks is None:
+        raise BadInputError(
+            f"{account.plugin.kind} has no API for webhooks: in its web app, add https://<receiver>"
+            f"{account.webhook_path} with a secret, and set {_secret(account)} to the same secret"
+        )
+    return provider.webhooks
+
+
+async def set_up(account: Account, provider: SignatureProvider, url: str, *, new_secret: bool) -> Setup:
     """Add an address to the subscription, for every event, and keep a new secret.
 
     Args:
-        client: With an administrator's key.
+        account: The account.
+        provider: Opened with an administrator's key.
         url: The receiver's endpoint.
         new_secret: Replace an existing secret.
 
     Raises:
-        BadInputError: No place can keep the secret, or the secret is needed and not known.
+        BadInputError: The provider has no API for webhooks, no place can keep the secret, or the secret is
+            needed and not known.
     """
-    current = await find(client)
-    known = read(WebhookSettings).value(_SECRET)
+    webhooks, variable = api(account, provider), _secret(account)
+    current = await webhooks.find()
+    known = read(account.webhook_settings).value(variable)
     if current is not None and not new_secret:
         if known is None:
             raise BadInputError(
-                f"the subscription is there, and its secret was shown only once: set {_SECRET}, or make a "
+                f"the subscription is there, and its secret was shown only once: set {variable}, or make a "
                 "new one with --new-secret (the old one stops at once, for every receiver)"
             )
-        updated = await _update(client, current, url)
+        updated = await _extend(webhooks, current, url)
         return Setup(updated.urls, len(updated.events), None, None)
-    place = _checked_place()
+    place = _checked_place(variable)
     if current is None:
-        secret = (await client.webhooks.create(urls=[url], events=list(KINDS))).secret
-        made = Setup((url,), len(KINDS), place.label, mask(secret))
+        secret = await webhooks.create(url)
+        updated = await webhooks.find() or Subscription((url,), (), (), is_active=True)
     else:
-        updated = await _update(client, current, url)
-        secret = (await client.webhooks.regenerate_secret()).secret
-        made = Setup(updated.urls, len(updated.events), place.label, mask(secret))
+        updated = await _extend(webhooks, current, url)
+        secret = await webhooks.rotate_secret()
+    made = Setup(updated.urls, len(updated.events), place.label, mask(secret))
     try:
-        place.keep(_values(secret, known))
+        place.keep(_values(account.webhook_settings, secret, known))
     except OSError as error:
-        file = rescue(_SECRET, secret.get_secret_value())
+        file = rescue(variable, secret.get_secret_value())
         raise BadInputError(
             f"{place.label} cannot be written ({error.strerror}): the new secret is in {file}; move it to "
-            f"where the receivers read {_SECRET}"
+            f"where the receivers read {variable}"
         ) from None
     return made
 
 
-async def try_out(client: TurboDocxClient) -> tuple[WebhookDelivery, ...]:
+async def try_out(account: Account, provider: SignatureProvider) -> tuple[DeliveredTest, ...]:
     """Have the provider deliver a test event to every address.
 
     Raises:
-        BadInputError: No subscription exists.
+        BadInputError: No subscription exists, or the provider has no API for webhooks.
     """
-    if await find(client) is None:
-        raise BadInputError(f"no subscription exists: run `webhook setup --url https://host{PATH}`")
-    return (await client.webhooks.test(_TEST_EVENT, _TEST_DATA)).deliveries
+    webhooks = api(account, provider)
+    if await webhooks.find() is None:
+        raise BadInputError(
+            f"no subscription exists: run `webhook setup --url https://host{account.webhook_path}`"
+        )
+    return await webhooks.test()
 
 
-def explain(status: int | None) -> str:
+def _secret(account: Account) -> str:
+    return account.webhook_settings.variable("webhook_secret")
+
+
+def explain(status: int | None, account: Account) -> str:
     """Return what a response of the receiver means."""
     if status is None:
         return "no response: is the receiver up, and can the provider reach it?"
     if 200 <= status < 300:  # noqa: PLR2004 (HTTP's classes)
         return VERIFIED
-    return _MEANINGS.get(status, "another server responded")
-
-
-_MEANINGS: Final = {
-    401: f"arrived, and its signature did not fit: the receiver's {_SECRET} is not the subscription's, "
-    "or a clock is off by more than 5 minutes",
-    403: "arrived, and was not let in: see COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS",
-    404: f"another server responded: the address must end in {PATH}",
-    503: "arrived, and the receiver could not reach Temporal",
-}
+    meanings = {
+        401: f"arrived, and its signature did not fit: the receiver's {_secret(account)} is not the "
+        "subscription's, or a clock is off by more than 5 minutes",
+        403: "arrived, and was not let in: see COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS",
+        404: f"another server responded: the address must end in {account.webhook_path}",
+        503: "arrived, and the receiver could not reach Temporal",
+    }
+    return meanings.get(status, "another server responded")
 
 
 def mask(secret: SecretStr) -> str:
@@ -150,36 +157,27 @@ def mask(secret: SecretStr) -> str:
     return f"{text[:3]}***{text[-3:]}"
 
 
-async def find(client: TurboDocxClient) -> Webhook | None:
-    """Return the subscription, or None."""
+async def _extend(webhooks: WebhookSubscription, current: Subscription, url: str) -> Subscription:
+    if url not in current.urls and len(current.urls) >= webhooks.url_limit:
+        raise BadInputError(
+            f"the subscription has {webhooks.url_limit} addresses already, the provider's limit"
+        )
+    return await webhooks.extend(current, url)
+
+
+def _checked_place(variable: str) -> Place:
     try:
-        return await client.webhooks.get()
-    except RejectedError as error:
-        if error.status != 404:  # noqa: PLR2004 (not found)
-            raise
-        return None
-
-
-async def _update(client: TurboDocxClient, current: Webhook, url: str) -> Webhook:
-    urls = dict.fromkeys([*current.urls, url])
-    if len(urls) > URL_LIMIT:
-        raise BadInputError(f"the subscription has {URL_LIMIT} addresses already, the provider's limit")
-    events = dict.fromkeys([*current.events, *KINDS])
-    return await client.webhooks.update(urls=list(urls), events=list(events), is_active=True)
-
-
-def _checked_place() -> Place:
-    try:
-        place = place_for(_SECRET)
+        place = place_for(variable)
         place.check()
     except NowhereToKeepError as error:
         raise BadInputError(str(error)) from None
     return place
 
 
-def _values(secret: SecretStr, known: str | None) -> dict[str, str]:
-    values = {_SECRET: secret.get_secret_value()}
+def _values(kind: type[WebhookSettings], secret: SecretStr, known: str | None) -> dict[str, str]:
+    values = {kind.variable("webhook_secret"): secret.get_secret_value()}
     if known is not None:
         until = datetime.now(UTC) + OVERLAP
-        values |= {_PREVIOUS: known, _UNTIL: until.isoformat(timespec="seconds")}
+        values[kind.variable("webhook_secret_previous")] = known
+        values[kind.variable("webhook_secret_previous_until")] = until.isoformat(timespec="seconds")
     return values

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from countersign.client.errors import UnreachableError
-from countersign.client.provider import explained_by_provider, open_client
+from countersign.client.provider import find_account, open_provider
 from countersign.client.settings import load_settings
-from countersign.providers.turbodocx.models import WebhookDelivery
-from countersign.settings import LIVE_HOST, TurboDocxSettings
+from countersign.providers.port import DeliveredTest
+from countersign.providers.registry import Account
 
 from . import subscription
 from .command import err, out, verb
@@ -18,6 +18,10 @@ app = typer.Typer(
     help="Set up and test the provider's webhooks. Both need a key with the administrator role.",
     no_args_is_help=True,
 )
+_Account = Annotated[
+    str | None,
+    typer.Option("--account", help="The account; the first of COUNTERSIGN_ACCOUNTS.", metavar="NAME"),
+]
 
 
 @app.command()
@@ -25,8 +29,9 @@ app = typer.Typer(
 async def setup(
     *,
     url: Annotated[
-        str, typer.Option(help="The receiver's address, https://host/webhooks/turbodocx.", show_default=False)
+        str, typer.Option(help="The receiver's address, https://host/webhooks/<account>.", show_default=False)
     ],
+    account: _Account = None,
     new_secret: Annotated[
         bool,
         typer.Option(
@@ -35,25 +40,27 @@ async def setup(
     ] = False,
 ) -> None:
     """Subscribe the receiver's address at the provider, and keep the secret."""
-    settings = load_settings(TurboDocxSettings)
-    checked = subscription.check_url(url, sandbox=LIVE_HOST not in settings.base_url)
-    async with open_client() as client, explained_by_provider():
-        made = await subscription.set_up(client, checked, new_secret=new_secret)
+    found = find_account(account)
+    settings = load_settings(found.settings)
+    checked = subscription.check_url(url, found.webhook_path, sandbox=settings.is_sandbox())
+    async with open_provider(found) as provider:
+        made = await subscription.set_up(found, provider, checked, new_secret=new_secret)
     out.print(f"subscribed to {made.events} events at {', '.join(made.urls)}")
     if made.kept_in:
         out.print(f"the new secret {made.secret} is in {made.kept_in}; running receivers find it there")
 
 
-@app.command()
+@app.command("test")
 @verb
-async def test() -> None:
+async def try_out(*, account: _Account = None) -> None:
     """Ask the provider for a test event, and print whether the receiver verified it."""
-    async with open_client() as client, explained_by_provider():
-        deliveries = await subscription.try_out(client)
-    report(deliveries)
+    found = find_account(account)
+    async with open_provider(found) as provider:
+        deliveries = await subscription.try_out(found, provider)
+    report(found, deliveries)
 
 
-def report(deliveries: Sequence[WebhookDelivery]) -> None:
+def report(account: Account, deliveries: Sequence[DeliveredTest]) -> None:
     """Print the result of a test event at every address.
 
     Raises:
@@ -64,7 +71,7 @@ def report(deliveries: Sequence[WebhookDelivery]) -> None:
         fine = delivery.http_status is not None and 200 <= delivery.http_status < 300  # noqa: PLR2004 (HTTP's classes)
         failed += not fine
         status = f"{delivery.http_status}: " if delivery.http_status else ""
-        line = f"{delivery.url}: {status}{subscription.explain(delivery.http_status)}"
+        line = f"{delivery.url}: {status}{subscription.explain(delivery.http_status, account)}"
         (out if fine else err).print(line)
     if failed or not deliveries:
         raise UnreachableError(f"{failed} of {len(deliveries)} addresses did not take the test event")

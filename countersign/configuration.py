@@ -10,7 +10,7 @@ whole vault, have no time limit, and do not report the place of a value.
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn, Self, TypeVar, overload
@@ -204,10 +204,11 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
     Raises:
         SettingsError: Settings are missing or invalid; the message lists all of them by name.
     """
-    groups = {*Settings.__subclasses__(), *kinds}
+    groups = {group for group in (*_subclasses(Settings), *kinds) if hasattr(group, "prefix")}
     warn_of_unknown_settings(
         (*os.environ, *env_file({})),
         {group.variable(name) for group in groups for name in group.model_fields},
+        tuple(group.prefix for group in groups),
     )
     lookup = read(*kinds, given=overrides)
     loaded: list[Settings] = []
@@ -220,6 +221,12 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
     if problems:
         raise SettingsError.listing(problems)
     return tuple(loaded)
+
+
+def _subclasses(kind: type[Settings]) -> Iterator[type[Settings]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def _build(kind: type[SettingsT], lookup: SettingsLookup, overrides: Mapping[str, Any]) -> SettingsT:

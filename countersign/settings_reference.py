@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 
+from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.configuration import Settings, is_secret
+from countersign.providers.registry import account, plugins
 from countersign.settings import GROUPS
 
 ENV_EXAMPLE: Final = Path(".env.example")
@@ -52,7 +54,7 @@ An empty variable counts as not set. At start, each process reports all settings
 and never by value. `countersign doctor` shows which settings are present and where they come from.
 
 Every process also warns about unknown settings: variables of the environment or `.env` that begin with
-`COUNTERSIGN_` or `TURBODOCX_` and are no setting. The warning names the nearest setting.
+`COUNTERSIGN_` or the prefix of an account and are no setting. The warning names the nearest setting.
 
 Temporal's own settings, [`TEMPORAL_ADDRESS` and the
 others](https://docs.temporal.io/references/client-environment-configuration), come from the environment,
@@ -73,10 +75,16 @@ class Entry(NamedTuple):
 def groups() -> Iterator[tuple[str, list[Entry]]]:
     """Yield the title and the variables of every settings class, without repetitions."""
     seen: set[str] = set()
-    for kind in GROUPS:
+    configured = [account(kind, kind) for kind in sorted(plugins(), key=_default_first)]
+    by_account = [kind for entry in configured for kind in (entry.settings, entry.webhook_settings)]
+    for kind in (GROUPS[0], *by_account, *GROUPS[1:]):
         entries = [_entry(kind, name, about) for name, about in kind.model_fields.items()]
         yield (kind.__doc__ or "").splitlines()[0], [entry for entry in entries if entry.variable not in seen]
         seen |= {entry.variable for entry in entries}
+
+
+def _default_first(kind: str) -> tuple[bool, str]:
+    return kind != DEFAULT_ACCOUNT, kind
 
 
 def _entry(kind: type[Settings], name: str, about: FieldInfo) -> Entry:

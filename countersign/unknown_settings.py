@@ -7,22 +7,23 @@ still be set after a rollback.
 import logging
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
-from typing import Final
 
 logger = logging.getLogger(__name__)
 
-_PREFIXES: Final = ("COUNTERSIGN_", "TURBODOCX_")
 _reported: set[str] = set()
 
 
-def warn_of_unknown_settings(variables: Iterable[str], settings: Collection[str]) -> None:
+def warn_of_unknown_settings(
+    variables: Iterable[str], settings: Collection[str], prefixes: tuple[str, ...]
+) -> None:
     """Log a warning for every unknown variable with a prefix of the settings, once per process.
 
     Args:
         variables: Names of variables that are set.
         settings: The names of all settings; `NAME_FILE` is valid for every `NAME`.
+        prefixes: How the names of settings begin.
     """
-    for name in sorted({variable for variable in variables if variable.startswith(_PREFIXES)} - _reported):
+    for name in sorted({variable for variable in variables if variable.startswith(prefixes)} - _reported):
         if name not in settings and name.removesuffix("_FILE") not in settings:
             _reported.add(name)
             logger.warning("%s is not a setting%s", name, _suggestion(name, settings))
@@ -30,7 +31,7 @@ def warn_of_unknown_settings(variables: Iterable[str], settings: Collection[str]
 
 def _suggestion(name: str, settings: Iterable[str]) -> str:
     """Compare without prefixes, which most names share and which may be mistyped themselves."""
-    ends = {_end(setting): setting for setting in settings if setting.startswith(_PREFIXES)}
+    ends = {_end(setting): setting for setting in settings}
     near = get_close_matches(_end(name), ends, 1)
     return f"; did you mean {ends[near[0]]}?" if near else ""
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from countersign.configuration import Settings, SettingsError, is_secret, load, read
+from countersign.providers.registry import Account, accounts
 from countersign.settings import (
     PRODUCTION,
     CodecServerSettings,
@@ -10,22 +11,21 @@ from countersign.settings import (
     EncryptionSettings,
     ProviderSettings,
     ReceiverSettings,
-    TurboDocxSettings,
-    WebhookSettings,
     WorkerSettings,
 )
 
 from .finding import Finding, failed, ok, warning
 
-_NEEDED = (CountersignSettings, TurboDocxSettings, ProviderSettings, WorkerSettings, ReceiverSettings)
+_NEEDED = (CountersignSettings, ProviderSettings, WorkerSettings, ReceiverSettings)
 _SET_AT_WILL = (EncryptionSettings, CodecServerSettings)
 _SETTINGS, _SECRETS = "settings", "secret"
 
 
 def check_settings() -> Iterator[Finding]:
     """Return what cannot work, one line each, or how many settings are set."""
-    kinds = (*_NEEDED, *_SET_AT_WILL)
     try:
+        by_account: list[type[Settings]] = [account.settings for account in accounts().values()]
+        kinds: list[type[Settings]] = [*_NEEDED, *by_account, *_SET_AT_WILL]
         load(*kinds)
     except SettingsError as error:
         for sentence in str(error).splitlines()[1:]:
@@ -39,19 +39,25 @@ def check_settings() -> Iterator[Finding]:
 
 def check_secrets() -> Iterator[Finding]:
     """Return where every secret comes from, never its value."""
-    for kind in (TurboDocxSettings, WebhookSettings, *_SET_AT_WILL):
+    try:
+        configured = accounts().values()
+    except SettingsError:  # reported above
+        return
+    by_account = [kind for account in configured for kind in (account.settings, account.webhook_settings)]
+    for kind in (*by_account, *_SET_AT_WILL):
         lookup = read(kind)
         for name in (field for field, about in kind.model_fields.items() if is_secret(about)):
             place = lookup.where(kind.variable(name))
             if place is not None:
                 yield ok(_SECRETS, f"{kind.variable(name)} from {place}")
-    yield from _missing_webhook_secret()
+    for account in configured:
+        yield from _missing_webhook_secret(account)
     yield from _missing_encryption()
 
 
-def _missing_webhook_secret() -> Iterator[Finding]:
+def _missing_webhook_secret(account: Account) -> Iterator[Finding]:
     try:
-        load(WebhookSettings)
+        load(account.webhook_settings)
     except SettingsError as error:
         for sentence in str(error).splitlines()[1:]:
             yield warning(

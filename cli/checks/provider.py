@@ -10,14 +10,12 @@ from typing import Final
 
 from countersign.client.errors import CommandError
 from countersign.client.provider import explained_by_provider
-from countersign.configuration import load
+from countersign.configuration import SettingsError, load
 from countersign.providers.errors import ProviderError, UnauthorizedError
-from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.connection import connect
-from countersign.providers.turbodocx.models import Webhook
-from countersign.providers.turbodocx.webhook import KINDS
+from countersign.providers.port import SignatureProvider, Subscription, WebhookSubscription
+from countersign.providers.registry import Account, accounts
 from countersign.secrets.rotation import Rotating
-from countersign.settings import ProviderSettings, TurboDocxSettings
+from countersign.settings import ProviderSettings
 
 from .. import subscription
 from .configured import loaded
@@ -25,7 +23,6 @@ from .finding import Finding, failed, ok, skipped, warning
 
 _KEY, _ROLE, _CLOCK = "provider's key", "key's role", "clock"
 _SUBSCRIPTION, _TEST = "webhook subscription", "test event"
-_SETUP: Final = "countersign webhook setup --url https://<receiver>/webhooks/turbodocx"
 _PATIENCE: Final = 10
 _SKEW_SECONDS: Final = 60
 """The receiver rejects deliveries older than 300 s. Beyond a minute, a person should check the clock."""
@@ -34,31 +31,56 @@ _now = time.time
 
 
 async def check_provider(*, send_test_event: bool) -> AsyncIterator[Finding]:
-    """Check the key, its role, the clock and the webhooks.
+    """Check every account: the key, its role, the clock and the webhooks.
 
     Args:
         send_test_event: Have the provider deliver a test event to every address of the subscription.
     """
-    if not loaded(TurboDocxSettings) or not loaded(ProviderSettings):
+    try:
+        configured = accounts()
+    except SettingsError:
+        yield skipped(_KEY, "the accounts' settings cannot work")
+        return
+    for account in configured.values():
+        async for finding in _account(account, send_test_event=send_test_event):
+            yield finding if len(configured) == 1 else _of(account, finding)
+
+
+def _of(account: Account, finding: Finding) -> Finding:
+    return finding.model_copy(update={"found": f"{account.name}: {finding.found}"})
+
+
+async def _account(account: Account, *, send_test_event: bool) -> AsyncIterator[Finding]:
+    if not loaded(account.settings) or not loaded(ProviderSettings):
         yield skipped(_KEY, "the provider's settings cannot work")
         return
-    settings, options = load(TurboDocxSettings, ProviderSettings)
+    settings, options = load(account.settings, ProviderSettings)
     yield await _clock(settings.base_url)
-    async with connect(Rotating(settings), options) as client:
-        try:
-            async with explained_by_provider():
-                await client.probe()
-        except CommandError as error:
-            yield failed(_KEY, str(error), f"TURBODOCX_BASE_URL is {settings.base_url}")
-            return
-        yield ok(_KEY, f"good at {settings.base_url}")
-        async for finding in _webhooks(client, send_test_event=send_test_event):
-            yield finding
-
-
-async def _webhooks(client: TurboDocxClient, *, send_test_event: bool) -> AsyncIterator[Finding]:
+    provider = account.plugin.connect(account.name, Rotating(settings), options)
     try:
-        found = await subscription.find(client)
+        async with explained_by_provider(provider):
+            await provider.probe()
+    except CommandError as error:
+        variable = account.settings.variable("base_url")
+        yield failed(_KEY, str(error), f"{variable} is {settings.base_url}")
+    else:
+        yield ok(_KEY, f"good at {settings.base_url}")
+        async for finding in _webhooks(account, provider, send_test_event=send_test_event):
+            yield finding
+    finally:
+        await provider.close()
+
+
+async def _webhooks(
+    account: Account, provider: SignatureProvider, *, send_test_event: bool
+) -> AsyncIterator[Finding]:
+    if provider.webhooks is None:
+        yield skipped(
+            _SUBSCRIPTION, f"the provider has no API for webhooks: add {account.webhook_path} in its web app"
+        )
+        return
+    try:
+        found = await provider.webhooks.find()
     except UnauthorizedError:
         yield warning(
             _ROLE,
@@ -71,35 +93,34 @@ async def _webhooks(client: TurboDocxClient, *, send_test_event: bool) -> AsyncI
         yield failed(_SUBSCRIPTION, str(error), "try again")
         return
     yield ok(_ROLE, "administrator")
-    yield _judge(found)
+    yield _judge(account, found)
     if found is not None and send_test_event:
-        yield await _test_event(client)
+        yield await _test_event(account, provider, provider.webhooks)
 
 
-def _judge(found: Webhook | None) -> Finding:
+def _judge(account: Account, found: Subscription | None) -> Finding:
+    setup = f"countersign webhook setup --url https://<receiver>{account.webhook_path}"
     if found is None:
-        return failed(_SUBSCRIPTION, "none: agreements learn of signatures by polling only", _SETUP)
-    missing = [kind for kind in KINDS if kind not in found.events]
+        return failed(_SUBSCRIPTION, "none: agreements learn of signatures by polling only", setup)
     if not found.is_active:
-        return failed(_SUBSCRIPTION, "it is switched off", _SETUP)
-    if missing:
-        return failed(_SUBSCRIPTION, f"it lacks {', '.join(missing)}", _SETUP)
+        return failed(_SUBSCRIPTION, "it is switched off", setup)
+    if found.missing:
+        return failed(_SUBSCRIPTION, f"it lacks {', '.join(found.missing)}", setup)
     return ok(_SUBSCRIPTION, f"{len(found.events)} events to {', '.join(found.urls)}")
 
 
-async def _test_event(client: TurboDocxClient) -> Finding:
+async def _test_event(
+    account: Account, provider: SignatureProvider, webhooks: WebhookSubscription
+) -> Finding:
     try:
-        async with explained_by_provider():
-            deliveries = await subscription.try_out(client)
+        async with explained_by_provider(provider):
+            deliveries = await webhooks.test()
     except CommandError as error:
         return failed(_TEST, str(error), "try again")
-    bad = [
-        delivery
-        for delivery in deliveries
-        if subscription.explain(delivery.http_status) != subscription.VERIFIED
-    ]
+    results = {delivery.url: subscription.explain(delivery.http_status, account) for delivery in deliveries}
+    bad = {url: result for url, result in results.items() if result != subscription.VERIFIED}
     if bad or not deliveries:
-        reported = "; ".join(f"{item.url}: {subscription.explain(item.http_status)}" for item in bad)
+        reported = "; ".join(f"{url}: {result}" for url, result in bad.items())
         return failed(_TEST, reported or "the provider delivered it nowhere", "see the receiver's log")
     where = "its address" if len(deliveries) == 1 else f"all {len(deliveries)} addresses"
     return ok(_TEST, f"arrived and verified at {where}")

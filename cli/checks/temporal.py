@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements import search_attributes
-from countersign.agreements.names import provider_task_queue
+from countersign.agreements.names import account_task_queue
 from countersign.client.listing import STUCK
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
@@ -118,11 +118,12 @@ async def _attributes(client: Client, *, register: Consent) -> Finding:
 async def _workers(client: Client) -> Finding:
     if not loaded(CountersignSettings):
         return skipped(_WORKERS, "the settings cannot work")
-    queue = load(CountersignSettings)[0].task_queue
-    polled = {
-        queue: await _pollers(client, queue, "workflow"),
-        provider_task_queue(queue): await _pollers(client, provider_task_queue(queue), "activity"),
-    }
+    (settings,) = load(CountersignSettings)
+    queue = settings.task_queue
+    polled = {queue: await _pollers(client, queue, "workflow")}
+    for account, _ in settings.accounts:
+        name = account_task_queue(queue, account)
+        polled[name] = await _pollers(client, name, "activity")
     alone = [name for name, count in polled.items() if not count]
     if alone:
         return warning(_WORKERS, f"no worker polls {', '.join(alone)}", "start one: python worker.py")

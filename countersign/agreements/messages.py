@@ -193,6 +193,8 @@ class AgreementInput(Message):
         reminders: The schedule of reminders; no reminders by default.
         supersedes: The reference of the agreement that this agreement replaces.
         initiated_by: An opaque id of the person or service that starts the agreement. Logs contain it.
+        account: The account at a provider; by default the first one in the worker's settings. Fixed once the
+            agreement has started.
     """
 
     reference: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$")
@@ -207,6 +209,7 @@ class AgreementInput(Message):
     reminders: ReminderPlan | None = None
     supersedes: str | None = None
     initiated_by: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]{1,64}$")
+    account: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
 
 
 class StoredDocument(Message):
@@ -219,11 +222,12 @@ class StoredDocument(Message):
 
 
 class Archive(Message):
-    """The signed document with its evidence."""
+    """The signed document with its evidence; `attachments` are the provider's further files."""
 
     document: StoredDocument
     audit_trail: StoredDocument
     timeline: StoredDocument
+    attachments: tuple[StoredDocument, ...] = ()
 
 
 ResolvedBy = Literal["webhook", "poll", "operator"]
@@ -340,11 +344,13 @@ class RecipientProgress(Message):
         recipient_id: The provider's id of the recipient.
         viewed_at: When the recipient opened the document.
         signed_at: When the recipient signed.
+        declined: The reason that the recipient gave, "" without one; None if the recipient did not decline.
     """
 
     recipient_id: str
     viewed_at: str | None = None
     signed_at: str | None = None
+    declined: str | None = None
 
 
 class TimelineEntry(Message):

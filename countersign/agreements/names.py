@@ -4,12 +4,13 @@ from typing import Final
 
 WORKFLOW_NAME: Final = "AgreementWorkflow"
 TASK_QUEUE: Final = "countersign"
-PROVIDER: Final = "turbodocx"
+DEFAULT_ACCOUNT: Final = "turbodocx"
+"""The account of agreements that name none, unless the settings name another."""
 
 SIGNATURE_EVENT: Final = "signature_event"
 """The signal that carries a `SignatureEvent`."""
 
 
-def provider_task_queue(task_queue: str) -> str:
-    """Return the task queue of the provider's activities, which has a circuit and a rate limit."""
-    return f"{task_queue}-{PROVIDER}"
+def account_task_queue(task_queue: str, account: str) -> str:
+    """Return the task queue of an account's activities, which has a circuit and a rate limit."""
+    return f"{task_queue}-{account}"

@@ -98,10 +98,17 @@ def mark_title(title: str, mark: Marker) -> str:
     return title[: TITLE_LIMIT - len(suffix)].rstrip() + suffix
 
 
+def split_title(title: str) -> tuple[str, Marker | None]:
+    """Split a document's title into the agreement's title and the marker; None if there is no marker."""
+    found = _MARKER.search(title)
+    if found is None:
+        return title, None
+    return title[: found.start()].rstrip(), Marker(found["reference"], found["tag"])
+
+
 def find_marker(title: str) -> Marker | None:
     """Parse the marker at a title's end; None if there is none. Does not check its tag."""
-    found = _MARKER.search(title)
-    return Marker(found["reference"], found["tag"]) if found else None
+    return split_title(title)[1]
 
 
 def matches_environment(mark: Marker, *, environment: str, namespace: str) -> bool:

@@ -6,11 +6,10 @@ from typing import Any, Final
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from countersign.agreements.messages import Stage, WaitingFor
-from countersign.agreements.names import PROVIDER as PROVIDER_NAME
 
 STAGE: Final = SearchAttributeKey.for_keyword("AgreementStage")
 WAITING_FOR: Final = SearchAttributeKey.for_keyword("WaitingFor")
-PROVIDER: Final = SearchAttributeKey.for_keyword("SignatureProvider")
+ACCOUNT: Final = SearchAttributeKey.for_keyword("ProviderAccount")
 DOCUMENT_ID: Final = SearchAttributeKey.for_keyword("DocumentId")
 NEEDS_ATTENTION: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("NeedsAttention")
 DEADLINE: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("AgreementDeadline")
@@ -20,7 +19,7 @@ REPORTED_PROBLEMS: Final = SearchAttributeKey.for_keyword_list("TemporalReported
 TYPES: Final = {
     "AgreementStage": "Keyword",
     "WaitingFor": "Keyword",
-    "SignatureProvider": "Keyword",
+    "ProviderAccount": "Keyword",
     "DocumentId": "Keyword",
     "NeedsAttention": "Bool",
     "AgreementDeadline": "Datetime",
@@ -28,16 +27,17 @@ TYPES: Final = {
 """Names and types in the spelling of `temporal operator search-attribute create`."""
 
 
-def at_start(deadline: datetime | None) -> TypedSearchAttributes:
+def at_start(account: str, deadline: datetime | None) -> TypedSearchAttributes:
     """Build the search attributes of a start. They are free there; an upsert is a billable action.
 
     Args:
+        account: The account at the provider.
         deadline: The agreement's deadline, if it has one.
     """
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STAGE, Stage.GENERATING),
         SearchAttributePair(WAITING_FOR, WaitingFor.PROVIDER),
-        SearchAttributePair(PROVIDER, PROVIDER_NAME),
+        SearchAttributePair(ACCOUNT, account),
         SearchAttributePair(NEEDS_ATTENTION, False),
     ]
     if deadline is not None:

@@ -1,5 +1,6 @@
 """Lists of agreements from Temporal's visibility store, without queries to workers."""
 
+import re
 from collections import deque
 from datetime import datetime
 from typing import Final
@@ -32,6 +33,7 @@ class ListedAgreement(BaseModel):
 
     Args:
         reference: The agreement's reference.
+        account: The account at the provider.
         stage: The stage; None just after the start.
         waiting_for: Who or what the agreement waits for.
         needs_attention: Whether a person must decide something; `status` shows what.
@@ -46,6 +48,7 @@ class ListedAgreement(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     reference: str
+    account: str | None
     stage: str | None
     waiting_for: str | None
     needs_attention: bool
@@ -64,6 +67,7 @@ class ListedAgreement(BaseModel):
 
 async def list_agreements(
     *,
+    account: str | None = None,
     stage: Stage | None = None,
     needs_attention: bool = False,
     stuck: bool = False,
@@ -78,6 +82,7 @@ async def list_agreements(
     Reads all matching agreements in pages of 1000, because Temporal sorts the newest first.
 
     Args:
+        account: Only agreements of this account.
         stage: Only agreements at this stage.
         needs_attention: Only agreements that need attention.
         stuck: Only agreements with a workflow task that keeps failing.
@@ -93,7 +98,13 @@ async def list_agreements(
         UnreachableError: Temporal does not respond.
     """
     query = agreement_query(
-        stage=stage, needs_attention=needs_attention, stuck=stuck, failed=failed, where=where, ended=ended
+        account=account,
+        stage=stage,
+        needs_attention=needs_attention,
+        stuck=stuck,
+        failed=failed,
+        where=where,
+        ended=ended,
     )
     client = client or await shared_client()
     async with explained("list"):
@@ -117,6 +128,7 @@ async def count_agreements(query: str, *, client: Client | None = None) -> int:
 
 def agreement_query(
     *,
+    account: str | None = None,
     stage: Stage | None = None,
     needs_attention: bool = False,
     stuck: bool = False,
@@ -138,6 +150,8 @@ def agreement_query(
         conditions.append(_FAILED)
     elif not ended and stage not in _ENDS:
         conditions.append(_RUNNING)
+    if account:
+        conditions.append(f'{search_attributes.ACCOUNT.name} = "{_checked_account(account)}"')
     if stage:
         conditions.append(f'{search_attributes.STAGE.name} = "{stage}"')
     if needs_attention:
@@ -147,10 +161,17 @@ def agreement_query(
     return " and ".join(conditions)
 
 
+def _checked_account(name: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name) is None:
+        raise BadInputError("--account: use the name of an account, for example turbodocx")
+    return name
+
+
 def _listed(execution: WorkflowExecution) -> ListedAgreement:
     known = execution.typed_search_attributes
     return ListedAgreement(
         reference=execution.id.removeprefix(WORKFLOW_ID_PREFIX),
+        account=known.get(search_attributes.ACCOUNT),
         stage=known.get(search_attributes.STAGE),
         waiting_for=known.get(search_attributes.WAITING_FOR),
         needs_attention=known.get(search_attributes.NEEDS_ATTENTION) or False,

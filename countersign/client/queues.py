@@ -8,23 +8,22 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueResponse
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from countersign.agreements.names import provider_task_queue
 from countersign.task_queues import describe_task_queue, is_polled
 
 _TIMEOUT: Final = timedelta(seconds=5)
 _SET: Final = frozenset({RateLimitSource.RATE_LIMIT_SOURCE_API, RateLimitSource.RATE_LIMIT_SOURCE_WORKER})
 
 
-async def why_not_taken(client: Client, task_queue: str) -> str:
-    """Return why a step waits in the provider's queue, as far as Temporal knows.
+async def why_not_taken(client: Client, task_queue: str, name: str) -> str:
+    """Return why a step waits in an account's queue, as far as Temporal knows.
 
     A worker with an open circuit polls for workflow tasks but not for the provider's steps.
 
     Args:
         client: The connection to use.
-        task_queue: The workflow's queue. The name of the provider's queue derives from it.
+        task_queue: The workflow's queue.
+        name: The account's queue.
     """
-    name = provider_task_queue(task_queue)
     try:
         provider = await describe_task_queue(client, name, "activity", rpc_timeout=_TIMEOUT)
         workflows = await describe_task_queue(client, task_queue, "workflow", rpc_timeout=_TIMEOUT)

@@ -125,12 +125,18 @@ async def _start(
         id_reuse_policy=reuse,
         static_summary=agreement.title,
         memo=_initiator(agreement),
-        search_attributes=search_attributes.at_start(agreement.deadline),
+        search_attributes=search_attributes.at_start(
+            agreement.account or _default_account(), agreement.deadline
+        ),
         rpc_timeout=_RPC_TIMEOUT,
     )
     return StartedAgreement(
         reference=agreement.reference, workflow_id=handle.id, run_id=handle.first_execution_run_id or ""
     )
+
+
+def _default_account() -> str:
+    return load_settings(CountersignSettings).accounts[0][0]
 
 
 def _task_queue() -> str:
@@ -147,16 +153,18 @@ async def _checked(
         return checked, file
     from countersign.client import provider  # noqa: PLC0415  # status needs no provider client
 
-    if provider.has_key():
+    account = provider.find_account(checked.account)
+    if provider.has_key(account):
         with _about(checked):
             try:
-                await provider.check_at_provider(checked)
+                await provider.check_at_provider(checked, account)
             except UnreachableError as error:
                 if insist:
                     raise
                 on_omission(f"not checked with the provider: {error}; the worker checks it")
     elif isinstance(checked.source, TemplateSource | RolesSource):
-        on_omission(f"template not checked, because {provider.KEY} is not set: the worker checks it")
+        keys = " and ".join(provider.key_variables(account))
+        on_omission(f"template not checked, because {keys} is not set: the worker checks it")
     return checked, file
 
 

@@ -10,6 +10,8 @@ from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 from temporalio.exceptions import FailureError
 
+from countersign.agreements.names import DEFAULT_ACCOUNT, account_task_queue
+from countersign.agreements.search_attributes import ACCOUNT
 from countersign.client.queues import why_not_claimed, why_not_taken
 
 _PROMPT: Final = timedelta(seconds=5)
@@ -55,7 +57,12 @@ async def step_wait(client: Client, described: WorkflowExecutionDescription) -> 
             return None
         queue = described.task_queue
         needs_store = name in _STORE_STEPS
-        why = await (why_not_claimed(client, queue) if needs_store else why_not_taken(client, queue))
+        account = described.typed_search_attributes.get(ACCOUNT) or DEFAULT_ACCOUNT
+        why = await (
+            why_not_claimed(client, queue)
+            if needs_store
+            else why_not_taken(client, queue, account_task_queue(queue, account))
+        )
         return f"{name} is blocked: {why}; for {_words(waiting)}"
     return None
 

@@ -24,7 +24,7 @@ class WorkerMonitor(Monitor):
         workers: The workers of this process.
         readiness: Checks the connection to Temporal.
         backlog_metrics: Counts the work that waits in Temporal.
-        circuit: The provider's circuit.
+        circuits: The circuits of the accounts, by name.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class WorkerMonitor(Monitor):
         workers: Sequence[Worker],
         readiness: Readiness,
         backlog_metrics: BacklogMetrics,
-        circuit: Circuit,
+        circuits: Mapping[str, Circuit],
     ) -> None:
         super().__init__("worker", sdk, readiness)
         self._workers = workers
         self._backlog_metrics = backlog_metrics
-        self._circuit = circuit
+        self._circuits = circuits
 
     async def refresh(self) -> None:
         """Count the work that waits in Temporal."""
@@ -50,9 +50,9 @@ class WorkerMonitor(Monitor):
         return all(worker.is_running for worker in self._workers) and await super().is_ready()
 
     async def describe(self) -> Mapping[str, Any]:
-        """Return version, readiness, circuit and task queues."""
+        """Return version, readiness, circuits and task queues."""
         return {
             **await super().describe(),
-            "circuit": asdict(self._circuit.snapshot()),
+            "circuits": {name: asdict(circuit.snapshot()) for name, circuit in self._circuits.items()},
             "queues": [asdict(queue) for queue in self._backlog_metrics.queues],
         }

@@ -5,23 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers import retry_after
 from countersign.providers.calls import Limits
 from countersign.providers.errors import ContractBrokenError, ThrottledError, UnavailableError
+from countersign.providers.port import Sink
 from countersign.providers.transport import RemoteFile, Transport
 
 _OPERATION: Final = "download"
-
-
-class Sink(Protocol):
-    """Where the bytes go: an open file, a hash, or both."""
-
-    def write(self, chunk: bytes, /) -> object:
-        """Take the next bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

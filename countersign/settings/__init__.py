@@ -1,5 +1,7 @@
 """Every setting, in one group per role. A process checks all of its settings when it starts.
 
+Accounts have groups of their own, by provider: see `countersign/providers/registry.py`.
+
 Where values come from, and in which order, is in `configuration.py`. Temporal's own settings
 (`TEMPORAL_ADDRESS`, ...) are read in `connection.py`.
 """
@@ -7,20 +9,18 @@ Where values come from, and in which order, is in `configuration.py`. Temporal's
 from typing import Final
 
 from countersign.configuration import Settings, SettingsError, load
+from countersign.settings.account import AccountSettings
 from countersign.settings.encryption import CodecServerSettings, EncryptionSettings
 from countersign.settings.environment import PRODUCTION
 from countersign.settings.general import CountersignSettings
 from countersign.settings.provider import ProviderSettings
-from countersign.settings.turbodocx import LIVE_HOST, TurboDocxSettings
-from countersign.settings.webhooks import ReceiverSettings, WebhookSettings
+from countersign.settings.webhooks import ReceiverSettings, WebhookSettings, webhook_settings
 from countersign.settings.worker import WorkerSettings
 
 GROUPS: Final[tuple[type[Settings], ...]] = (
     CountersignSettings,
-    TurboDocxSettings,
     ProviderSettings,
     WorkerSettings,
-    WebhookSettings,
     EncryptionSettings,
     CodecServerSettings,
     ReceiverSettings,
@@ -29,8 +29,8 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
 
 __all__ = [
     "GROUPS",
-    "LIVE_HOST",
     "PRODUCTION",
+    "AccountSettings",
     "CodecServerSettings",
     "CountersignSettings",
     "EncryptionSettings",
@@ -38,8 +38,8 @@ __all__ = [
     "ReceiverSettings",
     "Settings",
     "SettingsError",
-    "TurboDocxSettings",
     "WebhookSettings",
     "WorkerSettings",
     "load",
+    "webhook_settings",
 ]

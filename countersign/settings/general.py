@@ -4,7 +4,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.configuration import Settings
+from countersign.settings.account import AccountKinds
 from countersign.settings.environment import PRODUCTION, Environment, GracefulStop, TimeScale
 
 
@@ -17,6 +19,12 @@ class CountersignSettings(Settings):
         default="development",
         description="Keeps markers of staging and production apart; `production` means real people.",
     )
+    accounts: AccountKinds = Field(
+        default=((DEFAULT_ACCOUNT, DEFAULT_ACCOUNT),),
+        description="The accounts at providers, separated by commas, the default first: `turbodocx, "
+        "uk=turbodocx`. What stands before `=` names the account and the prefix of its settings, here `UK_`; "
+        "what stands after it is the kind of provider.",
+    )
     store: str = Field(
         default=".countersign/store",
         min_length=1,
@@ -25,7 +33,7 @@ class CountersignSettings(Settings):
     task_queue: str = Field(
         default="countersign",
         min_length=1,
-        description="Task queue of the workflows; the provider's is named after it, `countersign-turbodocx`.",
+        description="Task queue of the workflows; an account's is named after it, `countersign-turbodocx`.",
     )
     provider_slots: int = Field(
         default=20, ge=1, le=1000, description="Concurrent provider calls per worker."

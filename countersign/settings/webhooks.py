@@ -1,6 +1,7 @@
 """The secrets that deliveries are signed with, and how the webhook receiver listens."""
 
 from datetime import datetime
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -12,9 +13,9 @@ from countersign.settings.environment import check_credential
 
 
 class WebhookSettings(Settings):
-    """The webhook receiver's settings."""
+    """The secrets of an account's webhooks; see `webhook_settings`."""
 
-    prefix: ClassVar[str] = "TURBODOCX_"
+    prefix: ClassVar[str]
 
     webhook_secret: SecretStr = Field(description="The subscription's secret, `whsec_...`.")
     webhook_secret_previous: SecretStr | None = Field(default=None, description="The secret it replaced.")
@@ -51,6 +52,14 @@ class WebhookSettings(Settings):
         return (
             (self.webhook_secret, previous) if previous and until and now < until else (self.webhook_secret,)
         )
+
+
+@cache
+def webhook_settings(account: str) -> type[WebhookSettings]:
+    """Return the settings with an account's secrets: `acme` reads `ACME_WEBHOOK_SECRET` and so on."""
+    prefix = f"{account.upper().replace('-', '_')}_"
+    members = {"prefix": prefix, "__doc__": WebhookSettings.__doc__, "__module__": __name__}
+    return type(WebhookSettings.__name__, (WebhookSettings,), members)
 
 
 def _networks(value: object) -> object:

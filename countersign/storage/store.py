@@ -48,6 +48,10 @@ class StoreKeys:
         """Name the provider's audit trail."""
         return self._of(reference, "audit-trail.json")
 
+    def attachment(self, reference: str, name: str) -> str:
+        """Name a further file of the provider, for example its certificate."""
+        return self._of(reference, name)
+
     def timeline(self, reference: str) -> str:
         """Name our own timeline."""
         return self._of(reference, "timeline.json")

@@ -24,7 +24,7 @@ from countersign.agreements.messages import (
     Signer,
     Stage,
 )
-from countersign.agreements.names import SIGNATURE_EVENT, TASK_QUEUE, WORKFLOW_NAME
+from countersign.agreements.names import DEFAULT_ACCOUNT, SIGNATURE_EVENT, TASK_QUEUE, WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
 from countersign.testing.server import start_temporal
 from countersign.testing.stand_in import StandInAgreementWorkflow
@@ -116,7 +116,9 @@ class Office:
             task_queue=task_queue or self.task_queue,
             result_type=AgreementResult,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            search_attributes=search_attributes.at_start(agreement.deadline),
+            search_attributes=search_attributes.at_start(
+                agreement.account or DEFAULT_ACCOUNT, agreement.deadline
+            ),
         )
 
     async def skip(self, handle: WorkflowHandle[Any, Any], duration: timedelta) -> None:

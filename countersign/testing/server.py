@@ -38,7 +38,7 @@ async def start_temporal() -> AsyncIterator[WorkflowEnvironment]:
         search_attributes=[
             search_attributes.STAGE,
             search_attributes.WAITING_FOR,
-            search_attributes.PROVIDER,
+            search_attributes.ACCOUNT,
             search_attributes.DOCUMENT_ID,
             search_attributes.NEEDS_ATTENTION,
             search_attributes.DEADLINE,

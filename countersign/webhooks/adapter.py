@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from countersign.agreements.events import SignatureEvent
+from countersign.agreements.reference import Marker
 from countersign.webhooks.verification import Headers, Key, SignedMessage
 
 KIND_LIMIT: Final = 64
@@ -24,11 +25,11 @@ class ParsedDelivery:
 
     Args:
         event: The event, in provider-neutral terms.
-        title: The document's title. It ends in our marker if we sent the document.
+        marker: The marker that the provider echoes, in the title or in an external id; None if there is none.
     """
 
     event: SignatureEvent
-    title: str | None
+    marker: Marker | None
 
 
 class WebhookAdapter(Protocol):
@@ -36,7 +37,7 @@ class WebhookAdapter(Protocol):
 
     @property
     def name(self) -> str:
-        """The adapter's name: in the path `/webhooks/<name>`, in events, and as a label of the metrics."""
+        """The account's name: in the path `/webhooks/<name>`, in events, and as a label of the metrics."""
 
     def key(self, secret: str) -> Key:
         """Turn a configured secret into a key.

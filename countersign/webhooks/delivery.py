@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from countersign.agreements import reference
 from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.agreements.names import SIGNATURE_EVENT
+from countersign.agreements.reference import Marker
 from countersign.agreements.search_attributes import DOCUMENT_ID, STAGE
 from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.outcome import DeliveryOutcome
@@ -36,7 +37,7 @@ _ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLI
 
 
 class Markers:
-    """Finds a workflow by the marker in the document's title, without I/O.
+    """Finds a workflow by the document's marker, without I/O.
 
     Args:
         environment: The environment that the markers are made for.
@@ -47,9 +48,8 @@ class Markers:
         self._environment = environment
         self._namespace = namespace
 
-    def find(self, title: str | None) -> str | None:
-        """Return the workflow id; None if the title has no marker of this environment and namespace."""
-        mark = reference.find_marker(title or "")
+    def find(self, mark: Marker | None) -> str | None:
+        """Return the workflow id; None without a marker of this environment and namespace."""
         if mark is None or not reference.matches_environment(
             mark, environment=self._environment, namespace=self._namespace
         ):
@@ -112,8 +112,8 @@ class WorkflowFinder:
         Raises:
             RPCError: The search for a document's id failed.
         """
-        if reference.find_marker(parsed.title or "") is not None or self._documents is None:
-            return self._markers.find(parsed.title)
+        if parsed.marker is not None or self._documents is None:
+            return self._markers.find(parsed.marker)
         return await self._documents.find(parsed.event.document_id)
 
 

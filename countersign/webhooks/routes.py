@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 from countersign.configuration import SettingsError, load, read
-from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
+from countersign.providers.registry import accounts
 from countersign.secrets.rotation import Rotating
-from countersign.settings import ReceiverSettings, WebhookSettings
+from countersign.settings import ReceiverSettings, WebhookSettings, webhook_settings
 from countersign.webhooks.adapter import ParsedDelivery, UnreadableError, WebhookAdapter
 from countersign.webhooks.outcome import DeliveryOutcome, RejectedDeliveryError
 from countersign.webhooks.standard_webhooks.adapter import StandardWebhooksAdapter
@@ -147,7 +147,7 @@ class WebhookRoute:
         if parsed is None:
             return None
         received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return ParsedDelivery(parsed.event.model_copy(update={"received_at": received_at}), parsed.title)
+        return ParsedDelivery(parsed.event.model_copy(update={"received_at": received_at}), parsed.marker)
 
     def _keys(self, settings: WebhookSettings, now: float) -> list[Key]:
         accepted = settings.accepted(datetime.fromtimestamp(now, UTC))
@@ -160,9 +160,9 @@ class WebhookRoute:
 
 
 def open_routes(settings: ReceiverSettings) -> list[WebhookRoute]:
-    """Open the routes of all providers and read their secrets.
+    """Open the routes of all accounts and of the file's providers, and read their secrets.
 
-    TurboDocx is left out if its secret is not set and the settings name a file with other providers.
+    An account is left out if its secret is not set and the settings name a file with other providers.
 
     Args:
         settings: Names the file of providers that use Standard Webhooks.
@@ -170,12 +170,16 @@ def open_routes(settings: ReceiverSettings) -> list[WebhookRoute]:
     Raises:
         SettingsError: The file or a secret is missing or invalid. The message lists all problems.
     """
-    mappings = read_mappings(settings.providers) if settings.providers else {}
+    configured = accounts()
+    mappings = read_mappings(settings.providers, configured.keys()) if settings.providers else {}
     adapters: list[tuple[WebhookAdapter, type[WebhookSettings]]] = [
-        (StandardWebhooksAdapter(name, mapping), secrets_of(name)) for name, mapping in mappings.items()
+        (StandardWebhooksAdapter(name, mapping), webhook_settings(name)) for name, mapping in mappings.items()
     ]
-    if not adapters or read(WebhookSettings).where(WebhookSettings.variable("webhook_secret")):
-        adapters.append((TurboDocxWebhookAdapter(), WebhookSettings))
+    adapters += [
+        (account.plugin.webhook_adapter(account.name), account.webhook_settings)
+        for account in configured.values()
+        if not mappings or _has_secret(account.webhook_settings)
+    ]
     routes: list[WebhookRoute] = []
     problems: list[str] = []
     for adapter, kind in adapters:
@@ -188,14 +192,8 @@ def open_routes(settings: ReceiverSettings) -> list[WebhookRoute]:
     return routes
 
 
-def secrets_of(name: str) -> type[WebhookSettings]:
-    """Return the settings with a provider's secrets: `acme` reads `ACME_WEBHOOK_SECRET` and so on."""
-
-    class Secrets(WebhookSettings):
-        __doc__ = WebhookSettings.__doc__
-        prefix = f"{name.upper().replace('-', '_')}_"
-
-    return Secrets
+def _has_secret(kind: type[WebhookSettings]) -> bool:
+    return read(kind).where(kind.variable("webhook_secret")) is not None
 
 
 def _open_route(adapter: WebhookAdapter, kind: type[WebhookSettings]) -> WebhookRoute:

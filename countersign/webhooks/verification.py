@@ -64,6 +64,27 @@ class HmacKey:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedSecret:
+    """A secret that the provider sends with every delivery. TLS alone keeps it secret.
+
+    Raises:
+        ValueError: The secret is empty. Any caller can send an empty header.
+    """
+
+    secret: bytes = field(repr=False)
+    version: str = "shared"
+
+    def __post_init__(self) -> None:
+        if not self.secret:
+            raise ValueError("a webhook secret must not be empty")
+
+    def matches(self, message: bytes, signature: bytes) -> bool:
+        """Compare what was sent with the secret; the message does not matter."""
+        del message
+        return hmac.compare_digest(self.secret, signature)
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
     """A delivered signature: its version and its raw bytes."""
 
@@ -76,12 +97,14 @@ class SignedMessage:
     """The signed part of a delivery, not verified yet.
 
     Args:
-        timestamp: When it was signed, in seconds since 1970.
+        timestamp: When it was signed, in seconds since 1970; None if the provider signs no time. Then anyone
+            who has seen a delivery can repeat it, which is harmless: workflows ignore an event that they have
+            seen, and an event only makes them check with the provider.
         message: The bytes that the signature covers.
         signatures: One or more; one that matches is enough.
     """
 
-    timestamp: int
+    timestamp: int | None
     message: bytes
     signatures: tuple[Signature, ...]
 
@@ -98,7 +121,7 @@ def verify_signatures(
     """
     if signed_message is None:
         return Verification.UNSIGNED
-    if abs(int(now) - signed_message.timestamp) > TOLERANCE_SECONDS:
+    if not is_fresh(signed_message.timestamp, now):
         return Verification.STALE
     matches = [
         key.matches(signed_message.message, signature.value)
@@ -107,6 +130,11 @@ def verify_signatures(
         if signature.version == key.version
     ]
     return Verification.VERIFIED if any(matches) else Verification.MISMATCH
+
+
+def is_fresh(timestamp: int | None, now: float) -> bool:
+    """Return whether a time is near enough to ours; a provider that signs no time has no stale deliveries."""
+    return timestamp is None or abs(int(now) - timestamp) <= TOLERANCE_SECONDS
 
 
 def single_header(headers: Headers, name: bytes) -> bytes | None:

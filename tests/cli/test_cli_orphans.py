@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from cli import our_deliveries
 from cli.late_events import late_events
 from cli.orphaned_documents import why_orphaned
 from countersign.agreements.reference import Marker, workflow_id
@@ -18,7 +17,8 @@ from countersign.client.agreements import void_agreement
 from countersign.client.follow import follow_agreement
 from countersign.client.listing import ListedAgreement
 from countersign.client.start import start_agreement
-from countersign.providers.turbodocx.delivery_log import MarkedDocument, MarkedEvent
+from countersign.providers.port import MarkedDocument, MarkedEvent
+from countersign.providers.turbodocx import adapter
 from countersign.testing import eventually
 from devstack.sandbox import MEMBER_KEY
 from devstack.stack import Stack
@@ -117,7 +117,7 @@ async def test_without_the_delivery_log_it_says_so_and_looks_where_it_can(
 def test_says_so_when_there_are_more_deliveries_than_it_reads(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(our_deliveries, "PAGES", 2)
+    monkeypatch.setattr(adapter, "_LOG_PAGES", 2)
     strange = {"id": "d", "payload": {"data": {"title": "theirs"}}}
     page = {"data": {"results": [strange] * 100, "totalRecords": 5000}}
     log = {"path": "/api/webhooks/*", "do": "status", "status": 200, "body": page, "times": None}

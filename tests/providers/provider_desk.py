@@ -1,5 +1,6 @@
 """A client at the sandbox, and the sandbox's own record of what reached it and what it did."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from countersign.providers.calls import Limits
-from countersign.providers.turbodocx import connection
+from countersign.providers.open_account import OpenAccount
+from countersign.providers.registry import account
+from countersign.providers.turbodocx.adapter import TurboDocx, connect
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import Field, Recipient, SignatureRequest
+from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.secrets.rotation import Rotating
-from countersign.settings import TurboDocxSettings
+from countersign.settings import ProviderSettings
 from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 
 TEMPLATE_ID = "7e3a1c00-0000-4000-8000-000000000002"
@@ -19,6 +23,25 @@ SEND = "/turbosign/single/prepare-for-signing"
 IMPATIENT = Limits(read_total=0.6, write_total=0.6, download_total=0.6)
 ENDED_BY_TIME = {"hang", "drip"}
 """Faults that nothing but our own limits ends."""
+
+
+ACCOUNT = account("turbodocx", "turbodocx")
+
+
+def client_of(
+    settings: Rotating[TurboDocxSettings],
+    options: ProviderSettings | None = None,
+    *,
+    limits: Limits | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> TurboDocxClient:
+    return connect(ACCOUNT.name, settings, options or ProviderSettings(), limits=limits, tls=tls).client
+
+
+def client_in(opened: OpenAccount) -> TurboDocxClient:
+    """The client of an account that is open as a worker opens it."""
+    assert isinstance(opened.provider, TurboDocx)
+    return opened.provider.client
 
 
 def settings_of(sandbox: Sandbox, key: str = API_KEY) -> TurboDocxSettings:
@@ -47,7 +70,7 @@ class Desk:
     def client_for(self, fault: Mapping[str, Any]) -> TurboDocxClient:
         """A client for a fault; on a busy machine, others than these may take their time."""
         limits = IMPATIENT if fault["do"] in ENDED_BY_TIME else None
-        return connection.connect(Rotating(settings_of(self.sandbox)), limits=limits)
+        return client_of(Rotating(settings_of(self.sandbox)), limits=limits)
 
     async def watch_calls(self) -> None:
         """Have `calls` count all calls, none of which goes wrong."""

@@ -9,15 +9,14 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.errors import failure_type, provider_errors, to_application_error
 from countersign.agreements import failures
-from countersign.agreements.messages import Sender
 from countersign.configuration import SettingsError, load
 from countersign.providers import errors
 from countersign.providers.calls import Limits
-from countersign.providers.turbodocx import connection
+from countersign.providers.open_account import open_account
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings
 from countersign.storage import FolderStore
-from tests.providers.provider_desk import Desk, settings_of
+from tests.providers.provider_desk import ACCOUNT, Desk, settings_of
 from worker import CALLS_PER_STEP, provider_worker
 from workflows.agreement import policies
 
@@ -151,9 +150,9 @@ async def test_the_providers_steps_are_never_eager_and_priced_by_their_calls(
     """An eager step passes the queue by, and with it the rate limit and the circuit's slots."""
     own = CountersignSettings(store=str(tmp_path), task_queue=f"priced-{calls_per_second}")
     options, theirs = ProviderSettings(calls_per_second=calls_per_second), settings_of(desk.sandbox)
-    sender, store = Sender(name=theirs.sender_name, email=theirs.sender_email), FolderStore(tmp_path)
-    async with connection.open_provider(Rotating(theirs), options, slots=2) as opened:
-        config = provider_worker(client, opened, store, own, sender).config()
+    store = FolderStore(tmp_path)
+    async with open_account(ACCOUNT, Rotating(theirs), options, slots=2) as opened:
+        config = provider_worker(client, opened, store, own).config()
     assert config["disable_eager_activity_execution"]
     assert config["max_task_queue_activities_per_second"] == steps
     assert config["graceful_shutdown_timeout"] == timedelta(seconds=own.graceful_stop_seconds)

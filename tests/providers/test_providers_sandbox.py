@@ -19,15 +19,17 @@ from countersign.providers import errors
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules, State
 from countersign.providers.errors import ProviderError
-from countersign.providers.turbodocx import connection
+from countersign.providers.keys import RotatingKey
+from countersign.providers.open_account import OpenAccount, open_account
+from countersign.providers.turbodocx.adapter import headers
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.connection import Provider
 from countersign.providers.turbodocx.requests import SignatureRequest
+from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.secrets.rotation import Rotating
-from countersign.settings import ProviderSettings, TurboDocxSettings
+from countersign.settings import ProviderSettings
 from devstack.sandbox import MEMBER_KEY
 from tests.providers.provider_calls import error_of
-from tests.providers.provider_desk import SEND, TEMPLATE_ID, Desk, settings_of
+from tests.providers.provider_desk import ACCOUNT, SEND, TEMPLATE_ID, Desk, client_in, client_of, settings_of
 from tests.providers.provider_edge import edge, response
 
 
@@ -174,7 +176,7 @@ async def test_no_wait_is_longer_than_the_limit(desk: Desk) -> None:
     """P5."""
     await desk.break_calls(SEND, "POST", do="rate_limit", retry_after=100)
     limits = Limits(retry_after=7)
-    async with connection.connect(Rotating(settings_of(desk.sandbox)), limits=limits) as client:
+    async with client_of(Rotating(settings_of(desk.sandbox)), limits=limits) as client:
         error = await error_of(desk.send, client)
     assert isinstance(error, errors.ThrottledError)
     assert error.retry_after == 7
@@ -193,7 +195,7 @@ class TestKeys:
     """P15."""
 
     async def test_a_wrong_key_is_reported_from_a_wrong_document(self, desk: Desk) -> None:
-        async with connection.connect(Rotating(settings_of(desk.sandbox, "TDX-test-wrong"))) as client:
+        async with client_of(Rotating(settings_of(desk.sandbox, "TDX-test-wrong"))) as client:
             wrong_key = await error_of(desk.send, client)
         wrong_document = await error_of(lambda client: client.document_status(str(uuid.uuid4())), desk.client)
         assert type(wrong_key) is errors.UnauthorizedError
@@ -202,7 +204,7 @@ class TestKeys:
         assert await desk.sent() == 0
 
     async def test_a_key_without_the_role_may_do_everything_else(self, desk: Desk) -> None:
-        async with connection.connect(Rotating(settings_of(desk.sandbox, MEMBER_KEY))) as client:
+        async with client_of(Rotating(settings_of(desk.sandbox, MEMBER_KEY))) as client:
             error = await error_of(lambda client: client.webhooks.deliveries(), client)
             assert isinstance(error, errors.UnauthorizedError)
             assert not error.about_key
@@ -210,7 +212,7 @@ class TestKeys:
 
     async def test_a_rotated_key_is_read_again_and_nothing_fails(self, desk: Desk) -> None:
         old, new = settings_of(desk.sandbox, "TDX-test-rotated-away"), settings_of(desk.sandbox)
-        async with connection.connect(Rotating(old, lambda: new)) as client:
+        async with client_of(Rotating(old, lambda: new)) as client:
             assert type(await error_of(desk.send, client)) is errors.KeyReplacedError
             assert await desk.send(client)
         assert await desk.sent() == 1
@@ -219,7 +221,7 @@ class TestKeys:
         self, desk: Desk
     ) -> None:
         old, new = settings_of(desk.sandbox, "TDX-test-rotated-away"), settings_of(desk.sandbox)
-        key = connection.RotatingKey(Rotating(old, lambda: new))
+        key = RotatingKey(Rotating(old, lambda: new), headers)
         refused = await key.headers()
         assert await key.renew(refused), "the first that is refused has it read again"
         assert await key.renew(refused), "the second is told that there is another, though none is read now"
@@ -240,8 +242,8 @@ class Secret:
 
 def opened_with(
     keys: Rotating[TurboDocxSettings], rules: CircuitRules
-) -> AbstractAsyncContextManager[Provider]:
-    return connection.open_provider(keys, ProviderSettings(), slots=20, rules=rules)
+) -> AbstractAsyncContextManager[OpenAccount]:
+    return open_account(ACCOUNT, keys, ProviderSettings(), slots=20, rules=rules)
 
 
 class TestRefusedKeys:
@@ -252,12 +254,12 @@ class TestRefusedKeys:
         secret, rules = Secret(wrong), CircuitRules(blocked_probe=3600)
         await desk.watch_calls()
         async with opened_with(Rotating(wrong, secret.read), rules) as opened:
-            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorizedError
+            assert type(await error_of(desk.send, client_in(opened))) is errors.UnauthorizedError
             assert secret.readings == 1
             while await desk.calls() < 2:  # noqa: ASYNC110  # the probe, which comes at once
                 await asyncio.sleep(0.02)
             for _ in range(5):
-                held = await error_of(desk.send, opened.client)
+                held = await error_of(desk.send, client_in(opened))
                 assert isinstance(held, errors.BlockedError)
                 assert str(held) == "prepare_for_signing: held back: credentials refused"
                 assert held.retry_after is not None
@@ -270,25 +272,25 @@ class TestRefusedKeys:
         secret, rules = Secret(wrong), CircuitRules(blocked_probe=0.2)
         keys = Rotating(wrong, secret.read, renew_seconds=0)
         async with opened_with(keys, rules) as opened:
-            assert type(await error_of(desk.send, opened.client)) is errors.UnauthorizedError
+            assert type(await error_of(desk.send, client_in(opened))) is errors.UnauthorizedError
             while secret.readings < 4:  # with every probe
-                assert type(await error_of(desk.send, opened.client)) is errors.BlockedError
+                assert type(await error_of(desk.send, client_in(opened))) is errors.BlockedError
                 await asyncio.sleep(0.02)
             secret.found = settings_of(desk.sandbox)
             while opened.circuit.snapshot().state is State.BLOCKED:  # noqa: ASYNC110  # as above
                 await asyncio.sleep(0.02)
-            assert await desk.send(opened.client)
+            assert await desk.send(client_in(opened))
         assert await desk.sent() == 1
 
 
 async def test_the_circuit_is_as_the_settings_say(desk: Desk) -> None:
     options = ProviderSettings(circuit_failures=3, time_scale=10)
-    async with connection.open_provider(Rotating(settings_of(desk.sandbox)), options, slots=2) as opened:
+    async with open_account(ACCOUNT, Rotating(settings_of(desk.sandbox)), options, slots=2) as opened:
         assert opened.circuit.rules == CircuitRules(failures=3, cooldown=6, blocked_probe=3, slots=2)
         await desk.break_calls(SEND, "POST", do="status", status=503)
         for _ in range(3):
             assert opened.circuit.snapshot().state is State.CLOSED
-            await error_of(desk.send, opened.client)
+            await error_of(desk.send, client_in(opened))
         assert opened.circuit.snapshot().state is State.OPEN
 
 

@@ -29,6 +29,7 @@ from activities.requests import (
 from activities.signatures import SignatureActivities
 from countersign.agreements.messages import DeliverableSource, Sender, Signer, TemplateSource
 from countersign.agreements.reference import Marker
+from countersign.providers.turbodocx.adapter import TurboDocx
 from countersign.storage import FolderStore
 from countersign.storage.store import StoreKeys
 from tests.providers.provider_desk import TEMPLATE_ID, Desk
@@ -60,11 +61,12 @@ class Bench:
     """Runs steps as a worker would, and counts their calls."""
 
     def __init__(self, desk: Desk, folder: Path) -> None:
-        store, sender = FolderStore(folder), Sender(name="Example", email="contracts@example.com")
+        store = FolderStore(folder)
+        self.provider = TurboDocx(desk.client, Sender(name="Example", email="contracts@example.com"))
         self.desk = desk
         keys = StoreKeys("test", "default")
-        self.signatures = SignatureActivities(desk.client, store, keys, sender)
-        self.archive = ArchiveActivities(desk.client, store, keys).archive
+        self.signatures = SignatureActivities(self.provider, store, keys)
+        self.archive = ArchiveActivities(self.provider, store, keys).archive
         self.mark = {"marker": Marker(f"steps-{uuid.uuid4().hex[:8]}", "abc123de")}
         self.calls: dict[str, int] = {}
 
@@ -90,7 +92,11 @@ async def test_every_step_makes_the_calls_that_it_documents(bench: Bench, comple
     source = TemplateSource(template_id=TEMPLATE_ID, variables=variables)
     for attempt in (1, 2):  # the second at another worker, which has yet to learn what the template needs
         task = GenerateRequest(**mark, title=f"NDA {attempt}", source=source)
-        made = await bench.run(DocumentActivities(bench.desk.client).generate, task, attempt=attempt)
+        made = await bench.run(
+            DocumentActivities(TurboDocx(bench.desk.client, bench.provider.sender)).generate,
+            task,
+            attempt=attempt,
+        )
     document_id = (await bench.run(signatures.send, a_send(bench, made))).document_id
     sent = {**mark, "document_id": document_id}
     await bench.run(

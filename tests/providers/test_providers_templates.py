@@ -4,11 +4,10 @@ import pytest
 
 from countersign.agreements.messages import TemplateSource
 from countersign.providers.errors import RejectedError
-from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.templates import TemplateVariables
 from countersign.secrets.rotation import Rotating
 from devstack.sandbox import Sandbox
-from tests.providers.provider_desk import settings_of
+from tests.providers.provider_desk import client_of, settings_of
 from tests.workflows.office import TEMPLATE, VARIABLES
 
 FITS = TemplateSource(template_id=TEMPLATE, variables=VARIABLES)
@@ -17,7 +16,7 @@ GAPS = TemplateSource(template_id=TEMPLATE, variables=VARIABLES | {"Prize": "1"}
 
 async def test_what_a_template_needs_is_asked_once_a_minute(sandbox: Sandbox) -> None:
     now = 0.0
-    async with connection.connect(Rotating(settings_of(sandbox))) as client:
+    async with client_of(Rotating(settings_of(sandbox))) as client:
         variables = TemplateVariables(client, clock=lambda: now)
         assert await variables.misfits(GAPS) == ["it has no variable Prize (did you mean Price?)"]
         assert await variables.misfits(FITS) == []

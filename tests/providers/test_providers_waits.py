@@ -17,7 +17,7 @@ from activities.errors import provider_errors
 from cli.views import News
 from countersign import task_queues
 from countersign.agreements.messages import Stage, WaitingFor
-from countersign.agreements.names import provider_task_queue
+from countersign.agreements.names import DEFAULT_ACCOUNT, account_task_queue
 from countersign.client import queues as queueing
 from countersign.client import waits
 from countersign.client.view import AgreementView
@@ -36,7 +36,9 @@ class Held:
     async def run(self, step: str) -> None:
         await workflow.execute_activity(
             step,
-            task_queue=None if step == "claim" else provider_task_queue(workflow.info().task_queue),
+            task_queue=None
+            if step == "claim"
+            else account_task_queue(workflow.info().task_queue, DEFAULT_ACCOUNT),
             start_to_close_timeout=timedelta(seconds=20),
         )
 
@@ -70,7 +72,7 @@ async def held(
         else:
             async with Worker(
                 client,
-                task_queue=provider_task_queue(queue),
+                task_queue=account_task_queue(queue, DEFAULT_ACCOUNT),
                 activities=[look, hang],
                 tuner=tuner(CircuitSlots(circuit)),
                 max_task_queue_activities_per_second=rate,
@@ -141,7 +143,7 @@ class TestHeldBack:
     async def test_by_an_operator(self, client: Client) -> None:
         queue = uuid.uuid4().hex
         set_it = documented_commands()[0].replace("--queue-rps-limit 2", "--queue-rps-limit 0")
-        await run(set_it, client, provider_task_queue(queue))
+        await run(set_it, client, account_task_queue(queue, DEFAULT_ACCOUNT))
         async with held(client, "look", circuit=Circuit(CircuitRules()), queue=queue) as handle:
             wait = await reported(client, "look is blocked: ", handle)
         assert "-turbodocx is 0 steps a second (the provider asked us to slow down); for " in wait

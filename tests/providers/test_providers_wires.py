@@ -12,13 +12,12 @@ import pytest
 import trustme
 
 from countersign.providers import errors
-from countersign.providers.turbodocx import connection
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings
 from devstack.sandbox import Sandbox
 from tests.providers.provider_calls import error_of
-from tests.providers.provider_desk import SEND, Desk, settings_of
+from tests.providers.provider_desk import SEND, Desk, client_of, settings_of
 from tests.providers.provider_wires import proxy_to, tls_before
 
 NAME = "api.countersign.invalid"
@@ -54,7 +53,7 @@ def client_at(
 ) -> TurboDocxClient:
     """The desk's client, at another address."""
     settings = settings_of(replace(desk.sandbox, url=base_url))
-    return connection.connect(Rotating(settings), ProviderSettings(trust_env=trust_env), tls=tls)
+    return client_of(Rotating(settings), ProviderSettings(trust_env=trust_env), tls=tls)
 
 
 class TestTls:

@@ -5,22 +5,23 @@ from pathlib import Path
 import pytest
 
 from countersign.configuration import read
-from countersign.settings import SettingsError, WebhookSettings, load
+from countersign.settings import SettingsError, load, webhook_settings
 
+SECRETS = webhook_settings("turbodocx")
 NAME = "TURBODOCX_WEBHOOK_SECRET"
 
 
 def secret() -> str:
-    return load(WebhookSettings)[0].webhook_secret.get_secret_value()
+    return load(SECRETS)[0].webhook_secret.get_secret_value()
 
 
 def where() -> str | None:
-    return read(WebhookSettings).where(NAME)
+    return read(SECRETS).where(NAME)
 
 
 def refusal() -> str:
     with pytest.raises(SettingsError) as caught:
-        load(WebhookSettings)
+        load(SECRETS)
     return str(caught.value)
 
 
@@ -123,4 +124,4 @@ def test_a_folder_as_kubernetes_mounts_it(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_no_place_shows_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "whsec_from-environment")
-    assert "whsec_from" not in repr(read(WebhookSettings))
+    assert "whsec_from" not in repr(read(SECRETS))

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from countersign.configuration import read
 from countersign.extras import needs_extra
 from countersign.secrets import managers, vault
-from countersign.settings import SettingsError, WebhookSettings, load
+from countersign.settings import SettingsError, load, webhook_settings
 from tests.aws import aws
 from tests.secrets import secret_managers as servers
 from tests.secrets.secret_managers import Service
 
+SECRETS = webhook_settings("turbodocx")
 NAME = "TURBODOCX_WEBHOOK_SECRET"
 SECRET = "whsec_kept-in-a-manager-0123"
 CANARIES = ("jane", "header-secret", "our-secret-id", "hvs.", SECRET, "AKIA")
@@ -117,12 +118,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def secret() -> str:
-    return load(WebhookSettings)[0].webhook_secret.get_secret_value()
+    return load(SECRETS)[0].webhook_secret.get_secret_value()
 
 
 def refusal() -> str:
     with pytest.raises(SettingsError) as caught:
-        load(WebhookSettings)
+        load(SECRETS)
     message = str(caught.value)
     assert len(message.splitlines()) == 2, "one clear sentence, and nothing is called missing besides"
     assert not any(canary in message for canary in CANARIES)
@@ -132,10 +133,10 @@ def refusal() -> str:
 def test_it_gives_what_is_set_nowhere_else(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
     manager.put(NAME, SECRET)
     assert secret() == SECRET
-    assert read(WebhookSettings).where(NAME) == manager.label
+    assert read(SECRETS).where(NAME) == manager.label
     monkeypatch.setenv(NAME, "whsec_from-the-environment")
     assert secret() == "whsec_from-the-environment"
-    assert read(WebhookSettings).where(NAME) == "environment"
+    assert read(SECRETS).where(NAME) == "environment"
 
 
 def made_in(place: str) -> str:
@@ -233,7 +234,7 @@ class TestAws:
     def test_it_gives_what_is_set_nowhere_else(self, bucket: Callable[[str], None]) -> None:
         bucket(json.dumps({NAME: SECRET, "OTHER": 1}))
         assert secret() == SECRET
-        assert read(WebhookSettings).where(NAME) == "AWS Secrets Manager"
+        assert read(SECRETS).where(NAME) == "AWS Secrets Manager"
 
     def test_a_missing_secret_is_one_sentence(self, bucket: Callable[[str], None]) -> None:
         del bucket
@@ -362,5 +363,5 @@ def test_who_is_given_everything_asks_no_one(hashicorp: Manager, monkeypatch: py
     monkeypatch.setenv(NAME, SECRET)
     monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET_PREVIOUS", "whsec_old-0123456789")
     monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL", "2026-01-31T12:00:00Z")
-    load(WebhookSettings)
+    load(SECRETS)
     assert hashicorp.service.asked == []

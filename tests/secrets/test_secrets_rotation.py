@@ -8,7 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from countersign.secrets.rotation import Rotating
-from countersign.settings import SettingsError, WebhookSettings, load
+from countersign.settings import SettingsError, WebhookSettings, load, webhook_settings
+
+SECRETS = webhook_settings("turbodocx")
 
 
 def settings(secret: str) -> WebhookSettings:
@@ -155,7 +157,7 @@ async def test_a_file_that_changes_is_a_rotation(
     file = tmp_path / "secret"
     file.write_text("whsec_old-0123456789")
     monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET_FILE", str(file))
-    (first,) = load(WebhookSettings)
+    (first,) = load(SECRETS)
     rotating = Rotating(first, clock=clock)
     file.write_text("whsec_new-0123456789")
     clock.now += 10

@@ -8,16 +8,18 @@ import pytest
 from pydantic import SecretStr
 
 from countersign import settings_reference
+from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.settings import (
     CountersignSettings,
     ProviderSettings,
     Settings,
     SettingsError,
-    TurboDocxSettings,
     WebhookSettings,
     load,
+    webhook_settings,
 )
 
+SECRETS = webhook_settings("turbodocx")
 ROOT = Path(__file__).parents[2]
 
 
@@ -29,7 +31,7 @@ def refusal(*kinds: type[Settings]) -> str:
 
 
 def test_everything_missing_is_reported_at_once_by_name() -> None:
-    message = refusal(CountersignSettings, TurboDocxSettings, WebhookSettings)
+    message = refusal(CountersignSettings, TurboDocxSettings, SECRETS)
     for name in ("API_KEY", "ORG_ID", "SENDER_EMAIL", "SENDER_NAME", "WEBHOOK_SECRET"):
         assert f"TURBODOCX_{name} is not set" in message
 
@@ -99,7 +101,7 @@ def test_a_refusal_never_shows_the_value(
         "COUNTERSIGN_PROVIDER_SLOTS",
     ):
         monkeypatch.setenv(name, f"canary:{name.lower()}")
-    message = refusal(CountersignSettings, TurboDocxSettings, WebhookSettings)
+    message = refusal(CountersignSettings, TurboDocxSettings, SECRETS)
     assert "TURBODOCX_API_KEY" in message
     assert "COUNTERSIGN_PROVIDER_SLOTS" in message
     assert "canary" not in message
@@ -223,13 +225,13 @@ class TestWebhookSecrets:
     ) -> None:
         monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET", "whsec_new-0123456789")
         monkeypatch.setenv(f"TURBODOCX_WEBHOOK_SECRET_{name}", value)
-        assert "TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL belong together" in refusal(WebhookSettings)
+        assert "TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL belong together" in refusal(SECRETS)
 
     def test_an_end_has_an_offset(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET", "whsec_new-0123456789")
         monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET_PREVIOUS", "whsec_old-0123456789")
         monkeypatch.setenv("TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL", "2026-01-31T12:00:00")
-        assert "TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL: needs an offset" in refusal(WebhookSettings)
+        assert "TURBODOCX_WEBHOOK_SECRET_PREVIOUS_UNTIL: needs an offset" in refusal(SECRETS)
 
 
 def test_no_secret_and_no_person_in_repr_dump_or_pickle(provider_environment: dict[str, str]) -> None:
@@ -255,7 +257,7 @@ def test_the_example_and_the_reference_are_those_of_the_settings() -> None:
 def test_the_example_as_it_is_asks_for_just_what_has_no_default() -> None:
     Path(".env").write_text((ROOT / ".env.example").read_text())
     Path(".env").chmod(0o600)
-    message = refusal(CountersignSettings, TurboDocxSettings, WebhookSettings)
+    message = refusal(CountersignSettings, TurboDocxSettings, SECRETS)
     asked = [line.split()[0] for line in message.splitlines()[1:]]
     assert asked == [
         f"TURBODOCX_{name}" for name in ("API_KEY", "ORG_ID", "SENDER_EMAIL", "SENDER_NAME", "WEBHOOK_SECRET")

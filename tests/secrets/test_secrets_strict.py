@@ -9,9 +9,10 @@ from pydantic import SecretStr
 
 from countersign.configuration import SettingsError, load
 from countersign.secrets import keeping
-from countersign.settings import CountersignSettings, ProviderSettings, WebhookSettings
+from countersign.settings import CountersignSettings, ProviderSettings, webhook_settings
 from countersign.storage import FolderStore, UnusableStoreError, open_store
 
+SECRETS = webhook_settings("turbodocx")
 SECRET = "TURBODOCX_WEBHOOK_SECRET"
 GOOD = "whsec_abcdefghijklmnop"
 
@@ -37,10 +38,10 @@ def test_a_webhook_secret_that_was_copied_wrong_is_refused(
         (folder / SECRET).write_text(text)
         monkeypatch.setenv("COUNTERSIGN_SECRETS_DIR", str(folder))
         if text.startswith("\ufeff"):  # a byte order mark of a file is no part of its text
-            assert load(WebhookSettings)[0].webhook_secret == SecretStr(GOOD)
+            assert load(SECRETS)[0].webhook_secret == SecretStr(GOOD)
             return
     with pytest.raises(SettingsError, match=SECRET) as raised:
-        load(WebhookSettings)
+        load(SECRETS)
     assert GOOD not in str(raised.value)
 
 

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements import reference
 from countersign.agreements.events import SignatureEvent
+from countersign.agreements.reference import find_marker
 from countersign.connection import data_converter
 from countersign.webhooks import delivery
 from countersign.webhooks.adapter import ParsedDelivery
@@ -127,7 +128,7 @@ def titles() -> Iterator[tuple[str, str | None]]:
 
 @pytest.mark.parametrize(("case", "title"), tuple(titles()), ids=[case for case, _ in titles()])
 def test_only_our_own_marker_names_a_workflow(case: str, title: str | None) -> None:
-    found = Markers(environment="development", namespace="default").find(title)
+    found = Markers(environment="development", namespace="default").find(find_marker(title or ""))
 
     assert found == ("agreement-a-17" if case == "ours" else None)
 
@@ -194,7 +195,9 @@ async def test_another_document_of_a_closed_agreement_is_a_contradiction(receivi
 def _parsed(
     title: str | None = None, *, kind: str = "viewed", document_id: str | None = None
 ) -> ParsedDelivery:
-    return ParsedDelivery(SignatureEvent(event_id=uuid4().hex, kind=kind, document_id=document_id), title)
+    return ParsedDelivery(
+        SignatureEvent(event_id=uuid4().hex, kind=kind, document_id=document_id), find_marker(title or "")
+    )
 
 
 def _delivery(client: Client, documents: Documents | None = None) -> Delivery:

@@ -21,9 +21,7 @@ def delays() -> float:
 
 
 def a_delivery(occurred_at: str | None = None) -> ParsedDelivery:
-    return ParsedDelivery(
-        SignatureEvent(event_id="evt_1", kind="viewed", occurred_at=occurred_at), "Ada's contract"
-    )
+    return ParsedDelivery(SignatureEvent(event_id="evt_1", kind="viewed", occurred_at=occurred_at), None)
 
 
 @pytest.mark.parametrize("outcome", DeliveryOutcome)

@@ -20,12 +20,13 @@ from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.provider import explained_by_provider
 from countersign.configuration import load
 from countersign.free_ports import free_port
-from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.connection import connect
+from countersign.providers.turbodocx.adapter import TurboDocx, connect
+from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.secrets.keeping import NowhereToKeepError, place_for
 from countersign.secrets.rotation import Rotating
-from countersign.settings import TurboDocxSettings
+from countersign.settings import ProviderSettings
 from devstack.sandbox import API_KEY, MEMBER_KEY, ORG_ID, Sandbox, SandboxError
+from tests.providers.provider_desk import ACCOUNT
 from tests.webhooks.webhook_deliveries import PATH
 from tests.webhooks.webhook_receivers import RunningReceiver, environment_of, running_receiver
 
@@ -58,14 +59,15 @@ async def provider(
     clean: Path,  # noqa: ARG001 (it changes the environment)
     sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[TurboDocxClient]:
+) -> AsyncIterator[TurboDocx]:
     """A client of a sandbox without a subscription."""
     for name, value in settings_at(sandbox).items():
         monkeypatch.setenv(name, value)
     (settings,) = load(TurboDocxSettings)
     await unsubscribe(sandbox)
-    async with connect(Rotating(settings)) as client:
-        yield client
+    opened = connect(ACCOUNT.name, Rotating(settings), ProviderSettings())
+    yield opened
+    await opened.close()
     await unsubscribe(sandbox)
 
 
@@ -111,13 +113,13 @@ async def test_from_nothing_to_a_verified_test_event(
 
 
 async def test_what_becomes_of_a_test_event_is_explained(
-    provider: TurboDocxClient, receiver: RunningReceiver, capsys: pytest.CaptureFixture[str]
+    provider: TurboDocx, receiver: RunningReceiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await subscription.set_up(provider, f"{receiver.url}{PATH}", new_secret=False)
-    await subscription.set_up(provider, f"http://127.0.0.1:{free_port()}{PATH}", new_secret=False)
+    await subscription.set_up(ACCOUNT, provider, f"{receiver.url}{PATH}", new_secret=False)
+    await subscription.set_up(ACCOUNT, provider, f"http://127.0.0.1:{free_port()}{PATH}", new_secret=False)
 
     with pytest.raises(UnreachableError, match="2 of 2 addresses did not take the test event"):
-        report(await subscription.try_out(provider))
+        report(ACCOUNT, await subscription.try_out(ACCOUNT, provider))
 
     reported = capsys.readouterr().err
     assert "401: arrived, and its signature did not fit" in reported  # the receiver has another secret
@@ -125,27 +127,25 @@ async def test_what_becomes_of_a_test_event_is_explained(
 
 
 async def test_another_address_joins_those_there_are_and_the_secret_stays(
-    provider: TurboDocxClient, clean: Path
+    provider: TurboDocx, clean: Path
 ) -> None:
-    await subscription.set_up(provider, URL, new_secret=False)
+    await subscription.set_up(ACCOUNT, provider, URL, new_secret=False)
     before = (clean / ".env").read_text()
 
-    made = await subscription.set_up(provider, f"https://other.example.com{PATH}", new_secret=False)
+    made = await subscription.set_up(ACCOUNT, provider, f"https://other.example.com{PATH}", new_secret=False)
 
     assert made.urls == (URL, f"https://other.example.com{PATH}")
     assert made.secret is None
     assert (clean / ".env").read_text() == before
 
 
-async def test_a_new_secret_leaves_the_old_one_valid_for_a_while(
-    provider: TurboDocxClient, clean: Path
-) -> None:
+async def test_a_new_secret_leaves_the_old_one_valid_for_a_while(provider: TurboDocx, clean: Path) -> None:
     (clean / ".env").write_text("# mine\nOTHER=kept\n")
     (clean / ".env").chmod(0o600)
-    await subscription.set_up(provider, URL, new_secret=False)
+    await subscription.set_up(ACCOUNT, provider, URL, new_secret=False)
     old = dotenv_values(clean / ".env")[SECRET]
 
-    made = await subscription.set_up(provider, URL, new_secret=True)
+    made = await subscription.set_up(ACCOUNT, provider, URL, new_secret=True)
 
     found = dotenv_values(clean / ".env")
     assert found[PREVIOUS] == old
@@ -155,25 +155,25 @@ async def test_a_new_secret_leaves_the_old_one_valid_for_a_while(
     assert (clean / ".env").read_text().startswith("# mine\nOTHER=kept\n")
 
 
-async def test_a_subscription_with_an_unknown_secret_is_kept(provider: TurboDocxClient, clean: Path) -> None:
-    await subscription.set_up(provider, URL, new_secret=False)
+async def test_a_subscription_with_an_unknown_secret_is_kept(provider: TurboDocx, clean: Path) -> None:
+    await subscription.set_up(ACCOUNT, provider, URL, new_secret=False)
     (clean / ".env").unlink()
 
     with pytest.raises(BadInputError, match="--new-secret"):
-        await subscription.set_up(provider, f"https://other.example.com{PATH}", new_secret=False)
+        await subscription.set_up(ACCOUNT, provider, f"https://other.example.com{PATH}", new_secret=False)
 
-    assert (await provider.webhooks.get()).urls == (URL,)
+    assert (await provider.client.webhooks.get()).urls == (URL,)
 
 
 async def test_nothing_is_subscribed_where_the_secret_could_not_be_kept(
-    provider: TurboDocxClient, monkeypatch: pytest.MonkeyPatch
+    provider: TurboDocx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"{SECRET}_FILE", "/nowhere/secret")
 
     with pytest.raises(BadInputError, match="cannot be written"):
-        await subscription.set_up(provider, URL, new_secret=False)
+        await subscription.set_up(ACCOUNT, provider, URL, new_secret=False)
     with pytest.raises(BadInputError, match="no subscription exists"):
-        await subscription.try_out(provider)
+        await subscription.try_out(ACCOUNT, provider)
 
 
 @pytest.mark.usefixtures("provider")
@@ -181,10 +181,11 @@ async def test_a_key_without_the_role_is_reported_so(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
     (settings,) = load(TurboDocxSettings)
 
-    async with connect(Rotating(settings)) as client:
-        with pytest.raises(BadInputError, match="administrator"):
-            async with explained_by_provider():
-                await subscription.set_up(client, URL, new_secret=False)
+    client = connect(ACCOUNT.name, Rotating(settings), ProviderSettings())
+    with pytest.raises(BadInputError, match="administrator"):
+        async with explained_by_provider(client):
+            await subscription.set_up(ACCOUNT, client, URL, new_secret=False)
+    await client.close()
 
 
 @pytest.mark.parametrize(
@@ -205,10 +206,10 @@ async def test_a_key_without_the_role_is_reported_so(monkeypatch: pytest.MonkeyP
 )
 def test_only_an_address_of_a_receiver_is_subscribed(url: str, *, sandbox: bool, fits: bool) -> None:
     if fits:
-        assert subscription.check_url(url, sandbox=sandbox) == url
+        assert subscription.check_url(url, PATH, sandbox=sandbox) == url
     else:
         with pytest.raises(BadInputError, match="--url: "):
-            subscription.check_url(url, sandbox=sandbox)
+            subscription.check_url(url, PATH, sandbox=sandbox)
 
 
 def test_a_secret_goes_to_the_file_that_the_settings_name(

@@ -16,15 +16,17 @@ from countersign import testing
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
-    Sender,
     Signer,
     TemplateSource,
 )
+from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules
-from countersign.providers.turbodocx import connection
+from countersign.providers.open_account import open_account
+from countersign.providers.registry import account
+from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, ProviderSettings, TurboDocxSettings
+from countersign.settings import CountersignSettings, ProviderSettings
 from countersign.storage import FolderStore, Store
 from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 from devstack.stack import Stack
@@ -147,13 +149,18 @@ async def open_office(
         sender_name="Example Contracts",
     )
     store = store or FolderStore(folder)
-    sender = Sender(name=theirs.sender_name, email=theirs.sender_email)
+    configured = account(DEFAULT_ACCOUNT, DEFAULT_ACCOUNT)
     async with (
-        connection.open_provider(
-            Rotating(theirs), ProviderSettings(), slots=own.provider_slots, rules=rules, limits=limits
+        open_account(
+            configured,
+            Rotating(theirs),
+            ProviderSettings(),
+            slots=own.provider_slots,
+            rules=rules,
+            limits=limits,
         ) as opened,
-        workflow_worker(client, store, own),
-        provider_worker(client, opened, store, own, sender),
+        workflow_worker(client, store, own, {configured.name: configured}),
+        provider_worker(client, opened, store, own),
     ):
         yield Office(
             client=client,

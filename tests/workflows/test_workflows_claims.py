@@ -18,6 +18,7 @@ from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
 from countersign.client.references import StartedAgreement, failed_before_sending
 from countersign.client.start import start_agreement
+from countersign.providers.registry import accounts
 from countersign.storage import FolderStore
 from countersign.storage.store import StoreKeys
 from tests.workflows.office import SEND, Handle, Office, an_agreement
@@ -95,7 +96,7 @@ async def test_a_document_that_an_event_names_keeps_its_reference(office: Office
 
 
 def _claims(folder: Path) -> ClaimActivities:
-    return ClaimActivities(FolderStore(folder), StoreKeys("test", "default"))
+    return ClaimActivities(FolderStore(folder), StoreKeys("test", "default"), accounts())
 
 
 def _run() -> ClaimRequest:

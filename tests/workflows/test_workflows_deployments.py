@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionR
 from temporalio.service import RPCError
 
 from countersign.agreements.messages import Stage, VoidRequest
+from countersign.providers.registry import accounts
 from countersign.settings import WorkerSettings
 from tests.workflows.office import Handle, Office
 from worker import deployment, workflow_worker
@@ -41,7 +42,7 @@ async def make_current(office: Office, name: str, build_id: str) -> None:
 async def build(office: Office, queue: str, build_id: str, kind: Versioning) -> AsyncIterator[None]:
     settings = office.settings.model_copy(update={"task_queue": queue})
     version = deployment(WorkerSettings(build_id=build_id, versioning=kind), queue)
-    async with workflow_worker(office.client, office.store, settings, build=version):
+    async with workflow_worker(office.client, office.store, settings, accounts(), build=version):
         await make_current(office, queue, build_id)
         yield
 

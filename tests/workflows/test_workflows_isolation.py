@@ -12,7 +12,9 @@ from temporalio.exceptions import ApplicationError
 from activities import signatures as signature_request
 from activities.isolation import IsolatedCallError, run_isolated
 from countersign.agreements.failures import SOURCE_UNUSABLE
-from countersign.providers.turbodocx.requests import UploadFile
+from countersign.agreements.messages import FileSource
+from countersign.storage import put
+from countersign.storage.folder import FolderStore
 from tests.polling import poll
 from tests.workflows.test_workflows_archiving import a_page_tree_without_end
 
@@ -57,16 +59,18 @@ async def test_the_environment_with_its_secrets_stays_here(monkeypatch: pytest.M
 
 
 async def test_a_file_that_takes_too_long_to_read_is_refused_before_it_is_sent(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    file = UploadFile(file_name="tree.pdf", content=a_page_tree_without_end())
+    store = FolderStore(tmp_path)
+    stored = await put(store, "tree.pdf", a_page_tree_without_end())
+    source = FileSource(key=stored.key, file_name="tree.pdf", sha256=stored.sha256)
     monkeypatch.setattr(signature_request, "READ_LIMIT_SECONDS", 0.01)
     with pytest.raises(ApplicationError, match=r"source: the file cannot be read within 0\.01 s") as caught:
-        await signature_request._pages(file)
+        await signature_request._file(source, store)
     assert (caught.value.type, caught.value.non_retryable) == (SOURCE_UNUSABLE, True)
     monkeypatch.undo()
     with pytest.raises(ApplicationError, match="damaged"):
-        await signature_request._pages(file)
+        await signature_request._file(source, store)
 
 
 def test_the_process_ends_when_its_caller_is_killed() -> None:

@@ -56,7 +56,9 @@ async def _after_failure(state: AgreementState, error: ActivityError, deadline: 
         state.may_have_sent = True
         state.fail("outcome of sending unknown", error)
         state.began_at(began_before(error))
-        await _learn_outcome(state)
+        if await _learn_outcome(state) is Effect.NOT_SENT:
+            await _wait_to_repeat(state, error, deadline)
+            _end_early(state, deadline)
     elif not await _look(state, outcome, error, deadline):
         if outcome is Effect.CANCELLED:
             raise _voided(state)
@@ -162,20 +164,27 @@ async def _found(state: AgreementState, policy: Policy) -> bool:
     return await _adopt_from(state, state.unidentified())
 
 
-async def _learn_outcome(state: AgreementState) -> None:
-    """Search over the settle window; return when the document is known or must be sent again."""
-    evidence: tuple[str, ...] = ()
+async def _learn_outcome(state: AgreementState) -> Effect | None:
+    """Search over the settle window; return when the document is known or must be sent again.
+
+    Returns:
+        `NOT_SENT` if the last search proves it, which some providers' searches can; then no person is asked.
+    """
+    result: SearchResult | None = None
     for delay in policies.SETTLE:
         if await _adopt_from(state, state.unidentified()):
-            return
+            return None
         if await _waited_in_vain(
             lambda: bool(state.unidentified()), state.scaled(delay), "look for evidence of the send"
         ):
             result = await _search(state, policies.SEARCH)
             if await _adopt_from(state, result.candidates):
-                return
-            evidence = result.evidence
-    await _ask_a_person(state, evidence)
+                return None
+    if result is not None and result.is_conclusive and not state.candidates():
+        state.note("nothing was sent: the search is conclusive")
+        return Effect.NOT_SENT
+    await _ask_a_person(state, result.evidence if result else ())
+    return None
 
 
 async def _search(state: AgreementState, policy: Policy) -> SearchResult:

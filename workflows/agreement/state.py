@@ -29,7 +29,7 @@ from countersign.agreements.messages import (
     VoidRequest,
     WaitingFor,
 )
-from countersign.agreements.names import PROVIDER
+from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.agreements.reference import Marker
 from countersign.agreements.times import format_time
 from workflows.agreement import metrics, progress
@@ -55,6 +55,7 @@ class Carried(Message):
         progress: The state of the document.
         tag: The tag of its marker, as claimed.
         claim: The number of its claim.
+        account: The account at the provider, as claimed.
         claimed_at: When it was claimed.
         time_scale: Factor by which every wait is shortened, as claimed.
         longest_check_wait: The longest wait between two checks, as claimed.
@@ -74,6 +75,7 @@ class Carried(Message):
     progress: Progress = Progress()
     tag: str = ""
     claim: int = 1
+    account: str = DEFAULT_ACCOUNT
     claimed_at: datetime | None = None
     time_scale: float = 1
     longest_check_wait: timedelta = timedelta(days=1)
@@ -233,6 +235,7 @@ class AgreementState:
         self.carry(
             tag=claimed.tag,
             claim=claimed.claim,
+            account=claimed.account,
             claimed_at=claimed.at,
             time_scale=claimed.time_scale,
             longest_check_wait=claimed.longest_check_wait,
@@ -294,6 +297,16 @@ class AgreementState:
         self.carry(progress=progress.observe(self.progress, observation, workflow.now()))
         if self.progress.ended and not before:
             self.ended_by = by
+            if self.progress.ended == EventKind.DECLINED:
+                self.reason = self._why_declined(observation)
+
+    def _why_declined(self, observation: Observation) -> str | None:
+        for recipient in observation.recipients:
+            if recipient.declined is not None:
+                ids = [known.recipient_id for known in self.progress.recipients]
+                number = ids.index(recipient.recipient_id) + 1
+                return f"signer {number} declined" + (f": {recipient.declined}" if recipient.declined else "")
+        return None
 
     def note(self, what: str) -> None:
         """Add a step of the workflow to the timeline."""
@@ -363,7 +376,7 @@ class AgreementState:
             search_attributes.STAGE.value_set(self.stage),
             search_attributes.WAITING_FOR.value_set(self.waiting_for),
             search_attributes.NEEDS_ATTENTION.value_set(self.attention() is not None),
-            search_attributes.PROVIDER.value_set(PROVIDER),
+            search_attributes.ACCOUNT.value_set(self.carried.account),
         ]
         if self.progress.document_id:
             updates.append(search_attributes.DOCUMENT_ID.value_set(self.progress.document_id))

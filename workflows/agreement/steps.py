@@ -1,6 +1,6 @@
 """Every activity that an agreement runs, with its input, its queue and its policy.
 
-Activities that call the provider run on the provider's task queue, under its circuit and its rate limit.
+Activities that call the provider run on the account's task queue, under its circuit and its rate limit.
 Activities that use the store alone run on the workflow's queue.
 """
 
@@ -30,7 +30,8 @@ from activities.requests import (
     VoidDocumentRequest,
 )
 from countersign.agreements.messages import DeliverableSource, Observation, TemplateSource
-from countersign.agreements.names import provider_task_queue
+from countersign.agreements.names import account_task_queue
+from countersign.agreements.needs import needs_of
 from workflows.agreement import policies
 from workflows.agreement.policies import Policy
 from workflows.agreement.state import AgreementState
@@ -48,10 +49,17 @@ ResultT = TypeVar("ResultT")
 
 
 async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
-    """Claim the reference in the store, unless the agreement has problems."""
+    """Claim the reference in the store, unless the agreement has problems or its provider lacks something."""
+    request = _claim_request(state).model_copy(
+        update={
+            "problems": problems,
+            "account": state.agreement.account,
+            "needs": needs_of(state.agreement),
+        }
+    )
     return await workflow.execute_activity_method(
         ClaimActivities.claim,
-        _claim_request(state, problems),
+        request,
         **_config(policies.CLAIM, f"claim {state.agreement.reference}"),
     )
 
@@ -74,7 +82,7 @@ async def revoke_send(state: AgreementState) -> bool:
     )
 
 
-# On the provider's queue
+# On the account's queue
 
 
 def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHandle[DeliverableSource]:
@@ -107,7 +115,7 @@ def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[
 
 
 async def search(state: AgreementState, since: datetime, policy: Policy = policies.SEARCH) -> SearchResult:
-    """Search the provider's delivery log for evidence of a send."""
+    """Search the provider for evidence of a send."""
     return await workflow.execute_activity_method(
         SignatureActivities.search,
         SearchRequest(marker=state.marker, since=since),
@@ -180,9 +188,9 @@ async def unless(stop: Callable[[], bool], step: ActivityHandle[ResultT]) -> Res
     return await step
 
 
-def _claim_request(state: AgreementState, problems: tuple[str, ...] = ()) -> ClaimRequest:
+def _claim_request(state: AgreementState) -> ClaimRequest:
     run_id = workflow.info().first_execution_run_id  # a later run of the agreement keeps its claim
-    return ClaimRequest(reference=state.agreement.reference, run_id=run_id, problems=problems)
+    return ClaimRequest(reference=state.agreement.reference, run_id=run_id)
 
 
 def _attempt(state: AgreementState) -> SendAttempt:
@@ -191,7 +199,7 @@ def _attempt(state: AgreementState) -> SendAttempt:
 
 
 def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:
-    queue = provider_task_queue(workflow.info().task_queue)
+    queue = account_task_queue(workflow.info().task_queue, state.carried.account)
     return {**_config(policy.at(state.carried.time_scale), summary), "task_queue": queue}
 
 

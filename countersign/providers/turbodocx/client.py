@@ -9,8 +9,9 @@ from typing import Any, Final, Self, TypeVar
 from pydantic import BaseModel, TypeAdapter
 
 from countersign.providers.calls import Call
-from countersign.providers.download import DownloadRules, Sink, download
+from countersign.providers.download import DownloadRules, download
 from countersign.providers.errors import NotReadyError, RejectedError
+from countersign.providers.port import Sink
 from countersign.providers.transport import Transport
 from countersign.providers.turbodocx import requests
 from countersign.providers.turbodocx.models import (
@@ -28,11 +29,10 @@ from countersign.providers.turbodocx.models import (
     TemplateItem,
     VoidedDocument,
 )
-from countersign.providers.turbodocx.subscription import Subscription
+from countersign.providers.turbodocx.subscription import WebhookCalls
 
 M = TypeVar("M", bound=BaseModel)
 
-PROVIDER: Final = "turbodocx"
 _NOT_READY: Final = frozenset({400, 409, 425})
 """Responses to a download before the signed document is finished; the contract does not define them."""
 
@@ -52,7 +52,7 @@ class TurboDocxClient:
     def __init__(self, transport: Transport, *, downloads: DownloadRules | None = None) -> None:
         self._transport = transport
         self._downloads = downloads or DownloadRules()
-        self.webhooks = Subscription(transport)
+        self.webhooks = WebhookCalls(transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,45 +5,20 @@ are not subscribed, or the filter misbehaves, as others of this log do), any eve
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from countersign.agreements.reference import Marker, find_marker
+from countersign.agreements.reference import find_marker
+from countersign.providers.port import MarkedDocument, MarkedEvent
 from countersign.providers.turbodocx.models import WebhookDelivery
-from countersign.providers.turbodocx.subscription import Subscription
+from countersign.providers.turbodocx.subscription import WebhookCalls
 
 SENT: Final = "signature.document.sent"
 _PAGE: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedDocument:
-    """A document that the log names, and the marker in its title."""
-
-    document_id: str
-    marker: Marker
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedEvent:
-    """An event of such a document.
-
-    Args:
-        event_id: The provider's id of it.
-        kind: As the provider names it, without prefix.
-        at: When it happened, by the provider's clock.
-        about: The document.
-    """
-
-    event_id: str
-    kind: str
-    at: datetime
-    about: MarkedDocument
-
-
 async def pages(
-    log: Subscription, *, since: datetime, at_most: int, event_type: str | None = SENT
+    log: WebhookCalls, *, since: datetime, at_most: int, event_type: str | None = SENT
 ) -> AsyncIterator[tuple[WebhookDelivery, ...]]:
     """Read the log, newest first, with one call per page.
 

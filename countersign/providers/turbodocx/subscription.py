@@ -4,11 +4,14 @@ Every call needs a key with the administrator role; the response to any other ke
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from countersign.providers.calls import Call
+from countersign.providers.errors import RejectedError
+from countersign.providers.port import DeliveredTest, Subscription
 from countersign.providers.transport import Transport
 from countersign.providers.turbodocx.models import (
     Webhook,
@@ -16,6 +19,7 @@ from countersign.providers.turbodocx.models import (
     WebhookSecret,
     WebhookTest,
 )
+from countersign.providers.turbodocx.webhook import KINDS
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -23,8 +27,17 @@ T = TypeVar("T")
 NAME: Final = "signature"
 
 
-class Subscription:
-    """Set up, test and read the subscription.
+_TEST_EVENT: Final = "signature.document.viewed"
+_TEST_DATA: Final = {
+    "document_id": "00000000-0000-4000-8000-000000000000",
+    "title": "Countersign webhook test",
+    "recipient_id": "00000000-0000-4000-8000-000000000000",
+}
+"""Belongs to no agreement, so the receiver verifies it and lets it go."""
+
+
+class WebhookCalls:
+    """The endpoints of the subscription.
 
     Args:
         transport: The connections, credentials and circuit.
@@ -109,3 +122,48 @@ class Subscription:
 def _data(model: type[M]) -> Callable[[Any], M]:
     # Two revisions of the contract: some answers come bare, some as {"data": ...}
     return lambda body: model.model_validate(body.get("data", body))
+
+
+class TurboDocxSubscription:
+    """The subscription behind the port.
+
+    Args:
+        calls: The endpoints.
+    """
+
+    url_limit: Final = 10
+
+    def __init__(self, calls: WebhookCalls) -> None:
+        self._calls = calls
+
+    async def find(self) -> Subscription | None:
+        """Return the subscription; None if there is none."""
+        try:
+            return _neutral(await self._calls.get())
+        except RejectedError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+
+    async def create(self, url: str) -> SecretStr:
+        """Subscribe an address to all events that we need; return the secret, which is shown once."""
+        return (await self._calls.create(urls=[url], events=list(KINDS))).secret
+
+    async def extend(self, current: Subscription, url: str) -> Subscription:
+        """Add an address and the missing events, and switch the subscription on."""
+        urls, events = (dict.fromkeys(items) for items in ((*current.urls, url), (*current.events, *KINDS)))
+        return _neutral(await self._calls.update(urls=list(urls), events=list(events), is_active=True))
+
+    async def rotate_secret(self) -> SecretStr:
+        """Make a new secret; the old one becomes invalid at once."""
+        return (await self._calls.regenerate_secret()).secret
+
+    async def test(self) -> tuple[DeliveredTest, ...]:
+        """Deliver a test event that belongs to no agreement to every address."""
+        sent = await self._calls.test(_TEST_EVENT, _TEST_DATA)
+        return tuple(DeliveredTest(delivery.url, delivery.http_status) for delivery in sent.deliveries)
+
+
+def _neutral(found: Webhook) -> Subscription:
+    missing = tuple(kind for kind in KINDS if kind not in found.events)
+    return Subscription(found.urls, found.events, missing, found.is_active)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from countersign.agreements.events import EventKind, SignatureEvent
+from countersign.agreements.reference import find_marker
 from countersign.webhooks.adapter import (
     ParsedDelivery,
     UnreadableError,
@@ -41,9 +42,14 @@ _TIMES: Final = ("sent_at", "viewed_at", "signed_at", "completed_at", "failed_at
 
 
 class TurboDocxWebhookAdapter:
-    """HMAC-SHA256 over `<timestamp>.<body>` in one header, the time in another."""
+    """HMAC-SHA256 over `<timestamp>.<body>` in one header, the time in another.
 
-    name: Final = "turbodocx"
+    Args:
+        name: The account's name.
+    """
+
+    def __init__(self, name: str = "turbodocx") -> None:
+        self.name = name
 
     def key(self, secret: str) -> HmacKey:
         """Use the whole secret, `whsec_` included."""
@@ -64,28 +70,28 @@ class TurboDocxWebhookAdapter:
         if not isinstance(name, str):
             return None
         try:
-            return _parsed(name, payload)
+            return _parsed(self.name, name, payload)
         except UnreadableError:
             if name in KINDS:
                 raise
             return None  # the fields of an unknown kind are unknown
 
 
-def _parsed(name: str, payload: Mapping[str, Any]) -> ParsedDelivery:
+def _parsed(account: str, name: str, payload: Mapping[str, Any]) -> ParsedDelivery:
     data = payload.get("data")
     if not isinstance(data, dict):
         raise UnreadableError("data is not an object")
     event = SignatureEvent(
         event_id=identifier(payload.get("event_id")),
-        kind=KINDS.get(name) or unknown_kind(TurboDocxWebhookAdapter.name, name),
-        provider=TurboDocxWebhookAdapter.name,
+        kind=KINDS.get(name) or unknown_kind(account, name),
+        provider=account,
         document_id=identifier(data.get("document_id")),
         recipient_id=identifier_or_none(data.get("recipient_id")),
         occurred_at=_time(payload, data),
         document_hash=plain(data.get("document_hash"), 128),
     )
     title = data.get("title")
-    return ParsedDelivery(event, title if isinstance(title, str) else None)
+    return ParsedDelivery(event, find_marker(title) if isinstance(title, str) else None)
 
 
 def _time(payload: Mapping[str, Any], data: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from countersign.agreements.events import SignatureEvent
+from countersign.agreements.reference import find_marker
 from countersign.webhooks.adapter import (
     ParsedDelivery,
     UnreadableError,
@@ -62,7 +63,7 @@ class StandardWebhooksAdapter:
             document_hash=plain(look_up(payload, mapping.document_hash), 128),
         )
         title = look_up(payload, mapping.title)
-        return ParsedDelivery(event, title if isinstance(title, str) else None)
+        return ParsedDelivery(event, find_marker(title) if isinstance(title, str) else None)
 
 
 def _as_text(value: object) -> object:

@@ -11,6 +11,7 @@ recipient_id = "data.signer.id"
 
 import tomllib
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -21,7 +22,6 @@ from countersign.configuration import SettingsError
 
 FieldPath = Annotated[str, StringConstraints(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-RESERVED: Final = frozenset({"turbodocx"})
 
 
 class PayloadMapping(BaseModel):
@@ -51,8 +51,12 @@ class PayloadMapping(BaseModel):
 _FILE: Final = TypeAdapter(dict[Name, PayloadMapping])
 
 
-def read_mappings(path: Path) -> dict[str, PayloadMapping]:
+def read_mappings(path: Path, taken: AbstractSet[str] = frozenset()) -> dict[str, PayloadMapping]:
     """Read the providers' file.
+
+    Args:
+        path: The file.
+        taken: Names of accounts, which have routes already.
 
     Raises:
         SettingsError: The file cannot be read, or is invalid; the message names every invalid place.
@@ -69,8 +73,8 @@ def read_mappings(path: Path) -> dict[str, PayloadMapping]:
         raise SettingsError("\n".join([f"{path} is invalid:", *places])) from None
     except ValueError as error:  # not TOML, or not UTF-8
         raise SettingsError(f"{path} is not TOML: {error}") from None
-    if taken := RESERVED & mappings.keys():
-        raise SettingsError(f"{path}: {', '.join(taken)} is built in; choose another name")
+    if both := taken & mappings.keys():
+        raise SettingsError(f"{path}: {', '.join(sorted(both))} is an account; choose another name")
     return mappings
 
 

@@ -1,24 +1,23 @@
-"""TurboDocx: address, key and sender, with test and live kept apart."""
+"""Settings that an account of any provider has, under the account's prefix."""
 
 import re
 from typing import Annotated, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from countersign.configuration import Settings, Variable
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.settings.environment import PRODUCTION, Environment, check_credential
 
-LIVE_HOST: Final = "api.turbodocx.com"
-TEST_KEY_PREFIX: Final = "TDX-test-"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ACCOUNT: Final = re.compile(r"(?P<name>[a-z][a-z0-9-]{0,30}[a-z0-9])(=(?P<kind>[a-z][a-z0-9_]{0,30}))?")
 
 
-class TurboDocxSettings(Settings):
-    """The provider's settings, by the provider's own names: `TURBODOCX_...`."""
+class AccountSettings(Settings):
+    """What every account has; a provider's settings inherit it and name the prefix."""
 
-    prefix: ClassVar[str] = "TURBODOCX_"
+    live_host: ClassVar[str]
+    """The host of the live service, which only production calls, unless `allow_live` is set."""
 
     environment: Environment = Field(
         default="development", description="Decides which keys and addresses are accepted."
@@ -27,14 +26,15 @@ class TurboDocxSettings(Settings):
         default=False,
         description="Lets an environment other than `production` use the live service and keys.",
     )
-    api_key: SecretStr = Field(description="API key, `TDX-...`.")
-    org_id: str = Field(description="Organisation id, a UUID.")
-    base_url: str = Field(default=f"https://{LIVE_HOST}", description="The API, or a local sandbox.")
-    sender_email: str = Field(
-        repr=False,
-        description="Asks for signatures if the agreement names no sender.",
+    base_url: str
+    calls_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        allow_inf_nan=False,
+        description="Calls per second with this account, for all workers together; by default "
+        "`COUNTERSIGN_PROVIDER_CALLS_PER_SECOND`.",
     )
-    sender_name: str = Field(repr=False, description="The sender's name.")
     log_bodies: Annotated[Literal["off", "redacted"], Variable("COUNTERSIGN_LOG_BODIES")] = Field(
         default="off", description="Whether the provider's bodies are logged at DEBUG; never in production."
     )
@@ -46,41 +46,6 @@ class TurboDocxSettings(Settings):
             raise ValueError("must be off in production; bodies hold people's data")
         return value
 
-    @field_validator("api_key")
-    @classmethod
-    def _key_fits_environment(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        is_test = value.get_secret_value().startswith(TEST_KEY_PREFIX)
-        if info.data.get("environment") == PRODUCTION:
-            if is_test:
-                raise ValueError("is a test key; production needs a live one")
-        elif not is_test and not info.data.get("allow_live"):
-            raise ValueError(
-                f"does not start with {TEST_KEY_PREFIX}, as keys outside production must; use a test key, "
-                "or set COUNTERSIGN_ALLOW_LIVE=true"
-            )
-        return value
-
-    @field_validator("api_key", "org_id")
-    @classmethod
-    def _fits_a_header(cls, value: SecretStr | str) -> SecretStr | str:
-        text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        check_credential(text)
-        return value
-
-    @field_validator("org_id")
-    @classmethod
-    def _is_a_uuid(cls, value: str) -> str:
-        if _UUID.fullmatch(value) is None:
-            raise ValueError("must be a UUID, 01234567-89ab-cdef-0123-456789abcdef; see the provider's app")
-        return value
-
-    @field_validator("sender_email")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if re.fullmatch(r"[^@\s]+@[^@\s]+", value) is None:
-            raise ValueError("must be an e-mail address, name@example.com")
-        return value
-
     @field_validator("base_url")
     @classmethod
     def _address_fits_environment(cls, value: str, info: ValidationInfo) -> str:
@@ -88,11 +53,29 @@ class TurboDocxSettings(Settings):
         if info.data.get("environment") == PRODUCTION:
             if host in LOOPBACK_HOSTS:
                 raise ValueError("is a sandbox on this machine; production needs the live service")
-        elif host == LIVE_HOST and not info.data.get("allow_live"):
+        elif host == cls.live_host and not info.data.get("allow_live"):
             raise ValueError(
                 "is the live service outside production; use a sandbox, or set COUNTERSIGN_ALLOW_LIVE=true"
             )
         return value.rstrip("/")
+
+    def is_sandbox(self) -> bool:
+        """Return whether the provider is a sandbox on this machine."""
+        return urlsplit(self.base_url).hostname in LOOPBACK_HOSTS
+
+
+def check_secret(value: SecretStr) -> SecretStr:
+    """Check that a key fits a header.
+
+    Raises:
+        ValueError: It was not copied whole and bare.
+    """
+    check_credential(value.get_secret_value())
+    return value
+
+
+Credential = Annotated[SecretStr, AfterValidator(check_secret)]
+"""A key that was copied whole and bare."""
 
 
 def _host(address: str) -> str:
@@ -113,3 +96,30 @@ def _host(address: str) -> str:
     if url.scheme == "http" and url.hostname not in LOOPBACK_HOSTS:
         raise ValueError("must be https; plain http is for a sandbox on this machine only")
     return url.hostname
+
+
+def read_accounts(value: object) -> object:
+    """Parse `uk=turbodocx, documenso` into pairs of an account's name and its provider's kind.
+
+    Raises:
+        ValueError: A name or a kind is malformed, or a name is there twice.
+    """
+    if not isinstance(value, str):
+        return value
+    found: dict[str, str] = {}
+    for part in filter(None, (item.strip() for item in value.split(","))):
+        match = _ACCOUNT.fullmatch(part)
+        if match is None:
+            raise ValueError(
+                "must be names of accounts such as turbodocx or uk=turbodocx, separated by commas"
+            )
+        if match["name"] in found:
+            raise ValueError(f"names the account {match['name']} twice")
+        found[match["name"]] = match["kind"] or match["name"]
+    if not found:
+        raise ValueError("must name at least one account")
+    return tuple(found.items())
+
+
+AccountKinds = Annotated[tuple[tuple[str, str], ...], BeforeValidator(read_accounts)]
+"""Accounts: their names and the kinds of their providers; the first one is the default."""
