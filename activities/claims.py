@@ -16,8 +16,8 @@ from temporalio.exceptions import ApplicationError
 
 from activities.requests import Claimed, ClaimRequest, SendAttempt
 from countersign.agreements.failures import BAD_INPUT, NOT_SENT, OUTCOME_UNKNOWN, REFERENCE_USED
-from countersign.agreements.needs import Needs
 from countersign.agreements.reference import new_tag
+from countersign.agreements.validation import Needs
 from countersign.providers.lacks import lacks
 from countersign.providers.registry import Account
 from countersign.storage import Store, put

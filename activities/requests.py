@@ -19,8 +19,8 @@ from countersign.agreements.messages import (
     TimelineEntry,
 )
 from countersign.agreements.names import DEFAULT_ACCOUNT
-from countersign.agreements.needs import Needs
 from countersign.agreements.reference import Marker
+from countersign.agreements.validation import Needs
 
 SendableSource = DeliverableSource | FileSource | LinkSource | RolesSource
 

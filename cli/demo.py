@@ -7,7 +7,7 @@ from typing import Final
 from temporalio.client import Client
 
 from countersign.agreements.messages import AgreementInput, AgreementResult, Outcome, Signer, TemplateSource
-from countersign.agreements.names import TASK_QUEUE
+from countersign.agreements.names import DEFAULT_ACCOUNT, TASK_QUEUE
 from countersign.agreements.reference import new_reference
 from countersign.client.agreements import agreement_result
 from countersign.client.errors import ExitCode
@@ -71,6 +71,7 @@ async def _show(clock: Clock, site: Site, *, joins: bool) -> int:
 def example_agreement() -> AgreementInput:
     """An agreement that the sandbox's templates allow, for two people who do not exist."""
     return AgreementInput(
+        account=DEFAULT_ACCOUNT,
         reference=new_reference(),
         title="Services Agreement",
         source=TemplateSource(

@@ -93,6 +93,8 @@ def _entry(kind: type[Settings], name: str, about: FieldInfo) -> Entry:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, tuple) and value:  # accounts
+        return ", ".join(name if name == kind else f"{name}={kind}" for name, kind in value)
     return (
         "" if value is None or value == () else str(value).lower() if isinstance(value, bool) else str(value)
     )

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import combinations
+from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from countersign.agreements.messages import (
     AgreementInput,
     FileSource,
     LinkSource,
+    Message,
     ReminderPlan,
     RolesSource,
     SignatureField,
@@ -259,3 +261,36 @@ def _size_problems(agreement: AgreementInput) -> Iterator[str]:
             f"the agreement has {size:,} bytes, over the limit of {SIZE_LIMIT:,}: shorten its variables or "
             "send a file"
         )
+
+
+# What not every provider can do
+
+
+class Needs(Message):
+    """What not every provider can do; compared with the account's provider before the first step.
+
+    Args:
+        source: The kind of the source.
+        file_type: The extension of a file, `.pdf` and the like.
+        sender: The agreement names a sender.
+        copies: People get a copy.
+        anchors: A field stands at a text of the document.
+    """
+
+    source: str
+    file_type: str | None = None
+    sender: bool = False
+    copies: bool = False
+    anchors: bool = False
+
+
+def needs_of(agreement: AgreementInput) -> Needs:
+    """Return what an agreement asks of a provider."""
+    source = agreement.source
+    return Needs(
+        source=source.kind,
+        file_type=PurePath(source.file_name).suffix.lower() if isinstance(source, FileSource) else None,
+        sender=agreement.sender is not None,
+        copies=bool(agreement.cc),
+        anchors=any(field.anchor is not None for field in agreement.fields),
+    )

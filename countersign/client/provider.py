@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from countersign.agreements.messages import AgreementInput, RolesSource, TemplateSource
-from countersign.agreements.needs import needs_of
+from countersign.agreements.validation import needs_of
 from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.settings import load_settings
 from countersign.configuration import SettingsError, is_secret, read

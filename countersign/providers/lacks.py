@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from countersign.agreements.needs import Needs
+from countersign.agreements.validation import Needs
 from countersign.providers.port import Capabilities
 from countersign.providers.registry import Account
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from countersign import providers
-from countersign.configuration import SettingsError, load
+from countersign.configuration import SettingsError, read
 from countersign.providers.port import Capabilities, SignatureProvider
-from countersign.settings.account import AccountSettings
+from countersign.settings.account import AccountSettings, read_accounts
 from countersign.settings.general import CountersignSettings
 from countersign.settings.webhooks import WebhookSettings, webhook_settings
 from countersign.webhooks.adapter import WebhookAdapter
@@ -124,5 +124,12 @@ def accounts() -> Mapping[str, Account]:
     Raises:
         SettingsError: `COUNTERSIGN_ACCOUNTS` is malformed or names a provider that is not installed.
     """
-    (settings,) = load(CountersignSettings)
-    return {name: account(name, kind) for name, kind in settings.accounts}
+    variable = CountersignSettings.variable("accounts")
+    given = read(CountersignSettings).value(variable)
+    try:
+        pairs = (
+            CountersignSettings.model_fields["accounts"].default if given is None else read_accounts(given)
+        )
+    except ValueError as error:
+        raise SettingsError.listing([f"{variable}: {error}"]) from None
+    return {name: account(name, kind) for name, kind in pairs}

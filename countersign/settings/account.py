@@ -98,16 +98,14 @@ def _host(address: str) -> str:
     return url.hostname
 
 
-def read_accounts(value: object) -> object:
+def read_accounts(text: str) -> tuple[tuple[str, str], ...]:
     """Parse `uk=turbodocx, documenso` into pairs of an account's name and its provider's kind.
 
     Raises:
-        ValueError: A name or a kind is malformed, or a name is there twice.
+        ValueError: A name or a kind is malformed, a name is there twice, or there is none.
     """
-    if not isinstance(value, str):
-        return value
     found: dict[str, str] = {}
-    for part in filter(None, (item.strip() for item in value.split(","))):
+    for part in filter(None, (item.strip() for item in text.split(","))):
         match = _ACCOUNT.fullmatch(part)
         if match is None:
             raise ValueError(
@@ -121,5 +119,9 @@ def read_accounts(value: object) -> object:
     return tuple(found.items())
 
 
-AccountKinds = Annotated[tuple[tuple[str, str], ...], BeforeValidator(read_accounts)]
+def _accounts(value: object) -> object:
+    return read_accounts(value) if isinstance(value, str) else value
+
+
+AccountKinds = Annotated[tuple[tuple[str, str], ...], BeforeValidator(_accounts)]
 """Accounts: their names and the kinds of their providers; the first one is the default."""

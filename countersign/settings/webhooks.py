@@ -17,7 +17,7 @@ class WebhookSettings(Settings):
 
     prefix: ClassVar[str]
 
-    webhook_secret: SecretStr = Field(description="The subscription's secret, `whsec_...`.")
+    webhook_secret: SecretStr = Field(description="The secret of the account's webhooks.")
     webhook_secret_previous: SecretStr | None = Field(default=None, description="The secret it replaced.")
     webhook_secret_previous_until: datetime | None = Field(
         default=None, description="When the previous secret stops being accepted, ISO 8601 with an offset."
@@ -58,7 +58,7 @@ class WebhookSettings(Settings):
 def webhook_settings(account: str) -> type[WebhookSettings]:
     """Return the settings with an account's secrets: `acme` reads `ACME_WEBHOOK_SECRET` and so on."""
     prefix = f"{account.upper().replace('-', '_')}_"
-    members = {"prefix": prefix, "__doc__": WebhookSettings.__doc__, "__module__": __name__}
+    members = {"prefix": prefix, "__doc__": f"Secrets of webhooks, `{prefix}...`.", "__module__": __name__}
     return type(WebhookSettings.__name__, (WebhookSettings,), members)
 
 

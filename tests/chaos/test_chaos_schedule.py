@@ -39,8 +39,10 @@ def test_a_long_run_lets_every_call_meet_every_fault_before_and_after_its_work()
 
 def test_calls_of_all_activities_are_included() -> None:
     root = Path(worker.__file__).parent
-    steps = [*(root / "activities").glob("*.py"), root / "countersign/providers/turbodocx/templates.py"]
-    used = set(re.findall(r"_client\.(\w+)\b", "".join(path.read_text() for path in steps)))
+    package = root / "countersign/providers/turbodocx"
+    text = "".join((package / name).read_text() for name in ("adapter.py", "templates.py"))
+    used = set(re.findall(r"client\.(\w+)\(|client\.(webhooks)\b", text))
+    used = {name or other for name, other in used} - {"close", "probe", "signature_setup", "list_templates"}
     calls_of = {
         "get_template": ("GET", "/template/*"),
         "create_deliverable": ("POST", "/v1/deliverable"),

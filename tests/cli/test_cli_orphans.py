@@ -163,6 +163,7 @@ async def _document_of(stack: Stack, reference: str) -> str:
 def _agreement(**known: Any) -> ListedAgreement:
     given = {
         "reference": "a",
+        "account": "turbodocx",
         "stage": "awaiting_signatures",
         "waiting_for": None,
         "needs_attention": False,

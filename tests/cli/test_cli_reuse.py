@@ -141,7 +141,10 @@ def no_key(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        ({"template_id": "7e3a1c00-0000-4000-8000-00000000dead"}, "get_template: refused (HTTP 404)"),
+        (
+            {"template_id": "7e3a1c00-0000-4000-8000-00000000dead"},
+            "template 7e3a1c00-0000-4000-8000-00000000dead: no template has this id",
+        ),
         (
             {"variables": {"CustomerName": "Example Ltd"}},
             f"template {TEMPLATE}: it needs the variable CompanyName; it needs ",

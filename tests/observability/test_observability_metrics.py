@@ -113,5 +113,5 @@ async def test_a_worker_tells_how_it_is(watched: Watched) -> None:
     assert await get(f"{watched.worker}/readyz") == (200, "ready\n")
     status = json.loads((await get(f"{watched.worker}/status"))[1])
     assert (status["version"], status["ready"]) == (countersign.__version__, True)
-    assert status["circuit"]["state"] == "closed"
+    assert status["circuits"]["turbodocx"]["state"] == "closed"
     assert {queue["task_queue"] for queue in status["queues"]} == {"countersign", "countersign-turbodocx"}

@@ -14,7 +14,7 @@ SECRETS = webhook_settings("turbodocx")
 
 
 def settings(secret: str) -> WebhookSettings:
-    return WebhookSettings(webhook_secret=SecretStr(secret))
+    return SECRETS(webhook_secret=SecretStr(secret))
 
 
 OLD, NEW = settings("whsec_old-0123456789"), settings("whsec_new-0123456789")

@@ -246,7 +246,7 @@ async def test_a_template_that_does_not_exist_fails_clearly(office: Office) -> N
     with pytest.raises(WorkflowFailureError) as caught:
         await office.result(handle)
     assert isinstance(caught.value.cause, ApplicationError)
-    assert caught.value.cause.type == "Rejected"
+    assert caught.value.cause.type == "SourceUnusable"
     assert "get_template" in caught.value.cause.message
 
 

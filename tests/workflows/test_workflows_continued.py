@@ -17,6 +17,7 @@ CARRIED = Carried(
     progress=progress.adopt(progress.Progress(seen=("e1",), ignored=2), "doc", ("r1", "r2")),
     tag="k3x9qa",
     claim=2,
+    account="turbodocx-uk",
     claimed_at=NOW - timedelta(days=8),
     time_scale=30,
     longest_check_wait=timedelta(hours=6),

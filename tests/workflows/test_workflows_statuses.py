@@ -13,6 +13,7 @@ from countersign.agreements import failures
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT
 from countersign.agreements.messages import Outcome, VoidRequest
+from countersign.agreements.reference import find_marker
 from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.delivery import Delivery, Markers, WorkflowFinder
@@ -160,7 +161,9 @@ async def test_a_document_that_shows_up_after_the_failure_is_reported(office: Of
     event = SignatureEvent(event_id="late", kind="sent", document_id=document_id)
     settings = office.settings
     markers = Markers(environment=settings.environment, namespace=office.client.namespace)
-    delivered = await Delivery(office.client, WorkflowFinder(markers)).deliver(ParsedDelivery(event, title))
+    delivered = await Delivery(office.client, WorkflowFinder(markers)).deliver(
+        ParsedDelivery(event, find_marker(title))
+    )
     assert delivered is DeliveryOutcome.CONTRADICTED, "logged, counted, and listed by `countersign orphans`"
 
     async def listed() -> list[ListedAgreement]:

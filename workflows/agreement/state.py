@@ -303,8 +303,9 @@ class AgreementState:
     def _why_declined(self, observation: Observation) -> str | None:
         for recipient in observation.recipients:
             if recipient.declined is not None:
-                ids = [known.recipient_id for known in self.progress.recipients]
-                number = ids.index(recipient.recipient_id) + 1
+                number = [known.recipient_id for known in self.progress.recipients].index(
+                    recipient.recipient_id
+                ) + 1
                 return f"signer {number} declined" + (f": {recipient.declined}" if recipient.declined else "")
         return None
 

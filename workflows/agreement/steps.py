@@ -31,7 +31,7 @@ from activities.requests import (
 )
 from countersign.agreements.messages import DeliverableSource, Observation, TemplateSource
 from countersign.agreements.names import account_task_queue
-from countersign.agreements.needs import needs_of
+from countersign.agreements.validation import needs_of
 from workflows.agreement import policies
 from workflows.agreement.policies import Policy
 from workflows.agreement.state import AgreementState

@@ -74,7 +74,7 @@ def read_mappings(path: Path, taken: AbstractSet[str] = frozenset()) -> dict[str
     except ValueError as error:  # not TOML, or not UTF-8
         raise SettingsError(f"{path} is not TOML: {error}") from None
     if both := taken & mappings.keys():
-        raise SettingsError(f"{path}: {', '.join(sorted(both))} is an account; choose another name")
+        raise SettingsError(f"{path}: {', '.join(sorted(both))} is an account's name; choose another")
     return mappings
 
 
