@@ -65,7 +65,7 @@ USES = (
     ),
     PrivateParts(
         "uvicorn",
-        "sandbox.server",
+        "sandbox.core.server",
         (
             "uvicorn.protocols.http.h11_impl:H11Protocol.app_state",
             "uvicorn.protocols.http.h11_impl:H11Protocol.connection_made",
@@ -79,7 +79,7 @@ USES = (
             "uvicorn.server:ServerState.connections",
         ),
     ),
-    PrivateParts("starlette", "sandbox.bodies", ("starlette.requests:Request._body",)),
+    PrivateParts("starlette", "sandbox.core.bodies", ("starlette.requests:Request._body",)),
     PrivateParts(
         "typer",
         "cli.main",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import worker
-from sandbox.fault_rules import Script
+from sandbox.core.fault_rules import Script
 from tests.chaos.chaos_schedule import CALLS, PARTS, SEND, coverage, draw, faults_of, unmet
 
 SIZE: dict[str, Any] = {"agreements": 100, "kills": 50, "freezes": 10}

@@ -140,7 +140,7 @@ def test_start_errors_are_one_sentence(tmp_path: Path) -> None:
 
 def test_it_imports_nothing_of_countersign() -> None:
     code = (
-        "import sys, sandbox.__main__;"
+        "import sys, sandbox.__main__, sandbox.turbodocx.command;"
         "print(*[name for name in sys.modules if name.startswith('countersign.')])"
     )
     shown = subprocess.run(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.store import Store
+from sandbox.core.store import Store
 
 
 def fail_half_way(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""What the sandboxes share: store, clock, ledger, faults, pages, PDF, webhook sender, control API."""
