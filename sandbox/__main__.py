@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from typing import Final
 
-_PROVIDERS: Final = ("turbodocx",)
+_PROVIDERS: Final = ("turbodocx", "documenso")
 
 
 def main(words: list[str]) -> None:

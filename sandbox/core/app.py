@@ -22,8 +22,6 @@ from sandbox.core.provider import Provider
 from sandbox.core.responses import json_response
 from sandbox.core.sender import Sender
 
-_SWEEP_SECONDS = 1.0
-
 
 def create_app(provider: Provider, hosts: Collection[str] = ()) -> Starlette:
     """Build the ASGI application; `hosts` are the names under which clients may reach it."""
@@ -73,7 +71,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 async def _sweep_forever(provider: Provider) -> None:
     while True:
         provider.sweep()
-        await asyncio.sleep(_SWEEP_SECONDS)
+        await asyncio.sleep(provider.sweep_seconds)
 
 
 class _RequestContext:

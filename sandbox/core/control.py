@@ -37,6 +37,22 @@ class Advance(Body):
         return self
 
 
+class Complete(Body):
+    """Result of the finalization after the last signature."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    finalization: Annotated[str, Field(pattern="^(ok|fails)$")] = "ok"
+
+
+class Finalize(Body):
+    """Whether a later finalization emits `completed`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    announce: bool = True
+
+
 class Sign(Body):
     """A signer's entries by field number."""
 
@@ -171,6 +187,12 @@ async def complete(request: Request) -> Response:
     return await get_document(request)
 
 
+async def finalize(request: Request) -> Response:
+    """Finalize a document whose finalization has failed."""
+    _of(request).people.finalize(request.path_params["id"], await json_object(request))
+    return await get_document(request)
+
+
 async def sign(request: Request) -> Response:
     """Sign as one recipient."""
     asked = check(Sign, await json_object(request), errors.invalid)
@@ -278,6 +300,7 @@ ROUTES = [
     _route("/documents", make_document, "POST"),
     _route("/documents/{id}", get_document),
     _route("/documents/{id}/complete", complete, "POST"),
+    _route("/documents/{id}/finalize", finalize, "POST"),
     _route("/documents/{id}/recipients/{recipient}/sign", sign, "POST"),
     _route("/documents/{id}/recipients/{recipient}/view", view, "POST"),
     _route("/documents/{id}/recipients/{recipient}/decline", decline, "POST"),

@@ -50,6 +50,16 @@ def picture(content: bytes, number: int) -> bytes | None:
         return out.getvalue()
 
 
+def union(boxes: tuple[Box | None, ...]) -> Box | None:
+    """Return the box around boxes of one page; None around none."""
+    known = [box for box in boxes if box is not None]
+    if not known:
+        return None
+    left, top = min(box.x for box in known), min(box.y for box in known)
+    right, bottom = max(box.x + box.width for box in known), max(box.y + box.height for box in known)
+    return Box(known[0].page, left, top, right - left, bottom - top)
+
+
 @contextmanager
 def _document(content: bytes) -> Iterator[Any]:
     import pypdfium2  # noqa: PLC0415 - it doubles the start-up time, and only documents need it

@@ -53,6 +53,10 @@ class People(ABC):
         """Sign for all remaining signers, in their order."""
 
     @abstractmethod
+    def finalize(self, document_id: str, body: dict[str, Any]) -> None:
+        """Make the signed PDF of a document whose finalization has failed."""
+
+    @abstractmethod
     def view(self, document_id: str, recipient_id: str) -> None:
         """Open the document as a recipient."""
 
@@ -101,6 +105,8 @@ class Provider(ABC):
         people: What people do.
     """
 
+    sweep_seconds: ClassVar[float] = 1.0
+    """How often it does what is due."""
     events: ClassVar[Sequence[str]]
     """The event types of its webhooks."""
     fault_bodies: ClassVar[FaultBodies]

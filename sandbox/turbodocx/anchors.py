@@ -29,7 +29,9 @@ class PageTexts:
         anchor = str(template.get("anchor") or template.get("searchText") or "")
         pattern = _pattern(anchor, template)
         for page in self._pages:
-            if (found := pattern.search(page.text)) and (box := _union(page.boxes[slice(*found.span())])):
+            if (found := pattern.search(page.text)) and (
+                box := pdfium.union(page.boxes[slice(*found.span())])
+            ):
                 replaces = template.get("placement", "replace") == "replace"
                 return _beside(box, template), _with_margin(box) if replaces else None
         raise AnchorError(f'Anchor text "{anchor}" was not found in the document')
@@ -41,15 +43,6 @@ def _pattern(anchor: str, template: dict[str, Any]) -> re.Pattern[str]:
         return re.compile(anchor if template.get("useRegex") else re.escape(anchor), flags)
     except (re.error, RecursionError, OverflowError):
         raise AnchorError(f'Anchor pattern "{anchor}" is not a regular expression') from None
-
-
-def _union(boxes: tuple[Box | None, ...]) -> Box | None:
-    known = [box for box in boxes if box is not None]
-    if not known:
-        return None
-    left, top = min(box.x for box in known), min(box.y for box in known)
-    right, bottom = max(box.x + box.width for box in known), max(box.y + box.height for box in known)
-    return Box(known[0].page, left, top, right - left, bottom - top)
 
 
 def _with_margin(box: Box) -> Box:

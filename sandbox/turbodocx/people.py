@@ -3,11 +3,11 @@
 import contextlib
 import json
 from functools import lru_cache
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict
 
-from sandbox.core import pages, pdf, provider
+from sandbox.core import control, pages, pdf, provider
 from sandbox.core.clock import iso
 from sandbox.core.provider import Task
 from sandbox.core.store import Row
@@ -45,14 +45,6 @@ class Manual(Body):
     sender_name: str = "Another Member"
     sender_email: str = "member@example.com"
     created_on: AwareDatetime | None = None
-
-
-class Complete(Body):
-    """Result of the finalization after the last signature."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    finalization: Annotated[str, Field(pattern="^(ok|fails)$")] = "ok"
 
 
 class People(provider.People):
@@ -93,12 +85,16 @@ class People(provider.People):
 
     def complete(self, document_id: str, body: dict[str, Any]) -> None:
         document_id = path_id(document_id)
-        asked = check(Complete, body, errors.invalid)
+        asked = check(control.Complete, body, errors.invalid)
         documents.find(self._sandbox, document_id)
         with self._sandbox.store.transaction():
             fails = asked.finalization == "fails"
             self._sandbox.store.update("documents", document_id, finalization_fails=fails)
             signing.sign_all(self._sandbox, document_id)
+
+    def finalize(self, document_id: str, body: dict[str, Any]) -> None:
+        asked = check(control.Finalize, body, errors.invalid)
+        signing.finalize(self._sandbox, path_id(document_id), announce=asked.announce)
 
     def view(self, document_id: str, recipient_id: str) -> None:
         signing.view(self._sandbox, path_id(document_id), path_id(recipient_id, "recipientId"))
@@ -254,12 +250,14 @@ _SHOWN: Final = (
 
 def _shown(sandbox: Sandbox, document: Row) -> dict[str, Any]:
     people = documents.recipients(sandbox, document["id"])
+    states = {documents.OPEN: "open", documents.REVIEW: "draft"}
     return {key: document[key] for key in _SHOWN} | {
+        "state": states.get(document["status"], document["status"]),
         "recipients": [
             {
                 key: person[key]
                 for key in ("id", "name", "email", "status", "signing_order", "viewed_on", "signed_on")
             }
             for person in people
-        ]
+        ],
     }

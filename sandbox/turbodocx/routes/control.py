@@ -9,23 +9,14 @@ from starlette.routing import Route
 
 from sandbox.core import docx, pdf
 from sandbox.core.bodies import json_object
-from sandbox.core.control import get_document
 from sandbox.core.responses import json_response
-from sandbox.core.validation import Body, Guid, check, path_id
-from sandbox.turbodocx import errors, signing
+from sandbox.core.validation import Body, Guid, check
+from sandbox.turbodocx import errors
 from sandbox.turbodocx import sandbox as sandboxes
 from sandbox.turbodocx.fields import FIELD_TYPES, Number, Size
 from sandbox.turbodocx.template_store import keep
 
 Text = Annotated[str, Field(min_length=1, max_length=255)]
-
-
-class Finalize(Body):
-    """Whether a later finalization emits `completed`."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    announce: bool = True
 
 
 class Role(Body):
@@ -81,15 +72,6 @@ async def put_template(request: Request) -> Response:
     return json_response({"id": row["id"], "variables": row["variables"]})
 
 
-async def finalize(request: Request) -> Response:
-    """Finalize a document whose finalization has failed."""
-    sandbox, document_id = sandboxes.of(request), path_id(request.path_params["id"])
-    asked = check(Finalize, await json_object(request), errors.invalid)
-    signing.finalize(sandbox, document_id, announce=asked.announce)
-    return await get_document(request)
-
-
 ROUTES = [
     Route("/_sandbox/templates", put_template, methods=["POST"]),
-    Route("/_sandbox/documents/{id}/finalize", finalize, methods=["POST"]),
 ]
