@@ -399,9 +399,8 @@ def _copy_files(
             raise errors.app_error("INVALID_BODY", message)
         names = [file.name for file in files]
         try:
-            index = (
-                names.index(custom.identifier) if isinstance(custom.identifier, str) else custom.identifier
-            )
+            wanted = custom.identifier
+            index = names.index(wanted) if isinstance(wanted, str) else wanted
             uploaded[custom.envelope_item_id] = files[index]
         except (ValueError, IndexError):
             raise errors.app_error("INVALID_BODY", f"File not found: {custom.identifier}") from None

@@ -1,6 +1,6 @@
 """The values of signed fields, and their marks on the pages."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from sandbox.core import pdf
 from sandbox.core.pdf import Mark
@@ -44,5 +44,5 @@ def marks(sandbox: Sandbox, document: Row, item: Row) -> list[Mark]:
 def _mark(field: Row, person: Row, sizes: list[tuple[float, float]]) -> Mark:
     by_hand = field["type"] in BY_HAND
     caption = f"{person['name']} {person['signed_on']}" if by_hand else ""
-    style = "signature" if by_hand else "text"
+    style: Literal["signature", "text"] = "signature" if by_hand else "text"
     return Mark(placement.box_of(field, sizes), field["value"], style, caption)

@@ -68,7 +68,7 @@ class People(provider.People):
 
     def make(self, body: dict[str, Any]) -> dict[str, Any]:
         asked = check(Manual, body, errors.invalid_input)
-        place = {"page": 1, "position_x": 10, "width": 30, "height": 5}
+        place: dict[str, Any] = {"page": 1, "position_x": 10, "width": 30, "height": 5}
         people = [
             Signer(
                 name=person.name,

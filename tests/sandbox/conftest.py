@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.sandbox import documenso_kit
 from tests.sandbox.sandbox_kit import MEMBER_KEY, ORG_ID, Api, Receiver, start_sandbox, stop
 
 
@@ -62,6 +63,36 @@ def open_api(sandbox_url: str) -> Iterator[Callable[..., Api]]:
 
     def make(key: str = MEMBER_KEY, org_id: str = ORG_ID) -> Api:
         made.append(Api(sandbox_url, key, org_id))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def documenso_url() -> Iterator[str]:
+    process, url = documenso_kit.start_documenso()
+    yield url
+    assert stop(process) == 0
+
+
+@pytest.fixture
+def documenso(documenso_url: str) -> Iterator[documenso_kit.Api]:
+    """The API of team 1, on an empty sandbox with quick jobs."""
+    with documenso_kit.Api(documenso_url) as client:
+        client.post("/_sandbox/reset").raise_for_status()
+        client.behave(**documenso_kit.QUICK)
+        yield client
+
+
+@pytest.fixture
+def open_documenso(documenso_url: str) -> Iterator[Callable[..., documenso_kit.Api]]:
+    """Creates clients with other tokens."""
+    made: list[documenso_kit.Api] = []
+
+    def make(token: str = documenso_kit.OTHER_KEY) -> documenso_kit.Api:
+        made.append(documenso_kit.Api(documenso_url, token))
         return made[-1]
 
     yield make

@@ -23,10 +23,12 @@ ORDER_FORM = "7e3a1c00-0000-4000-8000-000000000003"
 EVENTS = ["sent", "viewed", "recipient_signed", "signed", "completed", "finalization_failed", "voided"]
 
 
-def start_sandbox(*arguments: str, **environment: str) -> tuple[subprocess.Popen[str], str]:
+def start_sandbox(
+    *arguments: str, provider: str = "turbodocx", **environment: str
+) -> tuple[subprocess.Popen[str], str]:
     """Start a sandbox on a free port; returns its process and its address."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", "0", *arguments],
+        [sys.executable, "-m", "sandbox", provider, "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -201,7 +201,7 @@ def _change(sandbox: Sandbox, document: Row, field: Row, change: Change) -> Row:
     }
     columns = {key: value for key, value in given.items() if value is not None}
     item = _item(sandbox, document, columns.get("item_id", field["item_id"]))
-    placement.check_page(sandbox.store.file(item["id"]) or b"", columns.get("page", field["page"]))
+    placement.check_page(sandbox.store.file(item["id"]) or b"", change.page or field["page"])
     sandbox.store.update("fields", field["id"], **columns)
     return field | columns
 
