@@ -275,6 +275,7 @@ class Needs(Message):
         sender: The agreement names a sender.
         copies: People get a copy.
         anchors: A field stands at a text of the document.
+        field_types: The types of its fields.
     """
 
     source: str
@@ -282,6 +283,7 @@ class Needs(Message):
     sender: bool = False
     copies: bool = False
     anchors: bool = False
+    field_types: tuple[str, ...] = ()
 
 
 def needs_of(agreement: AgreementInput) -> Needs:
@@ -293,4 +295,5 @@ def needs_of(agreement: AgreementInput) -> Needs:
         sender=agreement.sender is not None,
         copies=bool(agreement.cc),
         anchors=any(field.anchor is not None for field in agreement.fields),
+        field_types=tuple(sorted({field.type for field in agreement.fields})),
     )

@@ -1,7 +1,8 @@
 """One request to a provider and the limits it is under, in no HTTP library's terms."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -51,10 +52,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePart:
-    """The file of a multipart request; sent after its fields."""
+    """The file of a multipart request; sent after its fields, as the part `field`."""
 
+    field: str = "file"
     name: str
-    content: bytes = field(repr=False)
+    content: bytes = dataclasses.field(repr=False)
     media_type: str
 
 
@@ -80,15 +82,15 @@ class Call:
     operation: str
     method: str = "GET"
     path: str
-    ids: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str | int] = field(default_factory=dict)
-    body: Any = field(default=None, repr=False)
-    form: Mapping[str, str] | None = field(default=None, repr=False)
-    file: FilePart | None = field(default=None, repr=False)
+    ids: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    query: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
+    body: Any = dataclasses.field(default=None, repr=False)
+    form: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
+    file: FilePart | None = dataclasses.field(default=None, repr=False)
     idempotency_key: str | None = None
     needs_role: bool = False
     probes: bool = False
-    private: tuple[str, ...] = field(default=(), repr=False)
+    private: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     @property
     def writes(self) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers import retry_after
-from countersign.providers.calls import Limits
+from countersign.providers.calls import Call, Limits
 from countersign.providers.errors import ContractBrokenError, ThrottledError, UnavailableError
 from countersign.providers.port import Sink
 from countersign.providers.transport import RemoteFile, Transport
@@ -62,17 +62,53 @@ async def download(
     try:
         async with asyncio.timeout(rules.seconds), transport.open(url, operation=_OPERATION) as file:
             _raise_for(file, limit=transport.limits.retry_after)
-            size = 0
-            async for chunk in file.chunks:
-                size += len(chunk)
-                if size > max_bytes:
-                    raise ContractBrokenError("download: larger than allowed", operation=_OPERATION)
-                sink.write(chunk)
-                if heartbeat:
-                    heartbeat(size)
-            return size
+            return await _copy(file, sink, max_bytes, heartbeat)
     except TimeoutError:
         raise UnavailableError("download: took too long", operation=_OPERATION) from None
+
+
+async def download_own(
+    transport: Transport,
+    call: Call,
+    sink: Sink,
+    *,
+    max_bytes: int,
+    heartbeat: Callable[[int], object] | None = None,
+) -> int:
+    """Stream a file of the provider's own API into a sink, with credentials.
+
+    Args:
+        transport: The connections to use.
+        call: The request.
+        sink: Takes the bytes; what it holds after an error is worthless.
+        max_bytes: The largest file to accept.
+        heartbeat: Called with the number of bytes after every chunk.
+
+    Returns:
+        How many bytes there were.
+
+    Raises:
+        ProviderError: The provider refuses, fails or is too slow, or the file is too large.
+    """
+    try:
+        async with asyncio.timeout(transport.limits.download_total), transport.stream(call) as file:
+            return await _copy(file, sink, max_bytes, heartbeat)
+    except TimeoutError:
+        raise UnavailableError(f"{call.operation}: took too long", operation=call.operation) from None
+
+
+async def _copy(
+    file: RemoteFile, sink: Sink, max_bytes: int, heartbeat: Callable[[int], object] | None
+) -> int:
+    size = 0
+    async for chunk in file.chunks:
+        size += len(chunk)
+        if size > max_bytes:
+            raise ContractBrokenError("download: larger than allowed", operation=_OPERATION)
+        sink.write(chunk)
+        if heartbeat:
+            heartbeat(size)
+    return size
 
 
 def _check(url: str, transport: Transport, rules: DownloadRules) -> None:

@@ -44,6 +44,7 @@ def _lacking(needs: Needs, can: Capabilities) -> tuple[str, ...]:
         "sender": not needs.sender or can.custom_sender,
         "copies": not needs.copies or can.copies,
         "anchors": not needs.anchors or can.anchors,
+        "field_types": can.field_types is None or can.field_types.issuperset(needs.field_types),
     }
     return tuple(name for name, is_met in checks.items() if not is_met)
 
@@ -54,6 +55,7 @@ _DOES: Final[Mapping[str, Callable[[Needs], str]]] = {
     "sender": lambda _: "let an agreement name its sender",
     "copies": lambda _: "send copies (cc)",
     "anchors": lambda _: "place fields at a text of the document",
+    "field_types": lambda needs: f"have all of the field types {', '.join(needs.field_types)}",
 }
 _INSTEAD: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "source": lambda can: f"use {_listed(_SOURCES[kind][1] for kind in _SOURCES if kind in can.sources)}",
@@ -61,6 +63,7 @@ _INSTEAD: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "sender": lambda _: "leave `sender` out",
     "copies": lambda _: "leave `cc` out",
     "anchors": lambda _: "give `page`, `x` and `y`",
+    "field_types": lambda can: f"use {_listed(sorted(can.field_types or ()))}",
 }
 
 

@@ -61,11 +61,13 @@ class Refusal:
         code: Its machine-readable code, if any.
         message: Its words, made safe to log; "" if it has none.
         about_request: A 402 or 403 that is about this request (a feature it asks for), not about the key.
+        about_key: It is about the key or its plan, whatever the status.
     """
 
     code: str | None = None
     message: str = ""
     about_request: bool = False
+    about_key: bool = False
 
 
 def error_of_status(
@@ -87,6 +89,8 @@ def error_of_status(
         refusal: The parsed error body.
         retry_after: Seconds that the provider asked us to wait.
     """
+    if refusal.about_key:
+        return _rejected(status, operation=operation, needs_role=needs_role, refusal=refusal)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return ThrottledError(f"{operation}: throttled (429)", operation=operation, retry_after=retry_after)
     if status in _AMBIGUOUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -140,7 +144,7 @@ def error_of_failure(
 def _rejected(status: int, *, operation: str, needs_role: bool, refusal: Refusal) -> RejectedError:
     why = ": ".join(part for part in (refusal.code, refusal.message) if part)
     message = f"{operation}: refused (HTTP {status})" + (f": {why}" if why else "")
-    if status in _UNAUTHORIZED and not refusal.about_request:
+    if refusal.about_key or (status in _UNAUTHORIZED and not refusal.about_request):
         about_key = not (needs_role and status == HTTPStatus.FORBIDDEN)
         return UnauthorizedError(
             message, operation=operation, status=status, code=refusal.code, about_key=about_key

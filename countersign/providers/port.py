@@ -43,6 +43,7 @@ class Capabilities:
         custom_sender: Whether an agreement can name the sender.
         copies: Whether people can get a copy (`cc`).
         anchors: Whether a field can stand at a text of the document.
+        field_types: Our names of the types of fields that it has; None if it decides itself.
         declines: Whether the provider reports who declined, and why.
         conclusive_search: Whether a search that finds nothing after the settle window proves that nothing
             was sent, so that the send is repeated without a person.
@@ -59,6 +60,7 @@ class Capabilities:
     custom_sender: bool
     copies: bool
     anchors: bool
+    field_types: frozenset[str] | None
     declines: bool
     conclusive_search: bool
     signing_links: bool

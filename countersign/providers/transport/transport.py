@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, Self, TypeVar, cast
@@ -215,7 +215,7 @@ class RequestBuilder:
             headers["Content-Type"] = "application/json"
             return self._request(call, headers, self._writing, json=call.body)
         file = call.file.name, call.file.content, call.file.media_type
-        return self._request(call, headers, self._writing, data=call.form, files={"file": file})
+        return self._request(call, headers, self._writing, data=call.form, files={call.file.field: file})
 
     def file(self, url: str) -> httpx.Request:
         """Build the request for a file of another host, without headers of ours."""
@@ -242,6 +242,10 @@ def _phases(limits: Limits, total: float) -> dict[str, float | None]:
     before = {"connect": min(limits.connect, total / 2), "pool": min(limits.pool, total / 2)}
     after = {"read": limits.read, "write": limits.write}
     return before | {name: limit if limit < total else None for name, limit in after.items()}
+
+
+def _no_file(_body: Any) -> None:
+    raise ValueError
 
 
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
@@ -334,6 +338,8 @@ class Transport:
         tls: The TLS settings, for a company's own certificate authority; must verify.
         correlate: Names each request, for `X-Request-ID`.
         log_bodies: Whether bodies are logged, redacted and cut, at DEBUG.
+        throttling_names_a_wait: A 429 of this provider has a Retry-After; one without it is a quota of the
+            plan, which refuses the key.
 
     Raises:
         ValueError: The base URL or the TLS settings are not safe.
@@ -352,6 +358,7 @@ class Transport:
         tls: ssl.SSLContext | None = None,
         correlate: Callable[[], str] = request_id,
         log_bodies: bool = False,
+        throttling_names_a_wait: bool = False,
     ) -> None:
         url = urlsplit(base_url)
         loopback = url.hostname in LOOPBACK_HOSTS
@@ -379,6 +386,7 @@ class Transport:
         self._gate = gate or OpenGate()
         self._correlate = correlate
         self._log_bodies = log_bodies
+        self._throttling_names_a_wait = throttling_names_a_wait
 
     async def __aenter__(self) -> Self:
         return self
@@ -453,14 +461,51 @@ class Transport:
         wait = retry_after.seconds_to_wait(
             headers.get("Retry-After"), now=datetime.now(UTC), limit=self.limits.retry_after
         )
+        refusal = self._explain(json_or_none(body), call)
+        is_throttled = status == HTTPStatus.TOO_MANY_REQUESTS
+        if is_throttled and self._throttling_names_a_wait and "Retry-After" not in headers:
+            refusal = replace(refusal, about_key=True)
         raise error_of_status(
             status,
             operation=call.operation,
             writes=call.writes,
             needs_role=call.needs_role,
-            refusal=self._explain(json_or_none(body), call),
-            retry_after=wait if "Retry-After" in headers or status == HTTPStatus.TOO_MANY_REQUESTS else None,
+            refusal=refusal,
+            retry_after=wait if "Retry-After" in headers or is_throttled else None,
         )
+
+    @asynccontextmanager
+    async def stream(self, call: Call) -> AsyncIterator[RemoteFile]:
+        """Open a file of the API itself, with credentials and through the circuit.
+
+        Raises:
+            ProviderError: Exactly one of its kinds; the response is another than 200, or broke.
+        """
+        started, correlation, exchange = time.perf_counter(), self._correlate(), _Exchange()
+        error: ProviderError | None = None
+        try:
+            with self._gate.guard(call.operation):
+                credentials = await self._credentials.headers()
+                request = self._requests.call(call, correlation, credentials)
+                request.headers["Accept"] = "*/*"
+                try:
+                    response = await self._api.handle_async_request(request)
+                    exchange.status = response.status_code
+                    async with aclosing(response):
+                        if response.status_code != HTTPStatus.OK:
+                            body = await read_body(response)
+                            self._result(call, response.status_code, response.headers, body, _no_file)
+                        yield RemoteFile(response.status_code, response.headers, chunks(response))
+                except httpx.HTTPError as cause:
+                    left = not isinstance(cause, _UNSENT)
+                    raise error_of_failure(
+                        cause, operation=call.operation, origin=self._origin, writes=False, left=left
+                    ) from None
+        except ProviderError as problem:
+            error = problem
+            raise
+        finally:
+            self._report.call(call, exchange.status, error, time.perf_counter() - started, correlation)
 
     def open(self, url: str, *, operation: str) -> AbstractAsyncContextManager[RemoteFile]:
         """Open a file elsewhere; see `Files.open`."""

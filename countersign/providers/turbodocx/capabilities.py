@@ -13,6 +13,7 @@ CAPABILITIES: Final = Capabilities(
     custom_sender=True,
     copies=True,
     anchors=True,
+    field_types=None,
     declines=False,
     conclusive_search=False,
     signing_links=True,

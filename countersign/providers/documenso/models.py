@@ -1,0 +1,84 @@
+"""Documenso's responses, parsed tolerantly: unknown fields are ignored, above all `token`.
+
+A recipient's token is the credential with which the recipient signs: no model has it.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Private = Annotated[str, Field(repr=False)]
+
+
+class Wire(BaseModel):
+    """A frozen value in the provider's camelCase."""
+
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+class Created(Wire):
+    """A draft that was created."""
+
+    id: str
+
+
+class Recipient(Wire):
+    """A person of an envelope: `role` SIGNER, APPROVER, VIEWER, ASSISTANT or CC."""
+
+    id: int
+    email: Private
+    role: str
+    signing_order: float | None = None
+    read_status: str = "NOT_OPENED"
+    signing_status: str = "NOT_SIGNED"
+    signed_at: str | None = None
+    expires_at: datetime | None = None
+    rejection_reason: Annotated[str | None, Field(repr=False)] = None
+
+    def signs(self) -> bool:
+        """Return whether the person has something to do."""
+        return self.role != "CC"
+
+
+class Item(Wire):
+    """A file of an envelope."""
+
+    id: str
+    order: float = 1
+
+
+class Envelope(Wire):
+    """A document; `status` is DRAFT, PENDING, COMPLETED, REJECTED or CANCELLED."""
+
+    id: str
+    external_id: str | None = None
+    status: str
+    title: Private
+    created_at: datetime
+    recipients: tuple[Recipient, ...] = ()
+    envelope_items: tuple[Item, ...] = ()
+
+    def files(self) -> tuple[Item, ...]:
+        """Return the files in their order."""
+        return tuple(sorted(self.envelope_items, key=lambda item: item.order))
+
+
+class Row(Wire):
+    """A row of a search."""
+
+    id: str
+    external_id: str | None = None
+    status: str
+    created_at: datetime
+
+
+class Page(Wire):
+    """A page of a search."""
+
+    data: tuple[Row, ...]
+    current_page: float
+    total_pages: float
