@@ -184,16 +184,22 @@ class Documenso:
         )
 
     async def void(self, document_id: str, reason: str, *, idempotency_key: str) -> None:
-        """Cancel an envelope, or delete a draft: one call; two or three if it was not out for signature."""
+        """Cancel an envelope, or delete a draft: two calls.
+
+        Raises:
+            RejectedError: It has ended, or all have signed it and its sealing is under way: the provider would
+                cancel that.
+        """
         del idempotency_key
-        try:
+        envelope = await self.client.envelope(document_id)
+        if envelope.status == _DRAFT:
+            await self.client.delete(document_id)
+        elif envelope.status == "PENDING" and any(_waiting(envelope)):
             await self.client.cancel(document_id, reason)
-        except RejectedError:
-            status = (await self.client.envelope(document_id)).status
-            if status == _DRAFT:
-                await self.client.delete(document_id)
-            elif _STATUSES.get(status) != "voided":
-                raise
+        elif _STATUSES.get(envelope.status) != "voided":
+            raise RejectedError(
+                "cancel: all have signed, or it has ended", operation="cancel", status=HTTPStatus.CONFLICT
+            )
 
     async def remind(self, document_id: str, *, idempotency_key: str) -> None:
         """Send the invitation again to those whose turn it is: two calls."""
@@ -311,22 +317,24 @@ def _status(envelope: Envelope) -> str:
     return _STATUSES.get(envelope.status, envelope.status.lower())
 
 
+def _waiting(envelope: Envelope) -> Iterator[Recipient]:
+    """Yield those who can still sign."""
+    for entry in envelope.recipients:
+        if entry.signs() and entry.signing_status == "NOT_SIGNED":
+            yield entry
+
+
 def _is_expired(envelope: Envelope) -> bool:
     """Return whether no open recipient can sign any more: the provider has no status for it."""
-    open_ones = [
-        entry for entry in envelope.recipients if entry.signs() and entry.signing_status == "NOT_SIGNED"
-    ]
-    now = datetime.now(UTC)
-    return bool(open_ones) and all(
-        entry.expires_at is not None and entry.expires_at < now for entry in open_ones
+    waiting, now = list(_waiting(envelope)), datetime.now(UTC)
+    return bool(waiting) and all(
+        entry.expires_at is not None and entry.expires_at < now for entry in waiting
     )
 
 
 def _due(envelope: Envelope) -> Iterator[int]:
     """Yield the recipients whose turn it is: those of the lowest order that have not signed."""
-    waiting = [
-        entry for entry in envelope.recipients if entry.signs() and entry.signing_status == "NOT_SIGNED"
-    ]
+    waiting = list(_waiting(envelope))
     first = min((entry.signing_order or 0 for entry in waiting), default=0)
     for entry in waiting:
         if (entry.signing_order or 0) == first:

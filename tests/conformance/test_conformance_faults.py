@@ -1,0 +1,139 @@
+"""Webhook tricks, refused keys, archives that fail, orphans: the same promises with every provider."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cli.orphaned_documents import find_orphans
+from countersign.agreements.messages import Outcome, Stage
+from countersign.agreements.reference import workflow_id
+from countersign.client.listing import list_agreements
+from countersign.providers.circuit import CircuitRules, State
+from tests.conformance.conftest import Bench, Open, lacks
+
+TRICKS = ("duplicate", "reorder", "before_reply", "delay")
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+async def test_webhooks_that_come_twice_or_out_of_order_change_nothing(bench: Bench, trick: str) -> None:
+    more = {"seconds": 0.2} if trick == "delay" else {}
+    await bench.break_webhooks({"do": trick, "times": None, **more})
+    handle, agreement = await bench.begin()
+    document_id = await bench.sent(handle)
+    await bench.complete(document_id)
+    assert (await bench.result(handle)).outcome is Outcome.COMPLETED
+    assert await bench.sent_for(agreement) == [document_id]
+
+
+async def test_a_delivery_without_the_secret_is_refused(bench: Bench) -> None:
+    path = bench.subject.account.webhook_path
+    headers = {"Content-Type": "application/json"}
+    if bench.subject.secret_header:
+        headers[bench.subject.secret_header] = "another-secret-0123456789"
+    async with httpx.AsyncClient(base_url=bench.receiver.url, trust_env=False) as caller:
+        for sent in ({"Content-Type": "application/json"}, headers):
+            assert (
+                await caller.post(path, json={"event": "DOCUMENT_COMPLETED"}, headers=sent)
+            ).status_code == 401
+
+
+async def test_an_event_that_lies_ends_nothing(bench: Bench) -> None:
+    """A webhook is a hint: a completion that the provider does not confirm is only a reason to ask."""
+    handle, _ = await bench.begin()
+    document_id = await bench.sent(handle)
+    await bench.deliver_event(handle, "completed", document_id)
+    await bench.until(handle, lambda status: status.stage is Stage.AWAITING_SIGNATURES)
+    await asyncio.sleep(0)
+    assert (await bench.status(handle)).result is None
+    await bench.complete(document_id)
+    assert (await bench.result(handle)).outcome is Outcome.COMPLETED
+
+
+async def test_a_refused_key_blocks_the_account_until_another_is_there(open_bench: Open) -> None:
+    bench = await open_bench(time_scale=50, rules=CircuitRules(cooldown=0.5))
+    good = bench.key[0]
+    bench.key[0] = bench.subject.settings_at(bench.sandbox.url, f"{bench.subject.api_key}-wrong")
+    assert await bench.keys.renew(good)
+    handle, agreement = await bench.begin()
+
+    async def state() -> State:
+        return bench.opened.circuit.snapshot().state
+
+    await bench.eventually(state, lambda state: state is State.BLOCKED)
+    bench.key[0] = good
+    again, _ = await bench.begin()
+    await bench.complete(await bench.sent(again))
+    assert (await bench.result(again)).outcome is Outcome.COMPLETED
+    del handle, agreement
+
+
+async def test_an_archive_that_fails_is_repeated_and_signed_stays_signed(bench: Bench) -> None:
+    await bench.break_calls({"path": bench.subject.download, "do": "status", "status": 503, "times": 2})
+    handle, _ = await bench.begin()
+    await bench.complete(await bench.sent(handle))
+    result = await bench.result(handle)
+    assert (result.outcome, result.archive is not None) == (Outcome.COMPLETED, True)
+
+
+async def test_the_provider_being_down_costs_time_and_nothing_else(bench: Bench) -> None:
+    await bench.break_calls({"path": "*", "do": "status", "status": 503, "times": 4})
+    handle, agreement = await bench.begin()
+    status = await bench.until(
+        handle, lambda status: status.document_id is not None or status.needs_attention is not None
+    )
+    if status.document_id is None:
+        await bench.resolve(handle, "send_again")
+    document_id = await bench.sent(handle)
+    await bench.complete(document_id)
+    assert (await bench.result(handle)).outcome is Outcome.COMPLETED
+    assert await bench.sent_for(agreement) == [document_id]
+
+
+async def test_a_terminated_agreement_leaves_an_orphan_that_is_found(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    account = bench.subject.account
+    settings = bench.subject.settings_at(bench.sandbox.url)
+    for name, value in settings.model_dump().items():
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        if text not in {None, False, ""}:
+            monkeypatch.setenv(account.settings.variable(name), str(text))
+    monkeypatch.setenv("COUNTERSIGN_ACCOUNTS", account.name)
+    monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path))
+    handle, agreement = await bench.begin()
+    document_id = await bench.sent(handle)
+    await bench.client.get_workflow_handle(workflow_id(agreement.reference)).terminate("by mistake")
+
+    async def listed() -> bool:
+        found = await list_agreements(account=account.name, ended=True, client=bench.client)
+        return any(item.reference == agreement.reference and item.ended_at for item in found)
+
+    await bench.eventually(listed, bool)
+    since = datetime.now(UTC) - timedelta(hours=1)
+    found = await find_orphans(since=since, account=account.name, client=bench.client)
+    assert document_id in {document.document_id for document in found.documents}
+
+
+async def test_no_credential_to_sign_leaves_the_receiver(bench: Bench) -> None:
+    if bench.subject.secret_header is None:
+        lacks(bench.subject, "tokens in webhooks")
+    handle, _ = await bench.begin()
+    document_id = await bench.sent(handle)
+    await bench.complete(document_id)
+    await bench.result(handle)
+    deliveries = (await bench.sandbox.call("GET", f"/_sandbox/deliveries?document={document_id}"))[
+        "deliveries"
+    ]
+    tokens = {
+        person["token"]
+        for delivery in deliveries
+        for person in json.loads(delivery["payload"])["recipients"]
+    }
+    assert tokens
+    history = await handle.fetch_history()
+    text = history.to_json() + bench.receiver.logged()
+    assert not [token for token in tokens if token in text]
