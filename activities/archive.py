@@ -122,6 +122,7 @@ def _failed(
     return ApplicationError(
         message,
         observation,
+        *(like.details if like else ()),
         type=ARCHIVE_FAILED,
         next_retry_delay=like.next_retry_delay if like else None,
     )

@@ -16,7 +16,7 @@
 attempt to the steps that must not be repeated blindly.
 The transport limits a requested delay; this module spreads it, so that workers that were throttled together
 do not retry together. Workflows read it from the failure (`next_retry_delay`). Expected errors are BENIGN: no
-warning.
+warning. The SDK logs messages, so the provider's own words are a detail of the failure.
 """
 
 import random
@@ -75,11 +75,18 @@ def to_application_error(error: ProviderError) -> ApplicationError:
     kind = failure_type(error)
     return ApplicationError(
         str(error),
+        *_details(error),
         type=kind,
         non_retryable=kind == failures.REJECTED,
         next_retry_delay=_delay(error),
         category=BENIGN if isinstance(error, _EXPECTED) else ApplicationErrorCategory.UNSPECIFIED,
     )
+
+
+def _details(error: ProviderError) -> tuple[dict[str, str], ...]:
+    if isinstance(error, RejectedError) and error.provider_message:
+        return ({failures.PROVIDER_MESSAGE: error.provider_message},)
+    return ()
 
 
 def failure_type(error: ProviderError) -> str:

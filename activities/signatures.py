@@ -165,6 +165,7 @@ def _explained(source: SendableSource) -> Iterator[None]:
                 operation=error.operation,
                 status=error.status,
                 code=error.code,
+                provider_message=error.provider_message,
             ) from None
         raise
 

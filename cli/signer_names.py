@@ -6,6 +6,7 @@ from typing import Final
 from countersign.client.view import AgreementView
 
 SHORTENED: Final = "names and reasons are shortened in a file or a pipe: --names prints them"
+_LEFT_OUT: Final = "(shown on a terminal)"
 
 
 def discreet(status: AgreementView, *, names: bool) -> AgreementView:
@@ -24,12 +25,13 @@ def shows_people(*, names: bool) -> bool:
 
 
 def without_people(status: AgreementView) -> AgreementView:
-    """Shorten signers' names to initials, and leave out the reason that a person wrote."""
+    """Shorten signers' names to initials; leave out a person's reason and the provider's own words."""
     signers = tuple(signer.model_copy(update={"name": initials(signer.name)}) for signer in status.signers)
     result = status.result
     if result is not None and result.reason is not None:
-        result = result.model_copy(update={"reason": "(shown on a terminal)"})
-    return status.model_copy(update={"signers": signers, "result": result})
+        result = result.model_copy(update={"reason": _LEFT_OUT})
+    words = status.provider_message and _LEFT_OUT
+    return status.model_copy(update={"signers": signers, "result": result, "provider_message": words})
 
 
 def initials(name: str) -> str:

@@ -112,8 +112,7 @@ def _facts(status: AgreementView) -> list[tuple[str, str]]:
         facts.append(("needs attention", status.needs_attention))
     if status.candidates:
         facts.append(("candidates", ", ".join(status.candidates)))
-    if status.last_error and not status.result:
-        facts.append(("last error", status.last_error))
+    facts += _trouble(status)
     if status.document_id:
         facts.append(("document", status.document_id))
     if status.next_check_at and not status.result:
@@ -123,6 +122,13 @@ def _facts(status: AgreementView) -> list[tuple[str, str]]:
     if status.supersedes:
         facts.append(("supersedes", status.supersedes))
     return facts + _ending(status)
+
+
+def _trouble(status: AgreementView) -> list[tuple[str, str]]:
+    if status.result:
+        return []
+    known = (("last error", status.last_error), ("provider says", status.provider_message))
+    return [(name, text) for name, text in known if text]
 
 
 def _waits_for(status: AgreementView) -> str:

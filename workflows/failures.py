@@ -5,7 +5,15 @@ from enum import Enum, auto
 
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
-from countersign.agreements.failures import NOT_SENT, OUTCOME_UNKNOWN, POSTPONED, REFUSED, SOURCE_UNUSABLE
+from countersign.agreements.failures import (
+    NOT_SENT,
+    OUTCOME_UNKNOWN,
+    POSTPONED,
+    PROVIDER_MESSAGE,
+    REFUSED,
+    SOURCE_UNUSABLE,
+    provider_message,
+)
 
 
 class Effect(Enum):
@@ -50,14 +58,21 @@ def began_before(error: ActivityError) -> datetime | None:
 
 
 def reason(error: ActivityError) -> str:
-    """Return the reason of an activity's failure, in one sentence."""
+    """Return the reason of an activity's failure, in one sentence without the provider's own words."""
     cause = error.cause
     return cause.message if isinstance(cause, ApplicationError) else "it timed out"
 
 
+def provider_words(error: ActivityError) -> str | None:
+    """Return the provider's own words about an activity's failure; None if it gave none."""
+    return provider_message(error.cause.details) if isinstance(error.cause, ApplicationError) else None
+
+
 def as_failure(error: ActivityError) -> ApplicationError:
-    """Turn an activity's failure into the workflow's own, with the same type and sentence."""
+    """Turn an activity's failure into the workflow's own: same type, sentence and provider's words."""
     cause = error.cause
     if isinstance(cause, ApplicationError):
-        return ApplicationError(cause.message, type=cause.type, non_retryable=True)
+        words = provider_words(error)
+        details = ({PROVIDER_MESSAGE: words},) if words else ()
+        return ApplicationError(cause.message, *details, type=cause.type, non_retryable=True)
     return ApplicationError("a step timed out", type="StepTimedOut", non_retryable=True)

@@ -5,6 +5,7 @@ The history holds them in plain text, so they contain no personal data. A send t
 provider's status says that it was not done: evidence decides. Any other outcome is unknown.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 BAD_INPUT: Final = "BadInput"
@@ -36,5 +37,16 @@ NOT_OURS: Final = "NotOurs"
 ARCHIVE_FAILED: Final = "ArchiveFailed"
 """The document is completed, but could not be downloaded, checked or stored. details[0] is the last check."""
 
+PROVIDER_MESSAGE: Final = "provider_message"
+"""The key of a detail of a failure: the provider's own words. They may name people, so messages omit them."""
+
 POSTPONED: Final = frozenset({THROTTLED, KEY_REPLACED})
 REFUSED: Final = frozenset({REJECTED, UNAUTHORIZED})
+
+
+def provider_message(details: Iterable[object]) -> str | None:
+    """Return the provider's own words from a failure's details; None if it gave none."""
+    for detail in details:
+        if isinstance(detail, dict) and isinstance(words := detail.get(PROVIDER_MESSAGE), str):
+            return words
+    return None

@@ -282,6 +282,7 @@ class AgreementStatus(Message):
         next_check_at: When the worker checks with the provider, unless a webhook comes earlier.
         next_reminder_at: When the worker sends the next reminder.
         last_error: The last failure of a step that was not retried automatically, with its time.
+        provider_message: The provider's own words about that failure, cleaned and cut. They may name people.
         reminders: The number of reminders sent.
         ignored: The number of events that were recorded but not applied.
         result: The result, once the agreement has ended.
@@ -302,6 +303,7 @@ class AgreementStatus(Message):
     next_check_at: datetime | None = None
     next_reminder_at: datetime | None = None
     last_error: str | None = None
+    provider_message: str | None = None
     reminders: int = 0
     ignored: int = 0
     result: AgreementResult | None = None

@@ -70,11 +70,17 @@ async def agreement_status(reference: str, *, client: Client | None = None) -> A
                 return AgreementView.of(status)
             described = await handle.describe()
             if described.status == WorkflowExecutionStatus.RUNNING:
-                return AgreementView.of(status, provider_wait=await step_wait(client, described))
-            if why := await _failure(handle, reference):
+                wait = await step_wait(client, described)
                 return AgreementView.of(
                     status,
-                    failure=why,
+                    provider_wait=wait.why if wait else None,
+                    provider_message=(wait and wait.provider_message) or status.provider_message,
+                )
+            if failed := await _failure(handle, reference):
+                return AgreementView.of(
+                    status,
+                    failure=failed.why,
+                    provider_message=failed.provider_message,
                     waiting_for=WaitingFor.NO_ONE,
                     ended_at=described.close_time,
                     next_check_at=None,
@@ -174,13 +180,15 @@ async def _handle(reference: str, client: Client | None) -> WorkflowHandle[Any, 
     return client.get_workflow_handle(name, result_type=AgreementResult)
 
 
-async def _failure(handle: WorkflowHandle[Any, AgreementResult], reference: str) -> str | None:
-    """Return why a closed agreement failed; None if it has just ended with a result."""
+async def _failure(
+    handle: WorkflowHandle[Any, AgreementResult], reference: str
+) -> FailedAgreementError | None:
+    """Return how a closed agreement failed; None if it has just ended with a result."""
     try:
         async with explained(reference):
             await handle.result()
     except FailedAgreementError as failed:
-        return failed.why
+        return failed
     return None
 
 

@@ -14,7 +14,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.agreements.failures import BAD_INPUT, NOTHING_SENT
+from countersign.agreements.failures import BAD_INPUT, NOTHING_SENT, provider_message
 from countersign.client.errors import (
     BadInputError,
     FailedAgreementError,
@@ -62,10 +62,12 @@ async def explained(reference: str) -> AsyncIterator[None]:
     try:
         yield
     except WorkflowUpdateFailedError as error:
-        raise RefusedError(f"{reference}: {_innermost(error.cause)}") from None
+        raise RefusedError(f"{reference}: {_message(_innermost(error.cause))}") from None
     except WorkflowFailureError as error:
         free = "; nothing was sent: correct the input and start it again" if sent_nothing(error.cause) else ""
-        raise FailedAgreementError(reference, f"{_innermost(error.cause)}{free}") from None
+        cause = _innermost(error.cause)
+        words = provider_message(cause.details) if isinstance(cause, ApplicationError) else None
+        raise FailedAgreementError(reference, f"{_message(cause)}{free}", words) from None
     except RPCError as error:
         raise _explanation(reference, error) from None
 
@@ -77,10 +79,14 @@ def sent_nothing(failure: BaseException) -> bool:
     return failure.type == BAD_INPUT or NOTHING_SENT in failure.details
 
 
-def _innermost(error: BaseException) -> str:
-    """Return the message of the first cause; the errors around it add nothing."""
+def _innermost(error: BaseException) -> BaseException:
+    """Return the first cause; the errors around it add nothing."""
     while error.__cause__ is not None:
         error = error.__cause__
+    return error
+
+
+def _message(error: BaseException) -> str:
     message = error.message if isinstance(error, FailureError) else str(error)
     return " ".join(message.split())
 

@@ -84,11 +84,13 @@ class FailedAgreementError(CommandError):
 
     Args:
         reference: The agreement's reference.
-        why: The reason, in one sentence.
+        why: The reason, in one sentence that is safe to log.
+        provider_message: The provider's own words, which may name people; None if it gave none.
     """
 
     exit_code = ExitCode.NOT_COMPLETED
 
-    def __init__(self, reference: str, why: str) -> None:
+    def __init__(self, reference: str, why: str, provider_message: str | None = None) -> None:
         super().__init__(f"{reference} failed: {why}")
         self.why = why
+        self.provider_message = provider_message

@@ -1,6 +1,7 @@
 """The reason why a step of an agreement waits, from Temporal's description of the workflow."""
 
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -8,8 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
+from countersign.agreements.failures import provider_message
 from countersign.agreements.names import DEFAULT_ACCOUNT, account_task_queue
 from countersign.agreements.search_attributes import ACCOUNT
 from countersign.client.queues import why_not_claimed, why_not_taken
@@ -24,13 +26,27 @@ _LONG: Final = timedelta(minutes=3)
 """An activity that runs longer has probably lost its worker, or downloads a large file."""
 
 
+@dataclass(frozen=True, slots=True)
+class StepWait:
+    """Why a step of an agreement waits.
+
+    Args:
+        why: The reason, followed by "; " and the time it has waited or will wait.
+        provider_message: The provider's own words about its last failure, if it gave any.
+    """
+
+    why: str
+    provider_message: str | None = None
+
+
 async def provider_wait(client: Client, handle: WorkflowHandle[Any, Any]) -> str | None:
     """Describe an agreement, and return why its step waits: see `step_wait`."""
-    return await step_wait(client, await handle.describe())
+    wait = await step_wait(client, await handle.describe())
+    return wait.why if wait else None
 
 
-async def step_wait(client: Client, described: WorkflowExecutionDescription) -> str | None:
-    """Return why a step of an agreement waits, followed by "; " and the time it has waited or will wait.
+async def step_wait(client: Client, described: WorkflowExecutionDescription) -> StepWait | None:
+    """Return why a step of an agreement waits.
 
     Args:
         client: The connection to use.
@@ -46,12 +62,13 @@ async def step_wait(client: Client, described: WorkflowExecutionDescription) -> 
             running = now - _time(step.last_started_time)
             if running < _LONG:
                 continue
-            return (
+            return StepWait(
                 f"{name} runs on {step.last_worker_identity}, or that worker is lost; for {_words(running)}"
             )
         if step.HasField("last_failure"):
             error = await described.data_converter.decode_failure(step.last_failure)
-            return _failing(error, step, now)
+            words = provider_message(error.details) if isinstance(error, ApplicationError) else None
+            return StepWait(_failing(error, step, now), words)
         waiting = now - _time(step.scheduled_time)
         if waiting < _PROMPT:
             return None
@@ -63,7 +80,7 @@ async def step_wait(client: Client, described: WorkflowExecutionDescription) -> 
             if needs_store
             else why_not_taken(client, queue, account_task_queue(queue, account))
         )
-        return f"{name} is blocked: {why}; for {_words(waiting)}"
+        return StepWait(f"{name} is blocked: {why}; for {_words(waiting)}")
     return None
 
 

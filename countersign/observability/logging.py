@@ -36,7 +36,7 @@ _TAMED: Final = (
 )
 """Loggers that print addresses with their queries, headers or bodies below WARNING, whatever the level."""
 
-_WORDY: Final = ("asyncio", "temporalio.bridge", "temporalio.client", "temporalio.worker")
+WORDY: Final = ("asyncio", "temporalio.bridge", "temporalio.client", "temporalio.worker")
 """Loggers that print whole messages with their payloads at DEBUG."""
 
 _MULTILINE: Final = frozenset({"exception", "stack_info"})
@@ -144,7 +144,7 @@ def _tame() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
-    for name in _WORDY:
+    for name in WORDY:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
     activity.logger.base_logger.addFilter(_is_no_start)
     logging.raiseExceptions = False  # what it prints on a failure of its own is not redacted

@@ -16,7 +16,8 @@
 
 A status is not evidence: a write whose response was 4xx may have been done all the same.
 
-Messages are safe to log: they name the operation and the host, never a path or query, a key or a person.
+Messages are safe to log: they name the operation, the host and the provider's error code, never a path or
+query, a key or a person. The provider's own words travel beside them, in `RejectedError.provider_message`.
 """
 
 
@@ -85,12 +86,23 @@ class RejectedError(ProviderError):
         operation: The client's method.
         status: The HTTP status.
         code: The provider's own error code, if it gave one.
+        provider_message: The provider's own words, cleaned and cut; "" if it gave none. They may name people,
+            so they are for the caller, never for a log.
     """
 
-    def __init__(self, message: str, *, operation: str, status: int, code: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str,
+        status: int,
+        code: str | None = None,
+        provider_message: str = "",
+    ) -> None:
         super().__init__(message, operation=operation)
         self.status = status
         self.code = code
+        self.provider_message = provider_message
 
 
 class UnauthorizedError(RejectedError):
@@ -101,14 +113,24 @@ class UnauthorizedError(RejectedError):
         operation: The client's method.
         status: The HTTP status.
         code: The provider's own error code, if it gave one.
+        provider_message: See `RejectedError`.
         about_key: False where the key may be good for everything else: it lacks the one role that the
             operation needs.
     """
 
     def __init__(
-        self, message: str, *, operation: str, status: int, code: str | None = None, about_key: bool = True
+        self,
+        message: str,
+        *,
+        operation: str,
+        status: int,
+        code: str | None = None,
+        provider_message: str = "",
+        about_key: bool = True,
     ) -> None:
-        super().__init__(message, operation=operation, status=status, code=code)
+        super().__init__(
+            message, operation=operation, status=status, code=code, provider_message=provider_message
+        )
         self.about_key = about_key
 
 

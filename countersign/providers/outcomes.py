@@ -59,7 +59,7 @@ class Refusal:
 
     Args:
         code: Its machine-readable code, if any.
-        message: Its words, made safe to log; "" if it has none.
+        message: Its words, cleaned and cut, for the caller and not for a log; "" if it has none.
         about_request: A 402 or 403 that is about this request (a feature it asks for), not about the key.
         about_key: It is about the key or its plan, whatever the status.
     """
@@ -142,14 +142,24 @@ def error_of_failure(
 
 
 def _rejected(status: int, *, operation: str, needs_role: bool, refusal: Refusal) -> RejectedError:
-    why = ": ".join(part for part in (refusal.code, refusal.message) if part)
-    message = f"{operation}: refused (HTTP {status})" + (f": {why}" if why else "")
+    message = f"{operation}: refused (HTTP {status})" + (f": {refusal.code}" if refusal.code else "")
     if refusal.about_key or (status in _UNAUTHORIZED and not refusal.about_request):
         about_key = not (needs_role and status == HTTPStatus.FORBIDDEN)
         return UnauthorizedError(
-            message, operation=operation, status=status, code=refusal.code, about_key=about_key
+            message,
+            operation=operation,
+            status=status,
+            code=refusal.code,
+            provider_message=refusal.message,
+            about_key=about_key,
         )
-    return RejectedError(message, operation=operation, status=status, code=refusal.code)
+    return RejectedError(
+        message,
+        operation=operation,
+        status=status,
+        code=refusal.code,
+        provider_message=refusal.message,
+    )
 
 
 def _is_certificate_failure(error: BaseException | None) -> bool:

@@ -51,9 +51,9 @@ REFUSAL = {
     "path": SEND,
     "do": "status",
     "status": 400,
-    "body": {"message": "no: {request}", "code": "Bad"},
+    "body": {"message": "no: {everything}", "code": "Bad"},
 }
-"""A provider that quotes what it was just sent, where its words are shown to people."""
+"""A provider that quotes people: its words are in the failure, which is encrypted, and on terminals."""
 
 
 @dataclass
@@ -184,9 +184,7 @@ async def sign(house: House, handle: Handle) -> None:
 def quoting(fault: dict[str, Any]) -> dict[str, Any]:
     """Have the provider quote what is private in its answer."""
     everything = " ".join((*canaries.PEOPLE, canaries.API_KEY))
-    request = everything.replace(canaries.COMPANY, "").replace(canaries.REASON, "")
-    text = json.dumps(fault).replace("{everything}", everything).replace("{request}", request)
-    quoted: dict[str, Any] = json.loads(text)
+    quoted: dict[str, Any] = json.loads(json.dumps(fault).replace("{everything}", everything))
     return quoted
 
 

@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from cli.orphaned_documents import why_orphaned
 from countersign.agreements import failures
 from countersign.agreements.events import SignatureEvent
-from countersign.agreements.failures import NOTHING_SENT
+from countersign.agreements.failures import NOTHING_SENT, PROVIDER_MESSAGE
 from countersign.agreements.messages import Outcome, VoidRequest
 from countersign.agreements.reference import find_marker
 from countersign.client.listing import ListedAgreement, list_agreements
@@ -90,7 +90,7 @@ async def test_a_plain_refusal_fails_within_seconds_after_one_search(office: Off
     handle = await office.start(agreement)
     error = await failure(office, handle)
     assert error.type in {"Rejected", "Unauthorised"}
-    assert error.details == (NOTHING_SENT,)
+    assert error.details == ({PROVIDER_MESSAGE: "no"}, NOTHING_SENT)
     assert [step for step in await steps_of(handle) if step in {"send", "search"}] == ["send", "search"]
     assert await office.documents_of(agreement) == []
 
@@ -106,7 +106,7 @@ async def test_a_refusal_counts_if_the_search_cannot_be_made_and_keeps_the_refer
     await office.eventually(lambda: steps_of(handle), lambda steps: "search" in steps)
     await office.skip(handle, timedelta(minutes=15))
     error = await failure(office, handle)
-    assert (error.type, error.details) == ("Rejected", ())
+    assert (error.type, error.details) == ("Rejected", ({PROVIDER_MESSAGE: "no"},))
 
 
 async def test_a_search_that_fails_at_first_finds_the_document(office: Office) -> None:

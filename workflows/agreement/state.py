@@ -35,7 +35,7 @@ from countersign.agreements.times import format_time
 from workflows.agreement import metrics, progress
 from workflows.agreement.details import details
 from workflows.agreement.progress import Progress
-from workflows.failures import reason
+from workflows.failures import provider_words, reason
 
 
 class EndedEarlyError(Exception):
@@ -70,6 +70,7 @@ class Carried(Message):
         dismissed: Other documents with the marker that an operator has dealt with.
         differing: Documents that carry the marker and do not match the agreement, and what differs.
         last_error: The last failure of a step, for the current details.
+        provider_message: The provider's own words about it, for the status alone.
     """
 
     progress: Progress = Progress()
@@ -90,6 +91,7 @@ class Carried(Message):
     dismissed: frozenset[str] = frozenset()
     differing: dict[str, str] = Field(default={})
     last_error: str | None = None
+    provider_message: str | None = None
 
 
 class RunInput(AgreementInput):
@@ -316,7 +318,10 @@ class AgreementState:
     def fail(self, what: str, error: ActivityError) -> None:
         """Add a step's failure to the timeline, and its reason to the current details."""
         self.note(what)
-        self.carry(last_error=f"{format_time(workflow.now())} {what}: {reason(error)}")
+        self.carry(
+            last_error=f"{format_time(workflow.now())} {what}: {reason(error)}",
+            provider_message=provider_words(error),
+        )
         self.show()
 
     def enter(self, stage: Stage, waiting_for: WaitingFor) -> None:
@@ -412,6 +417,7 @@ class AgreementState:
             next_check_at=None if is_over else self.carried.next_check_at,
             next_reminder_at=None if is_over else self.next_reminder_at(),
             last_error=self.carried.last_error,
+            provider_message=self.carried.provider_message,
             reminders=self.carried.reminders,
             ignored=self.progress.ignored,
             result=self.result,

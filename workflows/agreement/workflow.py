@@ -116,7 +116,7 @@ class AgreementWorkflow:
         except ApplicationError as failure:
             if self._state.sent_nothing() and workflow.patched("release") and await release(self._state):
                 raise ApplicationError(
-                    failure.message, NOTHING_SENT, type=failure.type, non_retryable=True
+                    failure.message, *failure.details, NOTHING_SENT, type=failure.type, non_retryable=True
                 ) from failure
             raise
 

@@ -1,4 +1,4 @@
-"""TurboDocx's error bodies: at least five shapes, read as its official SDK reads them, made safe to log.
+"""TurboDocx's error bodies: at least five shapes, read as its official SDK reads them, cleaned and cut.
 
 {"message", "type", "data": {"errors": [{"message"}]}}     {"message", "error": CODE, "data"?}
 {"error": MESSAGE, "code", "details"?}                     {"message", "type"}
