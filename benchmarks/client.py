@@ -44,7 +44,7 @@ from countersign.providers.transport import Transport
 from countersign.providers.transport.connections import api_transport
 from countersign.providers.transport.transport import RequestBuilder, read_body
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.refusals import explain
+from countersign.providers.turbodocx.error_bodies import explain
 
 Call = Callable[[], Awaitable[object]]
 

@@ -18,10 +18,14 @@ is never followed, and never taken for success; a 1xx in an answer's place is a 
 one that left unless its failure proves the opposite; one whose total time ends while it connects left, too.
 """
 
+import re
 import ssl
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
+from countersign.observability.patterns import MASK
+from countersign.observability.redaction import redact_text
 from countersign.providers.errors import (
     ContractBrokenError,
     NotSentError,
@@ -34,6 +38,8 @@ from countersign.providers.errors import (
     UntrustedCertificateError,
 )
 
+_MESSAGE_LIMIT: Final = 300
+_MARKER: Final = re.compile(r" *\[[^\[\]]{1,60}\]$")
 _CLIENT_CLOSED_REQUEST = 499
 _AMBIGUOUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, _CLIENT_CLOSED_REQUEST})
 _UNAUTHORIZED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
@@ -68,6 +74,25 @@ class Refusal:
     message: str = ""
     about_request: bool = False
     about_key: bool = False
+
+
+def clean(message: str, private: tuple[str, ...]) -> str:
+    """Clean a provider's words: one printable line, without what the request held and what redaction masks.
+
+    Args:
+        message: What the error body says.
+        private: Texts of the request.
+
+    Returns:
+        At most 300 characters.
+    """
+    unmarked = (_MARKER.sub("", text) for text in private)  # a title, as it was before we marked it
+    for text in sorted({*private, *unmarked}, key=len, reverse=True):
+        if len(text) > 1:
+            message = re.sub(re.escape(text), MASK, message, flags=re.IGNORECASE)
+    printable = "".join(character if character.isprintable() else " " for character in message)
+    kept = redact_text(" ".join(printable.split())[: 4 * _MESSAGE_LIMIT])
+    return kept if len(kept) <= _MESSAGE_LIMIT else kept[:_MESSAGE_LIMIT] + "…"
 
 
 def error_of_status(

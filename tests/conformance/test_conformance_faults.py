@@ -129,9 +129,7 @@ async def test_no_credential_to_sign_leaves_the_receiver(bench: Bench) -> None:
         "deliveries"
     ]
     tokens = {
-        person["token"]
-        for delivery in deliveries
-        for person in json.loads(delivery["payload"])["recipients"]
+        person["token"] for delivery in deliveries for person in json.loads(delivery["payload"])["recipients"]
     }
     assert tokens
     history = await handle.fetch_history()

@@ -11,7 +11,7 @@ from typing import Any
 from countersign.providers.calls import Limits
 from countersign.providers.transport import Gate, Transport
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.refusals import explain
+from countersign.providers.turbodocx.error_bodies import explain
 
 KEY = "TDX-test-canary-7f3a9c"
 Reply = bytes | Callable[["Exchange"], Awaitable[None]]

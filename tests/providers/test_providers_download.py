@@ -18,7 +18,7 @@ from countersign.providers.errors import (
 )
 from countersign.providers.transport import Transport
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.refusals import explain
+from countersign.providers.turbodocx.error_bodies import explain
 from tests.providers.provider_calls import DOCUMENT_ID, error_of
 from tests.providers.provider_edge import Exchange, FixedKey, client, edge, response
 

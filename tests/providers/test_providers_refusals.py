@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from countersign.observability.patterns import MASK
 from countersign.providers.calls import Call
 from countersign.providers.errors import RejectedError, UnauthorizedError
-from countersign.providers.turbodocx.refusals import explain
+from countersign.providers.turbodocx.error_bodies import explain
 from tests.providers.provider_calls import error_of, request, write
 from tests.providers.provider_edge import client, edge, response
 

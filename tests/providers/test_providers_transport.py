@@ -17,7 +17,7 @@ from countersign.providers.errors import KeyReplacedError, NotSentError, Unautho
 from countersign.providers.transport import Transport
 from countersign.providers.transport.transport import RequestBuilder
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.refusals import explain
+from countersign.providers.turbodocx.error_bodies import explain
 from tests.providers.provider_calls import error_of, read, write
 from tests.providers.provider_edge import KEY, PREPARED, STATUS, FixedKey, client, edge, response
 

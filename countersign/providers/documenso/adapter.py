@@ -327,9 +327,7 @@ def _waiting(envelope: Envelope) -> Iterator[Recipient]:
 def _is_expired(envelope: Envelope) -> bool:
     """Return whether no open recipient can sign any more: the provider has no status for it."""
     waiting, now = list(_waiting(envelope)), datetime.now(UTC)
-    return bool(waiting) and all(
-        entry.expires_at is not None and entry.expires_at < now for entry in waiting
-    )
+    return bool(waiting) and all(entry.expires_at is not None and entry.expires_at < now for entry in waiting)
 
 
 def _due(envelope: Envelope) -> Iterator[int]:

@@ -33,8 +33,8 @@ from countersign.providers.turbodocx import requests
 from countersign.providers.turbodocx.capabilities import CAPABILITIES
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.delivery_log import is_last, marked, marked_events, pages
+from countersign.providers.turbodocx.error_bodies import explain
 from countersign.providers.turbodocx.models import DocumentRecipient, PreparedRecipient
-from countersign.providers.turbodocx.refusals import explain
 from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.providers.turbodocx.subscription import TurboDocxSubscription
 from countersign.providers.turbodocx.templates import TemplateVariables

@@ -8,19 +8,15 @@
 import re
 from typing import Any, Final
 
-from countersign.observability.patterns import MASK
-from countersign.observability.redaction import redact_text
 from countersign.providers.calls import Call
-from countersign.providers.outcomes import Refusal
+from countersign.providers.outcomes import Refusal, clean
 
 _ABOUT_REQUEST: Final = frozenset(
     {"OtpNotEntitled", "EmbeddedSigningNotEnabled", "OtpOverrideNotAllowed", "ExternalIdvNotAllowed"}
 )
 """Codes of 402 and 403 that refuse a feature which this request asks for; the key is good."""
 
-_MESSAGE_LIMIT: Final = 300
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
-_MARKER = re.compile(r" *\[[^\[\]]{1,60}\]$")
 
 
 def explain(body: Any, call: Call) -> Refusal:
@@ -40,7 +36,7 @@ def explain(body: Any, call: Call) -> Refusal:
     code = code if isinstance(code, str) and _CODE.fullmatch(code) else None
     return Refusal(
         code=code,
-        message=_safe(message, call.private) if isinstance(message, str) else "",
+        message=clean(message, call.private) if isinstance(message, str) else "",
         about_request=code in _ABOUT_REQUEST,
     )
 
@@ -51,14 +47,3 @@ def _field_errors(body: dict[str, Any]) -> str:
     rows = listed if isinstance(listed, list) else []
     texts = [row.get("message") for row in rows if isinstance(row, dict)]
     return "; ".join(text for text in texts if isinstance(text, str))
-
-
-def _safe(message: str, private: tuple[str, ...]) -> str:
-    """Mask what the request itself held and what redaction masks; return one printable line."""
-    unmarked = (_MARKER.sub("", text) for text in private)  # a title, as it was before we marked it
-    for text in sorted({*private, *unmarked}, key=len, reverse=True):
-        if len(text) > 1:
-            message = re.sub(re.escape(text), MASK, message, flags=re.IGNORECASE)
-    printable = "".join(character if character.isprintable() else " " for character in message)
-    kept = redact_text(" ".join(printable.split())[: 4 * _MESSAGE_LIMIT])
-    return kept if len(kept) <= _MESSAGE_LIMIT else kept[:_MESSAGE_LIMIT] + "…"
