@@ -97,7 +97,7 @@ async def test_words_about_a_step_that_is_retried_are_in_the_status(
     document_id = await office.sent(handle)
     await refuse(office, CHECK, 403)
     await office.deliver_event(handle, "completed", document_id)
-    status = await office.eventually(lambda: view(office, handle), lambda found: found.provider_wait or "")
+    status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.provider_wait))
     check_shown_to_the_caller_alone(status, caplog)
 
 
@@ -108,7 +108,7 @@ async def test_words_about_a_reminder_are_in_the_status(
     await office.sent(handle)
     await refuse(office, REMIND, 409)
     await handle.execute_update(AgreementWorkflow.remind)
-    status = await office.eventually(lambda: view(office, handle), lambda found: found.last_error or "")
+    status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.last_error))
     assert "Brontosaurus" not in str(status.last_error)
     check_shown_to_the_caller_alone(status, caplog)
 
@@ -121,7 +121,7 @@ async def test_words_about_an_archive_are_in_the_status(
     await refuse(office, AUDIT, 404)
     await office.sign_all(document_id)
     await office.deliver_event(handle, "completed", document_id)
-    status = await office.eventually(lambda: view(office, handle), lambda found: found.provider_wait or "")
+    status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.provider_wait))
     check_shown_to_the_caller_alone(status, caplog)
 
 

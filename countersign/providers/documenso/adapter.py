@@ -187,7 +187,7 @@ class Documenso:
         """Cancel an envelope, or delete a draft: two calls.
 
         Raises:
-            RejectedError: It has ended, or all have signed it and its sealing is under way: the provider would
+            RejectedError: It has ended, or all have signed it and it is being sealed: the provider would
                 cancel that.
         """
         del idempotency_key
