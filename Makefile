@@ -28,8 +28,8 @@ demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before y
 up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver and a worker, until Ctrl-C
 	@$(VENV)/bin/countersign up
 
-sandbox: $(RUNTIME) ## the TurboDocx sandbox alone
-	@$(RUN) -m sandbox
+sandbox: $(RUNTIME) ## one sandbox alone: TurboDocx's, or Documenso's with PROVIDER=documenso
+	@$(RUN) -m sandbox $(PROVIDER)
 
 worker: $(RUNTIME) ## a worker, set up by .env and the environment
 	@$(RUN) worker.py

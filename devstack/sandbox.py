@@ -68,8 +68,8 @@ class Sandbox:
 
     async def recipient_ids(self, document_id: str) -> list[str]:
         """Return the ids of a document's recipients, in signing order."""
-        response = await self.call("GET", f"/turbosign/documents/{document_id}/recipients")
-        return [str(recipient["id"]) for recipient in response["data"]["recipients"]]
+        document = await self.call("GET", f"/_sandbox/documents/{document_id}")
+        return [str(recipient["id"]) for recipient in document["recipients"]]
 
     async def view(self, document_id: str, recipient_id: str) -> None:
         """Open the document as this recipient."""

@@ -77,10 +77,20 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
         yield sandbox
 
 
-def sandbox_part(sandbox: Sandbox, folder: Path) -> Part:
-    """The process of a sandbox whose state lies in a folder."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def documenso_sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sandbox]:
+    """One Documenso sandbox for the session; its API begins at `{url}/api/v2`."""
+    folder = tmp_path_factory.mktemp("documenso")
+    sandbox = Sandbox(f"http://127.0.0.1:{free_port()}")
+    async with Supervisor(folder) as supervisor:
+        await supervisor.start(sandbox_part(sandbox, folder, "documenso"))
+        yield sandbox
+
+
+def sandbox_part(sandbox: Sandbox, folder: Path, provider: str = "turbodocx") -> Part:
+    """The process of a provider's sandbox whose state lies in a folder."""
     port = sandbox.url.rsplit(":", 1)[1]
-    command = [sys.executable, "-m", "sandbox", "--host", "127.0.0.1", "--port", port]
+    command = [sys.executable, "-m", "sandbox", provider, "--host", "127.0.0.1", "--port", port]
     command += ["--allow-host", "api.countersign.invalid"]  # the name of tests behind a proxy
     return Part(
         "sandbox",

@@ -82,7 +82,7 @@ def cancel(sandbox: Sandbox, document: Row, reason: str | None) -> None:
         data = {} if reason is None else {"reason": reason}
         audit.record(sandbox, document, "DOCUMENT_CANCELLED", data, user_id=OWNER.id)
         sandbox.ledger.record("document_voided", document["id"], reason=reason, title=document["name"])
-        _tell_all(sandbox, document, "voided_notice")
+        _mail_all(sandbox, document, "voided_notice")
         events.emit(sandbox, "DOCUMENT_CANCELLED", document["id"])
 
 
@@ -98,7 +98,7 @@ def delete(sandbox: Sandbox, document: Row) -> None:
             "document_deleted", document["id"], title=document["name"], status=document["status"]
         )
         if document["status"] == "PENDING":
-            _tell_all(sandbox, document, "voided_notice")
+            _mail_all(sandbox, document, "voided_notice")
         events.emit(sandbox, "DOCUMENT_CANCELLED", document["id"])
         if not hidden:
             _remove(sandbox, document["id"])
@@ -172,7 +172,7 @@ def _check_count(sandbox: Sandbox, people: list[Row]) -> None:
         raise errors.app_error("RECIPIENT_LIMIT_EXCEEDED", message)
 
 
-def _tell_all(sandbox: Sandbox, document: Row, kind: str) -> None:
+def _mail_all(sandbox: Sandbox, document: Row, kind: str) -> None:
     """Keep an e-mail to all recipients that were invited."""
     for person in envelopes.recipients(sandbox, document["id"]):
         if person["send_status"] == "SENT" and person["role"] != "CC":

@@ -165,7 +165,7 @@ def _seal(sandbox: Sandbox, document: Row) -> None:
         audit.record(sandbox, document, "DOCUMENT_COMPLETED", {"transactionId": document["meta"]["id"]})
         sandbox.ledger.record("document_completed", document["id"], title=document["name"])
     events.emit(sandbox, f"DOCUMENT_{status}", document["id"])
-    _tell_end(sandbox, document, people, "declined_notice" if rejected else "completed_copy")
+    _mail_end(sandbox, document, people, "declined_notice" if rejected else "completed_copy")
 
 
 def _sealed(sandbox: Sandbox, document: Row, item: Row, *, rejected: bool) -> bytes:
@@ -177,7 +177,7 @@ def _sealed(sandbox: Sandbox, document: Row, item: Row, *, rejected: bool) -> by
         return content
 
 
-def _tell_end(sandbox: Sandbox, document: Row, people: list[Row], kind: str) -> None:
+def _mail_end(sandbox: Sandbox, document: Row, people: list[Row], kind: str) -> None:
     owner = USERS[document["user_id"]]
     mail.keep(sandbox, document["id"], kind, owner.email, sender=owner.name, title=document["name"])
     if document["meta"]["distributionMethod"] == "EMAIL":

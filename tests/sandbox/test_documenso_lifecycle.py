@@ -6,7 +6,7 @@ from tests.polling import poll
 from tests.sandbox.documenso_kit import SLOW_JOBS, Api, pdf, signer, text_of
 
 
-def test_a_draft_tells_nobody(documenso: Api) -> None:
+def test_a_draft_notifies_no_recipient(documenso: Api) -> None:
     envelope = documenso.envelope(documenso.create(signers=2, externalId="A-1"))
     assert (envelope["status"], envelope["externalId"], envelope["title"]) == ("DRAFT", "A-1", "Contract")
     assert [person["sendStatus"] for person in envelope["recipients"]] == ["NOT_SENT", "NOT_SENT"]
@@ -213,7 +213,7 @@ def test_a_copied_recipient_is_born_signed(documenso: Api) -> None:
     assert kinds == ["completed_copy"]
 
 
-def test_a_document_for_nobody_is_sealed_at_once(documenso: Api) -> None:
+def test_a_document_without_signers_is_sealed_at_once(documenso: Api) -> None:
     copied = {"email": "cc@example.com", "name": "Copy", "role": "CC"}
     assert documenso.ended(documenso.dispatch(recipients=[copied]))["status"] == "COMPLETED"
 

@@ -98,12 +98,12 @@ def test_validation_names_every_problem(documenso: Api) -> None:
 
 
 def test_permanent_failures_of_a_send_are_500_without_a_code(documenso: Api) -> None:
-    nobody, ended = documenso.create(recipients=[]), documenso.dispatch()
+    empty, ended = documenso.create(recipients=[]), documenso.dispatch()
     documenso.complete(ended)
     documenso.ended(ended)
     for envelope_id, sentence in (
         (NOWHERE, "Document not found"),
-        (nobody, "Document has no recipients"),
+        (empty, "Document has no recipients"),
         (ended, "Can not send completed document"),
     ):
         answer = documenso.post("/api/v2/envelope/distribute", json={"envelopeId": envelope_id})
