@@ -6,7 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.sandbox import documenso_kit
+from tests.sandbox.documenso_kit import OTHER_KEY, QUICK, start_documenso
+from tests.sandbox.documenso_kit import Api as DocumensoApi
 from tests.sandbox.sandbox_kit import MEMBER_KEY, ORG_ID, Api, Receiver, start_sandbox, stop
 
 
@@ -72,27 +73,27 @@ def open_api(sandbox_url: str) -> Iterator[Callable[..., Api]]:
 
 @pytest.fixture(scope="session")
 def documenso_url() -> Iterator[str]:
-    process, url = documenso_kit.start_documenso()
+    process, url = start_documenso()
     yield url
     assert stop(process) == 0
 
 
 @pytest.fixture
-def documenso(documenso_url: str) -> Iterator[documenso_kit.Api]:
+def documenso(documenso_url: str) -> Iterator[DocumensoApi]:
     """The API of team 1, on an empty sandbox with quick jobs."""
-    with documenso_kit.Api(documenso_url) as client:
+    with DocumensoApi(documenso_url) as client:
         client.post("/_sandbox/reset").raise_for_status()
-        client.behave(**documenso_kit.QUICK)
+        client.behave(**QUICK)
         yield client
 
 
 @pytest.fixture
-def open_documenso(documenso_url: str) -> Iterator[Callable[..., documenso_kit.Api]]:
+def open_documenso(documenso_url: str) -> Iterator[Callable[..., DocumensoApi]]:
     """Creates clients with other tokens."""
-    made: list[documenso_kit.Api] = []
+    made: list[DocumensoApi] = []
 
-    def make(token: str = documenso_kit.OTHER_KEY) -> documenso_kit.Api:
-        made.append(documenso_kit.Api(documenso_url, token))
+    def make(token: str = OTHER_KEY) -> DocumensoApi:
+        made.append(DocumensoApi(documenso_url, token))
         return made[-1]
 
     yield make
