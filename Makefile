@@ -23,10 +23,10 @@ help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before your eyes; leaves nothing running
-	@$(VENV)/bin/countersign demo
+	@$(VENV)/bin/countersign demo $(if $(ACCOUNT),--account $(ACCOUNT))
 
 up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver and a worker, until Ctrl-C
-	@$(VENV)/bin/countersign up
+	@$(VENV)/bin/countersign up $(if $(ACCOUNT),--account $(ACCOUNT))
 
 sandbox: $(RUNTIME) ## one sandbox alone: TurboDocx's, or Documenso's with PROVIDER=documenso
 	@$(RUN) -m sandbox $(PROVIDER)

@@ -11,22 +11,25 @@ from countersign.agreements.names import DEFAULT_ACCOUNT, TASK_QUEUE
 from countersign.agreements.reference import new_reference
 from countersign.client.agreements import agreement_result
 from countersign.client.errors import ExitCode
+from countersign.client.files import read_file
 from countersign.client.follow import follow_agreement
 from countersign.client.references import StartedAgreement
 from countersign.client.start import start_agreement
 from countersign.connection import connect
 from countersign.observability import tracing
+from countersign.storage import FolderStore, put
 from devstack.ports import Ports
 from devstack.sandbox import Sandbox
 from devstack.site import Site
 
 from .command import out, verb
-from .stack import FreePorts, is_running, on_local_stack
+from .stack import ROOT, AccountNames, FreePorts, chosen_accounts, is_running, on_local_stack
 from .views import News
 
 SERVICES_AGREEMENT: Final = "7e3a1c00-0000-4000-8000-000000000001"
 """A template that every sandbox is seeded with."""
 
+_CONTRACT: Final = ROOT / "docs" / "examples" / "contract.pdf"
 _READING: Final = 0.5
 """Seconds that a signer reads before signing; makes "viewed" a step that can be seen."""
 
@@ -43,29 +46,40 @@ class Clock:
 
 
 @verb
-async def demo(*, free_ports: FreePorts = False) -> int:
+async def demo(*, free_ports: FreePorts = False, account: AccountNames = None) -> int:
     """Run one agreement from end to end: generated, sent, signed by two people, archived."""
-    clock = Clock()
+    clock, accounts = Clock(), chosen_accounts(account)
     joins = is_running()
     if not joins:
         clock.print_notice("starting Temporal, the sandbox, the webhook receiver and a worker")
     return await on_local_stack(
-        lambda site: _show(clock, site, joins=joins), ports=Ports.pick() if free_ports else None
+        lambda site: _show(clock, site, accounts[0], joins=joins),
+        ports=Ports.pick() if free_ports else None,
+        accounts=accounts,
     )
 
 
-async def _show(clock: Clock, site: Site, *, joins: bool) -> int:
+async def _show(clock: Clock, site: Site, account: str, *, joins: bool) -> int:
     client = await connect(environment=site.settings(), interceptors=tracing.interceptors("starter"))
-    started = await start_agreement(
-        example_agreement(), ask_provider=False, task_queue=TASK_QUEUE, client=client
-    )
+    agreement = await _example(site, account)
+    started = await start_agreement(agreement, ask_provider=False, task_queue=TASK_QUEUE, client=client)
     clock.print_notice(f"agreement {started.reference} started")
     await asyncio.gather(
-        _narrate(clock, started.reference, client), _sign(site.sandbox, started.reference, client)
+        _narrate(clock, started.reference, client), _sign(site.sandboxes[account], started.reference, client)
     )
     result = await agreement_result(started.reference, client=client)
     _summarise(site, started, result, stays=joins)
     return ExitCode.DONE if result.outcome == Outcome.COMPLETED else ExitCode.NOT_COMPLETED
+
+
+async def _example(site: Site, account: str) -> AgreementInput:
+    """The example; as a file where the provider generates no documents."""
+    agreement = example_agreement()
+    if account == DEFAULT_ACCOUNT:
+        return agreement
+    file = await read_file(_CONTRACT)
+    await put(FolderStore(site.store), file.source.key, file.content)
+    return agreement.model_copy(update={"account": account, "source": file.source})
 
 
 def example_agreement() -> AgreementInput:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,17 +10,17 @@ import typer
 
 from cli.command import print_notice
 from countersign.agreements import search_attributes
-from countersign.client.errors import CommandError, ExitCode
+from countersign.client.errors import BadInputError, CommandError, ExitCode
 from devstack.ports import Ports
 from devstack.processes import PartFailedError, prints
 from devstack.sandbox import SandboxError
-from devstack.site import InUseError, Lock, Site, last_ports
+from devstack.site import ACCOUNTS, InUseError, Lock, Site, last_ports
 from devstack.stack import FolderDeletedError, Plan, Stack
 from devstack.temporal import TemporalNotFoundError
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(".countersign/local")
-USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "receiver": 8080}
+USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "documenso": 8301, "receiver": 8080}
 
 FreePorts = Annotated[
     bool,
@@ -56,14 +56,39 @@ def choose_ports(**wanted: int) -> Ports:
     return ports
 
 
-def plan(folder: Path, ports: Ports) -> Plan:
-    """Plan the whole stack with this checkout's worker."""
+AccountNames = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        metavar="NAME",
+        help="turbodocx, documenso, or both with a comma. [default: turbodocx]",
+        show_default=False,
+    ),
+]
+
+
+def chosen_accounts(names: str | None) -> tuple[str, ...]:
+    """Read the accounts that a stack serves, `turbodocx` by default.
+
+    Raises:
+        BadInputError: The local stack has no sandbox for one of them.
+    """
+    found = tuple(part.strip() for part in (names or ACCOUNTS[0]).split(",") if part.strip())
+    unknown = [name for name in found if name not in ACCOUNTS]
+    if unknown or not found:
+        raise BadInputError(f"--account: use {' or '.join(ACCOUNTS)}, or both with a comma")
+    return found
+
+
+def plan(folder: Path, ports: Ports, accounts: Sequence[str] = ACCOUNTS[:1]) -> Plan:
+    """Plan the whole stack with this checkout's worker, for some accounts."""
     return Plan(
         folder=folder,
         worker=[sys.executable, str(ROOT / "worker.py")],
         worker_ready=prints("worker ready"),
         search_attributes=search_attributes.TYPES,
         ports=ports,
+        accounts=accounts,
     )
 
 
@@ -72,21 +97,33 @@ def is_running() -> bool:
     return Lock.is_held(FOLDER)
 
 
-async def on_local_stack(work: Callable[[Site], Awaitable[int]], *, ports: Ports | None = None) -> int:
+async def on_local_stack(
+    work: Callable[[Site], Awaitable[int]],
+    *,
+    ports: Ports | None = None,
+    accounts: Sequence[str] = ACCOUNTS[:1],
+) -> int:
     """Work on the local stack: the running one, or one that is started for this work.
 
     Args:
         work: What to do; returns the exit code.
         ports: Where a stack of our own listens; then one that runs already is refused.
+        accounts: The accounts that must be served.
 
     Raises:
         LocalStackError: A part did not start, or does not stay up; or another stack is in the way.
         StackDeletedError: The stack's folder was deleted.
     """
     if ports is None and is_running():
-        return await work(Site.of_running(FOLDER))
+        running = Site.of_running(FOLDER)
+        if missing := [name for name in accounts if name not in running.accounts]:
+            raise LocalStackError(
+                f"the local stack that runs has no account {missing[0]}: stop it first, or start it with "
+                f"`make up ACCOUNT={','.join((*running.accounts, *missing))}`"
+            )
+        return await work(running)
     try:
-        async with Stack(plan(FOLDER, ports or choose_ports())) as stack:
+        async with Stack(plan(FOLDER, ports or choose_ports(), accounts)) as stack:
             return await _unless_a_part_fails(stack, work(stack))
     except FolderDeletedError as error:
         raise StackDeletedError(str(error)) from None

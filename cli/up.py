@@ -12,7 +12,15 @@ from devstack.site import InUseError, Site
 
 from .command import out, print_notice, verb
 from .options import at_least
-from .stack import FreePorts, LocalStackError, StackDeletedError, choose_ports, on_local_stack
+from .stack import (
+    AccountNames,
+    FreePorts,
+    LocalStackError,
+    StackDeletedError,
+    choose_ports,
+    chosen_accounts,
+    on_local_stack,
+)
 
 Port = Annotated[
     int | None, typer.Option(parser=at_least(1, 65535), metavar="PORT", help="The usual one if free.")
@@ -31,8 +39,10 @@ async def up(
     sandbox_port: Port = None,
     receiver_port: Port = None,
     free_ports: FreePorts = False,
+    account: AccountNames = None,
 ) -> int:
     """Run Temporal with its UI, the sandbox, the webhook receiver and a worker until Ctrl-C."""
+    accounts = chosen_accounts(account)
     named = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "receiver": receiver_port}
     wanted = {name: port for name, port in named.items() if port}
     try:
@@ -43,7 +53,7 @@ async def up(
         raise LocalStackError(str(error)) from None
     while True:
         try:
-            return await on_local_stack(_stay, ports=ports)
+            return await on_local_stack(_stay, ports=ports, accounts=accounts)
         except StackDeletedError as error:
             print_notice(f"{error}; starting an empty one on the same ports")
             await asyncio.sleep(_DELETING)
@@ -51,9 +61,9 @@ async def up(
 
 async def _stay(site: Site) -> int:
     out.print(f"Temporal UI       {site.ui_url}")
-    out.print(
-        f"sandbox           {site.sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)"
-    )
+    for kind, sandbox in site.sandboxes.items():
+        name = "sandbox" if len(site.sandboxes) == 1 else kind
+        out.print(f"{name:<17} {sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)")
     out.print(f"webhook receiver  {site.receiver_url}")
     out.print(f"Temporal          {site.temporal_address}")
     out.print(f"signed PDFs       {site.store}")

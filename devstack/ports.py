@@ -20,6 +20,7 @@ class Ports:
     ui: int
     metrics: int
     sandbox: int
+    documenso: int
     receiver: int
 
     @classmethod

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from shlex import quote
@@ -16,13 +17,16 @@ from typing import Final, Self
 
 import countersign
 from countersign.loopback import LOOPBACK
-from devstack import sandbox as sandbox_api
 from devstack.ports import Ports
 from devstack.processes import open_private, write_private
-from devstack.sandbox import Sandbox
+from devstack.sandbox import DOCUMENSO_KEY, Sandbox
 
-_OURS: Final = ("TEMPORAL_", "TURBODOCX_", "COUNTERSIGN_", "SANDBOX_")
+ACCOUNTS: Final = ("turbodocx", "documenso")
+"""The accounts that a stack can serve, the usual one first; they are named like their providers."""
+
+_OURS: Final = ("TEMPORAL_", "TURBODOCX_", "DOCUMENSO_", "COUNTERSIGN_", "SANDBOX_")
 _PORTS: Final = "ports.json"
+_ACCOUNTS: Final = "accounts.json"
 _HEAD: Final = """\
 # The local stack writes this file at its start. `. <this file>` points the commands of a shell at the stack;
 # a new shell is free of it. Nothing here is secret.
@@ -39,12 +43,19 @@ class Site:
     Args:
         folder: The folder of its state.
         ports: The ports of its parts.
+        accounts: The accounts that it serves, by the names of their providers.
     """
 
-    def __init__(self, folder: Path, ports: Ports) -> None:
+    def __init__(self, folder: Path, ports: Ports, accounts: Sequence[str] = ACCOUNTS[:1]) -> None:
         self.folder = folder.absolute()
         self.ports = ports
-        self.sandbox = Sandbox(f"http://{LOOPBACK}:{ports.sandbox}")
+        self.accounts = tuple(accounts)
+        turbodocx = Sandbox(f"http://{LOOPBACK}:{ports.sandbox}")
+        documenso = Sandbox(f"http://{LOOPBACK}:{ports.documenso}", DOCUMENSO_KEY, kind="documenso")
+        self.sandboxes = {
+            sandbox.kind: sandbox for sandbox in (turbodocx, documenso) if sandbox.kind in accounts
+        }
+        self.sandbox = self.sandboxes[self.accounts[0]]
         self.temporal_address = f"{LOOPBACK}:{ports.temporal}"
         self.ui_url = f"http://{LOOPBACK}:{ports.ui}"
         self.receiver_url = f"http://{LOOPBACK}:{ports.receiver}"
@@ -53,11 +64,12 @@ class Site:
     @classmethod
     def of_running(cls, folder: Path) -> Self:
         """Return the stack that runs in a folder."""
-        return cls(folder, Ports(**last_ports(folder)))
+        return cls(folder, Ports(**last_ports(folder)), _last_accounts(folder))
 
     def write_settings(self) -> None:
         """Write the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
         write_private(self.folder / _PORTS, json.dumps(asdict(self.ports)))
+        write_private(self.folder / _ACCOUNTS, json.dumps(self.accounts))
         exports = [f"export {name}={quote(value)}\n" for name, value in self.settings().items()]
         programs = quote(str(Path(sys.executable).parent))  # for `temporal` and `python`, as in the docs
         lines = [_HEAD, *exports, f'export PATH={programs}:"$PATH"\n']
@@ -72,16 +84,23 @@ class Site:
             "TEMPORAL_NAMESPACE": "default",
             "TEMPORAL_TLS": "false",
             "TEMPORAL_CONFIG_FILE": str(self.folder / "no-profile.toml"),
-            "TURBODOCX_API_KEY": sandbox_api.API_KEY,
-            "TURBODOCX_ORG_ID": sandbox_api.ORG_ID,
-            "TURBODOCX_BASE_URL": self.sandbox.url,
-            "TURBODOCX_SENDER_EMAIL": "contracts@example.com",
-            "TURBODOCX_SENDER_NAME": "Example Contracts",
+            **self._account_settings(),
             "COUNTERSIGN_ENVIRONMENT": "local",
             "COUNTERSIGN_TASK_QUEUE": "countersign",
             "COUNTERSIGN_TEMPORAL_UI": self.ui_url,
             "COUNTERSIGN_STORE": str(self.store),
         }
+
+    def _account_settings(self) -> dict[str, str]:
+        found = {"COUNTERSIGN_ACCOUNTS": ",".join(self.accounts)}
+        for kind, sandbox in self.sandboxes.items():
+            found[f"{kind.upper()}_API_KEY"] = sandbox.api_key
+            found[f"{kind.upper()}_BASE_URL"] = sandbox.url
+        if "turbodocx" in self.sandboxes:
+            found["TURBODOCX_ORG_ID"] = self.sandboxes["turbodocx"].org_id
+            found["TURBODOCX_SENDER_EMAIL"] = "contracts@example.com"
+            found["TURBODOCX_SENDER_NAME"] = "Example Contracts"
+        return found
 
 
 class Lock:
@@ -134,6 +153,13 @@ def last_ports(folder: Path) -> dict[str, int]:
         return dict(json.loads((folder / _PORTS).read_text()))
     except (FileNotFoundError, ValueError):
         return {}
+
+
+def _last_accounts(folder: Path) -> tuple[str, ...]:
+    try:
+        return tuple(json.loads((folder / _ACCOUNTS).read_text()))
+    except (FileNotFoundError, ValueError):
+        return ACCOUNTS[:1]
 
 
 def clean_environment() -> dict[str, str]:

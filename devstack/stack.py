@@ -16,11 +16,13 @@ from typing import Final, Self
 from countersign.loopback import LOOPBACK
 from devstack.ports import Ports
 from devstack.processes import Part, PartFailedError, Ready, Supervisor, prints, responds
-from devstack.site import Lock, Site, clean_environment
+from devstack.site import ACCOUNTS, Lock, Site, clean_environment
 from devstack.temporal import READY, dev_server_command, find_temporal
 
-_ORDER: Final = (("temporal", "sandbox"), ("receiver", "worker"))
-"""The second group needs the first: the receiver subscribes at the sandbox, and both connect to Temporal."""
+_ORDER: Final = (("temporal", "sandbox", "documenso"), ("receiver", "worker"))
+"""The second group needs the first: the receiver subscribes at the sandboxes; both connect to Temporal."""
+_SANDBOXES: Final = {"sandbox": "turbodocx", "documenso": "documenso"}
+"""The sandboxes: the names of their parts, and the accounts that they serve."""
 PARTS: Final = tuple(name for together in _ORDER for name in together)
 
 
@@ -43,6 +45,7 @@ class Plan:
         ports: The ports of the parts.
         extra_env: Further environment of all parts, for example faster polling in tests.
         parts: The parts to start.
+        accounts: The accounts to serve: `turbodocx` with the part `sandbox`, `documenso` with its own.
     """
 
     folder: Path
@@ -52,6 +55,7 @@ class Plan:
     ports: Ports = field(default_factory=Ports.pick)
     extra_env: Mapping[str, str] = field(default_factory=dict)
     parts: Sequence[str] = PARTS
+    accounts: Sequence[str] = ACCOUNTS[:1]
 
 
 class Stack(Site):
@@ -62,7 +66,7 @@ class Stack(Site):
     """
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__(plan.folder, plan.ports)
+        super().__init__(plan.folder, plan.ports, plan.accounts)
         self._plan = plan
         self._lock = Lock(self.folder)
         self.supervisor = Supervisor(self.folder / "logs")
@@ -74,7 +78,7 @@ class Stack(Site):
             await held.enter_async_context(self.supervisor)
             self.write_settings()
             for together in _ORDER:
-                await self._start_together([name for name in together if name in self._plan.parts])
+                await self._start_together([name for name in together if self._has(name)])
             self._held = held.pop_all()
         return self
 
@@ -106,6 +110,10 @@ class Stack(Site):
         if not self._lock.is_in_place():
             raise FolderDeletedError(f"{self.folder} was deleted while the stack was running")
 
+    def _has(self, part: str) -> bool:
+        kind = _SANDBOXES.get(part)
+        return part in self._plan.parts and (kind is None or kind in self.accounts)
+
     async def _start_together(self, names: Sequence[str]) -> None:
         for ended in await asyncio.gather(*map(self.start, names), return_exceptions=True):
             if isinstance(ended, BaseException):
@@ -119,7 +127,8 @@ class Stack(Site):
         """
         start = {
             "temporal": self._start_temporal,
-            "sandbox": self._start_sandbox,
+            "sandbox": lambda: self._start_sandbox("sandbox"),
+            "documenso": lambda: self._start_sandbox("documenso"),
             "receiver": self._start_receiver,
             "worker": self._start_worker,
         }
@@ -137,18 +146,21 @@ class Stack(Site):
         )
         await self._run("temporal", command, prints(READY))
 
-    async def _start_sandbox(self) -> None:
-        command = [sys.executable, "-m", "sandbox"]
-        command += ["--host", LOOPBACK, "--port", str(self._plan.ports.sandbox)]
-        command += ["--data-dir", str(self.folder / "sandbox")]
-        await self._run("sandbox", command, prints(self.sandbox.url))
+    async def _start_sandbox(self, part: str) -> None:
+        sandbox = self.sandboxes[_SANDBOXES[part]]
+        command = [sys.executable, "-m", "sandbox", sandbox.kind]
+        command += ["--host", LOOPBACK, "--port", sandbox.url.rpartition(":")[2]]
+        command += ["--data-dir", str(self.folder / part)]
+        await self._run(part, command, prints(sandbox.url))
 
     async def _start_receiver(self) -> None:
         command = [sys.executable, "-m", "receiver"]
         command += ["--host", LOOPBACK, "--port", str(self._plan.ports.receiver)]
-        secret = await self.sandbox.subscribe(f"{self.receiver_url}/webhooks/turbodocx")
-        ready = responds(f"{self.receiver_url}/healthz")
-        await self._run("receiver", command, ready, TURBODOCX_WEBHOOK_SECRET=secret)
+        secrets = {
+            f"{kind.upper()}_WEBHOOK_SECRET": await sandbox.subscribe(f"{self.receiver_url}/webhooks/{kind}")
+            for kind, sandbox in self.sandboxes.items()
+        }
+        await self._run("receiver", command, responds(f"{self.receiver_url}/healthz"), **secrets)
 
     async def _start_worker(self) -> None:
         await self._run("worker", self._plan.worker, self._plan.worker_ready)

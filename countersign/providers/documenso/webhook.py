@@ -53,7 +53,7 @@ class DocumensoWebhookAdapter:
             return None
         if not isinstance(data, dict):
             raise UnreadableError("payload is not an object")
-        recipient_id, at = _latest_signature(data) if kind in _SIGNED else (None, None)
+        recipient_id, at = _latest_signature(data) if kind in _SIGNED else (_viewer(data, kind), None)
         event = SignatureEvent(
             event_id=_event_id(str(name), data),
             kind=kind,
@@ -72,13 +72,28 @@ def _event_id(name: str, data: Mapping[str, Any]) -> str:
     return f"sha256-{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
+def _viewer(data: Mapping[str, Any], kind: EventKind) -> str | None:
+    """Return who opened the document, if only one of those who have not signed has."""
+    opened = [
+        str(entry.get("id"))
+        for entry in _people(data)
+        if entry.get("readStatus") == "OPENED" and entry.get("signingStatus") == "NOT_SIGNED"
+    ]
+    return opened[0] if kind is EventKind.VIEWED and len(opened) == 1 else None
+
+
+def _people(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    listed = data.get("recipients")
+    people = listed if isinstance(listed, list) else []
+    return [entry for entry in people if isinstance(entry, dict) and entry.get("role") != "CC"]
+
+
 def _latest_signature(data: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return who signed last and when: the event names no recipient, and the payload lists them all."""
-    recipients = data.get("recipients")
     signed = [
         (entry["signedAt"], str(entry.get("id")))
-        for entry in (recipients if isinstance(recipients, list) else ())
-        if isinstance(entry, dict) and entry.get("role") != "CC" and isinstance(entry.get("signedAt"), str)
+        for entry in _people(data)
+        if isinstance(entry.get("signedAt"), str)
     ]
     at, recipient_id = max(signed, default=(None, None))
     return recipient_id, at
