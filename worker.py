@@ -16,6 +16,7 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from temporalio.client import Client
@@ -39,6 +40,8 @@ from countersign.observability.backlog_metrics import BacklogMetrics, Queue
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.observability.worker_monitor import WorkerMonitor
+from countersign.providers.circuit import Circuit
+from countersign.providers.circuit_reports import CircuitReports
 from countersign.providers.open_account import OpenAccount, open_account
 from countersign.providers.registry import Account, accounts
 from countersign.providers.slots import tuner
@@ -89,6 +92,7 @@ def workflow_worker(
     settings: CountersignSettings,
     configured: Mapping[str, Account],
     *,
+    circuits: Mapping[str, Circuit] = MappingProxyType({}),
     build: WorkerDeploymentConfig | None = None,
     cached_workflows: int = CACHED_WORKFLOWS,
 ) -> Worker:
@@ -108,6 +112,7 @@ def workflow_worker(
         workflows=[AgreementWorkflow],
         activities=[claims.claim, claims.release, claims.revoke_send],
         workflow_runner=runner,
+        interceptors=[CircuitReports(circuits)],
         deployment_config=build,
         max_cached_workflows=cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
@@ -201,8 +206,9 @@ async def run(names: Collection[str] = ()) -> int:
             for account, settings in zip(served, loaded[3:], strict=True)
         ]
         build = deployment(watched, own.task_queue)
+        circuits = {account.name: account.circuit for account in opened}
         workers = (
-            workflow_worker(client, store, own, configured, build=build),
+            workflow_worker(client, store, own, configured, circuits=circuits, build=build),
             *(provider_worker(client, account, store, own, build=build) for account in opened),
         )
         if sdk is not None and watched.metrics_port is not None:
@@ -211,7 +217,7 @@ async def run(names: Collection[str] = ()) -> int:
                 workers=workers,
                 readiness=Readiness(client),
                 backlog_metrics=backlog_metrics(client, own.task_queue, (account.name for account in opened)),
-                circuits={account.name: account.circuit for account in opened},
+                circuits=circuits,
             )
             await open_things.enter_async_context(
                 monitor.server(own.metrics_host, watched.metrics_port).running()

@@ -1,7 +1,7 @@
 """`list`: agreements and what they wait for."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Annotated, Final
 
@@ -10,13 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from countersign.agreements.messages import Stage
+from countersign.agreements.reference import workflow_id
 from countersign.client.agreements import agreement_status
+from countersign.client.connections import shared_client
 from countersign.client.listing import (
     ListedAgreement,
     agreement_query,
     count_agreements,
     list_agreements,
 )
+from countersign.client.queues import why_halted
 from countersign.connection import server_name
 
 from .command import Json, Where, out, verb
@@ -86,7 +89,10 @@ async def list_(
         typer.echo(json_text([item.model_dump(mode="json") for item in found], indent=None))
         return
     if found:
-        out.print(agreement_table(found, await progress_of(found)))
+        progress, halts = await asyncio.gather(progress_of(found), halts_of(found))
+        out.print(agreement_table(found, progress))
+        for account_name, why in halts.items():
+            out.print(f"{one_line(account_name)}: {one_line(why)}")
     else:
         out.print(f"no agreements (asked {server_name()})")
     if len(found) == limit and (more := await count_agreements(query) - limit) > 0:
@@ -115,6 +121,20 @@ async def progress_of(agreements: Sequence[ListedAgreement]) -> dict[str, str]:
         elif not task.cancelled() and task.exception() is None:
             progress[reference] = signers_progress(task.result())
     return progress
+
+
+async def halts_of(agreements: Iterable[ListedAgreement]) -> dict[str, str]:
+    """Ask one agreement's worker per account why it takes no steps; accounts that work are left out."""
+    running = [item for item in agreements if item.ended_at is None and not item.stuck]
+    oldest = {item.account: item.reference for item in reversed(running) if item.account}
+    client = await shared_client()
+    reasons = await asyncio.gather(
+        *(
+            why_halted(client.get_workflow_handle(workflow_id(reference)), account)
+            for account, reference in oldest.items()
+        )
+    )
+    return {account: why for account, why in zip(oldest, reasons, strict=True) if why}
 
 
 def agreement_table(agreements: Sequence[ListedAgreement], progress: Mapping[str, str]) -> Table:

@@ -309,6 +309,23 @@ class AgreementStatus(Message):
     result: AgreementResult | None = None
 
 
+class CircuitStatus(Message):
+    """The value of the `circuit` query: what the worker that answers knows of an account's provider.
+
+    Args:
+        state: `closed`, `open` (the provider fails), `recovering`, `blocked` (only a person can mend it), or
+            `unknown` (the worker does not serve the account).
+        reason: Why it is not closed; "" if it is.
+        since: When it entered this state for this reason, unless it is unknown.
+        next_probe_at: When the worker tries the provider again, if the circuit is open or blocked.
+    """
+
+    state: Literal["closed", "open", "recovering", "blocked", "unknown"]
+    reason: str = ""
+    since: datetime | None = None
+    next_probe_at: datetime | None = None
+
+
 class VoidRequest(Message):
     """The argument of the `void` update: the worker voids the document, and the agreement ends `voided`.
 

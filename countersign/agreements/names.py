@@ -10,6 +10,9 @@ DEFAULT_ACCOUNT: Final = "turbodocx"
 SIGNATURE_EVENT: Final = "signature_event"
 """The signal that carries a `SignatureEvent`."""
 
+CIRCUIT_QUERY: Final = "circuit"
+"""The query that the worker answers with the `CircuitStatus` of an account."""
+
 
 def account_task_queue(task_queue: str, account: str) -> str:
     """Return the task queue of an account's activities, which has a circuit and a rate limit."""

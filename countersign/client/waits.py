@@ -12,9 +12,9 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.exceptions import ApplicationError, FailureError
 
 from countersign.agreements.failures import provider_message
-from countersign.agreements.names import DEFAULT_ACCOUNT, account_task_queue
+from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.agreements.search_attributes import ACCOUNT
-from countersign.client.queues import why_not_claimed, why_not_taken
+from countersign.client.queues import why_halted, why_not_claimed, why_not_taken
 
 _PROMPT: Final = timedelta(seconds=5)
 """A worker usually takes a step within this time."""
@@ -65,23 +65,32 @@ async def step_wait(client: Client, described: WorkflowExecutionDescription) -> 
             return StepWait(
                 f"{name} runs on {step.last_worker_identity}, or that worker is lost; for {_words(running)}"
             )
-        if step.HasField("last_failure"):
-            error = await described.data_converter.decode_failure(step.last_failure)
-            words = provider_message(error.details) if isinstance(error, ApplicationError) else None
-            return StepWait(_failing(error, step, now), words)
-        waiting = now - _time(step.scheduled_time)
-        if waiting < _PROMPT:
-            return None
-        queue = described.task_queue
-        needs_store = name in _STORE_STEPS
-        account = described.typed_search_attributes.get(ACCOUNT) or DEFAULT_ACCOUNT
-        why = await (
-            why_not_claimed(client, queue)
-            if needs_store
-            else why_not_taken(client, queue, account_task_queue(queue, account))
-        )
-        return StepWait(f"{name} is blocked: {why}; for {_words(waiting)}")
+        return await _unstarted(client, described, step, now)
     return None
+
+
+async def _unstarted(
+    client: Client, described: WorkflowExecutionDescription, step: PendingActivityInfo, now: datetime
+) -> StepWait | None:
+    name, queue = step.activity_type.name, described.task_queue
+    account = described.typed_search_attributes.get(ACCOUNT) or DEFAULT_ACCOUNT
+    handle = client.get_workflow_handle(described.id, run_id=described.run_id)
+    if step.HasField("last_failure"):
+        error = await described.data_converter.decode_failure(step.last_failure)
+        words = provider_message(error.details) if isinstance(error, ApplicationError) else None
+        halted = name not in _STORE_STEPS and await why_halted(handle, account)
+        waiting = now - _time(step.last_started_time)
+        why = f"{name} is blocked: {halted}; for {_words(waiting)}" if halted else _failing(error, step, now)
+        return StepWait(why, words)
+    waiting = now - _time(step.scheduled_time)
+    if waiting < _PROMPT:
+        return None
+    why = await (
+        why_not_claimed(client, queue)
+        if name in _STORE_STEPS
+        else why_not_taken(handle, client, queue, account)
+    )
+    return StepWait(f"{name} is blocked: {why}; for {_words(waiting)}")
 
 
 def _failing(error: BaseException, step: PendingActivityInfo, now: datetime) -> str:

@@ -59,12 +59,13 @@ class CircuitRules:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A circuit at one moment: its state, why, and how many seconds until it probes."""
+    """A circuit at one moment: its state, why, for how many seconds, and in how many seconds it probes."""
 
     state: State
     reason: str
     allowed: int
     probe_in: float | None
+    seconds: float
 
 
 class Circuit:
@@ -85,6 +86,7 @@ class Circuit:
         self._epoch = self._failures = self._good = self._flying = 0
         self._allowed = rules.slots
         self._probe_at = self._probed_at = self._vouched_at = float("-inf")
+        self._since = clock()
 
     def subscribe(self, listener: Callable[[Snapshot], None]) -> None:
         """Call a listener after every change, on any thread; it must not block."""
@@ -95,7 +97,8 @@ class Circuit:
         with self._lock:
             halted = self._state in {State.OPEN, State.BLOCKED}
             wait = max(self._probe_at - self._clock(), 0.0) if halted else None
-            return Snapshot(self._state, self._reason, 0 if halted else self._allowed, wait)
+            allowed = 0 if halted else self._allowed
+            return Snapshot(self._state, self._reason, allowed, wait, self._clock() - self._since)
 
     def guard(self, operation: str) -> "Guard":
         """Guard one call, as a context manager, and classify what it raises.
@@ -186,6 +189,8 @@ class Circuit:
         return self.rules.blocked_probe if self._state is State.BLOCKED else self.rules.cooldown
 
     def _change(self, state: State, reason: str, *, allowed: int) -> None:
+        if (state, reason) != (self._state, self._reason):
+            self._since = self._clock()
         self._state, self._reason, self._allowed = state, reason, allowed
         self._epoch += 1
         self._failures = self._good = self._flying = 0

@@ -159,7 +159,13 @@ async def open_office(
             rules=rules,
             limits=limits,
         ) as opened,
-        workflow_worker(client, store, own, {configured.name: configured}),
+        workflow_worker(
+            client,
+            store,
+            own,
+            {configured.name: configured},
+            circuits={configured.name: opened.circuit},
+        ),
         provider_worker(client, opened, store, own),
     ):
         yield Office(

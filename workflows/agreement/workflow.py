@@ -16,6 +16,7 @@ from countersign.agreements.failures import NOTHING_SENT
 from countersign.agreements.messages import (
     AgreementResult,
     AgreementStatus,
+    CircuitStatus,
     Outcome,
     Resolution,
     Stage,
@@ -23,7 +24,7 @@ from countersign.agreements.messages import (
     TimelineEntry,
     VoidRequest,
 )
-from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.names import CIRCUIT_QUERY, WORKFLOW_NAME
 from workflows.agreement import steps
 from workflows.agreement.archive import archive
 from workflows.agreement.claim import claim, release
@@ -148,6 +149,11 @@ class AgreementWorkflow:
     def status(self) -> AgreementStatus:
         """Return the agreement's status."""
         return self._state.status()
+
+    @workflow.query(name=CIRCUIT_QUERY, description="What the worker knows of an account's provider.")
+    def circuit(self, account: str) -> CircuitStatus:  # noqa: ARG002  # the worker's interceptor reads it
+        """Return `unknown`. If the worker serves the account, its `CircuitReports` answers instead."""
+        return CircuitStatus(state="unknown")
 
     @workflow.query(
         description="The events and steps of the agreement, in the order in which they became known."
