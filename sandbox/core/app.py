@@ -70,7 +70,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 async def _sweep_forever(provider: Provider) -> None:
     while True:
-        provider.sweep()
+        try:
+            provider.sweep()
+        except Exception as error:  # noqa: BLE001 - a bug in one job must not stop the others unseen
+            print("sandbox: a bug in a background job", file=sys.stderr)  # noqa: T201 - as below
+            traceback.print_exception(error)
+            await asyncio.sleep(1)
         await asyncio.sleep(provider.sweep_seconds)
 
 

@@ -99,7 +99,9 @@ def delete(sandbox: Sandbox, document: Row) -> None:
         )
         if document["status"] == "PENDING":
             _mail_all(sandbox, document, "voided_notice")
-        events.emit(sandbox, "DOCUMENT_CANCELLED", document["id"])
+        is_template = document["type"] == "TEMPLATE"
+        event = "TEMPLATE_DELETED" if is_template else "DOCUMENT_CANCELLED"
+        events.emit(sandbox, event, document["id"])
         if not hidden:
             _remove(sandbox, document["id"])
 
