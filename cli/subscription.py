@@ -1,19 +1,23 @@
 """The provider's webhook subscription: have it deliver to our receiver, and see whether it does."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from countersign.agreements.reference import test_document_id
 from countersign.client.errors import BadInputError
-from countersign.configuration import read
+from countersign.configuration import load, read
+from countersign.connection import namespace
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.providers.port import DeliveredTest, SignatureProvider, Subscription, WebhookSubscription
 from countersign.providers.registry import Account
 from countersign.secrets.keeping import NowhereToKeepError, Place, place_for, rescue
-from countersign.settings import WebhookSettings
+from countersign.settings import CountersignSettings, WebhookSettings
 
 OVERLAP: Final = timedelta(hours=1)
 """How long a replaced secret is still accepted: deliveries may have been signed with it before."""
@@ -128,11 +132,36 @@ async def try_out(account: Account, provider: SignatureProvider) -> tuple[Delive
         raise BadInputError(
             f"no subscription exists: run `webhook setup --url https://host{account.webhook_path}`"
         )
-    return await webhooks.test()
+    return await webhooks.test(own_test())
+
+
+def own_test() -> str:
+    """Return the document id of this environment's test events, by the settings here.
+
+    Raises:
+        ConnectionFailedError, SettingsError: The settings of Temporal cannot be read.
+    """
+    (general,) = load(CountersignSettings)
+    return test_document_id(environment=general.environment, namespace=namespace())
 
 
 def _secret(account: Account) -> str:
     return account.webhook_settings.variable("webhook_secret")
+
+
+def is_verified(delivery: DeliveredTest) -> bool:
+    """Return whether a receiver of this environment has taken a test event."""
+    return delivery.http_status is not None and 200 <= delivery.http_status < 300  # noqa: PLR2004 (HTTP's classes)
+
+
+def failures(deliveries: Sequence[DeliveredTest]) -> list[DeliveredTest]:
+    """List the test events that were not taken.
+
+    Environments may share a subscription: a receiver of another one is no failure beside one of this one.
+    """
+    bad = [delivery for delivery in deliveries if not is_verified(delivery)]
+    own = [delivery for delivery in bad if delivery.http_status != HTTPStatus.MISDIRECTED_REQUEST]
+    return own if len(bad) < len(deliveries) else bad
 
 
 def explain(status: int | None, account: Account) -> str:
@@ -141,7 +170,11 @@ def explain(status: int | None, account: Account) -> str:
         return "no response: is the receiver up, and can the provider reach it?"
     if 200 <= status < 300:  # noqa: PLR2004 (HTTP's classes)
         return VERIFIED
+    (general,) = load(CountersignSettings)
     meanings = {
+        HTTPStatus.MISDIRECTED_REQUEST: "arrived, and the receiver serves another environment than "
+        f"{general.environment} or another namespace than {namespace()}: it ignores these agreements; its "
+        "COUNTERSIGN_ENVIRONMENT and TEMPORAL_NAMESPACE must be the worker's",
         401: f"arrived, and its signature did not fit: the receiver's {_secret(account)} is not the "
         "subscription's, or a clock is off by more than 5 minutes",
         403: "arrived, and was not let in: see COUNTERSIGN_WEBHOOKS_ALLOWED_CALLERS",

@@ -66,12 +66,10 @@ def report(account: Account, deliveries: Sequence[DeliveredTest]) -> None:
     Raises:
         UnreachableError: Some did not take it.
     """
-    failed = 0
+    failed = subscription.failures(deliveries)
     for delivery in deliveries:
-        fine = delivery.http_status is not None and 200 <= delivery.http_status < 300  # noqa: PLR2004 (HTTP's classes)
-        failed += not fine
         status = f"{delivery.http_status}: " if delivery.http_status else ""
         line = f"{delivery.url}: {status}{subscription.explain(delivery.http_status, account)}"
-        (out if fine else err).print(line)
+        (out if delivery not in failed else err).print(line)
     if failed or not deliveries:
-        raise UnreachableError(f"{failed} of {len(deliveries)} addresses did not take the test event")
+        raise UnreachableError(f"{len(failed)} of {len(deliveries)} addresses did not take the test event")

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 WORKFLOW_ID_PREFIX: Final = "agreement-"
+_TEST_DOCUMENT: Final = "countersign-test-"
+_TEST_REFERENCE: Final = "webhook-test"
 TITLE_LIMIT: Final = 255
 """The provider's limit on a document's name (turbosign `documentName`)."""
 
@@ -116,6 +118,21 @@ def matches_environment(mark: Marker, *, environment: str, namespace: str) -> bo
     return mark.tag.startswith(
         environment_part(environment=environment, namespace=namespace, reference=mark.reference)
     )
+
+
+def test_document_id(*, environment: str, namespace: str) -> str:
+    """Return the document id of a webhook test event, from which a receiver sees who sent it.
+
+    It names no document, and no provider makes such ids.
+    """
+    part = environment_part(environment=environment, namespace=namespace, reference=_TEST_REFERENCE)
+    return f"{_TEST_DOCUMENT}{part}"
+
+
+def is_foreign_test(document_id: str | None, *, environment: str, namespace: str) -> bool:
+    """Return whether a document id is that of a test event of another environment or namespace."""
+    own = test_document_id(environment=environment, namespace=namespace)
+    return document_id is not None and document_id.startswith(_TEST_DOCUMENT) and document_id != own
 
 
 def idempotency_key(mark: Marker, step: str) -> str:

@@ -14,9 +14,11 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.common import QueryRejectCondition
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements.messages import AgreementStatus
@@ -30,6 +32,8 @@ _UPDATE_TIMEOUT: Final = timedelta(seconds=60)
 
 _TOO_LATE: Final = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED})
 """The codes of the server and of the client for a request that timed out."""
+_CLOSED: Final = "AcceptedUpdateCompletedWorkflow"
+"""The server's failure of an update that a run accepted and did not complete before it ended."""
 _NO_WORKER: Final = (
     "no worker responds: start one with `python worker.py`, or check why your worker is blocked; "
     "nothing is lost meanwhile"
@@ -93,13 +97,37 @@ async def send_update(
         UnreachableError: Temporal does not respond, or the worker does not in time; the message states
             whether the worker may still execute the update.
     """
-    try:
-        await ask_status(handle, reference, QueryRejectCondition.NOT_OPEN)
-    except (NoWorkerError, StuckAgreementError) as error:
-        raise type(error)(f"{error}; `{update}` was not requested") from None
+    while True:
+        try:
+            await ask_status(handle, reference, QueryRejectCondition.NOT_OPEN)
+        except (NoWorkerError, StuckAgreementError) as error:
+            raise type(error)(f"{error}; `{update}` was not requested") from None
+        if await _sent_update(handle, reference, update, argument):
+            return
+
+
+async def _sent_update(
+    handle: WorkflowHandle[Any, Any], reference: str, update: str, argument: BaseModel | None
+) -> bool:
+    """Send an update; return False if the run closed before it accepted the update, which is then void.
+
+    The agreement has ended, or goes on in a new run.
+    """
     try:
         async with explained(reference), asyncio.timeout(_UPDATE_TIMEOUT.total_seconds()):
-            await handle.execute_update(update, args=[] if argument is None else [argument])
+            try:
+                await handle.execute_update(update, args=[] if argument is None else [argument])
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return False
+                raise
+            except WorkflowUpdateFailedError as error:
+                if isinstance(error.cause, ApplicationError) and error.cause.type == _CLOSED:
+                    raise RefusedError(
+                        f"{reference} ended before it had done `{update}`: see `status {reference}`"
+                    ) from None
+                raise
+            return True
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         if (task := asyncio.current_task()) and task.cancelling():  # the SDK reports Ctrl-C as a time-out
             raise asyncio.CancelledError from None

@@ -375,5 +375,9 @@ class WebhookSubscription(Protocol):
     async def rotate_secret(self) -> SecretStr:
         """Make a new secret; the old one becomes invalid at once."""
 
-    async def test(self) -> tuple[DeliveredTest, ...]:
-        """Deliver a test event that belongs to no agreement to every address."""
+    async def test(self, document_id: str) -> tuple[DeliveredTest, ...]:
+        """Deliver a test event that belongs to no agreement to every address.
+
+        Args:
+            document_id: The event's document, `test_document_id` of the environment.
+        """

@@ -56,6 +56,12 @@ class Markers:
             return None
         return reference.workflow_id(mark.reference)
 
+    def is_foreign_test(self, document_id: str | None) -> bool:
+        """Return whether a document id is that of another environment's or namespace's test event."""
+        return reference.is_foreign_test(
+            document_id, environment=self._environment, namespace=self._namespace
+        )
+
 
 class Documents:
     """Finds a workflow by its `DocumentId` search attribute, for documents without a marker.
@@ -106,6 +112,10 @@ class WorkflowFinder:
         self._markers = markers
         self._documents = documents
 
+    def is_foreign_test(self, parsed: ParsedDelivery) -> bool:
+        """Return whether another environment or namespace has asked the provider for this test event."""
+        return self._markers.is_foreign_test(parsed.event.document_id)
+
     async def find(self, parsed: ParsedDelivery) -> str | None:
         """Return the workflow id; None if the event is not for a workflow of this environment.
 
@@ -131,6 +141,8 @@ class Delivery:
 
     async def deliver(self, parsed: ParsedDelivery) -> DeliveryOutcome:
         """Signal the workflow. Every outcome but `BUSY` and `UNAVAILABLE` is final."""
+        if self._workflow_finder.is_foreign_test(parsed):
+            return DeliveryOutcome.OTHER_ENVIRONMENT
         try:
             async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
                 workflow_id = await self._workflow_finder.find(parsed)

@@ -19,6 +19,8 @@ class DeliveryOutcome(StrEnum):
     """The marker is ours, but Temporal does not have the agreement, or no longer has it."""
     NOT_OURS = "not_ours"
     """The title has no marker, or one of another environment: a subscription covers a whole organization."""
+    OTHER_ENVIRONMENT = "other_environment"
+    """A test event that another environment or namespace has asked for. The provider shows the status."""
     IGNORED = "ignored"
     """The event cannot concern an agreement."""
 
@@ -54,6 +56,7 @@ class DeliveryOutcome(StrEnum):
 
 _STATUS: Final = {
     **{DeliveryOutcome(rejection): rejection.status for rejection in Rejection},
+    DeliveryOutcome.OTHER_ENVIRONMENT: 421,
     DeliveryOutcome.INVALID: 400,
     DeliveryOutcome.UNSIGNED: 401,
     DeliveryOutcome.STALE: 401,

@@ -16,5 +16,5 @@ async def _fail(_self: AgreementWorkflow, _agreement: AgreementInput) -> Never:
 
 
 if __name__ == "__main__":
-    AgreementWorkflow._live = _fail  # type: ignore[assignment,method-assign] # the defect
+    AgreementWorkflow._run_to_end = _fail  # type: ignore[assignment,method-assign] # the defect
     entry.leave(worker.main([]))

@@ -1,6 +1,7 @@
 """`webhook setup` and `webhook test`, against the real sandbox and a real receiver."""
 
 import asyncio
+import json
 import stat
 import sys
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from temporalio.client import Client
 
 from cli import subscription
 from cli.webhook import report
-from countersign.client.errors import BadInputError, UnreachableError
+from countersign.client.errors import BadInputError, ExitCode, UnreachableError
 from countersign.client.provider import explained_by_provider
 from countersign.configuration import load
 from countersign.free_ports import free_port
@@ -267,3 +268,31 @@ def test_what_is_kept_is_whole_or_as_before(clean: Path, monkeypatch: pytest.Mon
         place_for(SECRET).keep({SECRET: "new"})
 
     assert {path.name: path.read_text() for path in clean.iterdir()} == {".env": "OTHER=kept\n"}
+
+
+@pytest.mark.parametrize(
+    "other", [{"COUNTERSIGN_ENVIRONMENT": "production"}, {"TEMPORAL_NAMESPACE": "another"}], ids=str
+)
+async def test_a_receiver_of_another_environment_is_no_success(
+    receiving: Client, provider: TurboDocx, sandbox: Sandbox, clean: Path, other: dict[str, str]
+) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}{PATH}"
+    await subscription.set_up(ACCOUNT, provider, url, new_secret=False)
+    same = {SECRET: str(dotenv_values(clean / ".env")[SECRET]), "PYTHONPATH": str(ROOT)}
+
+    async with running_receiver(receiving, f"--port={port}", **same, **other):
+        code, tested = await starter(receiving, sandbox, "webhook", "test")
+        _, diagnosed = await starter(receiving, sandbox, "doctor", "--json")
+
+        async with running_receiver(receiving, **same) as own:
+            await subscription.set_up(ACCOUNT, provider, f"{own.url}{PATH}", new_secret=False)
+            beside, shown = await starter(receiving, sandbox, "webhook", "test")
+
+    assert code == ExitCode.UNREACHABLE
+    assert "421: arrived, and the receiver serves another environment than development" in tested
+    (line,) = [item for item in json.loads(diagnosed)["findings"] if item["check"] == "test event"]
+    assert line["state"] == "failed"
+    assert "its COUNTERSIGN_ENVIRONMENT and TEMPORAL_NAMESPACE must be the worker's" in line["found"]
+    assert beside == ExitCode.DONE, "environments may share a subscription"
+    assert f"{own.url}{PATH}: 200: came through and verified" in shown

@@ -7,7 +7,6 @@ from activities.requests import SendableSource
 from countersign.agreements.messages import AgreementResult
 from countersign.agreements.names import WORKFLOW_NAME
 from workflows.agreement import AgreementWorkflow
-from workflows.agreement.claim import claim
 from workflows.agreement.raw_input import takes_payloads
 
 
@@ -24,5 +23,5 @@ class ReorderedWorkflow(AgreementWorkflow):
         return await super().run(*payloads)
 
     async def _generate(self) -> SendableSource:
-        await claim(self._state)
+        await self._claim()
         return await super()._generate()

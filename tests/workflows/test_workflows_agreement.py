@@ -247,7 +247,7 @@ async def test_a_template_that_does_not_exist_fails_clearly(office: Office) -> N
         await office.result(handle)
     assert isinstance(caught.value.cause, ApplicationError)
     assert caught.value.cause.type == "SourceUnusable"
-    assert "get_template" in caught.value.cause.message
+    assert "no template has this id" in caught.value.cause.message
 
 
 async def test_many_signers_and_months_of_news_continue_as_new(office: Office) -> None:

@@ -1,4 +1,4 @@
-"""A refused key, an exhausted plan and an outage are told apart by `status` and `list`."""
+"""`status` and `list` distinguish a refused key, an exhausted plan and an outage."""
 
 import re
 import uuid
@@ -62,8 +62,8 @@ async def test_the_true_reason_is_named_for_every_step_that_waits(
             rf"\w+ is blocked: {REASONS[status]} 20.* UTC, next try 20.* UTC: .*`countersign doctor`; for "
         )
         for handle in handles:
-            told = partial(provider_wait, client, handle)
-            await office.eventually(told, lambda wait: bool(wait and pattern.match(wait)))
+            waits = partial(provider_wait, client, handle)
+            await office.eventually(waits, lambda wait: bool(wait and pattern.match(wait)))
         reference = handles[0].id.removeprefix("agreement-")
         shown = await agreement_status(reference, client=client)
         assert pattern.match(shown.provider_wait or "")

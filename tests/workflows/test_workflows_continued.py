@@ -32,6 +32,7 @@ CARRIED = Carried(
     dismissed=frozenset({"a-twin"}),
     differing={"a-forgery": "title"},
     last_error="a reminder failed",
+    provider_message="no",
 )
 OF_ONE_MOMENT = {
     "agreement": "handed over beside it",

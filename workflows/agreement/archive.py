@@ -21,7 +21,7 @@ _TRY_AGAIN: Final = timedelta(hours=1)
 async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
     """Confirm with the provider that the document is completed and, if so, archive it.
 
-    If archiving fails, the document's state is applied all the same, and `archive` makes the archive later.
+    If archiving fails, the document's state is applied all the same; `finish_archive` archives it later.
     """
     state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
     try:
@@ -36,8 +36,8 @@ async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
         state.archive = outcome.archive
 
 
-async def archive(state: AgreementState) -> None:
-    """Archive a completed document, with retries without end; do nothing for any other."""
+async def finish_archive(state: AgreementState) -> None:
+    """Archive a completed document that is not archived yet, with retries without end."""
     if state.progress.ended != EventKind.COMPLETED:
         return
     if state.archive is None:
@@ -45,7 +45,7 @@ async def archive(state: AgreementState) -> None:
     while state.archive is None:
         state.trouble = "The document is signed but cannot be archived yet; the worker keeps retrying."
         state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
-        state.publish()
+        state.update_search_attributes()
         try:
             state.archive = (await steps.archive(state, policies.ARCHIVE)).archive
         except ActivityError as error:

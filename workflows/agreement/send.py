@@ -15,7 +15,7 @@ from activities.requests import SearchResult, SendableSource
 from countersign.agreements.messages import Outcome, Stage, WaitingFor
 from workflows.agreement import policies, steps
 from workflows.agreement.policies import Policy
-from workflows.agreement.state import AgreementState, EndedEarlyError
+from workflows.agreement.state import AgreementState, EndedByPersonError
 from workflows.failures import Effect, as_failure, began_before, effect, is_reported
 from workflows.timer import Due, UpdatableTimer
 
@@ -30,7 +30,7 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
     """Send the document, exactly once, and learn its id.
 
     Raises:
-        EndedEarlyError: Voided, expired or abandoned before anything was sent.
+        EndedByPersonError: Voided, expired or abandoned before anything was sent.
         ApplicationError: The provider rejected it.
     """
     state.enter(Stage.SENDING, WaitingFor.PROVIDER)
@@ -39,7 +39,10 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
         while state.progress.document_id is None:
             state.carry(sends=state.carried.sends + 1, sent_at=workflow.now())
             try:
-                state.adopt(await steps.unless(state.is_void_requested, steps.start_send(state, source)))
+                sent = await steps.await_or_cancel(
+                    steps.start_send(state, source), cancel_when=state.is_void_requested
+                )
+                state.adopt(sent)
             except ActivityError as error:
                 await _after_failure(state, error, deadline)
     finally:
@@ -61,7 +64,7 @@ async def _after_failure(state: AgreementState, error: ActivityError, deadline: 
             _end_early(state, deadline)
     elif not await _look(state, outcome, error, deadline):
         if outcome is Effect.CANCELLED:
-            raise _voided(state)
+            state.end_if_voided()
         if outcome in {Effect.NOT_SENT, Effect.POSTPONED}:
             _end_early(state, deadline)
         if outcome in {Effect.POSTPONED, Effect.REJECTED} and state.differences():
@@ -104,7 +107,7 @@ async def _wait_to_repeat(state: AgreementState, error: ActivityError, deadline:
 
     The deadline has a timer from the first such failure on: whether it has passed is recorded.
     """
-    state.publish()
+    state.update_search_attributes()
     cause = error.cause
     requested = cause.next_retry_delay if isinstance(cause, ApplicationError) else None
     if state.agreement.deadline is not None:
@@ -118,15 +121,9 @@ async def _wait_to_repeat(state: AgreementState, error: ActivityError, deadline:
 
 def _end_early(state: AgreementState, deadline: UpdatableTimer) -> None:
     """End an agreement that has sent nothing, if it is voided or its deadline has passed."""
-    if state.is_void_requested():
-        raise _voided(state)
+    state.end_if_voided()
     if deadline.fired is not None:
-        raise EndedEarlyError(Outcome.EXPIRED, by="poll", reason="deadline passed")
-
-
-def _voided(state: AgreementState) -> EndedEarlyError:
-    request = state.void_request
-    return EndedEarlyError(Outcome.VOIDED, by="operator", reason=request.reason if request else "cancelled")
+        raise EndedByPersonError(Outcome.EXPIRED, by="poll", reason="deadline passed")
 
 
 async def _waited_in_vain(condition: Callable[[], bool], limit: timedelta, purpose: str) -> bool:
@@ -226,8 +223,8 @@ async def _ask_a_person(state: AgreementState, evidence: tuple[str, ...]) -> Non
             "with adopt, send_again or abandon."
         )
         state.trouble = " ".join(filter(None, (question, state.differences())))
-        state.show()
-        state.publish()
+        state.update_details()
+        state.update_search_attributes()
         await workflow.wait_condition(lambda: state.resolution is not None or bool(state.unidentified()))
         if state.resolution is None:
             if await _adopt_from(state, state.unidentified()):

@@ -38,8 +38,8 @@ from workflows.agreement.progress import Progress
 from workflows.failures import provider_words, reason
 
 
-class EndedEarlyError(Exception):
-    """The agreement ended before its document was known. Handled inside the workflow."""
+class EndedByPersonError(Exception):
+    """The agreement ends without an end at the provider: voided or expired before the send, or abandoned."""
 
     def __init__(self, outcome: Outcome, *, by: ResolvedBy, reason: str) -> None:
         super().__init__(reason)
@@ -209,9 +209,22 @@ class AgreementState:
             )
         return None
 
-    def sent_is_unknown(self) -> bool:
-        """Whether an operator must resolve a send of unknown outcome."""
-        return self.stage is Stage.SENDING and self.waiting_for is WaitingFor.OPERATOR
+    def allowed_decisions(self) -> frozenset[str]:
+        """The decisions that an operator may make now; empty if none is needed."""
+        if self.attention() is None or self.resolution is not None:
+            return frozenset()
+        if self.stage is Stage.SENDING and self.waiting_for is WaitingFor.OPERATOR:
+            return frozenset({"adopt", "send_again", "abandon"})
+        return frozenset({"keep", "abandon"}) if self.progress.document_id else frozenset()
+
+    def end_if_voided(self) -> None:
+        """End the agreement if a void was requested before its document was sent.
+
+        Raises:
+            EndedByPersonError: It was.
+        """
+        if self.void_request is not None:
+            raise EndedByPersonError(Outcome.VOIDED, by="operator", reason=self.void_request.reason)
 
     def next_reminder_at(self) -> datetime | None:
         """When the next planned reminder is due."""
@@ -270,8 +283,8 @@ class AgreementState:
         listed = {**self.carried.differing, document_id: " and ".join(differs)}
         self.carry(progress=changed, differing=listed)
         self.note(f"not adopted: {document_id} differs in {listed[document_id]}")
-        self.show()
-        self.publish()
+        self.update_details()
+        self.update_search_attributes()
 
     def take_in(self) -> None:
         """Apply the signalled events, once the document is known."""
@@ -282,14 +295,14 @@ class AgreementState:
         """Take an operator's decision, with the document that it adopts.
 
         Raises:
-            EndedEarlyError: It is to abandon the agreement.
+            EndedByPersonError: It is to abandon the agreement.
         """
         if self.resolution is None:
             raise RuntimeError("there is no decision to take")
         (resolution, sent), self.resolution = self.resolution, None
         self.note(f"resolved: {resolution.action}")
         if resolution.action == "abandon":
-            raise EndedEarlyError(Outcome.ABANDONED, by="operator", reason="abandoned")
+            raise EndedByPersonError(Outcome.ABANDONED, by="operator", reason="abandoned")
         return resolution, sent
 
     def observe(self, observation: Observation, by: ResolvedBy) -> None:
@@ -322,7 +335,7 @@ class AgreementState:
             last_error=f"{format_time(workflow.now())} {what}: {reason(error)}",
             provider_message=provider_words(error),
         )
-        self.show()
+        self.update_details()
 
     def enter(self, stage: Stage, waiting_for: WaitingFor) -> None:
         """Enter a stage and show it in the status and the current details; `publish` makes it searchable."""
@@ -335,7 +348,7 @@ class AgreementState:
             self._log(f"agreement {stage}", stage=stage, waiting_for=waiting_for, document_id=document_id)
         self.stage = stage
         self.waiting_for = waiting_for
-        self.show()
+        self.update_details()
 
     def conclude(self, outcome: Outcome, *, by: ResolvedBy, reason: str | None = None) -> AgreementResult:
         """End the agreement and show it; record the events that came since the end was confirmed."""
@@ -352,7 +365,7 @@ class AgreementState:
         self.ended_at = workflow.now()
         metrics.count_end(outcome, by)
         self.enter(Stage(outcome), WaitingFor.NO_ONE)
-        self.publish()
+        self.update_search_attributes()
         return self.result
 
     def _apply_inbox(self) -> None:
@@ -369,15 +382,15 @@ class AgreementState:
 
     # How it is shown
 
-    def show(self) -> None:
+    def update_details(self) -> None:
         """Update the current details in the Temporal UI; no billable action."""
         workflow.set_current_details(details(self.status(), self.progress))
 
-    def publish(self) -> None:
+    def update_search_attributes(self) -> None:
         """Update the search attributes, all in one billable action."""
         if self._facets() == self._published:
             return
-        self.is_published()
+        self.mark_published()
         updates: list[SearchAttributeUpdate[Any]] = [
             search_attributes.STAGE.value_set(self.stage),
             search_attributes.WAITING_FOR.value_set(self.waiting_for),
@@ -390,7 +403,7 @@ class AgreementState:
             updates.append(search_attributes.DEADLINE.value_set(self.agreement.deadline))
         workflow.upsert_search_attributes(updates)
 
-    def is_published(self) -> None:
+    def mark_published(self) -> None:
         """Remember that the search attributes hold the current state."""
         self._published = self._facets()
 

@@ -1,7 +1,13 @@
 """Every activity that an agreement runs, with its input, its queue and its policy.
 
-Activities that call the provider run on the account's task queue, under its circuit and its rate limit.
-Activities that use the store alone run on the workflow's queue.
+Activities that call the provider run on the account's task queue, under its circuit breaker and its rate
+limit. Activities that use the store alone run on the workflow's queue.
+
+marker: what identifies a document as this agreement's, at the provider and in its webhooks
+claim: the file in the store that holds the reference; numbered, because a released one is followed by another
+attempt: one try to send; each has a file in the store, which the send or `revoke_send` creates first
+evidence: a sign of a document at the provider, after a send whose outcome is unknown
+carried: what survives continue-as-new
 """
 
 from collections.abc import Callable
@@ -49,7 +55,10 @@ ResultT = TypeVar("ResultT")
 
 
 async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
-    """Claim the reference in the store, unless the agreement has problems or its provider lacks something."""
+    """Claim the reference in the store.
+
+    The activity refuses an agreement that has problems, or whose provider lacks what it needs.
+    """
     request = _claim_request(state).model_copy(
         update={
             "problems": problems,
@@ -74,11 +83,11 @@ async def release(state: AgreementState) -> None:
 
 
 async def revoke_send(state: AgreementState) -> bool:
-    """Keep the last attempt to send from beginning; False if it began before."""
+    """Forbid the latest attempt to send to begin; False if it had begun."""
     return await workflow.execute_activity_method(
         ClaimActivities.revoke_send,
         _attempt(state),
-        **_config(policies.REVOKE, "find out whether the send began"),
+        **_config(policies.REVOKE, "forbid the send, unless it began"),
     )
 
 
@@ -86,7 +95,7 @@ async def revoke_send(state: AgreementState) -> bool:
 
 
 def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHandle[DeliverableSource]:
-    """Generate the document from its template; a retry finds it by its marked name."""
+    """Generate the document from its template; a retry finds what an earlier attempt generated."""
     return workflow.start_activity_method(
         DocumentActivities.generate,
         GenerateRequest(marker=state.marker, title=state.agreement.title, source=source),
@@ -95,7 +104,7 @@ def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHan
 
 
 def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[Sent]:
-    """Send the document: one attempt."""
+    """Send the document: Temporal never retries it, `send_once` decides on another attempt."""
     agreement = state.agreement
     return workflow.start_activity_method(
         SignatureActivities.send,
@@ -110,7 +119,9 @@ def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[
             fields=agreement.fields,
             attempt=_attempt(state),
         ),
-        **_at_provider(state, policies.SEND, f"send to {len(agreement.signers)} signers, once"),
+        **_at_provider(
+            state, policies.SEND, f"send to {len(agreement.signers)} signers, attempt {state.carried.sends}"
+        ),
     )
 
 
@@ -124,8 +135,9 @@ async def search(state: AgreementState, since: datetime, policy: Policy = polici
 
 
 async def identify(state: AgreementState, document_id: str) -> Identity:
-    """Check that a document is this agreement's."""
+    """Compare a document with this agreement; `sent` is None if it differs."""
     claimed_at = state.carried.claimed_at
+    since = claimed_at - policies.CLOCK_SKEW if claimed_at else None
     return await workflow.execute_activity_method(
         SignatureActivities.identify,
         IdentifyRequest(
@@ -134,13 +146,13 @@ async def identify(state: AgreementState, document_id: str) -> Identity:
             title=state.agreement.title,
             sender=state.agreement.sender,
             signers=state.agreement.signers,
-            since=claimed_at and claimed_at - policies.CLOCK_SKEW,
+            since=since,
         ),
         **_at_provider(state, policies.IDENTIFY, "check whether a document is ours"),
     )
 
 
-async def check(state: AgreementState) -> Observation:
+async def fetch_state(state: AgreementState) -> Observation:
     """Get the document's state from the provider."""
     return await workflow.execute_activity_method(
         SignatureActivities.check,
@@ -159,7 +171,7 @@ async def void(state: AgreementState, reason: str) -> None:
 
 
 async def remind(state: AgreementState) -> None:
-    """Remind the signers who can sign now: one attempt."""
+    """Remind the signers who can sign now: Temporal never retries it."""
     await workflow.execute_activity_method(
         SignatureActivities.remind,
         RemindRequest(marker=state.marker, document_id=state.document_id, number=state.carried.reminders),
@@ -176,16 +188,22 @@ async def archive(state: AgreementState, policy: Policy) -> ArchiveOutcome:
     )
 
 
-async def unless(stop: Callable[[], bool], step: ActivityHandle[ResultT]) -> ResultT:
-    """Wait for an activity; cancel it when `stop` becomes true. One that began runs to its end.
+# Helpers
+
+
+async def await_or_cancel(activity: ActivityHandle[ResultT], *, cancel_when: Callable[[], bool]) -> ResultT:
+    """Wait for a scheduled activity; cancel it when a condition becomes true.
+
+    An activity that has begun runs to its end, so a result may come although the condition is true: callers
+    must check it again.
 
     Raises:
         ActivityError: It failed; see `workflows.failures.effect`.
     """
-    await workflow.wait_condition(lambda: step.done() or stop())
-    if not step.done():
-        step.cancel()
-    return await step
+    await workflow.wait_condition(lambda: activity.done() or cancel_when())
+    if not activity.done():
+        activity.cancel()
+    return await activity
 
 
 def _claim_request(state: AgreementState) -> ClaimRequest:
@@ -199,6 +217,7 @@ def _attempt(state: AgreementState) -> SendAttempt:
 
 
 def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:
+    """Configure an activity of the provider; tests shorten its times, but not the short ones of the store."""
     queue = account_task_queue(workflow.info().task_queue, state.carried.account)
     return {**_config(policy.at(state.carried.time_scale), summary), "task_queue": queue}
 
@@ -210,6 +229,6 @@ def _config(policy: Policy, summary: str) -> ActivityConfig:
         "heartbeat_timeout": policy.heartbeat,
         "retry_policy": policy.retry,
         "summary": summary,
-        # Wait for a cancelled activity that runs: its effect at the provider must be known.
+        # Wait for a cancelled activity that runs: its effect must be known.
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }

@@ -31,7 +31,7 @@ async def await_end(state: AgreementState) -> bool:
     next one. The timer that fired decides what is due, never the clock: a replay may see another clock.
 
     Raises:
-        EndedEarlyError: A person abandoned the agreement.
+        EndedByPersonError: A person abandoned the agreement.
     """
     _go_on_waiting(state)
     timer = UpdatableTimer()
@@ -99,7 +99,7 @@ async def _serve(state: AgreementState, fired: Due | None) -> None:
 def _go_on_waiting(state: AgreementState) -> None:
     stage = Stage.FINALIZATION_FAILED if state.progress.finalization_failed else Stage.AWAITING_SIGNATURES
     state.enter(stage, WaitingFor.OPERATOR if state.attention() else WaitingFor.SIGNATURES)
-    state.publish()
+    state.update_search_attributes()
 
 
 def _obey(state: AgreementState) -> None:
@@ -136,7 +136,7 @@ async def _check(state: AgreementState, *, by: ResolvedBy) -> None:
 async def _ask(state: AgreementState, *, by: ResolvedBy) -> None:
     """Get the document's state; if the provider does not return it, an operator must check."""
     try:
-        seen = await steps.check(state)
+        seen = await steps.fetch_state(state)
     except ActivityError as error:
         state.fail("the provider did not return the document's state", error)
         state.trouble = (
@@ -186,7 +186,7 @@ async def _void(state: AgreementState, reason: str) -> None:
 async def _pause(state: AgreementState) -> None:
     """Wait an hour before voiding again, or until an event or a decision comes."""
     state.trouble = "The provider does not void the document; the worker retries every hour."
-    state.publish()
+    state.update_search_attributes()
     with contextlib.suppress(TimeoutError):
         await workflow.wait_condition(
             lambda: bool(state.inbox or state.resolution),

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.requests import Identity, SendableSource
+from activities.requests import SendableSource, Sent
 from countersign.agreements import search_attributes
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT
@@ -25,12 +25,12 @@ from countersign.agreements.messages import (
     VoidRequest,
 )
 from countersign.agreements.names import CIRCUIT_QUERY, WORKFLOW_NAME
+from countersign.agreements.validation import problems
 from workflows.agreement import steps
-from workflows.agreement.archive import archive
-from workflows.agreement.claim import claim, release
+from workflows.agreement.archive import finish_archive
 from workflows.agreement.raw_input import read_input, takes_payloads
 from workflows.agreement.send import send_once
-from workflows.agreement.state import AgreementState, EndedEarlyError
+from workflows.agreement.state import AgreementState, EndedByPersonError
 from workflows.agreement.wait import await_end
 from workflows.failures import as_failure, reason
 
@@ -42,13 +42,17 @@ class AgreementWorkflow:
     @workflow.init
     @takes_payloads
     def __init__(self, *payloads: RawValue) -> None:
-        self._read: AgreementState | ApplicationError
+        """Read the input from the raw payloads: an input that cannot be decoded must fail the workflow.
+
+        The SDK would fail the workflow task instead, and retry it for ever.
+        """
+        self._state_or_error: AgreementState | ApplicationError
         try:
             info = workflow.info()
             agreement = read_input(payloads, continues=info.continued_run_id is not None)
-            self._read = AgreementState(agreement, info.workflow_start_time)
+            self._state_or_error = AgreementState(agreement, info.workflow_start_time)
         except ApplicationError as error:  # raised here, it would fail every query, too
-            self._read = error
+            self._state_or_error = error
 
     @property
     def _state(self) -> AgreementState:
@@ -57,29 +61,43 @@ class AgreementWorkflow:
         Raises:
             ApplicationError: `BadInput`: there is none, since the input cannot be read.
         """
-        if isinstance(self._read, ApplicationError):
-            raise self._read
-        return self._read
+        if isinstance(self._state_or_error, ApplicationError):
+            raise self._state_or_error
+        return self._state_or_error
 
     @workflow.run
     @takes_payloads
     async def run(self, *payloads: RawValue) -> AgreementResult:
-        """Run the agreement to its end. Cancelling it voids the document first.
+        """Run the agreement to its end.
+
+        Cancelling the workflow requests a void. The void takes effect once the outcome of the send is known,
+        and never after all have signed.
 
         Args:
-            payloads: One `AgreementInput` as JSON; a run that continues another has more in it.
+            payloads: One `AgreementInput` as JSON; a run that continues another has `carried` in it, too.
 
         Raises:
             ApplicationError: `BadInput`, or another type of `countersign/agreements/failures.py`.
         """
         del payloads  # `__init__` has read them
-        life = asyncio.create_task(self._live(is_first_run=self._state.agreement.carried is None))
+        state = self._state  # raises `BadInput`
+        is_first_run = state.agreement.carried is None
+        return await self._void_if_cancelled(
+            asyncio.create_task(self._run_to_end(state, is_first_run=is_first_run))
+        )
+
+    async def _void_if_cancelled(self, running: asyncio.Task[AgreementResult]) -> AgreementResult:
+        """Wait for the end; turn a cancellation into a request to void.
+
+        A cancelled workflow ends as cancelled if that had an effect: voided, or abandoned. Any other outcome,
+        such as a document that all have signed meanwhile, is its result.
+        """
         cancelled = False
         while True:
             try:
-                result = await asyncio.shield(life)
+                result = await asyncio.shield(running)
             except asyncio.CancelledError:
-                if life.done():  # the worker evicts this run
+                if running.done():  # no cancellation by a caller: the worker removes the run from its cache
                     raise
                 cancelled = True
                 self._state.void_request = self._state.void_request or VoidRequest(reason="Cancelled.")
@@ -89,54 +107,100 @@ class AgreementWorkflow:
             raise asyncio.CancelledError
         return result
 
-    async def _live(self, *, is_first_run: bool) -> AgreementResult:
-        state = self._state
+    async def _run_to_end(self, state: AgreementState, *, is_first_run: bool) -> AgreementResult:
+        """Take the agreement through its phases.
+
+        | phase    | waits for                          | can end the agreement as                         |
+        |----------|------------------------------------|--------------------------------------------------|
+        | claim    | the store                          | failed: bad input, or a reference used before    |
+        | generate | the provider                       | voided; failed                                   |
+        | send     | the provider; a person, if unknown | voided, expired, abandoned; failed               |
+        | await    | webhooks, timers, people           | completed, voided, expired, declined, abandoned  |
+        | archive  | the provider and the store         |                                                  |
+
+        The wait archives a document as soon as a webhook reports it completed. After the wait, an archive is
+        made if that failed, or if a check found the completion.
+        """
         try:
             if is_first_run:
                 self._show_start()
-                await claim(state)
+                await self._claim()
                 await self._prepare_and_send()
-            if not await await_end(state):
+            has_ended = await await_end(state)
+            if not has_ended:
                 workflow.continue_as_new(state.for_next_run())
-        except EndedEarlyError as end:
+        except EndedByPersonError as end:
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
-        await archive(state)
+        await finish_archive(state)
         return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
 
     def _show_start(self) -> None:
-        self._state.show()
+        """Show the first stage; the starter may have set the search attributes, which saves an action."""
+        self._state.update_details()
         if workflow.info().typed_search_attributes.get(search_attributes.STAGE) == self._state.stage:
-            self._state.is_published()  # set by the starter, at no cost
+            self._state.mark_published()
         else:
-            self._state.publish()
+            self._state.update_search_attributes()
+
+    async def _claim(self) -> None:
+        """Claim the reference in the store, which remembers it longer than Temporal does.
+
+        The activity refuses an agreement that has problems, so that the history records the decision: a rule
+        that a later version adds does not change the replay of an agreement that was accepted before.
+
+        Raises:
+            ApplicationError: The agreement has problems, or an earlier agreement has the reference.
+        """
+        found = problems(self._state.agreement, workflow.info().workflow_start_time)
+        try:
+            self._state.keep_to(await steps.claim(self._state, found))
+        except ActivityError as error:
+            raise as_failure(error) from error
+
+    async def _release(self) -> bool:
+        """Give the reference back; False if the store cannot record it."""
+        try:
+            await steps.release(self._state)
+        except ActivityError:
+            return False
+        return True
 
     async def _prepare_and_send(self) -> None:
-        """Generate and send; release the reference if it fails before anything was sent."""
+        """Generate and send; if either fails and nothing was sent, release the reference.
+
+        An agreement that is voided or expires before the send is no failure: it keeps its reference.
+        """
         try:
             await send_once(self._state, await self._generate())
         except ApplicationError as failure:
-            if self._state.sent_nothing() and workflow.patched("release") and await release(self._state):
-                raise ApplicationError(
-                    failure.message, *failure.details, NOTHING_SENT, type=failure.type, non_retryable=True
-                ) from failure
-            raise
+            if not self._state.sent_nothing() or not workflow.patched("release"):
+                raise  # the histories without the patch are older than the activity
+            if not await self._release():
+                raise
+            raise ApplicationError(
+                failure.message, *failure.details, NOTHING_SENT, type=failure.type, non_retryable=True
+            ) from failure
 
     async def _generate(self) -> SendableSource:
-        """Generate the document if the source is a template."""
+        """Generate the document if the source is a template.
+
+        Raises:
+            EndedByPersonError: It was voided meanwhile.
+        """
         state = self._state
         source = state.agreement.source
         if not isinstance(source, TemplateSource):
             return source
         try:
-            deliverable = await steps.unless(state.is_void_requested, steps.start_generate(state, source))
+            deliverable = await steps.await_or_cancel(
+                steps.start_generate(state, source), cancel_when=state.is_void_requested
+            )
         except ActivityError as error:
-            if state.void_request is None:
-                raise as_failure(error) from error
-        else:
-            state.note("generated")
-            if state.void_request is None:
-                return deliverable
-        raise EndedEarlyError(Outcome.VOIDED, by="operator", reason=state.void_request.reason)
+            state.end_if_voided()
+            raise as_failure(error) from error
+        state.note("generated")
+        state.end_if_voided()
+        return deliverable
 
     # Signals, queries and updates
 
@@ -164,19 +228,24 @@ class AgreementWorkflow:
 
     @workflow.update(description="Void the document at the provider and end the agreement.")
     def void(self, request: VoidRequest) -> AgreementStatus:
-        """Request that the agreement is voided; it is done when the workflow ends."""
+        """Request that the agreement is voided; it is done when the workflow ends.
+
+        The signers read the reason of the last request.
+        """
         self._state.void_request = request
         return self._state.status()
 
     @void.validator
     def _check_void(self, request: VoidRequest) -> None:
         del request
-        if self._state.result or self._state.progress.ended or self._state.stage is Stage.ARCHIVING:
-            raise ApplicationError(f"the agreement is already {self._state.progress.ended or 'ending'}")
+        state = self._state
+        if state.result or state.progress.ended or state.stage is Stage.ARCHIVING:
+            how = state.result.outcome if state.result else state.progress.ended or "ending"
+            raise ApplicationError(f"the agreement is already {how}")
 
-    @workflow.update(description="Remind the signers who have not signed, now.")
+    @workflow.update(description="Remind the signers who can sign, now.")
     def remind(self) -> AgreementStatus:
-        """Request a reminder besides the planned ones."""
+        """Bring the next planned reminder forward, or request one if none is planned."""
         self._state.remind_now = True
         return self._state.status()
 
@@ -188,25 +257,27 @@ class AgreementWorkflow:
     @workflow.update(description="Decide what an agreement that needs attention must do.")
     async def resolve(self, resolution: Resolution) -> AgreementStatus:
         """Store an operator's decision; a document to adopt must be this agreement's."""
-        identity = Identity()
+        adopted: Sent | None = None
         if resolution.document_id is not None:
-            try:
-                identity = await steps.identify(self._state, resolution.document_id)
-            except ActivityError as error:
-                raise ApplicationError(f"that document cannot be checked: {reason(error)}") from error
-            if identity.sent is None:
-                differs = ", ".join(identity.differs)
-                raise ApplicationError(f"that document is not this agreement's: it differs in {differs}")
-        self._check_resolve(resolution)
-        self._state.resolution = (resolution, identity.sent)
+            adopted = await self._identified(resolution.document_id)
+            self._check_resolve(resolution)  # again: the state may have changed in the meantime
+        self._state.resolution = (resolution, adopted)
         return self._state.status()
+
+    async def _identified(self, document_id: str) -> Sent:
+        try:
+            identity = await steps.identify(self._state, document_id)
+        except ActivityError as error:
+            raise ApplicationError(f"that document cannot be checked: {reason(error)}") from error
+        if identity.sent is None:
+            differs = ", ".join(identity.differs)
+            raise ApplicationError(f"that document is not this agreement's: it differs in {differs}")
+        return identity.sent
 
     @resolve.validator
     def _check_resolve(self, resolution: Resolution) -> None:
-        undecided = self._state.sent_is_unknown()
-        is_under_way = self._state.progress.document_id is None and not undecided
-        if is_under_way or self._state.attention() is None or self._state.resolution is not None:
+        allowed = self._state.allowed_decisions()
+        if not allowed:
             raise ApplicationError("the agreement needs no decision")
-        allowed = {"adopt", "send_again", "abandon"} if undecided else {"keep", "abandon"}
         if resolution.action not in allowed:
             raise ApplicationError(f"the decision must be {' or '.join(sorted(allowed))}")

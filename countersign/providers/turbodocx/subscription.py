@@ -29,7 +29,6 @@ NAME: Final = "signature"
 
 _TEST_EVENT: Final = "signature.document.viewed"
 _TEST_DATA: Final = {
-    "document_id": "00000000-0000-4000-8000-000000000000",
     "title": "Countersign webhook test",
     "recipient_id": "00000000-0000-4000-8000-000000000000",
 }
@@ -158,9 +157,9 @@ class TurboDocxSubscription:
         """Make a new secret; the old one becomes invalid at once."""
         return (await self._calls.regenerate_secret()).secret
 
-    async def test(self) -> tuple[DeliveredTest, ...]:
+    async def test(self, document_id: str) -> tuple[DeliveredTest, ...]:
         """Deliver a test event that belongs to no agreement to every address."""
-        sent = await self._calls.test(_TEST_EVENT, _TEST_DATA)
+        sent = await self._calls.test(_TEST_EVENT, {"document_id": document_id, **_TEST_DATA})
         return tuple(DeliveredTest(delivery.url, delivery.http_status) for delivery in sent.deliveries)
 
 
