@@ -131,7 +131,7 @@ def provider_worker(
     build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
     """Build the worker that calls the provider with one account: not eager, with slots by the circuit."""
-    documents = DocumentActivities(account.provider)
+    documents = DocumentActivities(account.provider, store)
     keys = StoreKeys(settings.environment, client.namespace)
     signatures = SignatureActivities(account.provider, store, keys)
     archive = ArchiveActivities(account.provider, store, keys)

@@ -1,14 +1,19 @@
 """The activity that generates the document."""
 
+import asyncio
+import hashlib
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import provider_errors
 from activities.requests import GenerateRequest
 from countersign.agreements.failures import SOURCE_UNUSABLE
-from countersign.agreements.messages import DeliverableSource
+from countersign.agreements.messages import DeliverableSource, TemplateSource
 from countersign.agreements.reference import idempotency_key
+from countersign.agreements.validation import images_of
 from countersign.providers.port import DocumentGenerator, SignatureProvider
+from countersign.storage import StorageError, Store
 
 
 class DocumentActivities:
@@ -16,10 +21,12 @@ class DocumentActivities:
 
     Args:
         provider: The provider.
+        store: Holds the images of variables.
     """
 
-    def __init__(self, provider: SignatureProvider) -> None:
+    def __init__(self, provider: SignatureProvider, store: Store) -> None:
         self._provider = provider
+        self._store = store
 
     @activity.defn
     async def generate(self, request: GenerateRequest) -> DeliverableSource:
@@ -43,9 +50,23 @@ class DocumentActivities:
                 request.marker,
                 template_id=source.template_id,
                 variables=source.variables,
+                images=await self._images(source),
                 idempotency_key=idempotency_key(request.marker, "generate"),
             )
         return DeliverableSource(deliverable_id=made)
+
+    async def _images(self, source: TemplateSource) -> dict[str, bytes]:
+        images: dict[str, bytes] = {}
+        for image in images_of(source):
+            try:
+                content = await self._store.read(image.key)
+            except StorageError as error:
+                raise ApplicationError(str(error)) from None
+            digest = await asyncio.to_thread(hashlib.sha256, content)
+            if digest.hexdigest() != image.sha256:
+                raise _unusable("variables: an image in the store is not the one that was put there")
+            images[image.key] = content
+        return images
 
 
 def _unusable(message: str) -> ApplicationError:

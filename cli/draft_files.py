@@ -7,12 +7,13 @@ from typing import Any, Final
 
 import yaml
 
+from countersign.client.drafts import Unquoted
 from countersign.client.errors import BadInputError
 
 SIZE_LIMIT: Final = 2 * 1024**2
 """Bytes. Temporal rejects a larger agreement."""
 DEPTH_LIMIT: Final = 20
-"""An agreement has four levels."""
+"""An agreement has six levels, and the data of a variable some more."""
 
 _NO_MAPPING: Final = "write a mapping of names to values: docs/examples/agreement.json is an example"
 
@@ -22,7 +23,7 @@ def read_draft(path: Path) -> dict[str, Any]:
 
     Numbers, dates and times stay the text that was written: YAML 1.1 would turn the postal code `0123` into
     83 and the time `12:30` into 750. JSON is read by a JSON reader, its numbers as text too. A relative
-    `source.path` counts from the file's folder.
+    `path` in the source counts from the file's folder.
 
     Args:
         path: A `.json` file, or YAML under any other name. UTF-8, with or without a byte order mark.
@@ -66,20 +67,28 @@ def _text(path: Path) -> str:
 
 
 def _beside(path: Path, draft: dict[str, Any]) -> dict[str, Any]:
-    source = draft.get("source")
-    if not isinstance(source, dict) or not isinstance(written := source.get("path"), str):
-        return draft
-    document = path.parent / Path(written).expanduser()
-    here = Path.cwd()
-    if document.is_relative_to(here):  # a sentence about it is shorter
-        document = document.relative_to(here)
-    return draft | {"source": source | {"path": str(document)}}
+    """Resolve the paths of the source and of its variables' images from the agreement file's folder."""
+    return draft | {"source": _resolved(path.parent, draft["source"])} if "source" in draft else draft
+
+
+def _resolved(folder: Path, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_resolved(folder, item) for item in value]
+    if not isinstance(value, dict) or value.get("kind") == "json":
+        return value
+    found = {name: _resolved(folder, item) for name, item in value.items()}
+    if value.get("kind") in {"file", "image"} and isinstance(written := value.get("path"), str):
+        document, here = folder / Path(written).expanduser(), Path.cwd()
+        if document.is_relative_to(here):  # a sentence about it is shorter
+            document = document.relative_to(here)
+        found["path"] = str(document)
+    return found
 
 
 def _json(text: str) -> Any:
     try:
         return json.loads(
-            text, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_distinct
+            text, parse_int=Unquoted, parse_float=Unquoted, parse_constant=str, object_pairs_hook=_distinct
         )
     except json.JSONDecodeError as error:
         raise _MistakeError(f", line {error.lineno}: not valid JSON: {error.msg}") from None
@@ -139,7 +148,8 @@ class _TextLoader(yaml.BaseLoader):
 def _scalar(loader: yaml.BaseLoader, node: yaml.ScalarNode) -> str | None:
     if node.style is None and node.value in {"", "~", "null", "Null", "NULL"}:
         return None
-    return str(loader.construct_scalar(node))
+    text = str(loader.construct_scalar(node))
+    return Unquoted(text) if node.style is None else text
 
 
 _TextLoader.add_constructor("tag:yaml.org,2002:str", _scalar)

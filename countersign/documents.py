@@ -27,6 +27,8 @@ _MAIN_PARTS: Final = {
 """Substrings of the content type of an Office file's main part (ECMA-376, part 1)."""
 _OVERRIDE: Final = re.compile(r"<Override\b[^>]*>")
 _ATTRIBUTE: Final = re.compile(r"\b(PartName|ContentType)\s*=\s*[\"']([^\"']*)[\"']")
+_IMAGES: Final = {b"\x89PNG\r\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+"""The media types of images by their first bytes."""
 _OLE: Final = bytes.fromhex("D0CF11E0A1B11AE1")
 _CONTENT_TYPES_LIMIT: Final = 1024**2
 
@@ -54,6 +56,11 @@ class FileFacts:
 
     pages: tuple[PageSize, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+def image_type(content: bytes) -> str | None:
+    """Return the media type of an image by its first bytes; None for another file."""
+    return next((media_type for start, media_type in _IMAGES.items() if content.startswith(start)), None)
 
 
 def inspect(file_name: str, content: bytes) -> FileFacts:

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    model_validator,
+)
 from pydantic_core import PydanticKnownError
 
 
@@ -51,6 +60,97 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"
 
 
+class RichText(Message):
+    """A value with markup, or a text with placeholders of its own.
+
+    Args:
+        kind: The markup: `text` is none.
+        text: The content.
+        variables: Values by placeholder name, for placeholders within the text or beside it in the template.
+    """
+
+    kind: Literal["text", "html", "markdown"]
+    text: str
+    variables: dict[str, str] = Field(default={})
+
+
+class Image(Message):
+    """A PNG, JPEG or GIF from the store.
+
+    Args:
+        key: The file's key in the store.
+        sha256: The file's hash in hexadecimal. The worker checks it before the document is generated.
+    """
+
+    kind: Literal["image"] = "image"
+    key: str
+    sha256: str
+
+
+class Table(Message):
+    """A table, written as HTML with escaped cells.
+
+    Args:
+        columns: The headings.
+        rows: The cells, as many in each row as there are columns.
+    """
+
+    kind: Literal["table"] = "table"
+    columns: tuple[str, ...] = Field(min_length=1, max_length=50)
+    rows: tuple[tuple[str, ...], ...] = Field(min_length=1, max_length=5000)
+
+
+class JsonData(Message):
+    """Data for the template's loops, conditions and expressions: `{#Items}{name}: {price}{/Items}`.
+
+    Args:
+        value: Any JSON. The provider's advanced engine evaluates the template with it.
+    """
+
+    kind: Literal["json"] = "json"
+    value: JsonValue
+
+
+def _kind(value: Any) -> str | None:
+    """Return the tag of a variable's value: `plain` for a text, else its kind."""
+    if isinstance(value, str):
+        return "plain"
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    if not isinstance(kind, str):
+        return None
+    return "rich" if kind in {"text", "html", "markdown"} else kind
+
+
+Single = Annotated[
+    Annotated[str, Tag("plain")] | Annotated[RichText, Tag("rich")] | Annotated[Image, Tag("image")],
+    Discriminator(_kind),
+]
+"""A value that can be repeated."""
+
+
+class Repeated(Message):
+    """Several values of one placeholder: the template repeats what stands around it.
+
+    Args:
+        items: The values, in their order.
+    """
+
+    kind: Literal["list"] = "list"
+    items: tuple[Single, ...] = Field(min_length=1, max_length=5000)
+
+
+Variable = Annotated[
+    Annotated[str, Tag("plain")]
+    | Annotated[RichText, Tag("rich")]
+    | Annotated[Image, Tag("image")]
+    | Annotated[Repeated, Tag("list")]
+    | Annotated[Table, Tag("table")]
+    | Annotated[JsonData, Tag("json")],
+    Discriminator(_kind),
+]
+"""The value of a template's variable: a text, or an object with a `kind`."""
+
+
 class TemplateSource(Message):
     """Generate the document from a template.
 
@@ -61,7 +161,7 @@ class TemplateSource(Message):
 
     kind: Literal["template"] = "template"
     template_id: str
-    variables: dict[str, str] = Field(default={})
+    variables: dict[str, Variable] = Field(default={})
 
 
 class DeliverableSource(Message):

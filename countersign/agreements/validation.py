@@ -10,18 +10,24 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import combinations
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from countersign.agreements.messages import (
     AgreementInput,
     FileSource,
+    Image,
+    JsonData,
     LinkSource,
     Message,
     ReminderPlan,
+    Repeated,
+    RichText,
     RolesSource,
     SignatureField,
+    Table,
     TemplateSource,
+    Variable,
 )
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
 
@@ -31,6 +37,8 @@ SIZE_LIMIT: Final = 1_500_000
 """Bytes of JSON. Temporal refuses a payload over 2 MiB, and encryption and base64 add to it."""
 FILE_TYPES: Final = (".pdf", ".docx", ".pptx")
 """The file types that the provider accepts."""
+IMAGE_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".gif": "image/gif"}
+"""The media types of images for a document, by extension."""
 
 LONGEST_SIDE: Final = 14_400
 """Points. No page of a PDF is longer (ISO 32000-1, annex C)."""
@@ -99,8 +107,44 @@ def _text_problems(agreement: AgreementInput) -> Iterator[str]:
         yield f"description: {problem}"
     if isinstance(agreement.source, TemplateSource):
         for number, value in enumerate(agreement.source.variables.values(), 1):
-            if problem := text_problem(value, may_break=True, may_be_blank=True):
-                yield f"variable {number}: {problem}"
+            problems = (text_problem(text, may_break=True, may_be_blank=True) for text in texts_of(value))
+            yield from (f"variable {number}: {problem}" for problem in problems if problem)
+
+
+def texts_of(value: Variable) -> Iterator[str]:
+    """Yield every text in the value of a variable, but no names of placeholders and no image."""
+    match value:
+        case str():
+            yield value
+        case RichText(text=text, variables=variables):
+            yield from (text, *variables.values())
+        case Repeated(items=items):
+            for item in items:
+                yield from texts_of(item)
+        case Table(columns=columns, rows=rows):
+            yield from columns
+            for row in rows:
+                yield from row
+        case JsonData(value=data):
+            yield from _texts_in(data)
+        case Image():
+            return
+
+
+def images_of(source: TemplateSource) -> Iterator[Image]:
+    """Yield the images among the variables of a source."""
+    for value in source.variables.values():
+        for item in value.items if isinstance(value, Repeated) else (value,):
+            if isinstance(item, Image):
+                yield item
+
+
+def _texts_in(data: Any) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list):
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from _texts_in(item)
 
 
 def _lines(agreement: AgreementInput) -> Iterator[tuple[str, str]]:
@@ -200,9 +244,25 @@ def _source_problems(agreement: AgreementInput) -> Iterator[str]:
         yield f"file: the provider accepts {', '.join(FILE_TYPES)}"
     if isinstance(source, LinkSource) and (problem := link_problem(source.url)):
         yield f"source.url: {problem}"
-    for name in getattr(source, "variables", {}):
-        if not _VARIABLE.fullmatch(name):
+    if isinstance(source, TemplateSource):
+        yield from _variable_problems(source)
+
+
+def _variable_problems(source: TemplateSource) -> Iterator[str]:
+    for number, (name, value) in enumerate(source.variables.items(), 1):
+        items = value.items if isinstance(value, Repeated) else (value,)
+        inner = [inner for item in items if isinstance(item, RichText) for inner in item.variables]
+        if not all(map(_VARIABLE.fullmatch, (name, *inner))):
             yield "variables: use names of 1 to 100 characters without spaces and braces"
+        if isinstance(value, Table):
+            for place, row in enumerate(value.rows, 1):
+                if len(row) != len(value.columns):
+                    yield (
+                        f"variable {number}: row {place} must have {len(value.columns)} cells, one per column"
+                    )
+        for item in items:
+            if isinstance(item, Image) and PurePath(item.key).suffix.lower() not in IMAGE_TYPES:
+                yield f"variable {number}: the image's key must end in {', '.join(IMAGE_TYPES)}"
 
 
 def _field_problems(agreement: AgreementInput) -> Iterator[str]:

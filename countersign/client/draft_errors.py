@@ -8,12 +8,17 @@ from pydantic import BaseModel, ValidationError
 from countersign.agreements.messages import (
     AgreementInput,
     DeliverableSource,
+    Image,
+    JsonData,
     LinkSource,
     ReminderPlan,
+    Repeated,
+    RichText,
     RolesSource,
     Sender,
     SignatureField,
     Signer,
+    Table,
     TemplateSource,
 )
 from countersign.suggestions import did_you_mean
@@ -33,6 +38,16 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "roles": tuple(RolesSource.model_fields),
 }
 """The fields of every kind of source in a draft."""
+_VARIABLES: Final[dict[str, tuple[str, ...]]] = {
+    "plain": (),
+    "rich": tuple(RichText.model_fields),
+    "image": ("kind", "path", *Image.model_fields),
+    "list": tuple(Repeated.model_fields),
+    "table": tuple(Table.model_fields),
+    "json": tuple(JsonData.model_fields),
+}
+"""The fields of every kind of variable in a draft, by pydantic's tag."""
+_VARIABLE: Final = "write a text, or a mapping with a kind: text, html, markdown, image, list, table, json"
 _PARTS: Final[dict[str, type[BaseModel]]] = {
     "signers": Signer,
     "sender": Sender,
@@ -96,10 +111,15 @@ def _is_consequence(error: Mapping[str, Any], errors: Iterable[Mapping[str, Any]
 
 def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], default: str) -> str:
     names = _names_at(loc)
+    is_variable = loc[2:3] == ("variables",) and len(loc) > 3  # noqa: PLR2004  # source, kind, variables, name
     if loc[0] == "source":  # the second part is the kind that pydantic tried
         loc = (*loc[:1], *loc[2:])
+    if is_variable:
+        loc = (*loc[:3], *_without_tags(loc[3:]))
     place = _place(loc)
     match kind:
+        case "union_tag_not_found" | "union_tag_invalid" if is_variable:
+            return f"{place}: {_VARIABLE}"
         case "missing":
             return f"{place} is missing"
         case "union_tag_not_found":
@@ -134,10 +154,19 @@ def _place(loc: tuple[int | str, ...]) -> str:
     return ".".join(str(part) for part in loc)
 
 
+def _without_tags(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Remove pydantic's tags of a variable's kind and of its item's, and number items from 1."""
+    if loc[:2] == ("list", "items"):
+        return ("items", *(int(part) + 1 for part in loc[2:3]), *loc[4:])
+    return tuple(part + 1 if isinstance(part, int) else part for part in loc[1:])
+
+
 def _names_at(loc: tuple[int | str, ...]) -> Iterable[str]:
     """Return the valid field names at a place."""
     if len(loc) == 1:
         return AgreementInput.model_fields
+    if loc[0] == "source" and loc[2:3] == ("variables",):
+        return next((_VARIABLES[tag] for tag in reversed(loc[4:-1]) if tag in _VARIABLES), ())
     if loc[0] == "source":
         return _KINDS.get(str(loc[1]), ())
     part = _PARTS.get(str(loc[0]))

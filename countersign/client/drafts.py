@@ -1,61 +1,72 @@
 """Conversion of drafts, from a mapping, a YAML or JSON file or flags, to `AgreementInput`.
 
 A draft is `AgreementInput` as JSON with these shorthands: a person is `Ada Example <ada@example.com>`, or
-`client=Ada Example <ada@example.com>` with a role; a deadline is `14d` or `36h`; a file is its `path` on this
-machine; a missing reference is generated.
+`client=Ada Example <ada@example.com>` with a role; a deadline is `14d` or `36h`; a file or an image is its
+`path` on this machine; a missing reference is generated.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from countersign.agreements.messages import AgreementInput, Signer
+from countersign.agreements.messages import AgreementInput, FileSource, Image, Signer
 from countersign.agreements.reference import InvalidReferenceError, check_reference, new_reference
 from countersign.agreements.validation import problems
 from countersign.client.draft_errors import MOMENT, mistakes
 from countersign.client.errors import BadInputError
-from countersign.client.files import LocalFile, read_file
+from countersign.client.files import LocalFile, read_file, read_image
 from countersign.documents import UnusableFileError, default_fields, misplaced
 
 _SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
+_JSON_SCALAR: Final = re.compile(r"true|false|-?(0|[1-9]\d{0,14})(\.\d{1,14})?", re.ASCII)
 _BARE_NUMBER: Final = re.compile(r"[-+]?\d+(\.\d*)?")
 _PERSON: Final = re.compile(
     r"(?:(?P<role>[^<>=\"]+)=)?\s*(?P<name>\"(?:[^\"\\\\]|\\\\.)+\"|[^<>]+)\s*<(?P<email>[^<>]+)>"
 )
 
 
-async def check_draft(draft: AgreementInput | Mapping[str, Any]) -> tuple[AgreementInput, LocalFile | None]:
+class Unquoted(str):
+    """A text that an agreement file has without quotes: maybe a number in a variable of the kind `json`."""
+
+    __slots__ = ()
+
+
+async def check_draft(
+    draft: AgreementInput | Mapping[str, Any],
+) -> tuple[AgreementInput, tuple[LocalFile, ...]]:
     """Convert a draft to an agreement and run all checks that need no provider.
 
     Returns:
-        The agreement, and the local file that it sends, if any.
+        The agreement, and the local files that it needs in the store.
 
     Raises:
         BadInputError: The draft is invalid; the message lists all problems.
     """
     now = datetime.now(UTC)
     wrong: list[str] = []
+    files: list[LocalFile] = []
     if isinstance(draft, AgreementInput):
-        agreement, file = draft, None
+        agreement = draft
     else:
-        plain, file = await _plain(draft, now, wrong)
-        agreement = _validated(plain, wrong)
-        if file is not None:
-            wrong += _field_problems(agreement, file)
+        agreement = _validated(await _plain(draft, now, files, wrong), wrong)
+        if isinstance(agreement.source, FileSource):
+            for file in files:
+                wrong += _field_problems(agreement, file)
     if wrong := [*wrong, *problems(agreement, now)]:
         raise BadInputError("; ".join(wrong))
-    return agreement, file
+    return agreement, tuple(files)
 
 
 async def _plain(
-    draft: Mapping[str, Any], now: datetime, wrong: list[str]
-) -> tuple[dict[str, Any], LocalFile | None]:
-    """Expand a draft's shorthands, and append their problems to `wrong`."""
+    draft: Mapping[str, Any], now: datetime, files: list[LocalFile], wrong: list[str]
+) -> dict[str, Any]:
+    """Expand a draft's shorthands; append its local files to `files` and its problems to `wrong`."""
     draft = {name: value for name, value in draft.items() if value is not None}
     plain = {"reference": new_reference(), **draft}
     plain["reference"] = _reference(_text(plain["reference"]), wrong)
@@ -67,33 +78,85 @@ async def _plain(
         plain["deadline"] = _deadline(str(deadline), now, wrong)
     if isinstance(reminders := draft.get("reminders"), Mapping):
         plain["reminders"] = {name: _span(value) for name, value in reminders.items()}
-    plain["source"], file = await _source(draft.get("source"), wrong)
-    return {name: value for name, value in plain.items() if value is not None}, file
+    plain["source"] = await _source(draft.get("source"), files, wrong)
+    return {name: value for name, value in plain.items() if value is not None}
 
 
-async def _source(source: Any, wrong: list[str]) -> tuple[Any, LocalFile | None]:
-    """Read the file of a source with a path; convert values of variables to text."""
+async def _source(source: Any, files: list[LocalFile], wrong: list[str]) -> Any:
+    """Read the files of a source with paths; convert values of variables to text."""
     if not isinstance(source, Mapping):
-        return source, None
+        return source
     if source.get("kind") == "file" and "key" not in source:
-        return await _local_file(source, wrong)
+        file = await _local_file("source", source, read_file, wrong)
+        if file is None:
+            return _STAND_INS["source"]
+        files.append(file)
+        return FileSource(key=file.key, file_name=file.name, sha256=file.sha256)
     if isinstance(variables := source.get("variables"), Mapping):
-        return {**source, "variables": {name: _text(value) for name, value in variables.items()}}, None
-    return source, None
+        expanded = {
+            name: await _variable(f"source.variables.{name}", value, files, wrong)
+            for name, value in variables.items()
+        }
+        return {**source, "variables": expanded}
+    return source
 
 
-async def _local_file(source: Mapping[str, Any], wrong: list[str]) -> tuple[Any, LocalFile | None]:
-    wrong += [f"source.{name}: no such field" for name in source if name not in {"kind", "path"}]
+async def _variable(place: str, value: Any, files: list[LocalFile], wrong: list[str]) -> Any:
+    """Read the images in the value of a variable; convert numbers and dates to text, except in JSON."""
+    if not isinstance(value, Mapping):
+        return _text(value)
+    kind = value.get("kind")
+    if kind == "json":
+        return {name: _json(item) if name == "value" else item for name, item in value.items()}
+    if kind == "image" and "key" not in value:
+        file = await _local_file(place, value, read_image, wrong)
+        if file is None:
+            return ""
+        files.append(file)
+        return Image(key=file.key, sha256=file.sha256)
+    if kind == "list" and isinstance(items := value.get("items"), list | tuple):
+        expanded = [
+            await _variable(f"{place}.items.{number}", item, files, wrong)
+            for number, item in enumerate(items, 1)
+        ]
+        return {**value, "items": expanded}
+    return _texts(value)
+
+
+def _texts(value: Any) -> Any:
+    """Convert the numbers and dates in lists and mappings to text."""
+    if isinstance(value, Mapping):
+        return {name: _texts(item) for name, item in value.items()}
+    return [_texts(item) for item in value] if isinstance(value, list | tuple) else _text(value)
+
+
+def _json(value: Any) -> Any:
+    """Read numbers, `true` and `false` that a file has without quotes."""
+    if isinstance(value, Mapping):
+        return {name: _json(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, Unquoted):
+        return json.loads(value) if _JSON_SCALAR.fullmatch(value) else str(value)
+    return value
+
+
+async def _local_file(
+    place: str,
+    source: Mapping[str, Any],
+    read: Callable[[Path], Awaitable[LocalFile]],
+    wrong: list[str],
+) -> LocalFile | None:
+    wrong += [f"{place}.{name}: no such field" for name in source if name not in {"kind", "path"}]
     path = source.get("path")
     if not isinstance(path, str | Path):
-        wrong.append("source.path is missing" if path is None else "source.path: write a text")
-        return _STAND_INS["source"], None
+        wrong.append(f"{place}.path is missing" if path is None else f"{place}.path: write a text")
+        return None
     try:
-        file = await read_file(Path(path))
+        return await read(Path(path))
     except BadInputError as error:
         wrong.append(str(error))
-        return _STAND_INS["source"], None
-    return file.source, file
+        return None
 
 
 def _field_problems(agreement: AgreementInput, file: LocalFile) -> list[str]:

@@ -3,14 +3,15 @@
 import asyncio
 import hashlib
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from countersign.agreements.messages import FileSource
+from countersign.agreements.validation import IMAGE_TYPES
 from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.settings import load_settings
-from countersign.documents import FileFacts, UnusableFileError, inspect
+from countersign.documents import FileFacts, UnusableFileError, image_type, inspect
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, UnusableStoreError, open_store, put
 
@@ -20,11 +21,24 @@ SIZE_LIMIT: Final = 10 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A checked local file that is not yet in the store."""
+    """A checked local file that is not yet in the store.
 
-    source: FileSource
+    Args:
+        name: Its name, without a folder.
+        sha256: Its hash in hexadecimal.
+        facts: What its check found; nothing for an image.
+        content: Its bytes.
+    """
+
+    name: str
+    sha256: str
     facts: FileFacts
     content: bytes = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        """Its key in the store, which keeps equal content once."""
+        return f"files/{self.sha256}{Path(self.name).suffix.lower()}"
 
 
 async def read_file(path: Path) -> LocalFile:
@@ -36,28 +50,47 @@ async def read_file(path: Path) -> LocalFile:
     Raises:
         BadInputError: The file cannot be read, is too large, or cannot be signed.
     """
+    return await _read(path, inspect)
+
+
+async def read_image(path: Path) -> LocalFile:
+    """Read a local image and check its type.
+
+    Args:
+        path: A regular PNG, JPEG or GIF of at most 10 MB.
+
+    Raises:
+        BadInputError: The file cannot be read, is too large, or is no such image.
+    """
+    return await _read(path, _inspect_image)
+
+
+def _inspect_image(file_name: str, content: bytes) -> FileFacts:
+    if image_type(content) != IMAGE_TYPES.get(Path(file_name).suffix.lower(), ""):
+        raise UnusableFileError(f"is not the image that its name says: use {', '.join(IMAGE_TYPES)}")
+    return FileFacts()
+
+
+async def _read(path: Path, check: Callable[[str, bytes], FileFacts]) -> LocalFile:
     try:
-        return await asyncio.to_thread(_read, path)
+        return await asyncio.to_thread(_read_now, path, check)
     except OSError as error:
         raise BadInputError(f"file {path}: {error.strerror}") from None
     except UnusableFileError as error:
         raise BadInputError(f"file {path}: {error}") from None
 
 
-def _read(path: Path) -> LocalFile:
+def _read_now(path: Path, check: Callable[[str, bytes], FileFacts]) -> LocalFile:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise UnusableFileError("is not a regular file")
     if found.st_size > SIZE_LIMIT:
         raise UnusableFileError(f"is over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
     content = path.read_bytes()
-    facts = inspect(path.name, content)
-    digest = hashlib.sha256(content).hexdigest()
-    source = FileSource(key=f"files/{digest}{path.suffix.lower()}", file_name=path.name, sha256=digest)
-    return LocalFile(source, facts, content)
+    return LocalFile(path.name, hashlib.sha256(content).hexdigest(), check(path.name, content), content)
 
 
-async def store_file(file: LocalFile) -> FileSource:
+async def store_file(file: LocalFile) -> None:
     """Upload a file to the configured store. The store keeps equal content once.
 
     Raises:
@@ -66,9 +99,8 @@ async def store_file(file: LocalFile) -> FileSource:
     """
     settings = load_settings(CountersignSettings)
     try:
-        await put(open_store(settings.store), file.source.key, file.content)
+        await put(open_store(settings.store), file.key, file.content)
     except UnusableStoreError as error:
         raise BadInputError(str(error)) from None
     except StorageError as error:
-        raise UnreachableError(f"file {file.source.file_name}: {error}") from None
-    return file.source
+        raise UnreachableError(f"file {file.name}: {error}") from None

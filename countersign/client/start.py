@@ -72,7 +72,7 @@ async def start_agreement(
     client: Client | None = None,
     on_omission: Report = ignore,
 ) -> StartedAgreement:
-    """Check and start an agreement, and upload its local file to the store.
+    """Check and start an agreement, and upload its local files to the store.
 
     A repeated call with the same content returns the existing agreement. If that agreement failed before the
     send, a repeated call starts it again, also with other content.
@@ -90,9 +90,9 @@ async def start_agreement(
         ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
         UnreachableError: Temporal, the provider or the store does not respond.
     """
-    checked, file = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
+    checked, files = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
     client, task_queue = client or await shared_client(), task_queue or _task_queue()
-    if file is not None:
+    for file in files:
         await store_file(file)
     with _about(checked):
         started = await _start_once(client, checked, task_queue)
@@ -145,12 +145,12 @@ def _task_queue() -> str:
 
 async def _checked(
     agreement: AgreementInput | Mapping[str, Any], on_omission: Report, *, ask_provider: bool, insist: bool
-) -> tuple[AgreementInput, LocalFile | None]:
-    checked, file = await check_draft(agreement)
-    for warning in file.facts.warnings if file else ():
+) -> tuple[AgreementInput, tuple[LocalFile, ...]]:
+    checked, files = await check_draft(agreement)
+    for warning in (warning for file in files for warning in file.facts.warnings):
         on_omission(f"{checked.reference}: the file: {warning}")
     if not ask_provider:
-        return checked, file
+        return checked, files
     from countersign.client import provider  # noqa: PLC0415  # status needs no provider client
 
     account = provider.find_account(checked.account)
@@ -165,7 +165,7 @@ async def _checked(
     elif isinstance(checked.source, TemplateSource | RolesSource):
         keys = " and ".join(provider.key_variables(account))
         on_omission(f"template not checked, because {keys} is not set: the worker checks it")
-    return checked, file
+    return checked, files
 
 
 def _about(agreement: AgreementInput) -> AbstractContextManager[None]:

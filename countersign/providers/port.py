@@ -12,7 +12,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
-from countersign.agreements.messages import Sender, SignatureField, Signer, Source
+from countersign.agreements.messages import Sender, SignatureField, Signer, Source, Variable
 from countersign.agreements.reference import Marker
 from countersign.documents import PageSize
 
@@ -325,10 +325,11 @@ class DocumentGenerator(Protocol):
         marker: Marker,
         *,
         template_id: str,
-        variables: Mapping[str, str],
+        variables: Mapping[str, Variable],
+        images: Mapping[str, bytes],
         idempotency_key: str,
     ) -> str:
-        """Generate a document and return its id."""
+        """Generate a document and return its id; `images` holds the variables' images by key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,10 @@ def read_paragraphs(content: bytes) -> tuple[str, list[Paragraph]]:
 
 def write(paragraphs: Sequence[Sequence[str]]) -> bytes:
     """Write paragraphs as a DOCX."""
-    body = "".join(_paragraph(style, text) for style, text in paragraphs)
+    body = "".join(
+        _paragraph("text", "[image]") if style == "image" else _paragraph(style, text)
+        for style, text in paragraphs
+    )
     document = (
         '<?xml version="1.0" encoding="UTF-8" standalone="yes"?><w:document xmlns:w='
         f'"{_W[1:-1]}"><w:body>{body}</w:body></w:document>'

@@ -14,7 +14,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.errors import DependencyError, PyPdfError
 
 Paragraph = tuple[str, str]
-"""A style (`title`, `heading`, `text`) and a text."""
+"""A style (`title`, `heading`, `text`) and a text; or `image` and a data URL."""
 
 _STYLES: Final[dict[str, tuple[Literal["", "B"], int, int]]] = {
     "title": ("B", 18, 12),
@@ -22,6 +22,9 @@ _STYLES: Final[dict[str, tuple[Literal["", "B"], int, int]]] = {
     "text": ("", 11, 7),
 }
 
+
+_IMAGE_HEIGHT: Final = 20
+"""Millimeters."""
 
 _SPELLED: Final = {
     "€": "EUR",
@@ -83,6 +86,10 @@ def render(
     pdf.set_auto_page_break(auto=True, margin=20)
     pdf.add_page()
     for style, text in paragraphs:
+        if style == "image":
+            pdf.image(text, h=_IMAGE_HEIGHT, keep_aspect_ratio=True)
+            pdf.ln(2)
+            continue
         weight, size, height = _STYLES.get(style, _STYLES["text"])
         pdf.set_font("helvetica", weight, size)
         pdf.multi_cell(0, height, printable(text), new_x="LMARGIN", new_y="NEXT")

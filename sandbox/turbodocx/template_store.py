@@ -9,7 +9,7 @@ from sandbox.core.store import Row
 from sandbox.turbodocx.sandbox import Sandbox
 from sandbox.turbodocx.tags import create_missing
 
-_PLACEHOLDER: Final = re.compile(r"\{[A-Za-z][A-Za-z0-9_ ]{0,99}\}")
+_PLACEHOLDER: Final = re.compile(r"\{([#/]?)([A-Za-z][A-Za-z0-9_. ]{0,99}|(?<=/))\}")
 _ANCHOR: Final = re.compile(r"\{(signature|initials?|date|name|title|company|email|text)\d+\}", re.IGNORECASE)
 
 
@@ -56,6 +56,18 @@ def keep(
 
 
 def variables_in(paragraphs: list[Paragraph]) -> list[str]:
-    """Return the placeholders of a text in their order, without the anchors of fields."""
-    found = (name for _, text in paragraphs for name in _PLACEHOLDER.findall(text))
-    return list(dict.fromkeys(name for name in found if not _ANCHOR.fullmatch(name)))
+    """Return the placeholders of a text in their order, without the anchors of fields.
+
+    A loop `{#Items}` counts as `{Items}`; what stands within it belongs to its items. A path
+    `{Customer.name}` counts as `{Customer}`.
+    """
+    found: list[str] = []
+    loops: list[str] = []
+    for tag, name in (match for _, text in paragraphs for match in _PLACEHOLDER.findall(text)):
+        if tag == "/":
+            del loops[-1:]
+        elif not loops and not _ANCHOR.fullmatch(f"{{{name}}}"):
+            found.append(f"{{{name.partition('.')[0]}}}")
+        if tag == "#":
+            loops.append(name)
+    return list(dict.fromkeys(found))

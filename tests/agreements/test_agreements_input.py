@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from countersign.agreements.messages import ReminderPlan
+from countersign.agreements.messages import ReminderPlan, TemplateSource
 from countersign.agreements.validation import is_email, link_problem, problems, text_problem
 from countersign.client.drafts import read_signer
 from countersign.testing import an_agreement
@@ -142,3 +142,40 @@ def test_a_link_that_anybody_can_open_is_accepted(url: str) -> None:
 @pytest.mark.parametrize("email", ["a\u200b@example.com", "a@exam\u00adple.com", "a@b", "a b@example.com"])
 def test_an_address_holds_nothing_hidden(email: str) -> None:
     assert not is_email(email)
+
+
+HIDDEN = "a\u200bb"
+WRONG_VARIABLES: dict[str, tuple[Any, str]] = {
+    "a hidden character in markup": ({"kind": "html", "text": HIDDEN}, "variable 1: has the invisible"),
+    "in a value within": (
+        {"kind": "text", "text": "", "variables": {"A": HIDDEN}},
+        "variable 1: has the invisible",
+    ),
+    "in an item": ({"kind": "list", "items": [HIDDEN]}, "variable 1: has the invisible"),
+    "in a cell": ({"kind": "table", "columns": ["A"], "rows": [[HIDDEN]]}, "variable 1: has the invisible"),
+    "in data": ({"kind": "json", "value": [{"a": {"b": HIDDEN}}]}, "variable 1: has the invisible"),
+    "a name with braces": ({"kind": "text", "text": "", "variables": {"{A}": "a"}}, "variables: use names"),
+    "a row that is too short": (
+        {"kind": "table", "columns": ["A", "B"], "rows": [["1", "2"], ["3"]]},
+        "variable 1: row 2 must have 2 cells",
+    ),
+    "no image": ({"kind": "image", "key": "files/a.pdf", "sha256": "0"}, "variable 1: the image's key must"),
+    "an item that is no image": (
+        {"kind": "list", "items": [{"kind": "image", "key": "files/a", "sha256": "0"}]},
+        "variable 1: the image's key must",
+    ),
+}
+
+
+@pytest.mark.parametrize(("value", "problem"), WRONG_VARIABLES.values(), ids=WRONG_VARIABLES)
+def test_every_part_of_a_variable_is_checked(value: Any, problem: str) -> None:
+    source = {"kind": "template", "template_id": "t", "variables": {"Price": value}}
+    (found,) = problems(an_agreement(source=source), NOW)
+    assert found.startswith(problem)
+
+
+def test_plain_variables_are_written_as_before() -> None:
+    source = TemplateSource(template_id="t", variables={"Price": "1", "Terms": ""})
+    assert source.model_dump_json() == (
+        '{"kind":"template","template_id":"t","variables":{"Price":"1","Terms":""}}'
+    )

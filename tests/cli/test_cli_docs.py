@@ -291,9 +291,10 @@ def test_the_example_fits_the_published_schema() -> None:
 
 def _clone(stack: Stack, folder: Path) -> Path:
     """Lay out what the page's commands are typed in: the examples, and the settings of a running stack."""
-    shutil.copytree(EXAMPLES, folder / "docs" / "examples", ignore=shutil.ignore_patterns("*modules"))
-    (folder / ".countersign").mkdir()
-    (folder / ".countersign" / "local").symlink_to(stack.folder)
+    if not (folder / ".countersign").exists():
+        shutil.copytree(EXAMPLES, folder / "docs" / "examples", ignore=shutil.ignore_patterns("*modules"))
+        (folder / ".countersign").mkdir()
+        (folder / ".countersign" / "local").symlink_to(stack.folder)
     return folder
 
 

@@ -1,12 +1,16 @@
 """An agreement file holds what its author sees in it."""
 
+import asyncio
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from cli.draft_files import SIZE_LIMIT, read_draft
+from countersign.agreements.messages import JsonData, TemplateSource
+from countersign.client.drafts import check_draft
 from countersign.client.errors import BadInputError
 
 WRITTEN = [
@@ -92,3 +96,48 @@ def test_nested_json_is_one_sentence(tmp_path: Path) -> None:
 def test_a_device_is_never_read() -> None:
     with pytest.raises(BadInputError, match="is not a regular file"):
         read_draft(Path(os.devnull))
+
+
+def test_numbers_in_data_are_numbers_unless_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "source: {kind: template, template_id: t, variables: {Price: 0042, "
+        "Items: {kind: json, value: [{a: 3, b: 19.90, c: '3', d: 0042, e: true, f: -1, g: ~, h: .5}]}}}\n"
+        "title: T\nsigners: [Ada <ada@example.com>]\n"
+    )
+    agreement, _ = asyncio.run(check_draft(read_draft(path)))
+    assert isinstance(agreement.source, TemplateSource)
+    assert agreement.source.variables == {
+        "Price": "0042",
+        "Items": JsonData(
+            value=[{"a": 3, "b": 19.9, "c": "3", "d": "0042", "e": True, "f": -1, "g": None, "h": ".5"}]
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "mistake"),
+    [
+        ("{kind: tabel}", "source.variables.X: write a text, or a mapping with a kind: text, html"),
+        ("{text: a}", "source.variables.X: write a text, or a mapping with a kind: text, html"),
+        ("[a]", "source.variables.X: write a text, or a mapping with a kind: text, html"),
+        ("{kind: html}", "source.variables.X.text is missing"),
+        ("{kind: html, text: a, vars: {}}", "source.variables.X.vars: no such field"),
+        ("{kind: table, columns: [a]}", "source.variables.X.rows is missing"),
+        ("{kind: list, items: [a, {kind: html}]}", "source.variables.X.items.2.text is missing"),
+        ("{kind: list, items: []}", "source.variables.X.items: list at least one"),
+        ("{kind: image}", "source.variables.X.path is missing"),
+        ("{kind: image, path: none.png}", "No such file"),
+        ("{kind: image, path: a.png}", "is not the image that its name says: use .png"),
+    ],
+)
+def test_mistakes_in_variables_name_their_place(tmp_path: Path, value: str, mistake: str) -> None:
+    path = tmp_path / "a.yaml"
+    (tmp_path / "a.png").write_bytes(b"GIF89a")
+    path.write_text(
+        f"source: {{kind: template, template_id: t, variables: {{X: {value}}}}}\n"
+        "title: T\nsigners: [Ada <ada@example.com>]\n"
+    )
+    with pytest.raises(BadInputError, match=re.escape(mistake)) as error:
+        asyncio.run(check_draft(read_draft(path)))
+    assert ";" not in str(error.value)

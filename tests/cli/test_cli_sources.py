@@ -17,6 +17,8 @@ import pytest
 import trustme
 import yaml
 from fpdf import FPDF
+from PIL import Image as PillowImage
+from pypdf import PdfReader
 
 from countersign.agreements.messages import Stage
 from countersign.agreements.reference import workflow_id
@@ -147,6 +149,84 @@ def test_a_template_with_everything_from_flags(shell: Shell, stack: Stack, refer
     assert (document["source"], document["description"]) == ("deliverable", "Please sign.")
     assert (document["sender_name"], document["sender_email"]) == ("Us", "us@example.com")
     assert document["cc_emails"] == ["copy@example.com"]
+
+
+_PRICES = """
+title: Order
+source:
+  kind: template
+  template_id: {template}
+  variables:
+    Customer: Example Ltd
+    Logo: {{kind: image, path: logo.png}}
+    Items:
+      kind: json
+      value:
+        - {{name: Consulting, days: 3, price: "2,400.00"}}
+        - {{name: Training, days: 1, price: "950.00"}}
+    Fees:
+      kind: table
+      columns: [Fee, Amount]
+      rows: [[Travel & lodging, 300.00], [Setup, 50.00]]
+    Phase:
+      kind: list
+      items:
+        - {{kind: text, text: Design, variables: {{Until: March}}}}
+        - {{kind: text, text: Delivery, variables: {{Until: May}}}}
+    Terms: {{kind: markdown, text: "**30 days** net"}}
+signers: [Ada Lovelace <ada@example.com>]
+"""
+
+
+def test_the_rows_of_a_price_table_stand_in_what_is_signed(
+    shell: Shell, stack: Stack, reference: str
+) -> None:
+    template = str(uuid.uuid4())
+    lines = [
+        "for {Customer}",
+        "{#Items}",
+        "{name}: {days} days, {price} EUR",
+        "{/Items}",
+        "{Fees}",
+        "{Phase} until {Until}",
+        "{Terms} {Logo}",
+        "{signature1}",
+    ]
+    paragraphs = [["text", line] for line in lines]
+    _call(stack, "POST", "/_sandbox/templates", {"id": template, "name": "P", "paragraphs": paragraphs})
+    folder = shell.folder / "drafts"
+    folder.mkdir()
+    (folder / "agreement.yaml").write_text(_PRICES.format(template=template))
+    logo = PillowImage.new("RGB", (30, 10), "navy")
+    logo.save(folder / "logo.png")
+    ran = shell("start", "drafts/agreement.yaml", "--reference", reference)
+    assert (ran.code, ran.out) == (0, f"{reference}: started\n"), ran.err
+    asyncio.run(stack.sandbox.complete(_sent(stack, reference)["id"]))
+    assert shell("watch", reference).code == 0
+    result = json.loads(shell("status", reference, "--json").out)["result"]
+    pages = PdfReader(stack.store / result["archive"]["document"]["key"]).pages
+    text = "\n".join(page.extract_text() for page in pages)
+    for row in (
+        "for Example Ltd",
+        "Consulting: 3 days, 2,400.00 EUR",
+        "Training: 1 days, 950.00 EUR",
+        "Fee | Amount",
+        "Travel & lodging | 300.00",
+        "Setup | 50.00",
+        "Design until March",
+        "Delivery until May",
+        "30 days net",
+    ):
+        assert row in text
+    assert [image.image.size for page in pages for image in page.images if image.image] == [(30, 10)]
+    wrong = _PRICES.format(template=template).replace("Items:", "Item:").replace("Fees:", "Fee:")
+    (folder / "agreement.yaml").write_text(wrong)
+    refused = shell("start", "drafts/agreement.yaml", "--reference", f"{reference}-2")
+    assert refused.code == 2
+    assert refused.err == (
+        f"template {template}: it has no variable Fee (did you mean Fees?); "
+        "it needs the variable Fees; it needs the variable Items\n"
+    )
 
 
 def test_signers_of_one_order_sign_in_any(shell: Shell, stack: Stack, reference: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
+from countersign.providers.turbodocx.requests import variables
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings
 from devstack.sandbox import Sandbox
@@ -17,7 +18,7 @@ async def deliverable_id(sandbox: Sandbox) -> str:
         made = await client.create_deliverable(
             name="NDA",
             template_id=TEMPLATE_ID,
-            variables={"CustomerName": "Ann", "EffectiveDate": "today"},
+            variables=variables({"CustomerName": "Ann", "EffectiveDate": "today"}, {}),
             idempotency_key="nda",
         )
         return made.id

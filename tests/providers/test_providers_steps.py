@@ -65,6 +65,7 @@ class Bench:
         self.provider = TurboDocx(desk.client, Sender(name="Example", email="contracts@example.com"))
         self.desk = desk
         keys = StoreKeys("test", "default")
+        self.store = store
         self.signatures = SignatureActivities(self.provider, store, keys)
         self.archive = ArchiveActivities(self.provider, store, keys).archive
         self.mark = {"marker": Marker(f"steps-{uuid.uuid4().hex[:8]}", "abc123de")}
@@ -93,7 +94,7 @@ async def test_every_step_makes_the_calls_that_it_documents(bench: Bench, comple
     for attempt in (1, 2):  # the second at another worker, which has yet to learn what the template needs
         task = GenerateRequest(**mark, title=f"NDA {attempt}", source=source)
         made = await bench.run(
-            DocumentActivities(TurboDocx(bench.desk.client, bench.provider.sender)).generate,
+            DocumentActivities(TurboDocx(bench.desk.client, bench.provider.sender), bench.store).generate,
             task,
             attempt=attempt,
         )

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from turbodocx_sdk import Deliverable, TurboSign, TurboWebhooks
 
+from countersign.agreements.messages import Image, JsonData, Repeated, RichText, Table, Variable
 from countersign.providers.errors import ContractBrokenError, OutcomeUnknownError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import (
@@ -19,12 +20,14 @@ from countersign.providers.turbodocx.requests import (
     Recipient,
     SignatureRequest,
     UploadFile,
+    variables,
 )
 from tests.providers.provider_calls import DOCUMENT_ID
 from tests.providers.provider_edge import KEY, PREPARED, Received, client, edge, response
 
 RECIPIENT_ID = "3f0e9c1a-0000-4000-8000-0000000000a1"
 TEMPLATE_ID = "3f0e9c1a-0000-4000-8000-00000000fee1"
+PNG = b"\x89PNG\r\n\x1a\n"
 PDF = b"%PDF-1.7\n%%EOF\n"
 DOCX = b"PK\x03\x04word/document.xml"
 _SENDER: dict[str, Any] = {"sender_email": "sender@example.com", "sender_name": "Sam Sender"}
@@ -110,6 +113,64 @@ def send(ours_source: Mapping[str, Any], theirs_source: Mapping[str, Any] | None
     )
 
 
+VALUES: dict[str, Variable] = {
+    "Name": "Ann",
+    "Terms": RichText(kind="markdown", text="**30** days"),
+    "Contact": RichText(kind="html", text="<p>{who}</p>", variables={"who": "Bo"}),
+    "Logo": Image(key="files/a.png", sha256="00"),
+    "Phases": Repeated(
+        items=("First", RichText(kind="text", text="Second", variables={"Phases.Status": "late"}))
+    ),
+    "Scope": Repeated(items=(RichText(kind="html", text="<b>All</b>"), "or nothing")),
+    "Prices": Table(columns=("Item", "Price"), rows=(("Nuts & bolts", "12.00"), ("Work\nhours", "<5>"))),
+    "Items": JsonData(value=[{"name": "Nut", "price": 0.1, "isNew": True}]),
+}
+"""Every kind of variable."""
+WIRE: list[dict[str, Any]] = [
+    {"placeholder": "{Name}", "text": "Ann", "mimeType": "text"},
+    {"placeholder": "{Terms}", "text": "**30** days", "mimeType": "markdown"},
+    {
+        "placeholder": "{Contact}",
+        "text": "<p>{who}</p>",
+        "mimeType": "html",
+        "subvariables": [{"placeholder": "{who}", "text": "Bo", "mimeType": "text"}],
+    },
+    {"placeholder": "{Logo}", "text": "data:image/png;base64,iVBORw0KGgo=", "mimeType": "image"},
+    {
+        "placeholder": "{Phases}",
+        "mimeType": "text",
+        "variableStack": {
+            "0": {"text": "First", "mimeType": "text"},
+            "1": {
+                "text": "Second",
+                "mimeType": "text",
+                "subvariables": [{"placeholder": "{Phases.Status}", "text": "late", "mimeType": "text"}],
+            },
+        },
+    },
+    {
+        "placeholder": "{Scope}",
+        "mimeType": "html",
+        "variableStack": {
+            "0": {"text": "<b>All</b>", "mimeType": "html"},
+            "1": {"text": "or nothing", "mimeType": "text"},
+        },
+    },
+    {
+        "placeholder": "{Prices}",
+        "text": "<table><tr><th>Item</th><th>Price</th></tr>"
+        "<tr><td>Nuts &amp; bolts</td><td>12.00</td></tr>"
+        "<tr><td>Work<br>hours</td><td>&lt;5&gt;</td></tr></table>",
+        "mimeType": "html",
+    },
+    {
+        "placeholder": "{Items}",
+        "value": [{"name": "Nut", "price": 0.1, "isNew": True}],
+        "mimeType": "json",
+        "usesAdvancedTemplatingEngine": True,
+    },
+]
+"""The same as the provider's documentation writes it."""
 HOOK = {
     "data": {"id": "h", "name": "signature", "urls": [], "events": [], "isActive": 1, "secret": "whsec_x"}
 }
@@ -142,12 +203,15 @@ PAIRS: dict[str, Pair] = {
     ),
     "generate": Pair(
         lambda it: it.create_deliverable(
-            name="Offer", template_id=TEMPLATE_ID, variables={"Name": "Ann"}, idempotency_key="k"
+            name="Offer",
+            template_id=TEMPLATE_ID,
+            variables=variables(VALUES, {"files/a.png": PNG}),
+            idempotency_key="k",
         ),
         lambda: Deliverable.generate_deliverable(
             name="Offer",
             template_id=TEMPLATE_ID,
-            variables=[{"placeholder": "{Name}", "text": "Ann", "mimeType": "text"}],
+            variables=WIRE,
         ),
         {"data": {"results": {"deliverable": {"id": "d", "name": "Offer", "isActive": 1}}}},
     ),

@@ -3,13 +3,14 @@
 import hashlib
 import io
 import json
+import uuid
 from typing import Any
 
 import httpx
 import pytest
 from pypdf import PdfReader
 
-from tests.sandbox.sandbox_kit import ORDER_FORM, Api, signature, text_of
+from tests.sandbox.sandbox_kit import MUTUAL_NDA, ORDER_FORM, Api, signature, text_of
 
 
 def act(api: Api, document: str, recipient: str, what: str) -> httpx.Response:
@@ -96,6 +97,93 @@ def test_the_generated_pdf_holds_its_variables(api: Api) -> None:
     assert "{Price}=1,000 €" in str(metadata["/Keywords"])
     answer = api.get(f"/v1/deliverable/file/{deliverable}")
     assert answer.headers["content-disposition"].startswith('attachment; filename="Contract.docx"')
+
+
+RICH: list[tuple[list[str], dict[str, Any], list[str]]] = [
+    (["{A}!"], {"text": "<p>One</p><p>Two &amp; <b>3</b></p>", "mimeType": "html"}, ["One", "Two & 3!"]),
+    (["{A}"], {"text": "# Head\n**bold** text", "mimeType": "markdown"}, ["Head", "bold text"]),
+    (
+        ["{A}"],
+        {
+            "text": "<table><tr><th>I</th><th>P</th></tr><tr><td>x</td><td>1</td></tr></table>",
+            "mimeType": "html",
+        },
+        ["I | P", "x | 1"],
+    ),
+    (
+        ["- {A} by {Who}"],
+        {
+            "variableStack": [
+                {"text": "a", "subvariables": [{"placeholder": "{Who}", "text": "Ann"}]},
+                {"text": "b", "subvariables": [{"placeholder": "{Who}", "text": "Bo"}]},
+            ],
+            "mimeType": "text",
+        },
+        ["- a by Ann", "- b by Bo"],
+    ),
+    (
+        ["{#A}{n}: {p.net}", "of {who}{/}", "end {A.length}"],
+        {
+            "value": [{"n": 1, "p": {"net": 2.5}, "who": "Ann"}, {"n": 2, "p": {"net": 3}, "who": True}],
+            "mimeType": "json",
+            "usesAdvancedTemplatingEngine": True,
+        },
+        ["1: 2.5", "of Ann", "2: 3", "of true", "end {A.length}"],
+    ),
+    (
+        ["{A.name} in {A.at.city}"],
+        {
+            "value": {"name": "Ann", "at": {"city": "Bern"}},
+            "mimeType": "json",
+            "usesAdvancedTemplatingEngine": True,
+        },
+        ["Ann in Bern"],
+    ),
+    (
+        ["none"],
+        {"value": [{"n": "x"}], "mimeType": "json", "usesAdvancedTemplatingEngine": True},
+        ["none", "A: x"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "variable", "shown"), RICH)
+def test_rich_variables_are_shown(
+    api: Api, lines: list[str], variable: dict[str, Any], shown: list[str]
+) -> None:
+    template = str(uuid.uuid4())
+    body = {"id": template, "name": "R", "paragraphs": [["text", line] for line in lines]}
+    api.post("/_sandbox/templates", json=body).raise_for_status()
+    sent = {"name": "Rich", "templateId": template, "variables": [{"placeholder": "{A}"} | variable]}
+    made = api.post("/v1/deliverable", json=sent)
+    assert made.status_code == 200, made.text
+    content = api.get(
+        f"/v1/deliverable/file/pdf/{made.json()['data']['results']['deliverable']['id']}"
+    ).content
+    found = [line.strip() for line in text_of(content).splitlines()]
+    assert [line for line in found if line and line != "Particulars"] == shown
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"value": [1], "mimeType": "json"},
+        {"value": [1], "mimeType": "text"},
+        {"mimeType": "json", "usesAdvancedTemplatingEngine": True},
+        {"text": "data:image/png;base64,AAAA", "mimeType": "image"},
+        {"text": "data:image/png;base64,!", "mimeType": "image"},
+    ],
+)
+def test_unreadable_variables_are_refused(api: Api, variable: dict[str, Any]) -> None:
+    body = {"name": "Bad", "templateId": MUTUAL_NDA, "variables": [{"placeholder": "{A}"} | variable]}
+    assert api.post("/v1/deliverable", json=body).status_code == 400
+
+
+def test_a_loop_is_one_variable_of_its_template(api: Api) -> None:
+    lines = ["{Name}", "{#Items}{n}", "{p}{/Items} {signature1}", "{Customer.name} {#Rest}{x}{/} {Last}"]
+    body = {"name": "L", "paragraphs": [["text", line] for line in lines]}
+    made = api.post("/_sandbox/templates", json=body).json()
+    assert made["variables"] == ["{Name}", "{Items}", "{Customer}", "{Rest}", "{Last}"]
 
 
 def test_the_signed_pdf_is_stamped_and_its_hash_is_the_events(api: Api) -> None:

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, Final
 
-from countersign.agreements.messages import RolesSource, Sender, Signer, Source, TemplateSource
+from countersign.agreements.messages import RolesSource, Sender, Signer, Source, TemplateSource, Variable
 from countersign.agreements.reference import Marker, mark_title, split_title
+from countersign.agreements.validation import texts_of
 from countersign.providers.calls import Limits
 from countersign.providers.download import DownloadRules
 from countersign.providers.errors import RejectedError, UnauthorizedError, is_about_key
@@ -133,14 +134,16 @@ class TurboDocx:
         marker: Marker,
         *,
         template_id: str,
-        variables: Mapping[str, str],
+        variables: Mapping[str, Variable],
+        images: Mapping[str, bytes],
         idempotency_key: str,
     ) -> str:
         """Generate a deliverable; its name carries the marker."""
         deliverable = await self.client.create_deliverable(
             name=mark_title(title, marker),
             template_id=template_id,
-            variables=variables,
+            variables=requests.variables(variables, images),
+            private=tuple(text for value in variables.values() for text in texts_of(value)),
             idempotency_key=idempotency_key,
         )
         return deliverable.id

@@ -3,7 +3,7 @@
 Every method raises exactly one kind of `ProviderError` when it does not return; see `outcomes.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
@@ -70,26 +70,30 @@ class TurboDocxClient:
         await self._transport.request(call, lambda body: body["data"])
 
     async def create_deliverable(
-        self, *, name: str, template_id: str, variables: Mapping[str, str], idempotency_key: str
+        self,
+        *,
+        name: str,
+        template_id: str,
+        variables: Sequence[Mapping[str, Any]],
+        private: tuple[str, ...] = (),
+        idempotency_key: str,
     ) -> Deliverable:
         """Generate a document from a template; the response comes when it is made.
 
         Args:
             name: Its name, 3 to 255 characters.
             template_id: The template.
-            variables: Values by placeholder, `CustomerName` for `{CustomerName}`.
+            variables: The values, as `requests.variables` writes them.
+            private: The texts in them, which no log may quote.
             idempotency_key: Names this write.
         """
-        texts = [
-            {"placeholder": f"{{{key}}}", "text": text, "mimeType": "text"} for key, text in variables.items()
-        ]
         call = Call(
             operation="create_deliverable",
             method="POST",
             path="/v1/deliverable",
-            body={"name": name, "templateId": template_id, "variables": texts},
+            body={"name": name, "templateId": template_id, "variables": list(variables)},
             idempotency_key=idempotency_key,
-            private=(name, *variables.values()),
+            private=(name, *private),
         )
         return await self._transport.request(
             call, lambda body: Deliverable.model_validate(body["data"]["results"]["deliverable"])

@@ -1,10 +1,15 @@
-"""What TurboDocx is asked to have signed: `SignatureRequest`, and how it is written on the wire."""
+"""What TurboDocx is asked to generate and to have signed, and how it is written on the wire."""
 
+import base64
+import html
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Final
 
+from countersign.agreements.messages import Image, JsonData, Repeated, RichText, Table, Variable
+from countersign.agreements.validation import IMAGE_TYPES
 from countersign.providers.calls import FilePart
 
 PATH: Final = "/turbosign/single/prepare-for-signing"
@@ -157,6 +162,50 @@ class SignatureRequest:
         people = [text for recipient in self.recipients for text in (recipient.name, recipient.email)]
         texts = (self.document_name, self.description, self.sender_email, self.sender_name, self.file_link)
         return (*people, *self.cc, *(text for text in texts if text))
+
+
+def variables(values: Mapping[str, Variable], images: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """Write the variables of a template.
+
+    Args:
+        values: By placeholder name, `CustomerName` for `{CustomerName}`.
+        images: The content of their images, by key.
+    """
+    return [{"placeholder": f"{{{name}}}", **_variable(value, images)} for name, value in values.items()]
+
+
+def _variable(value: Variable, images: Mapping[str, bytes]) -> dict[str, Any]:
+    match value:
+        case str():
+            return {"text": value, "mimeType": "text"}
+        case RichText():
+            inner = variables(value.variables, images)
+            return {"text": value.text, "mimeType": value.kind} | ({"subvariables": inner} if inner else {})
+        case Image():
+            media_type = IMAGE_TYPES[PurePath(value.key).suffix.lower()]
+            content = base64.b64encode(images[value.key]).decode()
+            return {"text": f"data:{media_type};base64,{content}", "mimeType": "image"}
+        case Table():
+            return {"text": _table(value), "mimeType": "html"}
+        case JsonData():
+            return {"value": value.value, "mimeType": "json", "usesAdvancedTemplatingEngine": True}
+        case Repeated():
+            stack = [_variable(item, images) for item in value.items]
+            kinds = {item["mimeType"] for item in stack}
+            return {
+                "variableStack": {str(number): item for number, item in enumerate(stack)},
+                "mimeType": kinds.pop() if len(kinds) == 1 else "html",
+            }
+
+
+def _table(table: Table) -> str:
+    head = _cells("th", table.columns)
+    return f"<table>{head}{''.join(_cells('td', row) for row in table.rows)}</table>"
+
+
+def _cells(tag: str, texts: Iterable[str]) -> str:
+    cells = (html.escape(text).replace("\n", "<br>") for text in texts)
+    return f"<tr>{''.join(f'<{tag}>{cell}</{tag}>' for cell in cells)}</tr>"
 
 
 def form(body: dict[str, Any]) -> dict[str, str]:
