@@ -288,7 +288,7 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
     assert b"canary-1" in places["command line"]
     assert {span.service for span in house.collector.spans} >= {
         "countersign-worker",
-        "receiver",
+        "countersign-webhooks",
     }
 
 
