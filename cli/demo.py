@@ -6,7 +6,14 @@ from typing import Final
 
 from temporalio.client import Client
 
-from countersign.agreements.messages import AgreementInput, AgreementResult, Outcome, Signer, TemplateSource
+from countersign.agreements.messages import (
+    AgreementInput,
+    AgreementResult,
+    FileSource,
+    Outcome,
+    Signer,
+    TemplateSource,
+)
 from countersign.agreements.names import DEFAULT_ACCOUNT, TASK_QUEUE
 from countersign.agreements.reference import new_reference
 from countersign.client.agreements import agreement_result
@@ -78,8 +85,9 @@ async def _example(site: Site, account: str) -> AgreementInput:
     if account == DEFAULT_ACCOUNT:
         return agreement
     file = await read_file(_CONTRACT)
-    await put(FolderStore(site.store), file.source.key, file.content)
-    return agreement.model_copy(update={"account": account, "source": file.source})
+    await put(FolderStore(site.store), file.key, file.content)
+    source = FileSource(key=file.key, file_name=file.name, sha256=file.sha256)
+    return agreement.model_copy(update={"account": account, "source": source})
 
 
 def example_agreement() -> AgreementInput:
