@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NoReturn, Self, TypeVar, overload
+from typing import Any, ClassVar, Final, NoReturn, Self, TypeVar, overload
 
 from pydantic import SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from countersign.observability.redaction import protect
@@ -243,12 +244,35 @@ def _problems(kind: type[Settings], error: ValidationError, *, known: Problems) 
     If a place could not be read, no variable is reported as missing, because that place may hold it.
     """
     problems = []
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+    for problem in error.errors(include_input=False, include_url=False):
         name = kind.variable(str(problem["loc"][0])) if problem["loc"] else ""
         if problem["type"] == "missing":
             if name not in known and known.keys().isdisjoint(PLACES):
                 problems.append(f"{name} is not set")
         else:
-            message = problem["msg"].removeprefix("Value error, ")
+            message = _sentence(problem, kind)
             problems.append(f"{name}: {message}" if name else message)
     return problems
+
+
+_LIMITS: Final = {
+    "greater_than": "must be more than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a number",
+    "bool_parsing": "must be true or false",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must not be empty",
+}
+"""Sentences for pydantic's own checks, by their type."""
+
+
+def _sentence(problem: ErrorDetails, kind: type[Settings]) -> str:
+    if problem["type"] in _LIMITS:
+        return _LIMITS[problem["type"]].format(**problem.get("ctx", {}))
+    if problem["type"] == "string_pattern_mismatch":
+        about = kind.model_fields[str(problem["loc"][0])].description or ""
+        return f"has the wrong form; what it must be: {about.rstrip('.')}"
+    return problem["msg"].removeprefix("Value error, ")

@@ -3,15 +3,22 @@
 import re
 from typing import Annotated, Final
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from countersign.configuration import Variable
 
 PRODUCTION: Final = "production"
 """The environment in which documents reach real people."""
-Environment = Annotated[
-    str, Variable("COUNTERSIGN_ENVIRONMENT"), StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")
-]
+_ENVIRONMENT: Final = re.compile(r"[a-z0-9-]{1,32}")
+
+
+def _plain_name(value: str) -> str:
+    if _ENVIRONMENT.fullmatch(value) is None:
+        raise ValueError("must be 1 to 32 lower-case letters, digits and dashes")
+    return value
+
+
+Environment = Annotated[str, Variable("COUNTERSIGN_ENVIRONMENT"), AfterValidator(_plain_name)]
 GracefulStop = Annotated[
     float, Variable("COUNTERSIGN_GRACEFUL_STOP_SECONDS"), Field(gt=0, le=3600, allow_inf_nan=False)
 ]

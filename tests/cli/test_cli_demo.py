@@ -64,6 +64,20 @@ def test_the_demo_shows_an_agreement_from_end_to_end_and_leaves_nothing(fresh: S
     assert _processes_in(fresh.folder) == []
 
 
+def test_the_demo_runs_with_another_provider(fresh: Shell) -> None:
+    ran = fresh.run("demo", "--free-ports", "--account", "documenso")
+    assert ran.code == 0, ran.out + ran.err
+    assert re.search(r"sent for signature: document envelope_", ran.out)
+    assert re.search(r"outcome +completed, resolved by webhook", ran.out)
+    _check_signed_pdf(ran.out)
+    assert _processes_in(fresh.folder) == []
+
+
+def test_a_stack_without_a_sandbox_for_the_provider_is_one_sentence(fresh: Shell) -> None:
+    ran = fresh.run("demo", "--account", "docusign")
+    assert (ran.code, ran.err) == (2, "--account: use turbodocx or documenso, or both with a comma\n")
+
+
 def _check_signed_pdf(out: str) -> None:
     place = re.search(r"signed PDF +file://(\S+)", out)
     digest = re.search(r"SHA-256 +([0-9a-f]{64})", out)
