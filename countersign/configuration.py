@@ -205,10 +205,10 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
     Raises:
         SettingsError: Settings are missing or invalid; the message lists all of them by name.
     """
-    groups = {group for group in (*_subclasses(Settings), *kinds) if hasattr(group, "prefix")}
+    groups = dict.fromkeys(group for group in (*kinds, *_subclasses(Settings)) if hasattr(group, "prefix"))
     warn_of_unknown_settings(
         (*os.environ, *env_file({})),
-        {group.variable(name) for group in groups for name in group.model_fields},
+        [group.variable(name) for group in groups for name in group.model_fields],
         tuple(group.prefix for group in groups),
     )
     lookup = read(*kinds, given=overrides)

@@ -5,7 +5,7 @@ still be set after a rollback.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 logger = logging.getLogger(__name__)
@@ -14,13 +14,14 @@ _reported: set[str] = set()
 
 
 def warn_of_unknown_settings(
-    variables: Iterable[str], settings: Collection[str], prefixes: tuple[str, ...]
+    variables: Iterable[str], settings: Sequence[str], prefixes: tuple[str, ...]
 ) -> None:
     """Log a warning for every unknown variable with a prefix of the settings, once per process.
 
     Args:
         variables: Names of variables that are set.
-        settings: The names of all settings; `NAME_FILE` is valid for every `NAME`.
+        settings: The names of all settings, the nearest to the process first; `NAME_FILE` is valid for every
+            `NAME`.
         prefixes: How the names of settings begin.
     """
     for name in sorted({variable for variable in variables if variable.startswith(prefixes)} - _reported):
@@ -31,7 +32,9 @@ def warn_of_unknown_settings(
 
 def _suggestion(name: str, settings: Iterable[str]) -> str:
     """Compare without prefixes, which most names share and which may be mistyped themselves."""
-    ends = {_end(setting): setting for setting in settings}
+    ends: dict[str, str] = {}
+    for setting in settings:
+        ends.setdefault(_end(setting), setting)
     near = get_close_matches(_end(name), ends, 1)
     return f"; did you mean {ends[near[0]]}?" if near else ""
 

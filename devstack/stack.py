@@ -110,6 +110,11 @@ class Stack(Site):
         if not self._lock.is_in_place():
             raise FolderDeletedError(f"{self.folder} was deleted while the stack was running")
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that this stack runs."""
+        return tuple(name for name in PARTS if self._has(name))
+
     def _has(self, part: str) -> bool:
         kind = _SANDBOXES.get(part)
         return part in self._plan.parts and (kind is None or kind in self.accounts)

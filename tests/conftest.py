@@ -22,7 +22,7 @@ from countersign.testing import start_temporal
 from devstack.ports import Ports
 from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import Sandbox
-from devstack.stack import PARTS, Stack
+from devstack.stack import Stack
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background, as its children would be
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -117,6 +117,6 @@ async def standing_stack(
     extra = {"SANDBOX_RETRY_DELAYS": "1,2", "SSL_CERT_FILE": str(folder / "authority.pem")}
     async with Stack(replace(plan(folder, Ports.pick()), extra_env=extra)) as stack:
         yield stack, await connect(environment=stack.env)
-        for name in PARTS:  # a graceful stop would wait for work that nobody needs any more
+        for name in stack.parts:  # a graceful stop would wait for work that nobody needs any more
             if stack.supervisor.is_running(name):
                 stack.supervisor.kill(name)

@@ -12,7 +12,7 @@ from typing import Any, Final
 from cli.stack import ROOT, plan
 from devstack.ports import Ports
 from devstack.processes import Part, PartFailedError, Supervisor, prints
-from devstack.stack import PARTS, Stack
+from devstack.stack import Stack
 from tests.chaos.chaos_schedule import Disruption
 
 TIME_SCALE: Final = 30
@@ -107,7 +107,7 @@ async def open_stack(folder: Path, worker: tuple[str, ...] = WORKER) -> AsyncIte
     async with Stack(chaos_plan) as stack:
         second = Part("worker-2", worker, prints("worker ready"), stack.env, stack.folder)
         await stack.supervisor.start(second)
-        parts = Parts(stack.supervisor, (*PARTS, second.name))
+        parts = Parts(stack.supervisor, (*stack.parts, second.name))
         watch = asyncio.create_task(parts.watch())
         try:
             yield stack, parts

@@ -122,7 +122,7 @@ async def two(
         yield found
 
 
-async def test_each_agreement_reaches_its_own_organization(two: TwoOrganizations) -> None:
+async def test_agreements_reach_their_own_organization(two: TwoOrganizations) -> None:
     for name, sandbox in two.sandboxes.items():
         handle = await two.begin(name)
         document_id = await two.sent(handle)
@@ -154,7 +154,7 @@ async def test_an_outage_of_one_organization_leaves_the_other_alone(two: TwoOrga
     assert await two.sent(handle), "it goes on by itself"
 
 
-def test_each_account_has_a_queue_and_a_limit_of_its_own(two: TwoOrganizations) -> None:
+def test_accounts_have_queues_and_limits_of_their_own(two: TwoOrganizations) -> None:
     limits = {name: worker.config() for name, worker in two.workers.items()}
     assert {config["task_queue"] for config in limits.values()} == {
         account_task_queue(two.task_queue, name) for name in two.workers

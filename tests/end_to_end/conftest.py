@@ -4,7 +4,7 @@ import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
-from devstack.stack import PARTS, Stack
+from devstack.stack import Stack
 from tests.workflows.office import Office
 
 
@@ -13,7 +13,7 @@ async def stack(standing_stack: tuple[Stack, Client]) -> AsyncIterator[Stack]:
     """The stack; its parts are restarted for the next test."""
     stack, _ = standing_stack
     yield stack
-    for name in PARTS:
+    for name in stack.parts:
         if not stack.supervisor.is_running(name):
             await stack.supervisor.restart(name)
     await stack.sandbox.call("DELETE", "/_sandbox/faults")

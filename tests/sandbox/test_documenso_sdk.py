@@ -9,7 +9,7 @@ import pytest
 
 from tests.sandbox.documenso_kit import API_KEY, EXPIRED_KEY, Api, pdf
 
-sdk = pytest.importorskip("documenso_sdk", reason="documenso-sdk is not installed here")
+import documenso_sdk
 models = pytest.importorskip("documenso_sdk.models")
 
 

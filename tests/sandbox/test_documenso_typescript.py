@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import cannot_run
 from tests.sandbox.documenso_kit import API_KEY, Api, pdf
 
 PACKAGES = ("@documenso/sdk-typescript@0.9.1", "zod@3.25.76")
@@ -16,7 +17,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the SDK, from the package registry."""
     npm = shutil.which("npm")
     if npm is None:
-        pytest.skip("npm is not installed here")
+        cannot_run("no npm on this machine: apt-get install npm")
     folder = tmp_path_factory.mktemp("typescript")
     (folder / "package.json").write_text('{"type": "module"}')
     command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES]
