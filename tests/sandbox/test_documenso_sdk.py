@@ -4,13 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import documenso_sdk as sdk
 import httpx
 import pytest
+from documenso_sdk import models
 
 from tests.sandbox.documenso_kit import API_KEY, EXPIRED_KEY, Api, pdf
-
-import documenso_sdk
-models = pytest.importorskip("documenso_sdk.models")
 
 
 def address(documenso: Api) -> str:
