@@ -205,6 +205,41 @@ Source = Annotated[
 ]
 
 
+class EmailCode(Message):
+    """The provider sends the signer a one-time code by e-mail before the document opens."""
+
+    kind: Literal["email"] = "email"
+
+
+class SmsCode(Message):
+    """The provider sends the signer a one-time code by SMS before the document opens.
+
+    Args:
+        phone: The number with the country code, `+493012345678` (E.164).
+    """
+
+    kind: Literal["sms"] = "sms"
+    phone: str = Field(pattern=r"^\+[1-9]\d{6,14}$")
+
+
+class ExternalCheck(Message):
+    """The caller's own identity provider checks the signer.
+
+    The provider sends no invitation. The caller makes a signing link with an assertion of the check.
+
+    Args:
+        provider: The identity provider's name, as the assertion has it.
+        max_age_minutes: How old the check may be when the link is made.
+    """
+
+    kind: Literal["external"] = "external"
+    provider: str = Field(min_length=1, max_length=255)
+    max_age_minutes: int = Field(default=60, ge=5, le=10_080)
+
+
+IdentityCheck = Annotated[EmailCode | SmsCode | ExternalCheck, Field(discriminator="kind")]
+
+
 class Signer(Message):
     """A person who must sign.
 
@@ -214,12 +249,14 @@ class Signer(Message):
         order: Signers of order 1 sign first, then those of order 2, and so on. By default, signers sign in
             the order of the list.
         role: The template's signer role, if the source is a template with roles.
+        identity: How the signer's identity is verified; by default as the provider's account is set up.
     """
 
     name: str = Field(min_length=1, max_length=255)
     email: str = Field(min_length=3, max_length=255)
     order: int | None = Field(default=None, ge=1)
     role: str | None = None
+    identity: IdentityCheck | None = None
 
 
 class Sender(Message):

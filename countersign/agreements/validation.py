@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from countersign.agreements.messages import (
     AgreementInput,
+    ExternalCheck,
     FileSource,
     Image,
     JsonData,
@@ -153,6 +154,8 @@ def _lines(agreement: AgreementInput) -> Iterator[tuple[str, str]]:
         yield f"signer {number}: name", signer.name
         if signer.role is not None:
             yield f"signer {number}: role", signer.role
+        if isinstance(signer.identity, ExternalCheck):
+            yield f"signer {number}: identity.provider", signer.identity.provider
     if agreement.sender:
         yield "sender: name", agreement.sender.name
     for number, field in enumerate(agreement.fields, 1):
@@ -336,6 +339,7 @@ class Needs(Message):
         copies: People get a copy.
         anchors: A field stands at a text of the document.
         field_types: The types of its fields.
+        identity: The kinds of checks of the signers' identities.
     """
 
     source: str
@@ -344,6 +348,7 @@ class Needs(Message):
     copies: bool = False
     anchors: bool = False
     field_types: tuple[str, ...] = ()
+    identity: tuple[str, ...] = ()
 
 
 def needs_of(agreement: AgreementInput) -> Needs:
@@ -356,4 +361,5 @@ def needs_of(agreement: AgreementInput) -> Needs:
         copies=bool(agreement.cc),
         anchors=any(field.anchor is not None for field in agreement.fields),
         field_types=tuple(sorted({field.type for field in agreement.fields})),
+        identity=tuple(sorted({signer.identity.kind for signer in agreement.signers if signer.identity})),
     )

@@ -48,6 +48,7 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
 }
 """The fields of every kind of variable in a draft, by pydantic's tag."""
 _VARIABLE: Final = "write a text, or a mapping with a kind: text, html, markdown, image, list, table, json"
+_IDENTITY: Final = "write a mapping with a kind: email, sms, external"
 _PARTS: Final[dict[str, type[BaseModel]]] = {
     "signers": Signer,
     "sender": Sender,
@@ -61,6 +62,7 @@ _BY_PLACE: Final = {
     "signers": "write a list of 'Name <address>'",
     "signers.*": _PERSON,
     "signers.*.email": _NO_EMAIL,
+    "signers.*.identity.sms.phone": "write it with the country code, such as +493012345678",
     "sender": _PERSON,
     "sender.email": _NO_EMAIL,
     "cc": "write a list of addresses",
@@ -118,15 +120,10 @@ def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], 
         loc = (*loc[:3], *_without_tags(loc[3:]))
     place = _place(loc)
     match kind:
-        case "union_tag_not_found" | "union_tag_invalid" if is_variable:
-            return f"{place}: {_VARIABLE}"
         case "missing":
             return f"{place} is missing"
-        case "union_tag_not_found":
-            return f"source.kind is missing: write {', '.join(_KINDS)}"
-        case "union_tag_invalid":
-            near = did_you_mean(str(limits["tag"]), _KINDS)
-            return f"source.kind: no such kind{near or ': write ' + ', '.join(_KINDS)}"
+        case "union_tag_not_found" | "union_tag_invalid":
+            return _kind_mistake(loc, place, limits.get("tag"))
         case "extra_forbidden" | "invalid_key":
             correction = f"no such field{did_you_mean(str(loc[-1]), names)}"
         case "too_short":
@@ -136,6 +133,15 @@ def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], 
         case _:
             correction = _correction(loc, kind, limits) or default
     return f"{place}: {correction}"
+
+
+def _kind_mistake(loc: tuple[int | str, ...], place: str, kind: object) -> str:
+    if len(loc) > 1:
+        return f"{place}: {_VARIABLE if loc[0] == 'source' else _IDENTITY}"
+    if kind is None:
+        return f"source.kind is missing: write {', '.join(_KINDS)}"
+    near = did_you_mean(str(kind), _KINDS)
+    return f"source.kind: no such kind{near or ': write ' + ', '.join(_KINDS)}"
 
 
 def _correction(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any]) -> str | None:

@@ -44,6 +44,7 @@ def _lacking(needs: Needs, can: Capabilities) -> tuple[str, ...]:
         "sender": not needs.sender or can.custom_sender,
         "copies": not needs.copies or can.copies,
         "anchors": not needs.anchors or can.anchors,
+        "identity": can.identity_verification.issuperset(needs.identity),
         "field_types": can.field_types is None or can.field_types.issuperset(needs.field_types),
     }
     return tuple(name for name, is_met in checks.items() if not is_met)
@@ -55,6 +56,7 @@ _DOES: Final[Mapping[str, Callable[[Needs], str]]] = {
     "sender": lambda _: "let an agreement name its sender",
     "copies": lambda _: "send copies (cc)",
     "anchors": lambda _: "place fields at a text of the document",
+    "identity": lambda needs: f"verify signers' identities by {' and '.join(needs.identity)}",
     "field_types": lambda needs: f"have all of the field types {', '.join(needs.field_types)}",
 }
 _INSTEAD: Final[Mapping[str, Callable[[Capabilities], str]]] = {
@@ -63,6 +65,11 @@ _INSTEAD: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "sender": lambda _: "leave `sender` out",
     "copies": lambda _: "leave `cc` out",
     "anchors": lambda _: "give `page`, `x` and `y`",
+    "identity": lambda can: (
+        f"use {_listed(sorted(can.identity_verification))}"
+        if can.identity_verification
+        else "leave `identity` out"
+    ),
     "field_types": lambda can: f"use {_listed(sorted(can.field_types or ()))}",
 }
 

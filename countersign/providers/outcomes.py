@@ -67,6 +67,7 @@ class Refusal:
         code: Its machine-readable code, if any.
         message: Its words, cleaned and cut, for the caller and not for a log; "" if it has none.
         about_request: A 402 or 403 that is about this request (a feature it asks for), not about the key.
+        advice: What to do about it, in our words.
         about_key: It is about the key or its plan, whatever the status.
     """
 
@@ -74,6 +75,7 @@ class Refusal:
     message: str = ""
     about_request: bool = False
     about_key: bool = False
+    advice: str = ""
 
 
 def clean(message: str, private: tuple[str, ...]) -> str:
@@ -168,6 +170,7 @@ def error_of_failure(
 
 def _rejected(status: int, *, operation: str, needs_role: bool, refusal: Refusal) -> RejectedError:
     message = f"{operation}: refused (HTTP {status})" + (f": {refusal.code}" if refusal.code else "")
+    message += f"; {refusal.advice}" if refusal.advice else ""
     if refusal.about_key or (status in _UNAUTHORIZED and not refusal.about_request):
         about_key = not (needs_role and status == HTTPStatus.FORBIDDEN)
         return UnauthorizedError(

@@ -18,6 +18,8 @@ from countersign.documents import PageSize
 
 SourceKind = Literal["template", "deliverable", "file", "link", "roles"]
 """The kinds of `AgreementInput.source`."""
+IdentityKind = Literal["email", "sms", "external"]
+"""The kinds of `Signer.identity`."""
 
 Heartbeat = Callable[[int], object]
 """Called between parts of a long operation with what is done so far: Temporal then knows that it goes on."""
@@ -44,6 +46,7 @@ class Capabilities:
         copies: Whether people can get a copy (`cc`).
         anchors: Whether a field can stand at a text of the document.
         field_types: Our names of the types of fields that it has; None if it decides itself.
+        identity_verification: The kinds of `Signer.identity` that it has.
         declines: Whether the provider reports who declined, and why.
         conclusive_search: Whether a search that finds nothing after the settle window proves that nothing
             was sent, so that the send is repeated without a person.
@@ -61,6 +64,7 @@ class Capabilities:
     copies: bool
     anchors: bool
     field_types: frozenset[str] | None
+    identity_verification: frozenset[IdentityKind]
     declines: bool
     conclusive_search: bool
     signing_links: bool

@@ -141,3 +141,26 @@ def test_mistakes_in_variables_name_their_place(tmp_path: Path, value: str, mist
     with pytest.raises(BadInputError, match=re.escape(mistake)) as error:
         asyncio.run(check_draft(read_draft(path)))
     assert ";" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("identity", "mistake"),
+    [
+        ("{kind: sms}", "signer 1: identity.sms.phone is missing"),
+        ("{kind: sms, phone: 030 123456}", "signer 1: identity.sms.phone: write it with the country code"),
+        ("{kind: fax}", "signer 1: identity: write a mapping with a kind: email, sms, external"),
+        ("{phone: '+493012345678'}", "signer 1: identity: write a mapping with a kind: email, sms, external"),
+        (
+            "{kind: external, provider: IDP, max_age_minutes: 2}",
+            "external.max_age_minutes: must be at",
+        ),
+    ],
+)
+def test_mistakes_in_an_identity_check_name_their_place(tmp_path: Path, identity: str, mistake: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(
+        "title: T\nsource: {kind: link, url: https://example.com/a.pdf}\n"
+        f"signers: [{{name: Ada, email: ada@example.com, identity: {identity}}}]\n"
+    )
+    with pytest.raises(BadInputError, match=re.escape(mistake)):
+        asyncio.run(check_draft(read_draft(path)))

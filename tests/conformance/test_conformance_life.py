@@ -47,6 +47,25 @@ async def test_a_signer_who_declines_ends_it_with_the_reason(bench: Bench) -> No
     assert (result.outcome, result.reason) == (Outcome.DECLINED, "signer 1 declined: The price is wrong.")
 
 
+async def test_signers_are_verified_in_every_way_that_the_provider_has(bench: Bench) -> None:
+    if not (kinds := bench.subject.account.plugin.capabilities.identity_verification):
+        lacks(bench.subject, "identity verification")
+    details = {"sms": {"phone": "+493012345678"}, "external": {"provider": "IDP"}}
+    signers = [
+        {
+            "name": kind,
+            "email": f"{kind}@example.com",
+            "identity": {"kind": kind} | details.get(kind, {}),
+        }
+        for kind in sorted(kinds)
+    ]
+    handle, _ = await bench.begin(signers=signers)
+    document_id = await bench.sent(handle)
+    await bench.until_stage(handle, Stage.AWAITING_SIGNATURES)
+    await bench.complete(document_id)
+    assert (await bench.result(handle)).outcome is Outcome.COMPLETED
+
+
 async def test_voiding_it_voids_the_document(bench: Bench) -> None:
     handle, _ = await bench.begin()
     document_id = await bench.sent(handle)

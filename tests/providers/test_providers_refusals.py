@@ -131,12 +131,21 @@ async def test_a_refusal_that_cannot_be_read_is_a_refusal(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(402, "OtpNotEntitled"), (403, "EmbeddedSigningNotEnabled"), (403, "OtpOverrideNotAllowed")],
+    [
+        (402, "OtpNotEntitled"),
+        (403, "EmbeddedSigningNotEnabled"),
+        (403, "OtpOverrideNotAllowed"),
+        (403, "ExternalIdvNotAllowed"),
+    ],
 )
-async def test_a_feature_that_is_refused_says_nothing_of_the_key(status: int, code: str) -> None:
+async def test_a_feature_that_is_refused_says_what_to_do_and_nothing_of_the_key(
+    status: int, code: str
+) -> None:
     reply = response(status, {"error": "no", "code": code})
     async with edge(reply) as server, client(server.base_url) as provider:
-        assert type(await error_of(write, provider)) is RejectedError
+        error = await error_of(write, provider)
+    assert type(error) is RejectedError
+    assert str(error).startswith(f"prepare_for_signing: refused (HTTP {status}): {code}; the ")
 
 
 async def test_a_role_that_is_missing_says_nothing_of_the_key() -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
 from typing import Any
@@ -12,14 +13,27 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from turbodocx_sdk import Deliverable, TurboSign, TurboWebhooks
 
-from countersign.agreements.messages import Image, JsonData, Repeated, RichText, Table, Variable
+from countersign.agreements.messages import (
+    EmailCode,
+    ExternalCheck,
+    IdentityCheck,
+    Image,
+    JsonData,
+    Repeated,
+    RichText,
+    SmsCode,
+    Table,
+    Variable,
+)
 from countersign.providers.errors import ContractBrokenError, OutcomeUnknownError
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import (
     Field,
+    IdentityAssertion,
     Recipient,
     SignatureRequest,
     UploadFile,
+    identity,
     variables,
 )
 from tests.providers.provider_calls import DOCUMENT_ID
@@ -171,6 +185,11 @@ WIRE: list[dict[str, Any]] = [
     },
 ]
 """The same as the provider's documentation writes it."""
+CHECKED: list[tuple[str, str, IdentityCheck]] = [
+    ("Ann", "ann@example.com", EmailCode()),
+    ("Bo", "bo@example.com", SmsCode(phone="+493012345678")),
+    ("Cy", "cy@example.com", ExternalCheck(provider="IDP", max_age_minutes=30)),
+]
 HOOK = {
     "data": {"id": "h", "name": "signature", "urls": [], "events": [], "isActive": 1, "secret": "whsec_x"}
 }
@@ -196,6 +215,45 @@ PAIRS: dict[str, Pair] = {
         ),
         lambda: TurboSign.send_signature(
             [{"name": "Ann", "email": "ann@example.com", "role": "client"}],
+            template_id=TEMPLATE_ID,
+            document_name="C",
+        ),
+        PREPARED,
+    ),
+    "send with identity checks": Pair(
+        lambda it: it.prepare_for_signing(
+            SignatureRequest(
+                document_name="C",
+                recipients=tuple(
+                    Recipient(
+                        name=name, email=email, phone=getattr(check, "phone", None), identity=identity(check)
+                    )
+                    for name, email, check in CHECKED
+                ),
+                template_id=TEMPLATE_ID,
+                **_SENDER,
+            ),
+            idempotency_key="k",
+        ),
+        lambda: TurboSign.send_signature(
+            [
+                {
+                    "name": "Ann",
+                    "email": "ann@example.com",
+                    "identityVerification": {"mode": "otp", "channel": "email"},
+                },
+                {
+                    "name": "Bo",
+                    "email": "bo@example.com",
+                    "phone": "+493012345678",
+                    "identityVerification": {"mode": "otp", "channel": "sms"},
+                },
+                {
+                    "name": "Cy",
+                    "email": "cy@example.com",
+                    "identityVerification": {"mode": "external_idv", "provider": "IDP", "maxAgeMinutes": 30},
+                },
+            ],
             template_id=TEMPLATE_ID,
             document_name="C",
         ),
@@ -266,6 +324,30 @@ PAIRS: dict[str, Pair] = {
         ),
         lambda: TurboSign.create_signing_url(
             DOCUMENT_ID, recipient_id=RECIPIENT_ID, return_url="https://x.example"
+        ),
+        {"data": {"results": {"url": "https://sign.example/1"}}},
+    ),
+    "signing URL after an external check": Pair(
+        lambda it: it.signing_url(
+            DOCUMENT_ID,
+            recipient_id=RECIPIENT_ID,
+            assertion=IdentityAssertion(
+                provider="IDP",
+                verification_id="v-1",
+                verified_at=datetime(2027, 1, 31, tzinfo=UTC),
+                email="cy@example.com",
+            ),
+            idempotency_key="k",
+        ),
+        lambda: TurboSign.create_signing_url(
+            DOCUMENT_ID,
+            recipient_id=RECIPIENT_ID,
+            identity_assertion={
+                "provider": "IDP",
+                "verificationId": "v-1",
+                "verifiedAt": "2027-01-31T00:00:00+00:00",
+                "subjectEmail": "cy@example.com",
+            },
         ),
         {"data": {"results": {"url": "https://sign.example/1"}}},
     ),

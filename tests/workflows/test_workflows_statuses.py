@@ -199,3 +199,19 @@ def test_only_what_never_left_is_repeated_without_a_look(kind: str, expected: Ef
     )
     error.__cause__ = ApplicationError("failed", type=kind)
     assert effect(error) is expected
+
+
+async def test_an_identity_check_that_the_plan_lacks_is_explained(office: Office) -> None:
+    signer = {
+        "name": "Ada",
+        "email": "ada@example.com",
+        "identity": {"kind": "sms", "phone": "+493012345678"},
+    }
+    await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"sms_entitled": False})
+    try:
+        error = await failure(office, await office.start(an_agreement(signers=[signer])))
+    finally:
+        await office.sandbox.call("PATCH", "/_sandbox/behaviour", {"sms_entitled": True})
+    assert error.type == "Rejected"
+    assert error.message.endswith("change a signer's `identity` to email, or upgrade it")
+    assert NOTHING_SENT in error.details

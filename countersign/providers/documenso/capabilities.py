@@ -15,6 +15,7 @@ CAPABILITIES: Final = Capabilities(
     copies=True,
     anchors=False,
     field_types=frozenset(FIELD_TYPES),
+    identity_verification=frozenset(),
     declines=True,
     conclusive_search=True,
     signing_links=True,

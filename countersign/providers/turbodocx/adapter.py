@@ -7,7 +7,15 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, Final
 
-from countersign.agreements.messages import RolesSource, Sender, Signer, Source, TemplateSource, Variable
+from countersign.agreements.messages import (
+    RolesSource,
+    Sender,
+    Signer,
+    SmsCode,
+    Source,
+    TemplateSource,
+    Variable,
+)
 from countersign.agreements.reference import Marker, mark_title, split_title
 from countersign.agreements.validation import texts_of
 from countersign.providers.calls import Limits
@@ -300,9 +308,14 @@ def signature_request(order: SendOrder, sender: Sender) -> requests.SignatureReq
 
 
 def _recipient(number: int, signer: Signer) -> requests.Recipient:
-    if signer.role:
-        return requests.Recipient(name=signer.name, email=signer.email, role=signer.role)
-    return requests.Recipient(name=signer.name, email=signer.email, signing_order=signer.order or number)
+    return requests.Recipient(
+        name=signer.name,
+        email=signer.email,
+        signing_order=None if signer.role else signer.order or number,
+        role=signer.role,
+        phone=signer.identity.phone if isinstance(signer.identity, SmsCode) else None,
+        identity=requests.identity(signer.identity) if signer.identity else None,
+    )
 
 
 def _fields(order: SendOrder) -> Iterable[requests.Field]:

@@ -14,6 +14,7 @@ CAPABILITIES: Final = Capabilities(
     copies=True,
     anchors=True,
     field_types=None,
+    identity_verification=frozenset({"email", "sms", "external"}),
     declines=False,
     conclusive_search=False,
     signing_links=True,

@@ -223,10 +223,22 @@ class TurboDocxClient:
         )
 
     async def signing_url(
-        self, document_id: str, *, recipient_id: str, return_url: str | None = None, idempotency_key: str
+        self,
+        document_id: str,
+        *,
+        recipient_id: str,
+        return_url: str | None = None,
+        assertion: requests.IdentityAssertion | None = None,
+        idempotency_key: str,
     ) -> SigningUrl:
-        """Make a link under which one recipient signs; afterwards they are sent to `return_url` (https)."""
-        body = {"recipientId": recipient_id} | ({"returnUrl": return_url} if return_url else {})
+        """Make a link under which one recipient signs; afterwards they are sent to `return_url` (https).
+
+        A recipient with an external identity check needs an assertion of it; the link then works once, for
+        five minutes.
+        """
+        body: dict[str, Any] = {"recipientId": recipient_id}
+        body |= {"identityAssertion": assertion.wire()} if assertion else {}
+        body |= {"returnUrl": return_url} if return_url else {}
         call = _of_document("signing_url", document_id, "signing-url", body=body, key=idempotency_key)
         return await self._transport.request(
             call, lambda answer: SigningUrl.model_validate(answer["data"]["results"])

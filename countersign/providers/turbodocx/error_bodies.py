@@ -11,10 +11,31 @@ from typing import Any, Final
 from countersign.providers.calls import Call
 from countersign.providers.outcomes import Refusal, clean
 
-_ABOUT_REQUEST: Final = frozenset(
-    {"OtpNotEntitled", "EmbeddedSigningNotEnabled", "OtpOverrideNotAllowed", "ExternalIdvNotAllowed"}
-)
-"""Codes of 402 and 403 that refuse a feature which this request asks for; the key is good."""
+_ABOUT_REQUEST: Final = {
+    "OtpNotEntitled": "the plan has no codes by SMS: change a signer's `identity` to email, or upgrade it",
+    "EmbeddedSigningNotEnabled": (
+        "the organization has no identity verification: switch on embedded signing, or leave `identity` out"
+    ),
+    "OtpOverrideNotAllowed": (
+        "the organization fixes how codes are sent: leave `identity` out, or allow other channels there"
+    ),
+    "ExternalIdvNotAllowed": (
+        "the organization allows no external identity checks: allow them there, or change `identity`"
+    ),
+}
+"""Codes of 402 and 403 that refuse a feature which this request asks for, and what to do; the key is good."""
+_ADVICE: Final = _ABOUT_REQUEST | {
+    "OtpPhoneRequired": (
+        "a code by SMS needs a phone number: give the signer an `identity` of the kind sms, or change the "
+        "organization's default"
+    ),
+    "OtpPhoneInvalid": "the provider refuses a signer's phone number: write it with the country code",
+    "IdentityConfigInvalid": "the provider refuses the settings of a signer's `identity`",
+    "RecipientRequiresSingleUseUrl": (
+        "a signer with an external identity check gets no e-mail: make a signing link for that signer"
+    ),
+}
+"""What to do about a code."""
 
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
@@ -38,6 +59,7 @@ def explain(body: Any, call: Call) -> Refusal:
         code=code,
         message=clean(message, call.private) if isinstance(message, str) else "",
         about_request=code in _ABOUT_REQUEST,
+        advice=_ADVICE.get(code or "", ""),
     )
 
 

@@ -5,10 +5,20 @@ import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any, Final
 
-from countersign.agreements.messages import Image, JsonData, Repeated, RichText, Table, Variable
+from countersign.agreements.messages import (
+    ExternalCheck,
+    IdentityCheck,
+    Image,
+    JsonData,
+    Repeated,
+    RichText,
+    Table,
+    Variable,
+)
 from countersign.agreements.validation import IMAGE_TYPES
 from countersign.providers.calls import FilePart
 
@@ -30,16 +40,27 @@ class Recipient:
         email: Where the invitation goes; unique within the request.
         signing_order: From 1; not with a role.
         role: The template's signer role.
+        phone: In E.164; for a code by SMS.
+        identity: The check of the person's identity, as the provider reads it; None for its default.
     """
 
     name: str = field(repr=False)
     email: str = field(repr=False)
     signing_order: int | None = None
     role: str | None = None
+    phone: str | None = field(default=None, repr=False)
+    identity: Mapping[str, Any] | None = None
 
     def wire(self) -> dict[str, Any]:
         """Write it as the provider reads it."""
-        return _present(name=self.name, email=self.email, signingOrder=self.signing_order, role=self.role)
+        return _present(
+            name=self.name,
+            email=self.email,
+            signingOrder=self.signing_order,
+            role=self.role,
+            phone=self.phone,
+            identityVerification=self.identity,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +181,46 @@ class SignatureRequest:
     def private(self) -> tuple[str, ...]:
         """List the texts that no log may quote."""
         people = [text for recipient in self.recipients for text in (recipient.name, recipient.email)]
+        people += [recipient.phone for recipient in self.recipients if recipient.phone]
         texts = (self.document_name, self.description, self.sender_email, self.sender_name, self.file_link)
         return (*people, *self.cc, *(text for text in texts if text))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityAssertion:
+    """What the caller's identity provider found out about a signer.
+
+    Args:
+        provider: The name that the signer's `ExternalCheck` has.
+        verification_id: The identity provider's id of the check.
+        verified_at: When it was made, with an offset.
+        email: The address that was checked; compared with the signer's.
+    """
+
+    provider: str
+    verification_id: str
+    verified_at: datetime
+    email: str = field(repr=False)
+
+    def wire(self) -> dict[str, Any]:
+        """Write it as the provider reads it."""
+        return {
+            "provider": self.provider,
+            "verificationId": self.verification_id,
+            "verifiedAt": self.verified_at.isoformat(),
+            "subjectEmail": self.email,
+        }
+
+
+def identity(check: IdentityCheck) -> dict[str, Any]:
+    """Write the check of a signer's identity."""
+    if isinstance(check, ExternalCheck):
+        return {
+            "mode": "external_idv",
+            "provider": check.provider,
+            "maxAgeMinutes": check.max_age_minutes,
+        }
+    return {"mode": "otp", "channel": check.kind}
 
 
 def variables(values: Mapping[str, Variable], images: Mapping[str, bytes]) -> list[dict[str, Any]]:
