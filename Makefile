@@ -48,7 +48,7 @@ test-heavy: $(DEV) debian-tools ## the heavy ones: browsers, Prometheus, Postgre
 
 test-all: test test-heavy ## every test
 
-chaos: $(DEV) ## 500 agreements while parts are killed and frozen and calls fail, checked by seven rules: 12 minutes
+chaos: $(DEV) ## 500 agreements of both accounts while parts are killed and calls fail, checked by seven rules: 12 minutes
 	@$(RUN) -m tests.chaos.chaos_run $(ARGS)
 
 screenshots: $(DEV) debian-tools ## the docs' pictures of Temporal's UI, taken by the tests that look at it

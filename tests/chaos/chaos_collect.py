@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
+import json
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +18,10 @@ from countersign.agreements.reference import WORKFLOW_ID_PREFIX, workflow_id
 from countersign.connection import data_converter
 from devstack.sandbox import Sandbox
 from devstack.stack import Stack
+from tests.chaos.chaos_accounts import CHAOS_ACCOUNTS, ChaosAccount, reference_of
 from tests.chaos.chaos_evidence import Case, Document, Evidence
 from tests.chaos.chaos_histories import HistoryFacts
-from tests.chaos.chaos_people import FORGED_SOURCE, documents, reference_of
+from tests.chaos.chaos_people import FORGED_SOURCE, documents
 from tests.chaos.chaos_schedule import Schedule
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
@@ -27,7 +29,6 @@ from workflows.agreement import AgreementWorkflow
 WAITING: Final = "NeedsAttention = true AND ExecutionStatus = 'Running'"
 RUNNING: Final = "ExecutionStatus = 'Running'"
 UNSENT: Final = "AgreementStage = 'generating' AND ExecutionStatus = 'Running'"
-_PAGE: Final = 100
 _QUERY: Final = timedelta(seconds=20)
 
 
@@ -46,14 +47,26 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
         waited: Number of documents in the ledger, by reference of the agreements that needed a person.
     """
     histories = await _histories(client)
-    held = await _documents(stack.sandbox)
-    log = [delivery async for delivery in _deliveries(stack.sandbox)]
-    accepted = _accepted(log, histories)
+    held: defaultdict[str, list[Document]] = defaultdict(list)
+    accepted: defaultdict[str, list[str]] = defaultdict(list)
+    undelivered = 0
+    for name in schedule.accounts:
+        account, sandbox = CHAOS_ACCOUNTS[name], stack.sandboxes[name]
+        for reference, document in await _documents(sandbox, account):
+            held[reference].append(document)
+        log = (await sandbox.call("GET", "/_sandbox/deliveries"))["deliveries"]
+        undelivered += sum(entry["status"] in {"pending", "retrying"} for entry in log)
+        for reference, event_id in _accepted(log, account, histories):
+            accepted[reference].append(event_id)
     cases = [
         Case(
             reference=order.reference,
+            account=order.account,
+            is_conclusive=CHAOS_ACCOUNTS[order.account].is_conclusive,
+            attachments=CHAOS_ACCOUNTS[order.account].attachments,
             wish=order.wish,
             ended=histories[order.reference].ended,
+            asked=histories[order.reference].asked,
             waited=order.reference in waited,
             overlooked=waited.get(order.reference, 0),
             documents=tuple(found for found in held[order.reference] if not found.is_forged),
@@ -69,46 +82,51 @@ async def collect(stack: Stack, client: Client, schedule: Schedule, waited: dict
         )
         for order in schedule.orders
     ]
-    return Evidence(
-        tuple(cases), undelivered=sum(entry["status"] in {"pending", "retrying"} for entry in log)
-    )
+    return Evidence(tuple(cases), undelivered=undelivered)
 
 
-# The provider
+# The providers
 
 
 async def shown(stack: Stack, waiting: set[str]) -> dict[str, int]:
     """Count the documents in the ledger, by reference of the agreements that wait for a person."""
-    created = Counter(reference_of(document) for document in await documents(stack.sandbox))
+    created: Counter[str] = Counter()
+    for sandbox in stack.sandboxes.values():
+        created.update(reference_of(document) for document in await documents(sandbox))
     return {reference: created[reference] for reference in waiting}
 
 
-async def _documents(sandbox: Sandbox) -> defaultdict[str, list[Document]]:
+async def _documents(sandbox: Sandbox, account: ChaosAccount) -> list[tuple[str, Document]]:
+    """Return the documents of the ledger with their references; a deleted document counts as voided."""
     entries = (await sandbox.ledger())["entries"]
     invited: defaultdict[str, list[str]] = defaultdict(list)
     for entry in entries:
         if entry["kind"] == "email_sent" and entry["details"]["email"] == "signature_request":
             invited[entry["details"]["document_id"]].append(entry["details"]["to"])
     reminded = Counter(entry["subject"] for entry in entries if entry["kind"] == "reminder_sent")
-    found: defaultdict[str, list[Document]] = defaultdict(list)
-    for document in await documents(sandbox, forged=None):
-        document_id, status = document["id"], document["status"]
-        found[reference_of(document)].append(
-            Document(
+    sent = {entry["subject"] for entry in entries if entry["kind"] == account.sent}
+    rows = {row["id"]: row for row in (await sandbox.call("GET", "/_sandbox/documents"))["documents"]}
+    found = []
+    for entry in entries:
+        document_id = entry["subject"]
+        row = rows.get(document_id)
+        if entry["kind"] == "document_created" and (row or document_id in sent):
+            status = row["state"] if row else "voided"
+            document = Document(
                 document_id,
                 status,
                 tuple(invited[document_id]),
                 await _signed_sha256(sandbox, document_id) if status == "completed" else None,
                 reminded[document_id],
-                is_forged=document["source"] == FORGED_SOURCE,
+                is_forged=row is not None and row["source"] == FORGED_SOURCE,
             )
-        )
+            found.append((reference_of({"name": entry["details"]["title"], **entry["details"]}), document))
     return found
 
 
 async def _signed_sha256(sandbox: Sandbox, document_id: str) -> str:
-    link = await sandbox.call("GET", f"/turbosign/documents/{document_id}/download")
-    return await asyncio.to_thread(_sha256_of, link["downloadUrl"])
+    url = f"{sandbox.url}/_sandbox/documents/{document_id}/signed.pdf"
+    return await asyncio.to_thread(_sha256_of, url)
 
 
 def _sha256_of(url: str) -> str:
@@ -116,31 +134,17 @@ def _sha256_of(url: str) -> str:
         return hashlib.sha256(response.read()).hexdigest()
 
 
-async def _deliveries(sandbox: Sandbox) -> AsyncIterator[dict[str, Any]]:
-    offset = 0
-    while True:
-        path = f"/api/webhooks/signature/deliveries?limit={_PAGE}&offset={offset}"
-        page = (await sandbox.call("GET", path))["data"]["results"]
-        for entry in page:
-            yield entry
-        if len(page) < _PAGE:
-            return
-        offset += _PAGE
-
-
 def _accepted(
-    log: list[dict[str, Any]], histories: defaultdict[str, HistoryFacts]
-) -> defaultdict[str, list[str]]:
-    """Return the ids of accepted events by reference, without those after an agreement's end."""
-    accepted: defaultdict[str, list[str]] = defaultdict(list)
+    log: list[dict[str, Any]], account: ChaosAccount, histories: defaultdict[str, HistoryFacts]
+) -> Iterator[tuple[str, str]]:
+    """Yield references and ids of accepted events, without those after an agreement's end."""
     for entry in log:
-        reference = reference_of({"name": entry["payload"]["data"]["title"]})
-        closed_at = histories[reference].closed_at
-        if entry["isDelivered"]:
-            delivered_at = datetime.fromisoformat(entry["deliveredAt"])
-            if closed_at is None or delivered_at < closed_at:
-                accepted[reference].append(entry["payload"]["event_id"])
-    return accepted
+        parsed = account.parse(entry["event_type"], json.loads(entry["payload"]))
+        if entry["status"] != "delivered" or parsed is None or parsed.marker is None:
+            continue
+        closed_at = histories[parsed.marker.reference].closed_at
+        if closed_at is None or datetime.fromisoformat(entry["delivered_at"]) < closed_at:
+            yield parsed.marker.reference, parsed.event.event_id
 
 
 # The archive

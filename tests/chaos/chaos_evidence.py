@@ -14,7 +14,7 @@ class Document:
 
     Args:
         document_id: The provider's id.
-        status: The provider's status.
+        status: `open`, `completed`, `voided`, `expired` or `declined`; `draft` if it reached no signer.
         invited: The addresses of all invitations; an address appears once per e-mail.
         signed_sha256: The hash of the provider's signed PDF.
         reminded: Number of reminders.
@@ -22,7 +22,7 @@ class Document:
     """
 
     document_id: str
-    status: str = "under_review"
+    status: str = "open"
     invited: tuple[str, ...] = ()
     signed_sha256: str | None = None
     reminded: int = 0
@@ -31,7 +31,7 @@ class Document:
     @property
     def is_live(self) -> bool:
         """Whether people can sign the document, or have signed it."""
-        return self.status not in {"voided", "expired"}
+        return self.status in {"open", "completed"}
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,12 @@ class Case:
 
     Args:
         reference: Its reference.
+        account: Its account.
+        is_conclusive: Whether a search of the account proves that nothing was sent: no person must be asked.
+        attachments: Files that the account archives beside those of all accounts.
         wish: The end that people wanted.
         ended: `completed`, `voided`, ...; `cancelled`, `failed`; None if it still runs.
+        asked: Whether it asked a person at any time whether its document was sent, from its history.
         waited: Whether it needed a person after the faults had stopped and all else had settled.
         overlooked: Number of its documents in the provider's ledger while it waited.
         documents: The provider's documents with its marker, without forged ones.
@@ -57,8 +61,12 @@ class Case:
     """
 
     reference: str
+    account: str = "turbodocx"
+    is_conclusive: bool = False
+    attachments: tuple[str, ...] = ()
     wish: Wish = "sign"
     ended: str | None = None
+    asked: bool = False
     waited: bool = False
     overlooked: int = 0
     documents: tuple[Document, ...] = ()

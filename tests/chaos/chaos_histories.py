@@ -10,6 +10,8 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.history.v1 import HistoryEvent
 
 from countersign.agreements.failures import NOT_SENT, POSTPONED, REFUSED, SOURCE_UNUSABLE
+from countersign.agreements.messages import WaitingFor
+from countersign.agreements.search_attributes import WAITING_FOR
 
 
 @dataclass
@@ -21,6 +23,7 @@ class HistoryFacts:
         closed_at: The time of its end.
         unknown_sends: Number of sends with an unknown outcome.
         reminds: Number of reminder activities.
+        asked: Whether a person was asked whether the document was sent.
         archivings: Number of activities that stored the archive.
         signalled: Ids of the events in its signals, in their order.
         unreplayable: The error of a replay.
@@ -30,6 +33,7 @@ class HistoryFacts:
     closed_at: datetime | None = None
     unknown_sends: int = 0
     reminds: int = 0
+    asked: bool = False
     archivings: int = 0
     signalled: list[str] = field(default_factory=list)
     unreplayable: str | None = None
@@ -43,6 +47,7 @@ class HistoryFacts:
                 steps[event.event_id] = scheduled.activity_type.name
                 self.reminds += scheduled.activity_type.name == "remind"
             self._read_signal(event)
+            self._read_question(event)
             self._read_step(event, steps)
             self._read_end(event)
 
@@ -50,6 +55,11 @@ class HistoryFacts:
         signal = event.workflow_execution_signaled_event_attributes
         if signal.signal_name == "signature_event":
             self.signalled.append(_json(signal.input)["event_id"])
+
+    def _read_question(self, event: HistoryEvent) -> None:
+        changed = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
+        if WAITING_FOR.name in changed:
+            self.asked |= json.loads(changed[WAITING_FOR.name].data) == WaitingFor.OPERATOR
 
     def _read_step(self, event: HistoryEvent, steps: dict[int, str]) -> None:
         completed = event.activity_task_completed_event_attributes

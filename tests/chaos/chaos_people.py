@@ -12,11 +12,16 @@ from typing import Any, Final
 from temporalio.client import Client, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.service import RPCError
 
-from countersign.agreements.messages import Resolution
-from countersign.agreements.reference import Marker, find_marker, mark_title, workflow_id
+from cli.stack import ROOT
+from countersign.agreements.messages import AgreementInput, FileSource, Resolution
+from countersign.agreements.reference import Marker, mark_title, workflow_id
 from countersign.client.errors import RefusedError, UnknownAgreementError, UnreachableError
+from countersign.client.files import read_file
+from countersign.storage import FolderStore, put
 from devstack.sandbox import Sandbox, SandboxError
+from devstack.stack import Stack
 from starter import agreement_status, remind_agreement, resolve_agreement, start_agreement, void_agreement
+from tests.chaos.chaos_accounts import TURBODOCX, reference_of
 from tests.chaos.chaos_schedule import Order, Schedule
 from tests.workflows.office import an_agreement
 
@@ -28,6 +33,7 @@ _QUERY: Final = timedelta(seconds=15)
 _REMIND_AFTER: Final = 0.5
 """Seconds from a send to the reminder that a person asks for: planned ones take at least an hour."""
 _CLIENT_ERROR: Final = range(400, 500)
+_CONTRACT: Final = ROOT / "docs" / "examples" / "contract.pdf"
 
 
 async def _for_a_while(work: Coroutine[Any, Any, None]) -> None:
@@ -56,16 +62,17 @@ class People:
 
     Args:
         client: A client of Temporal.
-        sandbox: The provider.
+        stack: The providers, and the store, which has the tags of the markers.
         schedule: Their orders.
-        store: The store, which has the tags of the markers.
+        file: The file that is signed where the provider generates no documents.
     """
 
-    def __init__(self, client: Client, sandbox: Sandbox, schedule: Schedule, store: Path) -> None:
+    def __init__(self, client: Client, stack: Stack, schedule: Schedule, file: FileSource) -> None:
         self._client = client
-        self._store = store
-        self._sandbox = sandbox
+        self._store = stack.store
+        self._sandboxes = stack.sandboxes
         self._schedule = schedule
+        self._file = file
         self._orders = {order.reference: order for order in schedule.orders}
         self._signing: dict[str, asyncio.Task[None]] = {}
         self.started = 0
@@ -83,9 +90,10 @@ class People:
         """Sign new documents after their signers got an e-mail, until it is canceled."""
         try:
             while True:
-                with suppress(SandboxError):
-                    for document in await documents(self._sandbox, forged=None):
-                        self._notice(document)
+                for sandbox in self._sandboxes.values():
+                    with suppress(SandboxError):
+                        for document in await documents(sandbox, forged=None):
+                            self._notice(sandbox, document)
                 await asyncio.sleep(_AGAIN)
         finally:
             for signing in self._signing.values():
@@ -93,10 +101,11 @@ class People:
 
     async def decide(self, reference: str) -> None:
         """Resolve an agreement that waits, after a check of the provider."""
-        found = await documents(self._sandbox, reference)
+        order = self._orders[reference]
+        found = await documents(self._sandboxes[order.account], reference)
         if found:
             decision = Resolution(action="adopt", document_id=found[0]["id"])
-        elif self._orders[reference].wish == "sign":
+        elif order.wish == "sign":
             decision = Resolution(action="send_again")
         else:
             decision = Resolution(action="abandon")
@@ -123,11 +132,11 @@ class People:
 
     async def _order(self, order: Order) -> None:
         await asyncio.sleep(order.at)
-        agreement = an_agreement(reference=order.reference)
+        agreement = self._agreement(order)
         await insist(lambda: start_agreement(agreement, client=self._client))
         self.started += 1
         if order.wish == "sign" or order.once_sent:
-            await _for_a_while(self._until_sent(order.reference))
+            await _for_a_while(self._until_sent(order))
         if order.wish == "sign":
             await asyncio.sleep(_REMIND_AFTER)
             await insist(lambda: remind_agreement(order.reference, client=self._client))
@@ -138,12 +147,17 @@ class People:
             await asyncio.sleep(order.after)
             await insist(self._client.get_workflow_handle(workflow_id(order.reference)).cancel)
 
+    def _agreement(self, order: Order) -> AgreementInput:
+        if order.account == TURBODOCX.name:
+            return an_agreement(reference=order.reference)
+        return an_agreement(reference=order.reference, account=order.account, source=self._file)
+
     async def _forge(self, order: Order) -> None:
         """Make a document with the agreement's marker, as soon as its tag exists.
 
         This is the worst case: only readers of the store know the tag before the send.
         """
-        claims: list[Path] = []
+        sandbox, claims = self._sandboxes[order.account], list[Path]()
         while not claims:
             await asyncio.sleep(0.05)
             claims = list(self._store.rglob(f"{order.reference}/claim.json"))
@@ -157,38 +171,49 @@ class People:
         }
         while True:
             with suppress(SandboxError):
-                if await documents(self._sandbox, order.reference, forged=True):
+                if await documents(sandbox, order.reference, forged=True):
                     return
-                await self._sandbox.call("POST", "/_sandbox/documents", document)
+                await sandbox.call("POST", "/_sandbox/documents", document)
             await asyncio.sleep(_AGAIN)
 
-    async def _until_sent(self, reference: str) -> None:
+    async def _until_sent(self, order: Order) -> None:
         """Wait until the provider has the agreement's document, or the agreement needs a person."""
         while True:
             with suppress(SandboxError, UnreachableError):
-                status = await agreement_status(reference, client=self._client)
-                if status.needs_attention or status.result or await documents(self._sandbox, reference):
+                status = await agreement_status(order.reference, client=self._client)
+                if status.needs_attention or status.result:
+                    return
+                if await documents(self._sandboxes[order.account], order.reference):
                     return
             await asyncio.sleep(_AGAIN)
 
-    def _notice(self, document: dict[str, Any]) -> None:
+    def _notice(self, sandbox: Sandbox, document: dict[str, Any]) -> None:
         order = self._orders.get(reference_of(document))
         if order is not None and order.wish == "sign" and document["id"] not in self._signing:
-            self._signing[document["id"]] = asyncio.create_task(self._sign(document, order.after))
+            self._signing[document["id"]] = asyncio.create_task(_sign(sandbox, document, order.after))
 
-    async def _sign(self, document: dict[str, Any], after: float) -> None:
-        await asyncio.sleep(after)
-        for recipient in document["recipients"]:
-            while not await self._was_asked(document, recipient["email"]):  # noqa: ASYNC110  # there is no event
-                await asyncio.sleep(_AGAIN)
-            ids = document["id"], recipient["id"]
-            await insist(lambda ids=ids: self._sandbox.view(*ids))  # type: ignore[misc]  # default arguments of a lambda
-            await insist(lambda ids=ids: self._sandbox.sign(*ids))  # type: ignore[misc]  # default arguments of a lambda
 
-    async def _was_asked(self, document: dict[str, Any], address: str) -> bool:
-        with suppress(SandboxError):
-            return address in await asked(self._sandbox, document["id"])
-        return False
+async def _sign(sandbox: Sandbox, document: dict[str, Any], after: float) -> None:
+    await asyncio.sleep(after)
+    for recipient in document["recipients"]:
+        while not await _was_asked(sandbox, document, recipient["email"]):  # noqa: ASYNC110  # there is no event
+            await asyncio.sleep(_AGAIN)
+        ids = document["id"], recipient["id"]
+        await insist(lambda ids=ids: sandbox.view(*ids))  # type: ignore[misc]  # default arguments of a lambda
+        await insist(lambda ids=ids: sandbox.sign(*ids))  # type: ignore[misc]  # default arguments of a lambda
+
+
+async def _was_asked(sandbox: Sandbox, document: dict[str, Any], address: str) -> bool:
+    with suppress(SandboxError):
+        return address in await asked(sandbox, document["id"])
+    return False
+
+
+async def store_contract(store: Path) -> FileSource:
+    """Put the contract that is signed where the provider generates no documents."""
+    file = await read_file(_CONTRACT)
+    await put(FolderStore(store), file.source.key, file.content)
+    return file.source
 
 
 async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
@@ -202,7 +227,7 @@ async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
 async def documents(
     sandbox: Sandbox, reference: str = "", *, forged: bool | None = False
 ) -> list[dict[str, Any]]:
-    """Return the provider's documents, or those of one agreement.
+    """Return the provider's documents that reached signers, or those of one agreement.
 
     Forged documents are left out; `forged=True` returns only these, `forged=None` all.
     """
@@ -210,11 +235,7 @@ async def documents(
     return [
         document
         for document in found["documents"]
-        if reference in {"", reference_of(document)} and forged in {None, document["source"] == FORGED_SOURCE}
+        if document["state"] != "draft"
+        and reference in {"", reference_of(document)}
+        and forged in {None, document["source"] == FORGED_SOURCE}
     ]
-
-
-def reference_of(document: dict[str, Any]) -> str:
-    """Return the reference in the title of a document."""
-    marker = find_marker(document["name"])
-    return marker.reference if marker else ""

@@ -32,13 +32,16 @@ def sent_once(evidence: Evidence) -> Iterator[str]:
 def ends_or_waits(evidence: Evidence) -> Iterator[str]:
     """Rule 2: every agreement ends, or waits visibly for a person.
 
-    It may wait only if the outcome of its send was lost and the provider's ledger has no document.
+    It may wait only if the outcome of its send was lost, the provider's ledger has no document and its search
+    proves nothing.
     """
     for case in evidence.cases:
         if case.ended is None and not case.waited:
             yield f"{case.reference}: neither ended nor waits for a person"
         if case.waited and not case.unknown_sends:
             yield f"{case.reference}: waited for a person, though no send was lost"
+        if case.is_conclusive and (case.asked or case.waited):
+            yield f"{case.reference}: asked a person, though the provider's search is conclusive"
         if case.overlooked:
             yield f"{case.reference}: waited for a person, though the ledger has its document"
     yield from _too_few_completed(evidence)
@@ -65,7 +68,7 @@ def _archive_is_broken(case: Case) -> str | None:
         if files:
             return f"ended {case.ended}, and has {', '.join(sorted(files))}"
         return f"signed by all, and ended {case.ended}" if signed else None
-    if files != ARCHIVE:
+    if files != ARCHIVE | set(case.attachments):
         return f"completed, and has {', '.join(sorted(files)) or 'no archive'}"
     if [file.signed_sha256 for file in signed] != [case.files[SIGNED]]:
         return "the archive holds other bytes than the provider"

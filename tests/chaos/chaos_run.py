@@ -1,6 +1,7 @@
 """Run chaos: break everything for a while, stop, wait until all agreements drain, and check the evidence.
 
-    make chaos                  # the long run
+    make chaos                                  # the long run, over all accounts
+    make chaos ARGS="--accounts turbodocx"      # over one account
     .venv/bin/python -m tests.chaos.chaos_run --seed 7 --agreements 40 --kills 15
 
 It prints the seed; the same seed and sizes repeat the schedule.
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from logging import getLogger
@@ -29,9 +30,10 @@ from countersign import entry
 from countersign.connection import connect
 from countersign.observability.core_logs import CORE
 from devstack.stack import Stack
+from tests.chaos.chaos_accounts import CHAOS_ACCOUNTS
 from tests.chaos.chaos_collect import RUNNING, UNSENT, WAITING, collect, references, shown
-from tests.chaos.chaos_evidence import Evidence
-from tests.chaos.chaos_people import People
+from tests.chaos.chaos_evidence import Case, Evidence
+from tests.chaos.chaos_people import People, store_contract
 from tests.chaos.chaos_rules import violations
 from tests.chaos.chaos_schedule import Disruption, Schedule, coverage, draw, unmet
 from tests.chaos.chaos_stack import NAIVE_WORKER, WORKER, Parts, open_stack
@@ -53,7 +55,7 @@ class Report:
     violations: dict[str, list[str]]
     done: Counter[str]
     died: list[str]
-    faults: dict[str, Any] = field(default_factory=dict)
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict)
     drained_in: float = 0
 
     @property
@@ -70,7 +72,7 @@ async def run(
     queries: int = 0,
     report_line: Callable[[str], None] = lambda _line: None,
 ) -> Report:
-    """Run a schedule on a new stack and check its evidence.
+    """Run a schedule on a new stack with its accounts and check its evidence.
 
     Args:
         schedule: The schedule.
@@ -79,9 +81,9 @@ async def run(
         queries: Number of clients that query without pauses until all has drained.
         report_line: Receives lines about the progress.
     """
-    async with open_stack(folder, worker) as (stack, parts):
+    async with open_stack(folder, worker, schedule.accounts) as (stack, parts):
         client = await connect(environment=stack.env)
-        people = People(client, stack.sandbox, schedule, stack.store)
+        people = People(client, stack, schedule, await store_contract(stack.store))
         async with asyncio.TaskGroup() as background:
             signers = background.create_task(people.sign_all())
             reporter = background.create_task(_report(people, parts, client, report_line))
@@ -106,18 +108,24 @@ async def run(
 
 async def _break_everything(
     schedule: Schedule, stack: Stack, client: Client, parts: Parts, people: People
-) -> dict[str, Any]:
-    """Run the disruptions and faults, then stop them; returns the faults with their hits."""
-    await stack.sandbox.call("PUT", "/_sandbox/faults", schedule.faults)
+) -> dict[str, dict[str, Any]]:
+    """Run the disruptions and faults, then stop them; returns the faults with their hits, by account."""
+    for name, sandbox in stack.sandboxes.items():
+        await sandbox.call("PUT", "/_sandbox/faults", schedule.faults[name])
     async with asyncio.TaskGroup() as group:
         group.create_task(people.order_all())
         for disruption in schedule.disruptions:
             group.create_task(_disrupt(parts, disruption))
     await parts.all_up()
     await _until_faults_had_their_chance(stack, client, len(schedule.orders) // 10)
-    script: dict[str, Any] = await stack.sandbox.call("GET", "/_sandbox/faults")
-    await stack.sandbox.call("DELETE", "/_sandbox/faults")
-    return script
+    scripts = await _scripts(stack)
+    for sandbox in stack.sandboxes.values():
+        await sandbox.call("DELETE", "/_sandbox/faults")
+    return scripts
+
+
+async def _scripts(stack: Stack) -> dict[str, dict[str, Any]]:
+    return {name: await sandbox.call("GET", "/_sandbox/faults") for name, sandbox in stack.sandboxes.items()}
 
 
 async def _until_faults_had_their_chance(stack: Stack, client: Client, few: int) -> None:
@@ -129,7 +137,7 @@ async def _until_faults_had_their_chance(stack: Stack, client: Client, few: int)
         async with asyncio.timeout(DRAIN_SECONDS):
             while len(await references(client, UNSENT)) > few:  # noqa: ASYNC110  # the server's state
                 await asyncio.sleep(_GLANCE)
-            while unmet(await stack.sandbox.call("GET", "/_sandbox/faults")):
+            while any(map(unmet, (await _scripts(stack)).values())):
                 waiting = await references(client, WAITING)
                 if len(await references(client, RUNNING) - waiting) <= few:
                     return
@@ -176,19 +184,32 @@ def summary(report: Report) -> Table:
     cases = report.evidence.cases
     table = Table(title=f"chaos, seed {report.schedule.seed}", show_header=False)
     table.add_row("agreements", str(len(cases)))
-    for ended, count in Counter(case.ended or "still running" for case in cases).most_common():
-        table.add_row(f"  {ended}", str(count))
-    table.add_row("waited for a person", str(sum(case.waited for case in cases)))
-    table.add_row("sends of unknown outcome", str(sum(case.unknown_sends for case in cases)))
-    table.add_row("forged documents", str(sum(len(case.forged) for case in cases)))
+    for name in report.schedule.accounts:
+        table.add_section()
+        for row in _account_rows(name, [case for case in cases if case.account == name]):
+            table.add_row(*row)
+        for call, (met, of, times) in sorted(coverage(report.faults[name]).items()):
+            table.add_row(f"  {call}", f"{met} of {of} faults met, {times} times")
+    table.add_section()
     table.add_row("kills, freezes", f"{report.done['kill']}, {report.done['freeze']}")
     table.add_row("parts that ended by themselves", ", ".join(report.died) or "none")
-    for name, (met, of, times) in sorted(coverage(report.faults).items()):
-        table.add_row(f"  {name}", f"{met} of {of} faults met, {times} times")
     table.add_row("drained after", f"{report.drained_in:.0f} s of quiet")
     for rule, found in report.violations.items():
         table.add_row(f"rule {rule}", f"{len(found)} VIOLATIONS" if found else "holds")
     return table
+
+
+def _account_rows(account: str, cases: list[Case]) -> Iterator[tuple[str, str]]:
+    documents = [document for case in cases for document in case.documents]
+    yield f"{account}: agreements", str(len(cases))
+    for ended, count in Counter(case.ended or "still running" for case in cases).most_common():
+        yield f"  {ended}", str(count)
+    yield "  sends of unknown outcome", str(sum(case.unknown_sends for case in cases))
+    yield "  agreements with such a send", str(sum(bool(case.unknown_sends) for case in cases))
+    yield "  asked a person", str(sum(case.asked for case in cases))
+    yield "  waited for a person at the end", str(sum(case.waited for case in cases))
+    yield "  drafts left", str(sum(document.status == "draft" for document in documents))
+    yield "  forged documents", str(sum(len(case.forged) for case in cases))
 
 
 async def _main(options: argparse.Namespace) -> int:
@@ -200,6 +221,7 @@ async def _main(options: argparse.Namespace) -> int:
         freezes=options.freezes,
         seconds=options.seconds,
         stutters=options.stutters,
+        accounts=options.accounts,
     )
     if options.cores is not None:
         starve(options.cores)
@@ -208,12 +230,20 @@ async def _main(options: argparse.Namespace) -> int:
     worker = NAIVE_WORKER if options.naive else WORKER
     report = await run(schedule, folder, worker=worker, queries=options.queries, report_line=console.print)
     console.print(summary(report))
-    for fault in unmet(report.faults):
-        console.print(f"never met: {fault}", markup=False)
+    for name, script in report.faults.items():
+        for fault in unmet(script):
+            console.print(f"never met by {name}: {fault}", markup=False)
     for rule, found in report.violations.items():
         for sentence in found:
             console.print(f"{rule}: {sentence}", markup=False)
     return 0 if report.is_clean else 1
+
+
+def _accounts(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := [name for name in names if name not in CHAOS_ACCOUNTS]:
+        raise argparse.ArgumentTypeError(f"no account {unknown[0]}: use {', '.join(CHAOS_ACCOUNTS)}")
+    return names
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -221,6 +251,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.chaos_run", description=__doc__)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--agreements", type=int, default=500)
+    parser.add_argument(
+        "--accounts",
+        type=_accounts,
+        default=tuple(CHAOS_ACCOUNTS),
+        help=f"with commas; by default {','.join(CHAOS_ACCOUNTS)}",
+    )
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--freezes", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=600, help="duration of the disruptions")

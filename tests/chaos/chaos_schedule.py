@@ -1,36 +1,23 @@
 """Draw the schedule of a run from a seed. Pure."""
 
 import random
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from tests.chaos.chaos_accounts import CHAOS_ACCOUNTS, TURBODOCX, Call, ChaosAccount
 from tests.chaos.chaos_evidence import Wish
 
-PARTS: Final = {"worker": 3, "worker-2": 3, "receiver": 2, "sandbox": 2, "temporal": 1}
-"""The parts that are killed and frozen, with their weights."""
-
-SEND: Final = ("POST", "/turbosign/single/prepare-for-signing")
-
-CALLS: Final = {
-    ("GET", "/template/*"): 0.02,
-    ("POST", "/v1/deliverable"): 1.0,
-    ("GET", "/v1/deliverable"): 0.1,
-    SEND: 1.0,
-    ("GET", "/turbosign/documents/*/recipients"): 1.5,
-    ("POST", "/turbosign/documents/*/void"): 0.05,
-    ("POST", "/turbosign/documents/*/send-reminder"): 0.3,
-    ("GET", "/turbosign/documents/*/download"): 0.8,
-    ("GET", "/turbosign/documents/*/audit-trail"): 0.8,
-    ("GET", "/_sandbox/storage/*"): 0.8,
-    ("GET", "/api/webhooks/signature/deliveries"): 0.1,
-}
-"""The provider calls of an agreement, with their approximate number."""
+PARTS: Final = {"worker": 3, "worker-2": 3, "receiver": 2, "temporal": 1}
+"""The parts that are killed and frozen, with their weights; the sandboxes join them."""
+SANDBOX_WEIGHT: Final = 2
 
 FORGED: Final = 1 / 12
-"""Share of agreements for which another member makes a document with the same marker."""
+"""Share of agreements for which another member makes a document with the marker, where members see it."""
 
 LOST_SENDS: Final = 1 / 6
-"""Maximum share of sends with faults: an agreement whose send was lost must wait for a person."""
+"""Maximum share of sends with faults, where an agreement whose send was lost must wait for a person."""
 
 _LOST: Final[tuple[dict[str, Any], ...]] = (
     {"do": "status", "status": 500},
@@ -73,9 +60,7 @@ WEBHOOK_FAULTS: Final[tuple[dict[str, Any], ...]] = (
     {"do": "delay", "seconds": 3},
     {"do": "reorder", "seconds": 3},
     {"do": "wrong_signature"},
-    {"do": "tamper"},
     {"do": "stale_timestamp", "seconds": -900},
-    {"do": "before_reply", "event": "sent"},
 )
 
 
@@ -96,6 +81,7 @@ class Order:
     Args:
         at: Seconds until its start.
         reference: Its reference.
+        account: Its account.
         wish: The end that people want.
         after: Seconds until they act.
         once_sent: Whether they void it only after its send.
@@ -106,6 +92,7 @@ class Order:
     reference: str
     wish: Wish
     after: float
+    account: str = TURBODOCX.name
     once_sent: bool = False
     forged: bool = False
 
@@ -119,27 +106,42 @@ class Schedule:
         seconds: Duration of the disruptions.
         orders: The agreements, by time.
         disruptions: The disruptions, by time.
-        faults: The script of the sandbox.
+        faults: The scripts of the sandboxes, by account.
     """
 
     seed: int
     seconds: float
     orders: tuple[Order, ...]
     disruptions: tuple[Disruption, ...]
-    faults: dict[str, Any]
+    faults: dict[str, dict[str, Any]]
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts of the agreements."""
+        return tuple(dict.fromkeys(order.account for order in self.orders))
 
 
 def draw(
-    seed: int, *, agreements: int, kills: int, freezes: int, seconds: float, stutters: int = 0
+    seed: int,
+    *,
+    agreements: int,
+    kills: int,
+    freezes: int,
+    seconds: float,
+    stutters: int = 0,
+    accounts: Sequence[str] = tuple(CHAOS_ACCOUNTS),
 ) -> Schedule:
     """Draw a schedule, which is the same for the same arguments.
 
+    The agreements alternate between the accounts.
     A stutter freezes the Temporal server for less than a second: some fall between giving a task to a worker
     and recording that.
     """
     rng = random.Random(seed)
-    disruptions = [_disruption(rng, "kill", seconds) for _ in range(kills)]
-    disruptions += [_disruption(rng, "freeze", seconds) for _ in range(freezes)]
+    chosen = [CHAOS_ACCOUNTS[name] for name in accounts]
+    parts = parts_of(accounts)
+    disruptions = [_disruption(rng, parts, "kill", seconds) for _ in range(kills)]
+    disruptions += [_disruption(rng, parts, "freeze", seconds) for _ in range(freezes)]
     disruptions += [
         Disruption(rng.uniform(1, seconds), "temporal", "freeze", rng.uniform(0.05, 0.8))
         for _ in range(stutters)
@@ -147,59 +149,73 @@ def draw(
     return Schedule(
         seed=seed,
         seconds=seconds,
-        orders=tuple(_order(rng, number, agreements, seconds) for number in range(agreements)),
+        orders=tuple(
+            _order(rng, number, agreements, seconds, chosen[number % len(chosen)])
+            for number in range(agreements)
+        ),
         disruptions=tuple(sorted(disruptions, key=lambda disruption: disruption.at)),
-        faults=_faults(rng, seed, agreements),
+        faults={account.name: _faults(rng, seed, agreements // len(chosen), account) for account in chosen},
     )
 
 
-def _disruption(rng: random.Random, do: Literal["kill", "freeze"], seconds: float) -> Disruption:
-    part = rng.choices(list(PARTS), list(PARTS.values()))[0]
+def parts_of(accounts: Sequence[str]) -> dict[str, int]:
+    """Return the parts that are killed and frozen in a run over some accounts, with their weights."""
+    return PARTS | {CHAOS_ACCOUNTS[name].part: SANDBOX_WEIGHT for name in accounts}
+
+
+def _disruption(
+    rng: random.Random, parts: dict[str, int], do: Literal["kill", "freeze"], seconds: float
+) -> Disruption:
+    part = rng.choices(list(parts), list(parts.values()))[0]
     return Disruption(
         rng.uniform(1, seconds), part, do, rng.uniform(0, 2) if do == "kill" else rng.uniform(1, 6)
     )
 
 
-def _order(rng: random.Random, number: int, agreements: int, seconds: float) -> Order:
+def _order(rng: random.Random, number: int, agreements: int, seconds: float, account: ChaosAccount) -> Order:
     wish = rng.choices(["sign", "void", "cancel"], [84, 8, 8])[0]
     return Order(
         at=seconds * 0.9 * number / agreements,
         reference=f"chaos-{number:04}",
         wish=wish,  # type: ignore[arg-type]  # choices() widens the literal
         after=rng.uniform(0, 8),
+        account=account.name,
         once_sent=rng.random() < 2 / 3,
-        forged=rng.random() < FORGED,
+        forged=rng.random() < FORGED and account.is_forgeable,
     )
 
 
-def _faults(rng: random.Random, seed: int, agreements: int) -> dict[str, Any]:
+def _faults(rng: random.Random, seed: int, agreements: int, account: ChaosAccount) -> dict[str, Any]:
     """Script all faults of all calls at random calls, and random faults of webhooks.
 
     A short run makes too few calls for all faults.
     """
     rules: list[dict[str, Any]] = []
-    for call, repetitions in CALLS.items():
-        chosen = rng.sample(faults_of(call), len(faults_of(call)))
-        limit = int(agreements * LOST_SENDS) if call == SEND else agreements // 2
-        times = max(1, limit // len(chosen)) if call == SEND else 1
+    for call, repetitions in account.calls.items():
+        chosen = rng.sample(faults_of(account, call), len(faults_of(account, call)))
+        is_write = call in account.writes
+        share = LOST_SENDS if is_write and not account.is_conclusive else 1 / 2
+        limit = int(agreements * share)
+        times = max(1, limit // len(chosen)) if is_write else 1
         skips = max(1, int(agreements * repetitions * 0.7))
         rules += [_rule(call, fault, times, rng.randrange(skips)) for fault in chosen[:limit]]
-    webhooks = [{"probability": 0.03, "times": None, **fault} for fault in WEBHOOK_FAULTS]
+    webhooks = [
+        {"probability": 0.03, "times": None, **fault} for fault in (*WEBHOOK_FAULTS, *account.webhook_faults)
+    ]
     return {"seed": seed, "api": rules, "webhooks": webhooks}
 
 
-def faults_of(call: tuple[str, str]) -> list[dict[str, Any]]:
+def faults_of(account: ChaosAccount, call: Call) -> list[dict[str, Any]]:
     """Return the faults of a call.
 
     Downloads and templates have no flipped byte: TLS detects it, and without TLS the client cannot, because
     the provider sends no checksum.
     """
-    is_unchecked = call[1].startswith(("/_sandbox/storage/", "/template/"))
-    faults = (*FAULTS, *DENIED) if call == SEND else FAULTS
-    return [fault for fault in faults if not (fault["do"] == "corrupt" and is_unchecked)]
+    faults = (*FAULTS, *DENIED) if call == account.send else FAULTS
+    return [fault for fault in faults if not (fault["do"] == "corrupt" and call[1] in account.unchecked)]
 
 
-def _rule(call: tuple[str, str], fault: dict[str, Any], times: int, skip: int) -> dict[str, Any]:
+def _rule(call: Call, fault: dict[str, Any], times: int, skip: int) -> dict[str, Any]:
     return {**fault, "method": call[0], "path": call[1], "times": times, "skip": skip}
 
 
@@ -223,4 +239,4 @@ def unmet(script: dict[str, Any]) -> list[str]:
 
 
 def _name(rule: dict[str, Any]) -> str:
-    return f"{rule['method']} {rule['path']}"
+    return f"{rule['method']} {re.sub('[?]+', '*', rule['path'])}"

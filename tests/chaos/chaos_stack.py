@@ -1,19 +1,22 @@
 """The stack of a chaos run: the local stack with two workers and short waits, whose parts are killed."""
 
 import asyncio
+import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import patch
 
 from cli.stack import ROOT, plan
 from devstack.ports import Ports
 from devstack.processes import Part, PartFailedError, Supervisor, prints
 from devstack.stack import Stack
-from tests.chaos.chaos_schedule import Disruption
+from tests.chaos.chaos_accounts import TURBODOCX
+from tests.chaos.chaos_schedule import Disruption, parts_of
 
 TIME_SCALE: Final = 30
 
@@ -101,15 +104,21 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_stack(folder: Path, worker: tuple[str, ...] = WORKER) -> AsyncIterator[tuple[Stack, Parts]]:
-    """Run the stack with two equal workers."""
-    chaos_plan = replace(plan(folder, Ports.pick()), worker=worker, extra_env=HURRY)
+async def open_stack(
+    folder: Path, worker: tuple[str, ...] = WORKER, accounts: Sequence[str] = (TURBODOCX.name,)
+) -> AsyncIterator[tuple[Stack, Parts]]:
+    """Run the stack with two equal workers, which serve all accounts."""
+    chaos_plan = replace(plan(folder, Ports.pick(), accounts), worker=worker, extra_env=HURRY)
+    named = {
+        "COUNTERSIGN_ACCOUNTS": ",".join(accounts)
+    }  # for the checks of `start_agreement` in this process
     async with Stack(chaos_plan) as stack:
         second = Part("worker-2", worker, prints("worker ready"), stack.env, stack.folder)
         await stack.supervisor.start(second)
-        parts = Parts(stack.supervisor, (*stack.parts, second.name))
+        parts = Parts(stack.supervisor, tuple(parts_of(accounts)))
         watch = asyncio.create_task(parts.watch())
         try:
-            yield stack, parts
+            with patch.dict(os.environ, named):
+                yield stack, parts
         finally:
             watch.cancel()

@@ -11,7 +11,8 @@ from tests.chaos.chaos_rules import violations
 HASHES = {"signed.pdf": "aa", "audit-trail.json": "bb", "timeline.json": "cc", "claim.json": "dd"}
 SIGNED = Document("doc-1", "completed", ("ada@example.com", "ben@example.com"), "aa")
 VOIDED = Document("doc-2", "voided", ("ada@example.com",))
-OPEN = Document("doc-3", "under_review", ("ada@example.com",))
+OPEN = Document("doc-3", "open", ("ada@example.com",))
+DRAFT = Document("doc-4", "draft")
 
 COMPLETED = Case(
     "done",
@@ -24,7 +25,15 @@ COMPLETED = Case(
     recorded=("e2", "e1", "e3"),
 )
 TAKEN_BACK = Case("gone", wish="void", ended="voided", documents=(VOIDED,), files={"claim.json": "ee"})
-ASKED = Case("asked", wish="void", ended="abandoned", waited=True, unknown_sends=1)
+ASKED = Case("asked", wish="void", ended="abandoned", asked=True, waited=True, unknown_sends=1)
+CERTIFIED = replace(
+    COMPLETED,
+    account="documenso",
+    is_conclusive=True,
+    attachments=("certificate.pdf",),
+    files={**HASHES, "certificate.pdf": "ff"},
+    documents=(DRAFT, SIGNED),
+)
 
 
 def broken(*cases: Case, **more: Any) -> list[str]:
@@ -33,7 +42,7 @@ def broken(*cases: Case, **more: Any) -> list[str]:
 
 
 def test_a_clean_run_violates_no_rule() -> None:
-    assert broken(COMPLETED, TAKEN_BACK, ASKED) == []
+    assert broken(COMPLETED, TAKEN_BACK, ASKED, CERTIFIED) == []
 
 
 @pytest.mark.parametrize(
@@ -46,6 +55,9 @@ def test_a_clean_run_violates_no_rule() -> None:
         ("ends_or_waits", replace(ASKED, unknown_sends=0)),
         ("ends_or_waits", replace(ASKED, overlooked=1)),
         ("ends_or_waits", replace(TAKEN_BACK, wish="sign")),
+        ("ends_or_waits", replace(ASKED, is_conclusive=True)),
+        ("ends_or_waits", replace(CERTIFIED, asked=True)),
+        ("archived_when_completed", replace(CERTIFIED, files=HASHES)),
         ("archived_when_completed", replace(COMPLETED, files={"claim.json": "dd"})),
         ("archived_when_completed", replace(COMPLETED, files={**HASHES, "signed.pdf.part": "ff"})),
         ("archived_when_completed", replace(COMPLETED, files={**HASHES, "signed.pdf": "ff"})),
