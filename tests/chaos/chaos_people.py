@@ -212,8 +212,8 @@ async def _was_asked(sandbox: Sandbox, document: dict[str, Any], address: str) -
 async def store_contract(store: Path) -> FileSource:
     """Put the contract that is signed where the provider generates no documents."""
     file = await read_file(_CONTRACT)
-    await put(FolderStore(store), file.source.key, file.content)
-    return file.source
+    await put(FolderStore(store), file.key, file.content)
+    return FileSource(key=file.key, file_name=file.name, sha256=file.sha256)
 
 
 async def asked(sandbox: Sandbox, document_id: str) -> set[str]:
