@@ -23,7 +23,7 @@ def test_a_seed_replays_the_schedule() -> None:
 def test_everything_happens_within_the_time() -> None:
     schedule = draw(7, seconds=60, **SIZE)
     assert Counter(disruption.do for disruption in schedule.disruptions) == {"kill": 50, "freeze": 10}
-    assert {disruption.part for disruption in schedule.disruptions} == set(parts_of(CHAOS_ACCOUNTS))
+    assert {disruption.part for disruption in schedule.disruptions} == set(parts_of(tuple(CHAOS_ACCOUNTS)))
     assert {order.wish for order in schedule.orders} == {"sign", "void", "cancel"}
     moments = [disruption.at for disruption in schedule.disruptions] + [order.at for order in schedule.orders]
     assert min(moments) >= 0
