@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.configure(service="webhooks")
     try:
-        return entry.run(serve(options.host, options.port))
+        return entry.run(serve(options.host, options.port), serves=True)
     except (CannotListenError, ConnectionFailedError, SettingsError) as error:
         print(f"webhooks: {error}", file=sys.stderr)  # noqa: T201  # for the user who started it
         return 2

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import Worker, WorkerDeploymentConfig, WorkflowRunner
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.archive import ArchiveActivities
@@ -51,9 +51,8 @@ from countersign.storage import Store, UnusableStoreError, open_store
 from countersign.storage.store import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
 
-_PASSED_THROUGH: Final = ("activities", "countersign", "httpx", "workflows")
-"""Imported once, and not again for every agreement, which took half of a worker's time. A test of imports
-(tests/test_imports.py) and the recorded histories keep workflows deterministic."""
+_PASSED_THROUGH: Final = ("activities", "countersign", "httpx")
+"""What the SDK's sandbox does not import again for every agreement. It does import `workflows/` again."""
 CALLS_PER_STEP: Final = 3
 """Upper bound on provider calls per activity. Temporal limits activities per second, so `calls_per_second` is
 divided by this. Only `search` (up to ten pages) exceeds it."""
@@ -66,8 +65,16 @@ STICKY: Final = timedelta(seconds=5)
 delay after a worker is killed. The default of the SDKs for Go and Java; Python's is 10 s."""
 
 
-def workflow_runner() -> WorkflowRunner:
-    """Build the sandbox that workflows run in, here and in every test and replay."""
+def workflow_runner(*, sandboxed: bool) -> WorkflowRunner:
+    """Build what runs the workflows.
+
+    Args:
+        sandboxed: Use the SDK's sandbox, which refuses what differs in a replay (time, random numbers,
+            input and output) and gives every run its own modules. It costs a third of a worker's CPU. Tests
+            and replays use it, so production need not.
+    """
+    if not sandboxed:
+        return UnsandboxedWorkflowRunner()
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*_PASSED_THROUGH)
     return SandboxedWorkflowRunner(restrictions=restrictions)
 
@@ -95,6 +102,7 @@ def workflow_worker(
     circuits: Mapping[str, Circuit] = MappingProxyType({}),
     build: WorkerDeploymentConfig | None = None,
     cached_workflows: int = CACHED_WORKFLOWS,
+    sandboxed: bool = False,
 ) -> Worker:
     """Build the worker of the workflows and of the activities that use the store alone."""
     keys = StoreKeys(settings.environment, client.namespace)
@@ -105,7 +113,7 @@ def workflow_worker(
         time_scale=settings.time_scale,
         longest_check_wait=timedelta(hours=settings.check_interval_hours),
     )
-    runner = EvictingRunner(workflow_runner())
+    runner = EvictingRunner(workflow_runner(sandboxed=sandboxed))
     worker = Worker(
         client,
         task_queue=settings.task_queue,
@@ -208,7 +216,15 @@ async def run(names: Collection[str] = ()) -> int:
         build = deployment(watched, own.task_queue)
         circuits = {account.name: account.circuit for account in opened}
         workers = (
-            workflow_worker(client, store, own, configured, circuits=circuits, build=build),
+            workflow_worker(
+                client,
+                store,
+                own,
+                configured,
+                circuits=circuits,
+                build=build,
+                sandboxed=watched.workflow_sandbox,
+            ),
             *(provider_worker(client, account, store, own, build=build) for account in opened),
         )
         if sdk is not None and watched.metrics_port is not None:
@@ -259,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.configure(service="worker")
     try:
-        return entry.run(run(options.account))
+        return entry.run(run(options.account), serves=True)
     except (SettingsError, ConnectionFailedError, UnusableStoreError, CannotListenError) as error:
         print(f"worker: {error}", file=sys.stderr)  # noqa: T201  # for the caller
         return 2

@@ -1,4 +1,4 @@
-"""What a worker reports about itself."""
+"""How a worker runs, and what it reports about itself."""
 
 from typing import ClassVar, Literal
 
@@ -8,7 +8,7 @@ from countersign.configuration import Settings
 
 
 class WorkerSettings(Settings):
-    """What a worker reports about itself, `COUNTERSIGN_WORKER_...`."""
+    """How a worker runs, and what it reports about itself, `COUNTERSIGN_WORKER_...`."""
 
     prefix: ClassVar[str] = "COUNTERSIGN_WORKER_"
 
@@ -24,6 +24,11 @@ class WorkerSettings(Settings):
         max_length=255,
         description="This build's id, for Temporal's worker versioning; without one workers are unversioned. "
         "The worker deployment is named like the task queue.",
+    )
+    workflow_sandbox: bool = Field(
+        default=False,
+        description="Whether workflows run in the Temporal SDK's sandbox, for a third more CPU. Set it while "
+        "you change workflows; the tests always use it.",
     )
     versioning: Literal["auto_upgrade", "pinned"] = Field(
         default="auto_upgrade",

@@ -161,7 +161,9 @@ def _files(store: Path, reference: str) -> Iterator[tuple[str, str]]:
 
 async def _histories(client: Client) -> defaultdict[str, HistoryFacts]:
     replayer = Replayer(
-        workflows=[AgreementWorkflow], workflow_runner=workflow_runner(), data_converter=data_converter()
+        workflows=[AgreementWorkflow],
+        workflow_runner=workflow_runner(sandboxed=True),
+        data_converter=data_converter(),
     )
     found: defaultdict[str, HistoryFacts] = defaultdict(HistoryFacts)
     async for execution in client.list_workflows("WorkflowType = 'AgreementWorkflow'"):

@@ -28,7 +28,7 @@ async def test_code_that_does_not_fit_is_reported_in_one_sentence(
     async with open_office(client, time_skipper, sandbox, tmp_path) as office:
         await office.sent(await office.start(agreement))
         queue = office.settings.task_queue
-    runner = workflow_runner()
+    runner = workflow_runner(sandboxed=True)
     async with Worker(client, task_queue=queue, workflows=[ReorderedWorkflow], workflow_runner=runner):
         with pytest.raises(UnreachableError) as failed:
             await agreement_status(agreement.reference, client=client)

@@ -58,7 +58,7 @@ async def test_a_taken_port_is_one_clear_sentence(receiving: Client) -> None:
     [
         ("ALLOWED_CALLERS", "203.0.113.0/24, somewhere", "must be addresses or networks"),
         ("TRUSTED_PROXIES", "10.0.0.1/8", "must be addresses or networks"),
-        ("METRICS_PORT", "70000", "less than or equal to 65535"),
+        ("METRICS_PORT", "70000", "must be at most 65535"),
         ("TLS_KEY", "key.pem", "belong together"),
     ],
 )

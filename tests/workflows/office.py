@@ -165,6 +165,7 @@ async def open_office(
             own,
             {configured.name: configured},
             circuits={configured.name: opened.circuit},
+            sandboxed=True,
         ),
         provider_worker(client, opened, store, own),
     ):

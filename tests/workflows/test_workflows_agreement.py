@@ -271,7 +271,9 @@ async def test_many_signers_and_months_of_news_continue_as_new(office: Office) -
 
 async def test_an_agreement_that_a_full_cache_evicts_goes_on(office: Office) -> None:
     small = office.settings.model_copy(update={"task_queue": uuid.uuid4().hex})
-    async with workflow_worker(office.client, office.store, small, accounts(), cached_workflows=1):
+    async with workflow_worker(
+        office.client, office.store, small, accounts(), cached_workflows=1, sandboxed=True
+    ):
         handles = [await office.start(task_queue=small.task_queue) for _ in range(4)]
         for handle in handles:
             await office.until_stage(handle, Stage.GENERATING)

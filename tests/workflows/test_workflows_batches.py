@@ -71,7 +71,7 @@ async def test_events_of_several_tasks_may_come_in_one(path: Path) -> None:
     history, _ = merged(path)
     replayer = Replayer(
         workflows=[AgreementWorkflow],
-        workflow_runner=worker.workflow_runner(),
+        workflow_runner=worker.workflow_runner(sandboxed=True),
         data_converter=data_converter(),
     )
     await replayer.replay_workflow(history)
@@ -94,7 +94,7 @@ async def test_events_of_one_task_may_come_in_several(
     order: str,
 ) -> None:
     ends = []
-    for runner in (None, SplittingRunner(worker.workflow_runner(), ORDERS[order])):
+    for runner in (None, SplittingRunner(worker.workflow_runner(sandboxed=True), ORDERS[order])):
         with monkeypatch.context() as patch:
             if runner is not None:
                 patch.setattr(worker, "workflow_runner", lambda runner=runner: runner)
@@ -126,8 +126,8 @@ async def test_events_that_waited_for_a_worker_may_come_one_by_one(
     await sandbox.complete(document_id)
     for kind in ("viewed", "viewed", "completed", "voided"):
         await office.deliver_event(handle, kind, document_id)
-    runner = SplittingRunner(worker.workflow_runner(), ORDERS[order])
-    monkeypatch.setattr(worker, "workflow_runner", lambda: runner)
+    runner = SplittingRunner(worker.workflow_runner(sandboxed=True), ORDERS[order])
+    monkeypatch.setattr(worker, "workflow_runner", lambda **_: runner)
     queue = office.settings.task_queue
     async with open_office(client, time_skipper, sandbox, tmp_path, task_queue=queue) as later:
         result = await later.result(handle)

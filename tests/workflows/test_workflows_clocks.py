@@ -40,7 +40,9 @@ def with_clock(path: Path, shift: Callable[[random.Random], timedelta]) -> Workf
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[AgreementWorkflow], workflow_runner=workflow_runner(), data_converter=data_converter()
+        workflows=[AgreementWorkflow],
+        workflow_runner=workflow_runner(sandboxed=True),
+        data_converter=data_converter(),
     )
 
 

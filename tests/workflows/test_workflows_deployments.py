@@ -42,7 +42,9 @@ async def make_current(office: Office, name: str, build_id: str) -> None:
 async def build(office: Office, queue: str, build_id: str, kind: Versioning) -> AsyncIterator[None]:
     settings = office.settings.model_copy(update={"task_queue": queue})
     version = deployment(WorkerSettings(build_id=build_id, versioning=kind), queue)
-    async with workflow_worker(office.client, office.store, settings, accounts(), build=version):
+    async with workflow_worker(
+        office.client, office.store, settings, accounts(), build=version, sandboxed=True
+    ):
         await make_current(office, queue, build_id)
         yield
 

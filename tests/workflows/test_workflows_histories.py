@@ -27,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def replayer(workflow: type = AgreementWorkflow) -> Replayer:
-    return Replayer(workflows=[workflow], workflow_runner=workflow_runner(), data_converter=data_converter())
+    return Replayer(
+        workflows=[workflow], workflow_runner=workflow_runner(sandboxed=True), data_converter=data_converter()
+    )
 
 
 def recorded(name: str) -> WorkflowHistory:
