@@ -97,7 +97,7 @@ async def test_events_of_one_task_may_come_in_several(
     for runner in (None, SplittingRunner(worker.workflow_runner(sandboxed=True), ORDERS[order])):
         with monkeypatch.context() as patch:
             if runner is not None:
-                patch.setattr(worker, "workflow_runner", lambda runner=runner: runner)
+                patch.setattr(worker, "workflow_runner", lambda runner=runner, **_: runner)
             async with open_office(client, time_skipper, sandbox, tmp_path) as office:
                 handle = await SCENARIOS[name](office)
                 try:
