@@ -1,5 +1,6 @@
 """One bench per provider: its sandbox, a real receiver, and workers of the test's own."""
 
+import json
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +17,7 @@ from temporalio.testing import TimeSkipper
 
 from countersign import testing
 from countersign.agreements.messages import AgreementInput, AgreementResult, FileSource, Signer
+from countersign.agreements.reference import Marker
 from countersign.free_ports import free_port
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules
@@ -58,6 +60,7 @@ class Bench(testing.Office):
     sandbox: Sandbox
     receiver: RunningReceiver
     store: FolderStore
+    folder: Path
     source: FileSource
     opened: OpenAccount
     keys: Rotating[AccountSettings]
@@ -110,6 +113,15 @@ class Bench(testing.Office):
     async def complete(self, document_id: str) -> None:
         """Sign as all."""
         await self.sandbox.call("POST", f"/_sandbox/documents/{document_id}/complete", {})
+
+    async def marker(self, agreement: AgreementInput) -> Marker:
+        """Wait until the agreement has claimed its reference, and return its marker."""
+
+        async def claims() -> list[Path]:
+            return list(self.folder.rglob(f"{agreement.reference}/claim.json"))
+
+        found = await self.eventually(claims, bool)
+        return Marker(agreement.reference, json.loads(found[0].read_text())["tag"])
 
     async def sent(self, handle: Handle) -> str:
         """Wait until the document is sent, and return its id."""
@@ -239,6 +251,7 @@ async def bench_at(
             sandbox=sandbox,
             receiver=receiver,
             store=store,
+            folder=folder,
             source=source,
             opened=opened,
             keys=keys,

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from countersign.agreements.messages import Signer
+from countersign.agreements.reference import Marker, mark_title
 from countersign.providers.documenso.settings import DocumensoSettings
 from countersign.providers.registry import Account, account
 from countersign.providers.turbodocx.settings import TurboDocxSettings
@@ -73,6 +75,14 @@ class Subject:
             "POST", "/_sandbox/webhooks", {"name": "signature", "url": url, "secret": SECRET}
         )
         return str(made["secret"])
+
+    async def send_by_hand(self, sandbox: Sandbox, marker: Marker, title: str, *people: Signer) -> str:
+        """Have a colleague send another document that carries an agreement's marker; return its id."""
+        listed = [{"name": person.name, "email": person.email} for person in people]
+        body = {"title": title, "external_id": str(marker), "recipients": listed}
+        if self.kind == "turbodocx":
+            body = {"title": mark_title(title, marker), "recipients": listed}
+        return str((await sandbox.call("POST", "/_sandbox/documents", body))["id"])
 
     async def sent_for(self, sandbox: Sandbox, reference: str) -> list[str]:
         """The documents that reached the signers of an agreement, one entry for every time they did."""

@@ -101,18 +101,22 @@ class Documenso:
         return port.SentDocument(envelope.id, _signers(envelope))
 
     async def _made_before(self, order: SendOrder) -> Envelope | None:
-        """Find what an earlier attempt sent or drafted; delete drafts that are not needed."""
+        """Find what earlier attempts sent or drafted; of several drafts, keep the oldest.
+
+        Others can make envelopes with the same external id: one that differs from the order is left alone.
+        """
         rows = [row async for row in self._marked(order.marker)]
-        if sent := [row for row in rows if row.status != _DRAFT]:
-            return await self.client.envelope(_oldest(sent).id)
-        usable: Envelope | None = None
-        for row in sorted(rows, key=lambda row: row.created_at):
-            draft = await self.client.envelope(row.id)
-            if usable is None and _fits(draft, order):
-                usable = draft
-            else:
-                await self.client.delete(row.id)
-        return usable
+        rows.sort(key=lambda row: (row.status == _DRAFT, row.created_at))
+        found: Envelope | None = None
+        for row in rows:
+            envelope = await self.client.envelope(row.id)
+            if not _fits(envelope, order):
+                continue
+            if found is None:
+                found = envelope
+            elif envelope.status == _DRAFT:
+                await self.client.delete(envelope.id)
+        return found
 
     async def _distribute(self, envelope_id: str) -> Envelope:
         """Distribute a draft; a lost or failed response is made up for by reading the envelope.
@@ -300,15 +304,12 @@ def _harmless() -> Iterator[None]:
         ) from None
 
 
-def _oldest(rows: list[Row]) -> Row:
-    return min(rows, key=lambda row: (row.created_at, row.id))
-
-
-def _fits(draft: Envelope, order: SendOrder) -> bool:
-    """Return whether a draft is of this order, as far as the provider shows: title, people, external id."""
-    people = sorted(recipient.email.lower() for recipient in draft.recipients)
+def _fits(envelope: Envelope, order: SendOrder) -> bool:
+    """Return whether an envelope is of this order, as the provider shows it: title, people, external id."""
+    people = sorted(recipient.email.lower() for recipient in envelope.recipients)
     wanted = sorted([*(signer.email.lower() for signer in order.signers), *map(str.lower, order.cc)])
-    return (draft.title, people, draft.external_id) == (order.title, wanted, external_id(order))
+    titles = [" ".join(title.split()) for title in (envelope.title, order.title)]
+    return (titles[0], people, envelope.external_id) == (titles[1], wanted, external_id(order))
 
 
 def _status(envelope: Envelope) -> str:
