@@ -26,7 +26,7 @@ class ChaosAccount:
         sent: The ledger's kind of entry for a document that reached the signers.
         webhook_faults: Faults of webhooks that only this provider has.
         is_conclusive: Whether a search proves that nothing was sent, so that no person is asked.
-        is_forgeable: Whether other members see the marker, so that they can make a document with it.
+        is_forgeable: Whether the provider shows which member made a document, so that a forged one is known.
         attachments: Files that are archived beside those of all accounts.
     """
 

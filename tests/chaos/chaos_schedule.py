@@ -14,7 +14,7 @@ PARTS: Final = {"worker": 3, "worker-2": 3, "receiver": 2, "temporal": 1}
 SANDBOX_WEIGHT: Final = 2
 
 FORGED: Final = 1 / 12
-"""Share of agreements for which another member makes a document with the marker, where members see it."""
+"""Share of agreements for which another member makes a document with its marker, if a forged one is known."""
 
 LOST_SENDS: Final = 1 / 6
 """Maximum share of sends with faults, where an agreement whose send was lost must wait for a person."""
