@@ -80,7 +80,7 @@ class GenerateRequest(Message):
 
 
 class SendRequest(Message):
-    """Send a document, once; `attempt` names the fence of the attempt."""
+    """Send a document, or prepare it for review, once; `attempt` names the fence of the attempt."""
 
     marker: Marker
     title: str
@@ -91,17 +91,19 @@ class SendRequest(Message):
     cc: tuple[str, ...]
     fields: tuple[SignatureField, ...]
     attempt: SendAttempt
+    review: bool = False
 
 
 class Sent(Message):
     """The provider's document and its recipients' ids, in the order of the agreement's signers.
 
-    `at` is the time of the response, by the worker's clock.
+    `at` is the time of the response, by the worker's clock. `review_url` is where it is reviewed.
     """
 
     document_id: str
     recipient_ids: tuple[str, ...]
     at: datetime | None = None
+    review_url: str | None = None
 
 
 class IdentifyRequest(Message):

@@ -101,6 +101,7 @@ async def send_order(request: SendRequest, store: Store) -> SendOrder:
         signers=request.signers,
         cc=request.cc,
         fields=_fields(request, source.pages if isinstance(source, File) else ()),
+        review=request.review,
     )
 
 
@@ -206,7 +207,12 @@ class SignatureActivities:
             recipient_ids = _ids(request.signers, sent.recipients)
             if recipient_ids is None:
                 raise OutcomeUnknownError("send: returned other recipients", operation="send")
-        return Sent(document_id=sent.id, recipient_ids=recipient_ids, at=datetime.now(UTC))
+        return Sent(
+            document_id=sent.id,
+            recipient_ids=recipient_ids,
+            at=datetime.now(UTC),
+            review_url=sent.review_url,
+        )
 
     @activity.defn
     async def identify(self, request: IdentifyRequest) -> Identity:

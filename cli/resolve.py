@@ -22,6 +22,9 @@ async def resolve(
     send_again: Annotated[
         bool, typer.Option("--send-again", metavar="", help="It was not sent: send it.")
     ] = False,
+    send_now: Annotated[
+        bool, typer.Option("--send-now", metavar="", help="The review is over: send it to the signers.")
+    ] = False,
     keep: Annotated[
         bool, typer.Option("--keep", metavar="", help="The other document has been dealt with: go on.")
     ] = False,
@@ -31,14 +34,20 @@ async def resolve(
     where: Where = None,
     yes: Yes = False,
 ) -> int:
-    """Decide for an agreement that needs attention, or for all that match --where.
+    """Decide for an agreement that needs attention or is in review, or for all with --where.
 
     `status` shows what the decision is about.
     """
-    choices = {"adopt": adopt is not None, "send_again": send_again, "keep": keep, "abandon": abandon}
+    choices = {
+        "adopt": adopt is not None,
+        "send_again": send_again,
+        "send_now": send_now,
+        "keep": keep,
+        "abandon": abandon,
+    }
     chosen = [action for action, is_chosen in choices.items() if is_chosen]
     if len(chosen) != 1:
-        raise BadInputError("name one of --adopt DOCUMENT, --send-again, --keep and --abandon")
+        raise BadInputError("name one of --adopt DOCUMENT, --send-again, --send-now, --keep and --abandon")
     if adopt and where:
         raise BadInputError("--adopt: a document belongs to one agreement; name its reference")
     resolution = Resolution.model_validate({"action": chosen[0], "document_id": adopt})

@@ -71,9 +71,9 @@ def _happenings(status: AgreementView) -> list[Happening]:
     if status.stage != Stage.GENERATING:
         found.append(Happening("document ready to be sent", status.ready_at))
     if status.document_id:
-        found.append(
-            Happening(f"sent for signature: document {one_line(status.document_id)}", status.sent_at)
-        )
+        held = status.stage == Stage.IN_REVIEW
+        what = "prepared for review" if held else "sent for signature"
+        found.append(Happening(f"{what}: document {one_line(status.document_id)}", status.sent_at))
     found += _deeds(status)
     if status.provider_wait:
         why, _, _ = status.provider_wait.partition("; ")
@@ -115,6 +115,8 @@ def _facts(status: AgreementView) -> list[tuple[str, str]]:
     facts += _trouble(status)
     if status.document_id:
         facts.append(("document", status.document_id))
+    if status.review_url:
+        facts.append(("review at", status.review_url))
     if status.next_check_at and not status.result:
         facts.append(("next check", format_time(status.next_check_at)))
     if status.deadline:

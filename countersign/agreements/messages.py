@@ -31,6 +31,7 @@ class Stage(StrEnum):
 
     GENERATING = "generating"
     SENDING = "sending"
+    IN_REVIEW = "in_review"
     AWAITING_SIGNATURES = "awaiting_signatures"
     FINALIZATION_FAILED = "finalization_failed"
     ARCHIVING = "archiving"
@@ -330,6 +331,8 @@ class AgreementInput(Message):
         reminders: The schedule of reminders; no reminders by default.
         supersedes: The reference of the agreement that this agreement replaces.
         initiated_by: An opaque id of the person or service that starts the agreement. Logs contain it.
+        review: Whether a person reviews the document before signers are asked. The person sends it in the
+            provider's app, or decides `send_now`.
         account: The account at a provider; by default the first one in the worker's settings. Fixed once the
             agreement has started.
     """
@@ -346,6 +349,7 @@ class AgreementInput(Message):
     reminders: ReminderPlan | None = None
     supersedes: str | None = None
     initiated_by: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]{1,64}$")
+    review: bool = False
     account: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
 
 
@@ -411,6 +415,8 @@ class AgreementStatus(Message):
         document_id: The provider's id of the document, once known.
         candidates: Documents with the agreement's marker, if it is unclear which of them was sent.
         signers: The progress of the signers, in the order of the input: the first is signer 1.
+        review_url: The page on which a person reviews the document, while it is in review. Whoever has the
+            link can read the document.
         deadline: When the agreement expires.
         ready_at: When the document was ready to send.
         sent_at: When the worker knew that the provider had the document.
@@ -432,6 +438,7 @@ class AgreementStatus(Message):
     document_id: str | None = None
     candidates: tuple[str, ...] = ()
     signers: tuple[SignerStatus, ...] = ()
+    review_url: str | None = None
     deadline: datetime | None = None
     ready_at: datetime | None = None
     sent_at: datetime | None = None
@@ -479,11 +486,13 @@ class Resolution(Message):
     Args:
         action: If the outcome of a send is unknown: `adopt` the document `document_id`, `send_again`, or
             `abandon` the agreement. If a second document has the marker, or the finalization failed: `keep`
-            the agreement unchanged after you have handled the problem at the provider, or `abandon` it.
+            the agreement unchanged after you have handled the problem at the provider, or `abandon` it. In
+            review: `send_now`, which voids the reviewed document and sends the same one to the signers, or
+            `abandon` it.
         document_id: The document to adopt; only with `adopt`.
     """
 
-    action: Literal["adopt", "send_again", "abandon", "keep"]
+    action: Literal["adopt", "send_again", "send_now", "abandon", "keep"]
     document_id: str | None = None
 
     @model_validator(mode="after")

@@ -340,6 +340,7 @@ class Needs(Message):
         anchors: A field stands at a text of the document.
         field_types: The types of its fields.
         identity: The kinds of checks of the signers' identities.
+        review: A person reviews the document before it is sent.
     """
 
     source: str
@@ -349,6 +350,7 @@ class Needs(Message):
     anchors: bool = False
     field_types: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
+    review: bool = False
 
 
 def needs_of(agreement: AgreementInput) -> Needs:
@@ -362,4 +364,5 @@ def needs_of(agreement: AgreementInput) -> Needs:
         anchors=any(field.anchor is not None for field in agreement.fields),
         field_types=tuple(sorted({field.type for field in agreement.fields})),
         identity=tuple(sorted({signer.identity.kind for signer in agreement.signers if signer.identity})),
+        review=agreement.review,
     )

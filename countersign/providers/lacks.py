@@ -44,6 +44,7 @@ def _lacking(needs: Needs, can: Capabilities) -> tuple[str, ...]:
         "sender": not needs.sender or can.custom_sender,
         "copies": not needs.copies or can.copies,
         "anchors": not needs.anchors or can.anchors,
+        "review": not needs.review or can.review,
         "identity": can.identity_verification.issuperset(needs.identity),
         "field_types": can.field_types is None or can.field_types.issuperset(needs.field_types),
     }
@@ -56,6 +57,7 @@ _DOES: Final[Mapping[str, Callable[[Needs], str]]] = {
     "sender": lambda _: "let an agreement name its sender",
     "copies": lambda _: "send copies (cc)",
     "anchors": lambda _: "place fields at a text of the document",
+    "review": lambda _: "hold a document for review before it is sent",
     "identity": lambda needs: f"verify signers' identities by {' and '.join(needs.identity)}",
     "field_types": lambda needs: f"have all of the field types {', '.join(needs.field_types)}",
 }
@@ -65,6 +67,7 @@ _INSTEAD: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "sender": lambda _: "leave `sender` out",
     "copies": lambda _: "leave `cc` out",
     "anchors": lambda _: "give `page`, `x` and `y`",
+    "review": lambda _: "leave `review` out",
     "identity": lambda can: (
         f"use {_listed(sorted(can.identity_verification))}"
         if can.identity_verification

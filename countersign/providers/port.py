@@ -47,6 +47,7 @@ class Capabilities:
         anchors: Whether a field can stand at a text of the document.
         field_types: Our names of the types of fields that it has; None if it decides itself.
         identity_verification: The kinds of `Signer.identity` that it has.
+        review: Whether a document can be held for a person's review before signers are asked.
         declines: Whether the provider reports who declined, and why.
         conclusive_search: Whether a search that finds nothing after the settle window proves that nothing
             was sent, so that the send is repeated without a person.
@@ -65,6 +66,7 @@ class Capabilities:
     anchors: bool
     field_types: frozenset[str] | None
     identity_verification: frozenset[IdentityKind]
+    review: bool
     declines: bool
     conclusive_search: bool
     signing_links: bool
@@ -115,6 +117,7 @@ class SendOrder:
         signers: In the order of the agreement.
         cc: Addresses that get a copy.
         fields: What signers fill; empty if a template has its own fields.
+        review: Only prepare it: a person reviews and sends it, and no signer is asked before.
     """
 
     marker: Marker
@@ -125,6 +128,7 @@ class SendOrder:
     signers: tuple[Signer, ...] = field(repr=False)
     cc: tuple[str, ...] = field(repr=False)
     fields: tuple[SignatureField, ...]
+    review: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +156,8 @@ class Document:
 
     Args:
         id: The provider's id.
-        status: An end of `EventKind` (`completed`, `voided`, `declined`, `expired`), or any other word.
+        status: An end of `EventKind` (`completed`, `voided`, `declined`, `expired`), `in_review` if no signer
+            was asked yet, or any other word.
         marker: What identifies it as ours; None if it carries no marker.
         title: As the provider shows it, without the marker.
         recipients: Who signs.
@@ -171,10 +176,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class SentDocument:
-    """What a send returns: the document's id and who signs it."""
+    """What a send returns: the document's id, who signs it, and where it is reviewed."""
 
     id: str
     recipients: tuple[Recipient, ...]
+    review_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,8 +129,19 @@ def signing(shown: SigningPage, *, sizes: list[tuple[float, float]], links: Link
     )
 
 
-def review(title: str, fields: list[Field], *, sizes: list[tuple[float, float]], links: Links) -> str:
-    """Build the page of a document that was prepared for review, with the fields of all signers."""
+def review(
+    title: str,
+    fields: list[Field],
+    *,
+    sizes: list[tuple[float, float]],
+    links: Links,
+    send: str | None = None,
+) -> str:
+    """Build the page of a document that was prepared for review, with the fields of all signers.
+
+    `send` is where its button posts to; without it there is no button.
+    """
+    button = f'<form method="post" action="{escape(send)}"><button>Send</button></form>' if send else ""
     listed = "".join(
         f"<p><strong>{escape(field.label)}</strong><br>"
         f'<span class="soft">{escape(field.owner)}, page {field.box[0]}</span></p>'
@@ -143,6 +154,7 @@ def review(title: str, fields: list[Field], *, sizes: list[tuple[float, float]],
         fields=listed or '<p class="soft">No fields yet.</p>',
         pages=_pictures(sizes, links, fields),
         pdf=escape(links.pdf),
+        send=button,
     )
 
 

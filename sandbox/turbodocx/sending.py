@@ -104,6 +104,26 @@ def commit(
     return document, people
 
 
+def send_reviewed(sandbox: Sandbox, document_id: str) -> Row:
+    """Send a document that was prepared for review, as a person does in the provider's app.
+
+    Raises:
+        ApiError: 404, unknown; 409, it is not in review.
+    """
+    with sandbox.store.transaction():
+        document = documents.find(sandbox, document_id)
+        if document["status"] != documents.REVIEW:
+            raise errors.single_step("Document is not in review", "DocumentNotActionable", status=409)
+        now = sandbox.clock.now()
+        schedule = document["schedule"]
+        expires = iso(now + timedelta(hours=schedule["after"])) if schedule["expires"] else None
+        changes = {"status": documents.OPEN, "sent_on": iso(now), "expires_at": expires}
+        sandbox.store.update("documents", document_id, **changes)
+        sandbox.ledger.record("document_sent", document_id, title=document["name"])
+        _send(sandbox, document | changes, documents.recipients(sandbox, document_id))
+        return document | changes
+
+
 def _send(sandbox: Sandbox, document: Row, people: list[Row]) -> None:
     audit.record(sandbox, document["id"], "document_sent")
     if document["send_email"]:

@@ -215,10 +215,7 @@ def test_a_stage_that_there_is_not_is_reported_with_those_there_are(shell: Shell
     ran = shell("list", "--stage", "signing")
     assert (ran.code, ran.out) == (2, "")
     reported = " ".join(ran.err.replace("│", "").split())
-    assert (
-        "'--stage': 'signing' does not exist: choose one of generating, sending, awaiting_signatures, "
-        in reported
-    )
+    assert "'--stage': 'signing' does not exist: choose one of generating, sending, in_review, " in reported
     assert "Value error" not in reported
 
 

@@ -66,6 +66,17 @@ async def test_signers_are_verified_in_every_way_that_the_provider_has(bench: Be
     assert (await bench.result(handle)).outcome is Outcome.COMPLETED
 
 
+async def test_a_review_comes_before_the_signers(bench: Bench) -> None:
+    if not bench.subject.account.plugin.capabilities.review:
+        lacks(bench.subject, "review")
+    handle, _ = await bench.begin(review=True)
+    await bench.until_stage(handle, Stage.IN_REVIEW)
+    await bench.resolve(handle, "send_now")
+    status = await bench.until_stage(handle, Stage.AWAITING_SIGNATURES)
+    await bench.complete(str(status.document_id))
+    assert (await bench.result(handle)).outcome is Outcome.COMPLETED
+
+
 async def test_voiding_it_voids_the_document(bench: Bench) -> None:
     handle, _ = await bench.begin()
     document_id = await bench.sent(handle)

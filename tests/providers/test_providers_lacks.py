@@ -30,5 +30,10 @@ def test_identity_verification_is_refused_where_there_is_none() -> None:
     assert lacks(needs_of(agreement), TURBODOCX, {"turbodocx": TURBODOCX}) == ()
 
 
+def test_a_review_is_refused_where_there_is_none() -> None:
+    instead = "documenso does not hold a document for review before it is sent; leave `review` out"
+    assert sentences(an_agreement(source=PDF, review=True)) == (instead,)
+
+
 def test_nothing_is_lacking_for_a_plain_file() -> None:
     assert sentences(an_agreement(source=PDF)) == ()

@@ -84,6 +84,16 @@ def own(**source: Any) -> SignatureRequest:
     )
 
 
+def reviewed(**source: Any) -> SignatureRequest:
+    return SignatureRequest(
+        document_name="C",
+        recipients=(Recipient(name="Ann", email="ann@example.com", signing_order=1),),
+        review=True,
+        **_SENDER,
+        **source,
+    )
+
+
 def theirs(**source: Any) -> Awaitable[object]:
     return TurboSign.send_signature(
         [
@@ -202,6 +212,27 @@ PAIRS: dict[str, Pair] = {
     ),
     "send a DOCX": send(
         {"file": UploadFile(file_name="offer.docx", content=DOCX)}, {"file": DOCX, "file_name": "offer.docx"}
+    ),
+    "review a PDF": Pair(
+        lambda it: it.prepare_for_review(
+            reviewed(file=UploadFile(file_name="offer.pdf", content=PDF)), idempotency_key="k"
+        ),
+        lambda: TurboSign.create_signature_review_link(
+            [{"name": "Ann", "email": "ann@example.com", "signingOrder": 1}],
+            file=PDF,
+            file_name="offer.pdf",
+            document_name="C",
+        ),
+        PREPARED | {"previewUrl": "https://x.example"},
+    ),
+    "review a deliverable": Pair(
+        lambda it: it.prepare_for_review(reviewed(deliverable_id=DOCUMENT_ID), idempotency_key="k"),
+        lambda: TurboSign.create_signature_review_link(
+            [{"name": "Ann", "email": "ann@example.com", "signingOrder": 1}],
+            deliverable_id=DOCUMENT_ID,
+            document_name="C",
+        ),
+        PREPARED | {"previewUrl": "https://x.example"},
     ),
     "send by roles, plainly": Pair(
         lambda it: it.prepare_for_signing(

@@ -360,5 +360,11 @@ def test_a_review_page_shows_the_document_and_asks_no_one(api: Api) -> None:
     answer = api.post("/turbosign/single/prepare-for-review", json=api.body(title="For review"))
     shown = api.get(answer.json()["previewUrl"])
     assert "For review" in shown.text
-    assert "<form" not in shown.text
+    assert shown.text.count("<form") == 1
     assert api.ledger("email_sent") == []
+    document = answer.json()["documentId"]
+    assert api.post(f"/_sandbox/documents/{document}/send").json()["status"] == "under_review"
+    assert api.status(document) == "under_review"
+    assert len(api.ledger("email_sent")) == 1
+    assert api.post(f"/_sandbox/documents/{document}/send").status_code == 409
+    assert "<form" not in api.get(answer.json()["previewUrl"]).text

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from countersign.agreements.messages import ReminderPlan, Stage, TemplateSource, VoidRequest, WaitingFor
-from tests.workflows.office import SEND, Handle, Office, an_agreement
+from tests.workflows.office import SEND, TEMPLATE, VARIABLES, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
 
 Scenario = Callable[[Office], Awaitable[Handle]]
@@ -99,6 +99,18 @@ async def needs_attention(office: Office) -> Handle:
     return handle
 
 
+async def reviewed(office: Office) -> Handle:
+    source = TemplateSource(template_id=TEMPLATE, variables=VARIABLES)
+    handle = await office.start(an_agreement(source=source, review=True))
+    await office.until_stage(handle, Stage.IN_REVIEW)
+    await office.resolve(handle, "send_now")
+    status = await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
+    document_id = str(status.document_id)
+    await office.sign_all(document_id)
+    await office.deliver_event(handle, "completed", document_id)
+    return handle
+
+
 async def abandoned(office: Office) -> Handle:
     await office.break_call(SEND, "drop", at="before")
     handle = await office.start()
@@ -155,6 +167,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         refused,
         reconciled,
         reminded,
+        reviewed,
         voided,
     )
 }

@@ -103,6 +103,7 @@ BRANCHES: dict[str, tuple[str, set[str]]] = {
     "polled": ("completed, known by poll", {"archive"}),
     "reconciled": ("completed, known by webhook", {"search", "identify", "archive"}),
     "reminded": ("completed, known by webhook", {"remind", "archive"}),
+    "reviewed": ("completed, known by webhook", {"void", "archive"}),
     "voided": ("voided, known by operator", {"void"}),
 }
 

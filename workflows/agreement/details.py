@@ -30,6 +30,8 @@ def details(status: AgreementStatus, progress: Progress) -> str:
     blocks = [f"## {status.stage.replace('_', ' ').capitalize()}"]
     if status.needs_attention:
         blocks += [f"**⚠ {_plain(status.needs_attention)}**", _list(_choices(status))]
+    elif status.stage is Stage.IN_REVIEW:
+        blocks += ["Waits for a review: send it in the provider's app, or decide:", _list(_choices(status))]
     elif status.result is None:
         blocks.append(f"Waits for {_WAITS[status.waiting_for]}.")
     if status.last_error and status.result is None:
@@ -55,6 +57,8 @@ def _choices(status: AgreementStatus) -> list[str]:
         choices = ("--adopt DOCUMENT", "--send-again", "--abandon")
     elif status.stage is Stage.ARCHIVING:
         return []
+    elif status.stage is Stage.IN_REVIEW and not status.needs_attention:
+        choices = ("--send-now", "--abandon")
     else:
         choices = ("--keep", "--abandon") if status.candidates else ("--abandon",)
     return [f"`{resolve} {choice}`" for choice in choices]

@@ -17,6 +17,8 @@ TIMELINE_LIMIT: Final = 300
 """Timeline entries kept. Further entries are dropped: the beginning cannot be looked up elsewhere."""
 
 _ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.DECLINED, EventKind.EXPIRED})
+IN_REVIEW: Final = "in_review"
+"""The status of a document before any signer is asked."""
 _SIGNED: Final = frozenset({EventKind.RECIPIENT_SIGNED, EventKind.PARTIALLY_SIGNED})
 
 
@@ -28,6 +30,7 @@ class Progress(Message):
         recipients: Recipients by id.
         claimed: Ends that events claimed and the provider has not confirmed yet.
         ended: The end that the provider confirmed.
+        was_sent: An event or the provider shows that signers were asked; of use only after a review.
         finalization_failed: An event reported that the provider could not finalize the document.
         others: Ids of other documents that carry the marker.
         seen: Ids of events that were applied.
@@ -39,6 +42,7 @@ class Progress(Message):
     recipients: tuple[RecipientProgress, ...] = ()
     claimed: frozenset[str] = frozenset()
     ended: str | None = None
+    was_sent: bool = False
     finalization_failed: bool = False
     others: frozenset[str] = frozenset()
     seen: tuple[str, ...] = ()
@@ -60,6 +64,13 @@ def adopt(progress: Progress, document_id: str, recipient_ids: tuple[str, ...]) 
             "recipients": recipients,
             "others": progress.others - {document_id},
         }
+    )
+
+
+def forget(progress: Progress) -> Progress:
+    """Forget a document that another one replaces; its timeline stays."""
+    return progress.model_copy(
+        update={"document_id": None, "recipients": (), "claimed": frozenset(), "was_sent": False}
     )
 
 
@@ -85,7 +96,13 @@ def observe(progress: Progress, observation: Observation, at: datetime) -> Progr
     merged = {recipient.recipient_id: recipient for recipient in progress.recipients}
     for seen in observation.recipients:
         merged[seen.recipient_id] = _merge(merged.get(seen.recipient_id), seen)
-    progress = progress.model_copy(update={"recipients": tuple(merged.values()), "claimed": frozenset()})
+    progress = progress.model_copy(
+        update={
+            "recipients": tuple(merged.values()),
+            "claimed": frozenset(),
+            "was_sent": progress.was_sent or observation.status != IN_REVIEW,
+        }
+    )
     if observation.status not in _ENDS or progress.ended is not None:
         return progress
     entry = TimelineEntry(at=at.isoformat(), what=f"confirmed {observation.status}")
@@ -108,6 +125,8 @@ def _why_ignored(progress: Progress, event: SignatureEvent) -> str | None:
 
 
 def _advance(progress: Progress, event: SignatureEvent) -> Progress:
+    if event.kind not in _ENDS:
+        progress = progress.model_copy(update={"was_sent": True})
     if event.kind in _ENDS:
         return progress.model_copy(update={"claimed": progress.claimed | {event.kind}})
     if event.kind == EventKind.FINALIZATION_FAILED:

@@ -48,7 +48,7 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
     finally:
         deadline.cancel()
     state.trouble = None
-    state.note("sent")
+    state.note("prepared for review" if state.in_review() else "sent")
 
 
 async def _after_failure(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:
@@ -196,6 +196,8 @@ async def _search(state: AgreementState, policy: Policy) -> SearchResult:
 async def _adopt_from(state: AgreementState, candidates: tuple[str, ...]) -> bool:
     """Adopt the first document that is this agreement's; record and show those that are not."""
     for document_id in candidates:
+        if document_id == state.carried.reviewed:
+            continue
         try:
             identity = await steps.identify(state, document_id)
         except ActivityError as error:

@@ -67,6 +67,10 @@ class Carried(Message):
         reminders: Reminders requested.
         deadline_passed: It is being voided because its deadline passed.
         sends: Attempts to send.
+        generated: The document that was generated from a template, if it is sent after a review.
+        review_ended: The document was sent after its review.
+        reviewed: The document that was voided after its review; the one that was sent replaces it.
+        review_url: Where the document is reviewed.
         dismissed: Other documents with the marker that an operator has dealt with.
         differing: Documents that carry the marker and do not match the agreement, and what differs.
         last_error: The last failure of a step, for the current details.
@@ -88,6 +92,10 @@ class Carried(Message):
     reminders: int = 0
     deadline_passed: bool = False
     sends: int = 0
+    generated: str | None = None
+    review_ended: bool = False
+    reviewed: str | None = None
+    review_url: str | None = Field(default=None, repr=False)
     dismissed: frozenset[str] = frozenset()
     differing: dict[str, str] = Field(default={})
     last_error: str | None = None
@@ -117,6 +125,8 @@ class AgreementState:
         self.carried = carried or Carried(stage_since=now, known_time=now)
         self.stage = Stage.AWAITING_SIGNATURES if carried else Stage.GENERATING
         self.waiting_for = WaitingFor.SIGNATURES if carried else WaitingFor.PROVIDER
+        if carried and self.in_review():
+            self.stage, self.waiting_for = Stage.IN_REVIEW, WaitingFor.OPERATOR
         self.may_have_sent = False
         self.inbox: list[SignatureEvent] = []
         self.void_request: VoidRequest | None = None
@@ -160,6 +170,10 @@ class AgreementState:
     def is_void_requested(self) -> bool:
         """Whether an operator or a cancellation requested to void it."""
         return self.void_request is not None
+
+    def in_review(self) -> bool:
+        """Whether the document is held for a person's review, or will be."""
+        return self.agreement.review and not self.carried.review_ended
 
     def unresolved(self) -> frozenset[str]:
         """Other documents with the marker that no operator has dealt with."""
@@ -211,7 +225,11 @@ class AgreementState:
 
     def allowed_decisions(self) -> frozenset[str]:
         """The decisions that an operator may make now; empty if none is needed."""
-        if self.attention() is None or self.resolution is not None:
+        if self.resolution is not None:
+            return frozenset()
+        if self.stage is Stage.IN_REVIEW and self.attention() is None:
+            return frozenset({"send_now", "abandon"})
+        if self.attention() is None:
             return frozenset()
         if self.stage is Stage.SENDING and self.waiting_for is WaitingFor.OPERATOR:
             return frozenset({"adopt", "send_again", "abandon"})
@@ -229,7 +247,7 @@ class AgreementState:
     def next_reminder_at(self) -> datetime | None:
         """When the next planned reminder is due."""
         plan, sent_at = self.agreement.reminders, self.carried.sent_at
-        if plan is None or sent_at is None or self.carried.reminders >= plan.at_most:
+        if plan is None or sent_at is None or self.in_review() or self.carried.reminders >= plan.at_most:
             return None
         return sent_at + plan.after + plan.every * self.carried.reminders
 
@@ -270,8 +288,26 @@ class AgreementState:
         """Record which document is the agreement's, then apply the events about it that came before."""
         self.learn_time(sent.at)
         adopted = progress.adopt(self.progress, sent.document_id, sent.recipient_ids)
-        self.carry(progress=adopted, sent_at=sent.at or self.carried.known_time)
+        self.carry(progress=adopted, sent_at=sent.at or self.carried.known_time, review_url=sent.review_url)
         self.take_in()
+
+    def end_review(self) -> None:
+        """Record that signers are asked from now on: reminders count from here."""
+        at = self.carried.known_time
+        self.carry(review_ended=True, sent_at=at, checks=0, next_check_at=None, review_url=None)
+        self.note("sent")
+
+    def replace_reviewed(self) -> None:
+        """Forget the reviewed document, which is void: the same one is sent anew."""
+        self.dismiss(self.document_id)
+        self.carry(
+            reviewed=self.document_id,
+            review_ended=True,
+            review_url=None,
+            checks=0,
+            next_check_at=None,
+            progress=progress.forget(self.progress),
+        )
 
     def dismiss(self, *document_ids: str) -> None:
         """Record that other documents with the marker need no attention."""
@@ -422,6 +458,7 @@ class AgreementState:
             document_id=self.progress.document_id,
             candidates=self.candidates(),
             signers=self._signers(),
+            review_url=self.carried.review_url if self.stage is Stage.IN_REVIEW else None,
             deadline=self.agreement.deadline,
             ready_at=self._noted("generated") or self.carried.sent_at,
             sent_at=self._noted("sent"),

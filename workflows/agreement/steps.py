@@ -118,6 +118,7 @@ def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[
             cc=agreement.cc,
             fields=agreement.fields,
             attempt=_attempt(state),
+            review=state.in_review(),
         ),
         **_at_provider(
             state, policies.SEND, f"send to {len(agreement.signers)} signers, attempt {state.carried.sends}"

@@ -4,6 +4,7 @@ Only the provider's API ends the wait.
 """
 
 import contextlib
+from enum import Enum, auto
 from typing import Final
 
 from temporalio import workflow
@@ -24,8 +25,16 @@ HISTORY_LIMIT: Final = 2000
 """Events after which an agreement continues as new: far below the server's warning at 10,240."""
 
 
-async def await_end(state: AgreementState) -> bool:
-    """Wait until the provider confirms an end; False if it is time to continue as new first.
+class Wait(Enum):
+    """Why the wait is over."""
+
+    ENDED = auto()
+    HISTORY_IS_LONG = auto()
+    SEND_NOW = auto()
+
+
+async def await_end(state: AgreementState) -> Wait:
+    """Wait until the provider confirms an end, or it is time to continue as new or to send after a review.
 
     Every turn of the loop serves an event, an operator's request or a timer that fired, then waits for the
     next one. The timer that fired decides what is due, never the clock: a replay may see another clock.
@@ -39,8 +48,10 @@ async def await_end(state: AgreementState) -> bool:
         if state.progress.claimed:  # also by events that came before the document's id was known
             await _serve(state, None)
         while state.progress.ended is None:
+            if state.progress.document_id is None:
+                return Wait.SEND_NOW
             if _history_is_long(state):
-                return False
+                return Wait.HISTORY_IS_LONG
             timer.set(_next_due(state))
             await workflow.wait_condition(
                 lambda: _has_news(state) or state.carried.deadline_passed or timer.fired is not None
@@ -50,7 +61,7 @@ async def await_end(state: AgreementState) -> bool:
             await _serve(state, timer.fired)
     finally:
         timer.cancel()
-    return True
+    return Wait.ENDED
 
 
 def _has_news(state: AgreementState) -> bool:
@@ -83,7 +94,7 @@ async def _serve(state: AgreementState, fired: Due | None) -> None:
     is_reminder_due = state.remind_now or purpose == _REMINDER
     is_claimed = bool(state.progress.claimed) and not (state.trouble and is_reminder_due)
     if state.resolution is not None:
-        _obey(state)
+        await _obey(state)
     elif state.void_request is not None:
         await _void(state, state.void_request.reason)
     elif state.carried.deadline_passed or purpose == _DEADLINE:
@@ -92,20 +103,50 @@ async def _serve(state: AgreementState, fired: Due | None) -> None:
         await _check(state, by="webhook" if state.progress.claimed else "poll")
     elif is_reminder_due:
         await _remind(state)
-    if state.progress.ended is None:
+    if state.progress.ended is None and state.progress.document_id is not None:
         _go_on_waiting(state)
 
 
 def _go_on_waiting(state: AgreementState) -> None:
+    if state.in_review() and state.progress.was_sent:
+        state.end_review()
+    if state.in_review():
+        state.enter(Stage.IN_REVIEW, WaitingFor.OPERATOR)
+        state.update_search_attributes()
+        return
     stage = Stage.FINALIZATION_FAILED if state.progress.finalization_failed else Stage.AWAITING_SIGNATURES
     state.enter(stage, WaitingFor.OPERATOR if state.attention() else WaitingFor.SIGNATURES)
     state.update_search_attributes()
 
 
-def _obey(state: AgreementState) -> None:
-    """Apply an operator's decision about another document, or about a failed finalization."""
-    state.take_resolution()
-    state.dismiss(*state.progress.others)
+async def _obey(state: AgreementState) -> None:
+    """Apply an operator's decision about a review, another document, or a failed finalization."""
+    resolution, _ = state.take_resolution()
+    if resolution.action == "send_now":
+        await _replace_reviewed(state)
+    else:
+        state.dismiss(*state.progress.others)
+
+
+async def _replace_reviewed(state: AgreementState) -> None:
+    """Void the reviewed document, so that it is sent anew: the provider's API cannot send it.
+
+    A person may have sent it meanwhile; then signers read the reason, and get the document once more.
+    """
+    try:
+        await steps.void(state, "The review is over; the document follows.")
+    except ActivityError as error:
+        state.fail("the provider rejected the void", error)
+    try:
+        seen = await steps.fetch_state(state)
+    except ActivityError as error:
+        state.fail("the provider did not return the document's state", error)
+        return
+    if seen.status == EventKind.VOIDED:
+        state.learn_time(seen.at)
+        state.replace_reviewed()
+    else:
+        state.observe(seen, by="operator")
 
 
 async def _remind(state: AgreementState) -> None:

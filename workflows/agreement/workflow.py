@@ -17,6 +17,7 @@ from countersign.agreements.messages import (
     AgreementResult,
     AgreementStatus,
     CircuitStatus,
+    DeliverableSource,
     Outcome,
     Resolution,
     Stage,
@@ -31,7 +32,7 @@ from workflows.agreement.archive import finish_archive
 from workflows.agreement.raw_input import read_input, takes_payloads
 from workflows.agreement.send import send_once
 from workflows.agreement.state import AgreementState, EndedByPersonError
-from workflows.agreement.wait import await_end
+from workflows.agreement.wait import Wait, await_end
 from workflows.failures import as_failure, reason
 
 
@@ -115,6 +116,7 @@ class AgreementWorkflow:
         | claim    | the store                          | failed: bad input, or a reference used before    |
         | generate | the provider                       | voided; failed                                   |
         | send     | the provider; a person, if unknown | voided, expired, abandoned; failed               |
+        | review   | a person; only if asked for        | voided, expired, abandoned                       |
         | await    | webhooks, timers, people           | completed, voided, expired, declined, abandoned  |
         | archive  | the provider and the store         |                                                  |
 
@@ -126,8 +128,9 @@ class AgreementWorkflow:
                 self._show_start()
                 await self._claim()
                 await self._prepare_and_send()
-            has_ended = await await_end(state)
-            if not has_ended:
+            while (wait := await await_end(state)) is Wait.SEND_NOW:
+                await self._prepare_and_send()
+            if wait is Wait.HISTORY_IS_LONG:
                 workflow.continue_as_new(state.for_next_run())
         except EndedByPersonError as end:
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
@@ -191,6 +194,8 @@ class AgreementWorkflow:
         source = state.agreement.source
         if not isinstance(source, TemplateSource):
             return source
+        if state.carried.generated is not None:  # sent after a review
+            return DeliverableSource(deliverable_id=state.carried.generated)
         try:
             deliverable = await steps.await_or_cancel(
                 steps.start_generate(state, source), cancel_when=state.is_void_requested
@@ -199,6 +204,8 @@ class AgreementWorkflow:
             state.end_if_voided()
             raise as_failure(error) from error
         state.note("generated")
+        if state.in_review():
+            state.carry(generated=deliverable.deliverable_id)
         state.end_if_voided()
         return deliverable
 

@@ -16,6 +16,7 @@ CAPABILITIES: Final = Capabilities(
     anchors=False,
     field_types=frozenset(FIELD_TYPES),
     identity_verification=frozenset(),
+    review=False,
     declines=True,
     conclusive_search=True,
     signing_links=True,

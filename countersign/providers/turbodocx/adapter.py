@@ -54,6 +54,8 @@ from countersign.suggestions import did_you_mean
 _SEARCH_CALLS: Final = 10
 _LOG_PAGES: Final = 1000
 _NEAREST: Final = 3
+_IN_REVIEW: Final = frozenset({"draft", "setup_complete", "review_ready"})
+"""The provider's statuses of a document before any signer is asked."""
 _FEW: Final = 5
 
 
@@ -160,10 +162,10 @@ class TurboDocx:
 
     async def send(self, order: SendOrder, *, idempotency_key: str) -> SentDocument:
         """Send in one call."""
-        prepared = await self.client.prepare_for_signing(
-            signature_request(order, self.sender), idempotency_key=idempotency_key
-        )
-        return SentDocument(prepared.document_id, tuple(map(_sent_to, prepared.recipients)))
+        prepare = self.client.prepare_for_review if order.review else self.client.prepare_for_signing
+        prepared = await prepare(signature_request(order, self.sender), idempotency_key=idempotency_key)
+        people = tuple(map(_sent_to, prepared.recipients))
+        return SentDocument(prepared.document_id, people, prepared.preview_url)
 
     async def search(self, marker: Marker, *, since: datetime, heartbeat: Heartbeat) -> SearchResult:
         """Search the delivery log, if the key may read it: up to ten calls.
@@ -208,7 +210,7 @@ class TurboDocx:
         sender = found.document.sent_by
         return Document(
             id=document_id,
-            status=found.document.status,
+            status="in_review" if found.document.status in _IN_REVIEW else found.document.status,
             marker=marker,
             title=title,
             recipients=tuple(map(_progress, found.recipients)),
@@ -303,6 +305,7 @@ def signature_request(order: SendOrder, sender: Sender) -> requests.SignatureReq
         sender_email=who.email,
         sender_name=who.name,
         fields=tuple(_fields(order)),
+        review=order.review,
         **_source(order),
     )
 

@@ -15,6 +15,7 @@ CAPABILITIES: Final = Capabilities(
     anchors=True,
     field_types=None,
     identity_verification=frozenset({"email", "sms", "external"}),
+    review=True,
     declines=False,
     conclusive_search=False,
     signing_links=True,

@@ -139,11 +139,22 @@ class TurboDocxClient:
         self, request: requests.SignatureRequest, *, idempotency_key: str
     ) -> PreparedDocument:
         """Ask for signatures: the provider sends the invitations."""
+        return await self._prepare("prepare_for_signing", requests.PATH, request, idempotency_key)
+
+    async def prepare_for_review(
+        self, request: requests.SignatureRequest, *, idempotency_key: str
+    ) -> PreparedDocument:
+        """Hold a document for a person's review at its `preview_url`; no signer is asked."""
+        return await self._prepare("prepare_for_review", requests.REVIEW_PATH, request, idempotency_key)
+
+    async def _prepare(
+        self, operation: str, path: str, request: requests.SignatureRequest, idempotency_key: str
+    ) -> PreparedDocument:
         body = request.wire()
         call = Call(
-            operation="prepare_for_signing",
+            operation=operation,
             method="POST",
-            path=requests.PATH,
+            path=path,
             body=None if request.file else body,
             form=requests.form(body) if request.file else None,
             file=request.file.part() if request.file else None,

@@ -91,10 +91,11 @@ class PreparedRecipient(Wire):
 
 
 class PreparedDocument(Wire):
-    """A document that was sent for signing."""
+    """A document that was sent for signing, or prepared for review at `preview_url`."""
 
     document_id: Id
     status: Status = ""
+    preview_url: OptionalPrivate = None
     recipients: tuple[PreparedRecipient, ...]
 
 

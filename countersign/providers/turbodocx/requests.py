@@ -23,6 +23,7 @@ from countersign.agreements.validation import IMAGE_TYPES
 from countersign.providers.calls import FilePart
 
 PATH: Final = "/turbosign/single/prepare-for-signing"
+REVIEW_PATH: Final = "/turbosign/single/prepare-for-review"
 
 _MEDIA_TYPES: Final = {
     ".pdf": "application/pdf",
@@ -138,6 +139,7 @@ class SignatureRequest:
         template_id: The source: a template with signer roles.
         file_link: The source: an https link.
         file: The source: a file.
+        review: Only prepare it for a person's review; it may then have no fields.
 
     Raises:
         ValueError: No source is given, or more than one.
@@ -155,6 +157,7 @@ class SignatureRequest:
     template_id: str | None = None
     file_link: str | None = field(default=None, repr=False)
     file: UploadFile | None = None
+    review: bool = False
 
     def __post_init__(self) -> None:
         sources = (self.deliverable_id, self.template_id, self.file_link, self.file)
@@ -165,7 +168,9 @@ class SignatureRequest:
         """Write the body: recipients, fields and copies are JSON in strings, also inside JSON."""
         return _present(
             recipients=json.dumps([recipient.wire() for recipient in self.recipients]),
-            fields=json.dumps([field.wire() for field in self.fields]) if self.fields else None,
+            fields=(
+                json.dumps([field.wire() for field in self.fields]) if self.fields or self.review else None
+            ),
             documentName=self.document_name,
             documentDescription=self.description or None,
             senderEmail=self.sender_email,

@@ -10,8 +10,8 @@ from starlette.routing import Route
 from sandbox.core import docx, pdf
 from sandbox.core.bodies import json_object
 from sandbox.core.responses import json_response
-from sandbox.core.validation import Body, Guid, check
-from sandbox.turbodocx import errors
+from sandbox.core.validation import Body, Guid, check, path_id
+from sandbox.turbodocx import errors, sending
 from sandbox.turbodocx import sandbox as sandboxes
 from sandbox.turbodocx.fields import FIELD_TYPES, Number, Size
 from sandbox.turbodocx.template_store import keep
@@ -72,6 +72,14 @@ async def put_template(request: Request) -> Response:
     return json_response({"id": row["id"], "variables": row["variables"]})
 
 
+async def send_reviewed(request: Request) -> Response:
+    """Send a document that was prepared for review."""
+    sandbox = sandboxes.of(request)
+    document = sending.send_reviewed(sandbox, path_id(request.path_params["id"]))
+    return json_response({"id": document["id"], "status": document["status"]})
+
+
 ROUTES = [
+    Route("/_sandbox/documents/{id}/send", send_reviewed, methods=["POST"]),
     Route("/_sandbox/templates", put_template, methods=["POST"]),
 ]

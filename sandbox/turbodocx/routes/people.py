@@ -8,7 +8,7 @@ from sandbox.core import pages
 from sandbox.core import people as core
 from sandbox.core.responses import MEDIA_TYPES
 from sandbox.core.store import Row
-from sandbox.turbodocx import errors, signing_links
+from sandbox.turbodocx import documents, errors, sending, signing_links
 from sandbox.turbodocx import sandbox as sandboxes
 from sandbox.turbodocx.people import People, page_fields
 
@@ -33,7 +33,8 @@ async def review(request: Request) -> Response:
     content = sandbox.store.file(document["id"]) or b""
     fields = page_fields(document, None, "")
     sizes, links = core.page_sizes(content), core.page_links(request.url.path)
-    return HTMLResponse(pages.review(document["name"], fields, sizes=sizes, links=links))
+    action = f"{request.url.path}/send" if document["status"] == documents.REVIEW else None
+    return HTMLResponse(pages.review(document["name"], fields, sizes=sizes, links=links, send=action))
 
 
 async def review_pdf(request: Request) -> Response:
@@ -48,6 +49,13 @@ async def review_page(request: Request) -> Response:
     return core.page_picture(content, request.path_params["page"])
 
 
+async def send(request: Request) -> Response:
+    """Send the document under review."""
+    sandbox, document = sandboxes.of(request), _reviewed(request)
+    sending.send_reviewed(sandbox, document["id"])
+    return RedirectResponse("/", status_code=303)
+
+
 def _reviewed(request: Request) -> Row:
     query = "SELECT * FROM documents WHERE review_token = ?"
     document = sandboxes.of(request).store.row(query, request.path_params["token"])
@@ -59,6 +67,7 @@ def _reviewed(request: Request) -> Row:
 ROUTES = [
     Route("/_sandbox/sign-once/{link}", show_once, methods=["GET"]),
     Route("/_sandbox/review/{token}", review, methods=["GET"]),
+    Route("/_sandbox/review/{token}/send", send, methods=["POST"]),
     Route("/_sandbox/review/{token}/document.pdf", review_pdf, methods=["GET"]),
     Route("/_sandbox/review/{token}/page-{page:int}.png", review_page, methods=["GET"]),
 ]
