@@ -64,6 +64,7 @@ schemas: $(RUNTIME) ## write the JSON Schemas in docs/schemas anew
 
 reference: $(RUNTIME) ## write .env.example and the generated pages of docs/reference from the code
 	@$(RUN) -m countersign.settings_reference
+	@$(RUN) -m countersign.provider_reference
 	@$(RUN) -m cli.reference
 
 pin-images: $(RUN) ## write the current digests of the images into Dockerfile and Compose files

@@ -8,7 +8,7 @@ from countersign.providers.port import Capabilities
 CAPABILITIES: Final = Capabilities(
     sources=frozenset({"file"}),
     file_types=frozenset({".pdf"}),  # it converts other types, to pages whose size is not known before
-    upload_bytes=50 * 1024**2,
+    upload_bytes=10 * 1024**2,
     title_limit=255,
     correlation="external id",
     custom_sender=False,  # the team of the key sends

@@ -7,7 +7,7 @@ from countersign.providers.port import Capabilities
 CAPABILITIES: Final = Capabilities(
     sources=frozenset({"template", "deliverable", "file", "link", "roles"}),
     file_types=frozenset({".pdf", ".docx", ".pptx"}),
-    upload_bytes=25 * 1024**2,
+    upload_bytes=10 * 1024**2,
     title_limit=255,
     correlation="title",
     custom_sender=True,

@@ -1,0 +1,94 @@
+# ruff: noqa: E501  # the page has its own line length
+"""Generator of `docs/reference/providers.md`, the capability matrix, from the providers' packages.
+
+Run `make reference` after a change of a provider's capabilities; a test compares the page.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from countersign.agreements.names import DEFAULT_ACCOUNT
+from countersign.providers.port import Capabilities
+from countersign.providers.registry import Plugin, plugins
+
+DOCS: Final = Path("docs/reference/providers.md")
+
+_HEAD: Final = """\
+# Providers
+
+`make reference` generates this page from the providers' packages.
+
+Every provider stands behind one port: activities,
+workflows, commands and the webhook receiver know the port and no provider. What a provider lacks is refused before an
+agreement's first step, in one sentence that names what works. [Accounts](../how-to/use-several-accounts.md) say which
+provider an agreement uses; [Add a provider](../how-to/add-a-provider.md) shows how to bring your own.
+
+"""
+_TAIL: Final = """
+## What the rows mean
+
+- **Lost response to a send.** A *conclusive* search proves that nothing was sent, so Countersign sends again by itself
+  after the settle window of ten minutes. Any other search can prove only that something was sent: if it finds nothing,
+  a person decides.
+- **Correlation** is where the provider echoes the marker `[<reference>~<tag>]`, by which webhooks find the workflow.
+- **Webhook protection.** A signature with a time also refuses old deliveries. A shared secret does not; a repeated
+  delivery is harmless, because workflows ignore an event that they have seen and believe the provider's API alone.
+
+The receiver also accepts any sender that follows [Standard Webhooks](standard-webhooks.md). The
+[sandboxes](sandbox.md) stand in for the providers; one conformance suite, `tests/conformance/`, runs over each of them
+and prints what a provider's capabilities exclude.
+
+Per provider: [TurboDocx webhooks](turbodocx.md), [Documenso webhooks](documenso.md),
+[the Documenso sandbox](documenso-sandbox.md).
+"""
+
+
+def _yes(is_so: bool) -> str:  # noqa: FBT001  # a cell
+    return "yes" if is_so else "no"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "none"
+
+
+_ROWS: Final[tuple[tuple[str, Callable[[Capabilities], str]], ...]] = (
+    ("sources", lambda can: _listed(can.sources)),
+    ("file types", lambda can: _listed(can.file_types)),
+    ("largest file", lambda can: f"{can.upload_bytes // 1024**2} MB"),
+    ("longest title", lambda can: f"{can.title_limit} characters"),
+    ("sender of your choice", lambda can: _yes(can.custom_sender)),
+    ("copies (`cc`)", lambda can: _yes(can.copies)),
+    ("fields at a text", lambda can: _yes(can.anchors)),
+    ("field types", lambda can: "any" if can.field_types is None else _listed(can.field_types)),
+    ("identity verification", lambda can: _listed(can.identity_verification)),
+    ("review before sending", lambda can: _yes(can.review)),
+    ("declines, with the reason", lambda can: _yes(can.declines)),
+    ("links to sign", lambda can: _yes(can.signing_links)),
+    (
+        "lost response to a send",
+        lambda can: "the search is conclusive" if can.conclusive_search else "a person may have to decide",
+    ),
+    ("correlation", lambda can: can.correlation),
+    ("webhook protection", lambda can: can.signed_webhooks),
+    ("webhook setup", lambda can: "`webhook setup`" if can.webhook_api else "by hand, in its web app"),
+)
+
+
+def docs() -> str:
+    """Return `docs/reference/providers.md`."""
+    found: list[Plugin] = sorted(
+        plugins().values(), key=lambda plugin: (plugin.kind != DEFAULT_ACCOUNT, plugin.kind)
+    )
+    lines = [
+        "| | " + " | ".join(plugin.name for plugin in found) + " |",
+        "| --- " * (len(found) + 1) + "|",
+        "| kind in `COUNTERSIGN_ACCOUNTS` | " + " | ".join(f"`{plugin.kind}`" for plugin in found) + " |",
+    ]
+    for name, cell in _ROWS:
+        lines.append(f"| {name} | " + " | ".join(cell(plugin.capabilities) for plugin in found) + " |")
+    return _HEAD + "\n".join(lines) + "\n" + _TAIL
+
+
+if __name__ == "__main__":
+    DOCS.write_text(docs(), encoding="utf-8")
