@@ -26,7 +26,8 @@ from tests.chaos.chaos_schedule import Schedule
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
 
-WAITING: Final = "NeedsAttention = true AND ExecutionStatus = 'Running'"
+WAITING: Final = "AgreementStage = 'sending' AND WaitingFor = 'operator' AND ExecutionStatus = 'Running'"
+"""Agreements that go on only after a person decides. A failing archive needs attention, too, and recovers."""
 RUNNING: Final = "ExecutionStatus = 'Running'"
 UNSENT: Final = "AgreementStage = 'generating' AND ExecutionStatus = 'Running'"
 _QUERY: Final = timedelta(seconds=20)

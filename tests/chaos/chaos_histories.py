@@ -10,8 +10,8 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.history.v1 import HistoryEvent
 
 from countersign.agreements.failures import NOT_SENT, POSTPONED, REFUSED, SOURCE_UNUSABLE
-from countersign.agreements.messages import WaitingFor
-from countersign.agreements.search_attributes import WAITING_FOR
+from countersign.agreements.messages import Stage, WaitingFor
+from countersign.agreements.search_attributes import STAGE, WAITING_FOR
 
 
 @dataclass
@@ -58,8 +58,9 @@ class HistoryFacts:
 
     def _read_question(self, event: HistoryEvent) -> None:
         changed = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
-        if WAITING_FOR.name in changed:
-            self.asked |= json.loads(changed[WAITING_FOR.name].data) == WaitingFor.OPERATOR
+        question = {STAGE.name: Stage.SENDING, WAITING_FOR.name: WaitingFor.OPERATOR}
+        values = {name: json.loads(changed[name].data) for name in question if name in changed}
+        self.asked |= values == question
 
     def _read_step(self, event: HistoryEvent, steps: dict[int, str]) -> None:
         completed = event.activity_task_completed_event_attributes

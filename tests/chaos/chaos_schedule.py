@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 from tests.chaos.chaos_accounts import CHAOS_ACCOUNTS, TURBODOCX, Call, ChaosAccount
 from tests.chaos.chaos_evidence import Wish
 
-PARTS: Final = {"worker": 3, "worker-2": 3, "receiver": 2, "temporal": 1}
-"""The parts that are killed and frozen, with their weights; the sandboxes join them."""
-SANDBOX_WEIGHT: Final = 2
+_OURS: Final = {"worker": 3, "worker-2": 3, "receiver": 2}
+_SANDBOX: Final = 2
+_TEMPORAL: Final = {"temporal": 1}
+"""The weights of the parts that are killed and frozen."""
 
 FORGED: Final = 1 / 12
 """Share of agreements for which another member makes a document with its marker, if a forged one is known."""
@@ -160,7 +161,7 @@ def draw(
 
 def parts_of(accounts: Sequence[str]) -> dict[str, int]:
     """Return the parts that are killed and frozen in a run over some accounts, with their weights."""
-    return PARTS | {CHAOS_ACCOUNTS[name].part: SANDBOX_WEIGHT for name in accounts}
+    return _OURS | {CHAOS_ACCOUNTS[name].part: _SANDBOX for name in accounts} | _TEMPORAL
 
 
 def _disruption(
