@@ -19,10 +19,10 @@ _HEAD: Final = """\
 
 `make reference` generates this page from the providers' packages.
 
-Every provider stands behind one port: activities,
-workflows, commands and the webhook receiver know the port and no provider. What a provider lacks is refused before an
-agreement's first step, in one sentence that names what works. [Accounts](../how-to/use-several-accounts.md) say which
-provider an agreement uses; [Add a provider](../how-to/add-a-provider.md) shows how to bring your own.
+Every provider stands behind one port: activities, workflows, commands and the webhook receiver know the port and no
+provider. What a provider lacks is refused before an agreement's first step, in one sentence that names what works.
+[Accounts](../how-to/use-several-accounts.md) say which provider an agreement uses; [Add a
+provider](../how-to/add-a-provider.md) shows how to bring your own.
 
 """
 _TAIL: Final = """
