@@ -17,7 +17,7 @@ from tests.chaos.chaos_histories import HistoryFacts
         ("awaiting_signatures", "operator", False),
     ],
 )
-def test_only_a_question_about_the_send_asks_a_person(stage: str, waiting_for: str, asked: bool) -> None:
+def test_only_a_question_about_the_send_asks_a_person(stage: str, waiting_for: str, *, asked: bool) -> None:
     event = HistoryEvent()
     fields = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
     for name, value in {"AgreementStage": stage, "WaitingFor": waiting_for}.items():

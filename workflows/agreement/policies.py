@@ -38,12 +38,15 @@ class Policy:
         total: Schedule-to-close: all attempts, with waiting.
         retry: Temporal's retry policy.
         heartbeat: Silence after which an attempt counts as dead.
+        priority: Which of the steps that wait in a queue goes first: 1 before 5. What a person has asked for
+            goes first, then sends and archives, then checks.
     """
 
     attempt: timedelta
     total: timedelta
     retry: RetryPolicy
     heartbeat: timedelta | None = None
+    priority: int = 3
 
     def at(self, time_scale: float) -> "Policy":
         """Return the same policy, `time_scale` times faster."""
@@ -57,6 +60,7 @@ class Policy:
                 maximum_interval=cap and cap / time_scale,
             ),
             heartbeat=self.heartbeat and self.heartbeat / time_scale,
+            priority=self.priority,
         )
 
 
@@ -83,12 +87,12 @@ CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
 REVOKE: Final = Policy(timedelta(seconds=30), timedelta(minutes=10), _retry())
 GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORIZED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
-IDENTIFY: Final = Policy(_READ, _MONTH, _retry())
+IDENTIFY: Final = Policy(_READ, _MONTH, _retry(), priority=1)
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
 SEARCH_REFUSED: Final = Policy(timedelta(minutes=10), timedelta(minutes=10), _retry(), _READ)
-CHECK: Final = Policy(_READ, _MONTH, _retry())
-VOID: Final = Policy(_WRITE, _MONTH, _retry())
-REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1))
+CHECK: Final = Policy(_READ, _MONTH, _retry(), priority=4)
+VOID: Final = Policy(_WRITE, _MONTH, _retry(), priority=1)
+REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1), priority=2)
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
 ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILENCE)
 

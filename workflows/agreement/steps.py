@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from temporalio import workflow
+from temporalio.common import Priority
 from temporalio.workflow import ActivityCancellationType, ActivityConfig, ActivityHandle
 
 from activities.requests import (
@@ -229,6 +230,7 @@ def _config(policy: Policy, summary: str) -> ActivityConfig:
         "schedule_to_close_timeout": policy.total,
         "heartbeat_timeout": policy.heartbeat,
         "retry_policy": policy.retry,
+        "priority": Priority(priority_key=policy.priority),
         "summary": summary,
         # Wait for a cancelled activity that runs: its effect must be known.
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
