@@ -25,7 +25,7 @@ VERBS: Final = {
     "orphans": "List documents that no agreement knows, and events that came after an end.",
     "remind": "Remind the signers of an agreement, or of all that match --where.",
     "void": "Void an agreement, or all that match --where: signing stops.",
-    "resolve": "Decide for an agreement that needs attention or is in review, or for all with --where.",
+    "resolve": "Decide for agreements that need attention or are in review.",
     "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
     "webhook": "Set up and test the provider's webhooks.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",

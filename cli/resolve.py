@@ -34,7 +34,7 @@ async def resolve(
     where: Where = None,
     yes: Yes = False,
 ) -> int:
-    """Decide for an agreement that needs attention or is in review, or for all with --where.
+    """Decide for agreements that need attention or are in review.
 
     `status` shows what the decision is about.
     """

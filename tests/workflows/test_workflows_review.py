@@ -17,7 +17,7 @@ from countersign.agreements.messages import (
 )
 from countersign.agreements.search_attributes import NEEDS_ATTENTION
 from tests.workflows.office import TEMPLATE, VARIABLES, Handle, Office, an_agreement, steps_of
-from workflows.agreement import AgreementWorkflow, wait
+from workflows.agreement import AgreementWorkflow
 
 
 async def in_review(office: Office, **changes: Any) -> tuple[Handle, str]:
@@ -129,13 +129,12 @@ async def test_a_review_expires_at_the_deadline(office: Office) -> None:
     assert (await office.result(handle)).outcome is Outcome.EXPIRED
 
 
-async def test_a_review_outlives_its_run(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "HISTORY_LIMIT", 10)
+async def test_a_review_outlives_its_run(office: Office) -> None:
     handle, reviewed = await in_review(
         office, source=TemplateSource(template_id=TEMPLATE, variables=VARIABLES)
     )
     first = (await handle.describe()).run_id
-    for number in range(4):
+    for number in range(220):
         await office.deliver_event(handle, "unheard_of", reviewed, event_id=f"evt_{number}")
     latest = office.client.get_workflow_handle_for(AgreementWorkflow.run, handle.id)
     await office.eventually(latest.describe, lambda described: described.run_id != first)
