@@ -10,11 +10,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
 
+from countersign.agreements.messages import JsonData, Variable
 from countersign.providers import errors
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules, State
@@ -23,11 +24,12 @@ from countersign.providers.keys import RotatingKey
 from countersign.providers.open_account import OpenAccount, open_account
 from countersign.providers.turbodocx.adapter import headers
 from countersign.providers.turbodocx.client import TurboDocxClient
-from countersign.providers.turbodocx.requests import SignatureRequest
+from countersign.providers.turbodocx.requests import SignatureRequest, UploadFile, variables
 from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ProviderSettings
 from devstack.sandbox import MEMBER_KEY
+from sandbox.core import docx
 from tests.providers.provider_calls import error_of
 from tests.providers.provider_desk import ACCOUNT, SEND, TEMPLATE_ID, Desk, client_in, client_of, settings_of
 from tests.providers.provider_edge import edge, response
@@ -55,6 +57,29 @@ async def test_without_a_fault_everything_is_read(desk: Desk) -> None:
     await client.probe()
     assert (await client.void_document(document_id, "no", idempotency_key="v")).status == "voided"
     assert await desk.sent() == 1
+
+
+async def test_a_template_is_uploaded_filled_downloaded_and_deleted(desk: Desk) -> None:
+    content = docx.write([("text", "Dear {Who}, {#Items}{n};{/Items}")])
+    file = UploadFile(file_name="letter.docx", content=content)
+    template = await desk.client.upload_template("Letter", file, idempotency_key="t")
+    needed = [variable.placeholder for variable in (await desk.client.get_template(template.id)).variables]
+    assert needed == ["{Who}", "{Items}"]
+    values: dict[str, Variable] = {"Who": "Ann", "Items": JsonData(value=[{"n": 1}, {"n": 2}])}
+    made = await desk.client.create_deliverable(
+        name="Letter to Ann", template_id=template.id, variables=variables(values, {}), idempotency_key="d"
+    )
+    kinds: tuple[tuple[Literal["pdf", "source"], bytes], ...] = (("pdf", b"%PDF-"), ("source", b"PK"))
+    for kind, start in kinds:
+        sink = io.BytesIO()
+        size = await desk.client.download_deliverable(made.id, sink, file=kind, max_bytes=1_000_000)
+        assert (size, sink.getvalue().startswith(start)) == (len(sink.getvalue()), True)
+    await desk.client.delete_deliverable(made.id, idempotency_key="x")
+    assert await desk.client.find_deliverables("Letter to Ann") == ()
+    error = await error_of(
+        lambda client: client.download_deliverable(made.id, io.BytesIO(), max_bytes=1_000_000), desk.client
+    )
+    assert type(error) is errors.RejectedError
 
 
 READ_FAULTS: dict[str, tuple[dict[str, Any], type[ProviderError]]] = {

@@ -1,5 +1,6 @@
 """Our requests beside the official SDK's for the same operations: equal on the wire."""
 
+import io
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.parser import BytesParser
 from email.policy import HTTP
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -309,6 +310,11 @@ PAIRS: dict[str, Pair] = {
         lambda: Deliverable.list_deliverables(limit=100, query="[X-1~abc123] & more"),
         {"data": {"results": [], "totalRecords": 0}},
     ),
+    "delete a deliverable": Pair(
+        lambda it: it.delete_deliverable(DOCUMENT_ID, idempotency_key="k"),
+        lambda: Deliverable.delete_deliverable(DOCUMENT_ID),
+        {"data": {"message": "Deliverable deleted successfully", "deliverableId": DOCUMENT_ID}},
+    ),
     "signature setup": Pair(
         lambda it: it.signature_setup(TEMPLATE_ID),
         lambda: TurboSign.get_template_signature_setup(TEMPLATE_ID),
@@ -435,6 +441,53 @@ async def test_no_answer_has_an_operation_end_otherwise_than_as_it_says(name: st
             server.reply = response(200, body)
             with suppress(ContractBrokenError, OutcomeUnknownError):
                 await PAIRS[name].own(provider)
+
+
+@pytest.mark.parametrize(
+    ("file", "official"),
+    [("pdf", Deliverable.download_pdf), ("source", Deliverable.download_source_file)],
+)
+async def test_a_generated_document_is_downloaded_as_by_the_sdk(
+    file: Literal["pdf", "source"], official: Callable[[str], Awaitable[bytes]]
+) -> None:
+    sink = io.BytesIO()
+    reply = response(200, PDF, media_type="application/pdf")
+    async with edge(reply) as server, client(server.base_url) as provider:
+        configure(server.base_url)
+        await provider.download_deliverable(DOCUMENT_ID, sink, file=file, max_bytes=1000)
+        assert sink.getvalue() == await official(DOCUMENT_ID) == PDF
+        with pytest.raises(ContractBrokenError):
+            await provider.download_deliverable(DOCUMENT_ID, sink, file=file, max_bytes=3)
+    mine, theirs, _ = server.received
+    assert wire(mine) == wire(theirs)
+
+
+async def test_a_template_is_uploaded_as_the_contract_says() -> None:
+    """The Python SDK has no such method; see section 3 of the contract."""
+    made = {"id": TEMPLATE_ID, "name": "Offer", "isActive": 1, "variables": None}
+    reply = response(200, {"data": {"results": {"template": made, "redirectUrl": "/"}}})
+    async with edge(reply) as server, client(server.base_url) as provider:
+        uploaded = await provider.upload_template(
+            "Offer",
+            UploadFile(file_name="offer.docx", content=DOCX),
+            description="Prices",
+            idempotency_key="k",
+        )
+    assert uploaded.id == TEMPLATE_ID
+    (request,) = server.received
+    assert (request.method, request.target) == ("POST", "/template/upload-and-create")
+    assert parts(request) == [
+        ("description", None, None, b"Prices"),
+        ("name", None, None, b"Offer"),
+        ("tags", None, None, []),
+        ("variables", None, None, []),
+        (
+            "templateFile",
+            "document.docx",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            DOCX,
+        ),
+    ]
 
 
 async def test_a_difference_is_seen() -> None:

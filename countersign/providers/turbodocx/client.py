@@ -4,12 +4,13 @@ Every method raises exactly one kind of `ProviderError` when it does not return;
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Self, TypeVar
+from dataclasses import replace
+from typing import Any, Final, Literal, Self, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
 from countersign.providers.calls import Call
-from countersign.providers.download import DownloadRules, download
+from countersign.providers.download import DownloadRules, download, download_own
 from countersign.providers.errors import NotReadyError, RejectedError
 from countersign.providers.port import Sink
 from countersign.providers.transport import Transport
@@ -109,6 +110,60 @@ class TurboDocxClient:
         )
         return await self._transport.request(
             call, lambda body: _deliverables.validate_python(body["data"]["results"])
+        )
+
+    async def download_deliverable(
+        self,
+        deliverable_id: str,
+        sink: Sink,
+        *,
+        file: Literal["pdf", "source"] = "pdf",
+        max_bytes: int,
+        heartbeat: Callable[[int], object] | None = None,
+    ) -> int:
+        """Stream a generated document into a sink; returns its size in bytes.
+
+        Args:
+            deliverable_id: The document.
+            sink: Takes the bytes; what it holds after an error is worthless.
+            file: The PDF, or the DOCX or PPTX, which the organization's license must allow.
+            max_bytes: The largest file to accept.
+            heartbeat: Called with the number of bytes after every chunk.
+        """
+        call = Call(
+            operation="download_deliverable",
+            path="/v1/deliverable/file/pdf/{id}" if file == "pdf" else "/v1/deliverable/file/{id}",
+            ids={"id": deliverable_id},
+            needs_role=file == "source",
+        )
+        return await download_own(self._transport, call, sink, max_bytes=max_bytes, heartbeat=heartbeat)
+
+    async def delete_deliverable(self, deliverable_id: str, *, idempotency_key: str) -> None:
+        """Delete a generated document: it is listed no more, and the provider keeps its data."""
+        call = Call(
+            operation="delete_deliverable",
+            method="DELETE",
+            path="/v1/deliverable/{id}",
+            ids={"id": deliverable_id},
+            idempotency_key=idempotency_key,
+        )
+        await self._transport.request(call, lambda body: body["data"]["deliverableId"])
+
+    async def upload_template(
+        self, name: str, file: requests.UploadFile, *, description: str = "", idempotency_key: str
+    ) -> TemplateItem:
+        """Create a template from a DOCX or PPTX; the provider finds its variables."""
+        call = Call(
+            operation="upload_template",
+            method="POST",
+            path="/template/upload-and-create",
+            form={"name": name, "description": description, "variables": "[]", "tags": "[]"},
+            file=replace(file.part(), field="templateFile"),
+            idempotency_key=idempotency_key,
+            private=(name, description, file.file_name),
+        )
+        return await self._transport.request(
+            call, lambda body: TemplateItem.model_validate(body["data"]["results"]["template"])
         )
 
     async def get_template(self, template_id: str) -> Template:
