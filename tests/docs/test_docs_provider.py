@@ -132,6 +132,13 @@ def test_the_example_is_small_and_needs_nothing_else() -> None:
     assert imported - set(sys.stdlib_module_names) == {"countersign", "memory_provider", "pydantic"}
 
 
+def test_the_page_includes_every_file_of_the_example() -> None:
+    page = (ROOT / "docs/how-to/add-a-provider.md").read_text()
+    included = set(re.findall(r'^--8<-- "(.*)"$', page, re.MULTILINE))
+    files = {*EXAMPLE.rglob("*.py"), EXAMPLE / "pyproject.toml"}
+    assert included == {str(path.relative_to(ROOT)) for path in files}
+
+
 def test_commands_name_the_provider_that_is_installed(installed: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "worker.py"), "--account", "documenso"],
