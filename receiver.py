@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python receiver.py",
         description="Receive providers' webhooks and signal the agreements that they concern.",
-        epilog="Settings: TURBODOCX_WEBHOOK_SECRET, COUNTERSIGN_WEBHOOKS_..., TEMPORAL_...",
+        epilog="Settings: <ACCOUNT>_WEBHOOK_SECRET, COUNTERSIGN_WEBHOOKS_..., TEMPORAL_...",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(

@@ -61,14 +61,14 @@ AccountNames = Annotated[
     typer.Option(
         "--account",
         metavar="NAME",
-        help="turbodocx, documenso, or both with a comma. [default: turbodocx]",
+        help=f"{', '.join(ACCOUNTS)}, or both with a comma. [default: {ACCOUNTS[0]}]",
         show_default=False,
     ),
 ]
 
 
 def chosen_accounts(names: str | None) -> tuple[str, ...]:
-    """Read the accounts that a stack serves, `turbodocx` by default.
+    """Read the accounts that a stack serves, by default the first of `ACCOUNTS`.
 
     Raises:
         BadInputError: The local stack has no sandbox for one of them.

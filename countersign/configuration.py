@@ -71,7 +71,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def variable(cls, name: str) -> str:
-        """Return the variable of a field, for example `TURBODOCX_API_KEY` for `api_key`."""
+        """Return the variable of a field, for example `ACME_API_KEY` for `api_key`."""
         named = (mark.name for mark in cls.model_fields[name].metadata if isinstance(mark, Variable))
         return next(named, cls.prefix + name.upper())
 

@@ -4,13 +4,15 @@
 Run `make reference` after a change of a provider's capabilities; a test compares the page.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from countersign.agreements.names import DEFAULT_ACCOUNT
-from countersign.providers.port import Capabilities
-from countersign.providers.registry import Plugin, plugins
+from countersign.agreements.validation import Needs
+from countersign.providers.lacks import lacks
+from countersign.providers.port import Capabilities, SourceKind
+from countersign.providers.registry import Plugin, account, plugins
 
 DOCS: Final = Path("docs/reference/providers.md")
 
@@ -38,10 +40,13 @@ _TAIL: Final = """
 The receiver also accepts any sender that follows [Standard Webhooks](standard-webhooks.md). The
 [sandboxes](sandbox.md) stand in for the providers; one conformance suite, `tests/conformance/`, runs over each of them
 and prints what a provider's capabilities exclude.
-
-Per provider: [TurboDocx webhooks](turbodocx.md), [Documenso webhooks](documenso.md),
-[the Documenso sandbox](documenso-sandbox.md).
 """
+_REFUSED_HEAD: Final = """
+## What is refused
+
+These sentences name what a provider lacks and another one has. They end an agreement before its first step.
+"""
+_SOURCES: Final[tuple[SourceKind, ...]] = get_args(SourceKind)
 
 
 def _yes(is_so: bool) -> str:  # noqa: FBT001  # a cell
@@ -87,7 +92,34 @@ def docs() -> str:
     ]
     for name, cell in _ROWS:
         lines.append(f"| {name} | " + " | ".join(cell(plugin.capabilities) for plugin in found) + " |")
-    return _HEAD + "\n".join(lines) + "\n" + _TAIL
+    return _HEAD + "\n".join(lines) + "\n" + _TAIL + _REFUSED_HEAD + "".join(map(_refused, found))
+
+
+def _refused(plugin: Plugin) -> str:
+    """List what is refused; link the page about the provider's webhooks where there is one."""
+    own = account(plugin.kind, plugin.kind)
+    sentences = [sentence for needs in _needs(plugin.capabilities) for sentence in lacks(needs, own, {})]
+    listed = "".join(f"- {sentence}\n" for sentence in sentences) or "Nothing.\n"
+    pages = {"webhooks": f"{plugin.kind}.md", "sandbox": f"{plugin.kind}-sandbox.md"}
+    links = [
+        f"[{plugin.name} {about}]({page})" for about, page in pages.items() if DOCS.with_name(page).is_file()
+    ]
+    return f"\n### {plugin.name}\n\n{listed}\nSee also: {_listed(links)}.\n"
+
+
+def _needs(can: Capabilities) -> Iterator[Needs]:
+    """Yield everything that an agreement can ask of some provider, one need at a time."""
+    others = [plugin.capabilities for plugin in plugins().values()]
+    source = next(kind for kind in _SOURCES if kind in can.sources)
+    yield from (Needs(source=kind) for kind in _SOURCES)
+    for file_type in sorted({name for other in others for name in other.file_types}):
+        yield Needs(source=source, file_type=file_type)
+    yield Needs(source=source, sender=True)
+    yield Needs(source=source, copies=True)
+    yield Needs(source=source, anchors=True)
+    yield Needs(source=source, review=True)
+    for kind in sorted({kind for other in others for kind in other.identity_verification}):
+        yield Needs(source=source, identity=(kind,))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class SignatureEvent(BaseModel):
     Args:
         event_id: The provider's id of this event. Events with the same id are duplicates.
         kind: An `EventKind`, or a kind that this version does not know.
-        provider: The provider's name, for example `turbodocx`.
+        provider: The account's name, for example `acme`.
         document_id: The provider's id of the document.
         recipient_id: The provider's id of the recipient, if the event is about one.
         occurred_at: ISO 8601, as the provider wrote it.

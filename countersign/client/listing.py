@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowExecution
 
 from countersign.agreements import search_attributes
 from countersign.agreements.messages import Outcome, Stage
-from countersign.agreements.names import WORKFLOW_NAME
+from countersign.agreements.names import DEFAULT_ACCOUNT, WORKFLOW_NAME
 from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError
@@ -163,7 +163,7 @@ def agreement_query(
 
 def _checked_account(name: str) -> str:
     if re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name) is None:
-        raise BadInputError("--account: use the name of an account, for example turbodocx")
+        raise BadInputError(f"--account: use the name of an account, for example {DEFAULT_ACCOUNT}")
     return name
 
 

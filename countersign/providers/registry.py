@@ -30,7 +30,7 @@ class Plugin:
     """A provider.
 
     Args:
-        kind: Its name in `COUNTERSIGN_ACCOUNTS`, for example `turbodocx`.
+        kind: Its name in `COUNTERSIGN_ACCOUNTS`, for example `acme`.
         name: Its name for people.
         capabilities: What it can do.
         settings: What an account needs; its prefix is that of an account which is named like the kind.
@@ -114,7 +114,7 @@ def _settings(kind: type[AccountSettings], name: str, plugin: str) -> type[Accou
 
 
 def prefix(name: str) -> str:
-    """Return the prefix of an account's settings: `TURBODOCX_UK_` for `turbodocx-uk`."""
+    """Return the prefix of an account's settings: `ACME_UK_` for `acme-uk`."""
     return f"{name.upper().replace('-', '_')}_"
 
 

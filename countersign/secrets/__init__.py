@@ -6,8 +6,8 @@
 
 How these places are combined is in `countersign/configuration.py`. Who needs a secret takes a `Rotating`:
 
-    turbodocx = Rotating(settings)
-    used = await turbodocx.get()              # before every call; never waits
+    account = Rotating(settings)
+    used = await account.get()              # before every call; never waits
     if answered_401:
-        if await turbodocx.renew(used): ...   # another key is known; False: there is none
+        if await account.renew(used): ...   # another key is known; False: there is none
 """

@@ -69,5 +69,5 @@ def _members(text: str | None, place: str, names: Sequence[str]) -> Mapping[str,
         return {name: members[name] for name in names if isinstance(members.get(name), str)}
     except (ValueError, AttributeError):
         raise SecretManagerError(
-            f'has no JSON object in {place}; store {{"TURBODOCX_API_KEY": "...", ...}}'
+            f'has no JSON object in {place}; store {{"{names[0]}": "...", ...}}'
         ) from None

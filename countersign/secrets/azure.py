@@ -1,4 +1,4 @@
-"""Azure Key Vault: one secret per variable, `TURBODOCX-API-KEY` for `TURBODOCX_API_KEY`, `azure:<vault URL>`.
+"""Azure Key Vault: one secret per variable, `ACME-API-KEY` for `ACME_API_KEY`, `azure:<vault URL>`.
 
 Credentials: a managed identity, a workload identity, `AZURE_CLIENT_ID`, ... as for every Azure tool. We
 need the role "Key Vault Secrets User"; nothing is listed.

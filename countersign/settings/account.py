@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.configuration import Settings, Variable
 from countersign.loopback import LOOPBACK_HOSTS
 from countersign.settings.environment import PRODUCTION, Environment, check_credential
@@ -99,7 +100,7 @@ def _host(address: str) -> str:
 
 
 def read_accounts(text: str) -> tuple[tuple[str, str], ...]:
-    """Parse `uk=turbodocx, documenso` into pairs of an account's name and its provider's kind.
+    """Parse `uk=acme, documenso` into pairs of an account's name and its provider's kind.
 
     Raises:
         ValueError: A name or a kind is malformed, a name is there twice, or there is none.
@@ -109,7 +110,8 @@ def read_accounts(text: str) -> tuple[tuple[str, str], ...]:
         match = _ACCOUNT.fullmatch(part)
         if match is None:
             raise ValueError(
-                "must be names of accounts such as turbodocx or uk=turbodocx, separated by commas"
+                f"must be names of accounts such as {DEFAULT_ACCOUNT} or uk={DEFAULT_ACCOUNT}, "
+                "separated by commas"
             )
         if match["name"] in found:
             raise ValueError(f"names the account {match['name']} twice")

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from countersign.agreements.names import DEFAULT_ACCOUNT
+from countersign.agreements.names import DEFAULT_ACCOUNT, TASK_QUEUE
 from countersign.configuration import Settings
 from countersign.settings.account import AccountKinds
 from countersign.settings.environment import PRODUCTION, Environment, GracefulStop, TimeScale
@@ -21,9 +21,9 @@ class CountersignSettings(Settings):
     )
     accounts: AccountKinds = Field(
         default=((DEFAULT_ACCOUNT, DEFAULT_ACCOUNT),),
-        description="The accounts at providers, separated by commas, the default first: `turbodocx, "
-        "uk=turbodocx`. What stands before `=` names the account and the prefix of its settings, here `UK_`; "
-        "what stands after it is the kind of provider.",
+        description="The accounts at providers, separated by commas, the default first: "
+        f"`{DEFAULT_ACCOUNT}, uk={DEFAULT_ACCOUNT}`. What stands before `=` names the account and the prefix "
+        "of its settings, here `UK_`; what stands after it is the kind of provider.",
     )
     store: str = Field(
         default=".countersign/store",
@@ -31,9 +31,10 @@ class CountersignSettings(Settings):
         description="Where files go: a folder, or s3://, gs://, az:// with the extra `objects`.",
     )
     task_queue: str = Field(
-        default="countersign",
+        default=TASK_QUEUE,
         min_length=1,
-        description="Task queue of the workflows; an account's is named after it, `countersign-turbodocx`.",
+        description="Task queue of the workflows; an account's is named after it, "
+        f"`{TASK_QUEUE}-{DEFAULT_ACCOUNT}`.",
     )
     provider_slots: int = Field(
         default=20, ge=1, le=1000, description="Concurrent provider calls per worker."
