@@ -1,8 +1,10 @@
-"""A worker that retries failed sends blindly, which violates rule 1."""
+"""A worker that retries failed sends blindly and without their fence, which violates rule 1."""
 
 from dataclasses import replace
+from unittest.mock import AsyncMock, patch
 
 import worker
+from activities.claims import SendFence
 from countersign import entry
 from workflows.agreement import policies
 
@@ -15,4 +17,5 @@ def retry_sends() -> None:
 
 if __name__ == "__main__":
     retry_sends()
-    entry.leave(worker.main())
+    with patch.object(SendFence, "begin", AsyncMock()):  # it forbids a second attempt of the same send
+        entry.leave(worker.main())
