@@ -31,8 +31,8 @@ _TAIL: Final = """
 ## What the rows mean
 
 - **Lost response to a send.** A *conclusive* search proves that nothing was sent, so Countersign sends again by itself
-  after the settle window of ten minutes. Any other search can prove only that something was sent: if it finds nothing,
-  a person decides.
+  after the settle window of ten minutes. After five lost responses a person decides, because what fails for ever looks
+  the same. Any other search can prove only that something was sent: if it finds nothing, a person decides.
 - **Correlation** is where the provider echoes the marker `[<reference>~<tag>]`, by which webhooks find the workflow.
 - **Webhook protection.** A signature with a time also refuses old deliveries. A shared secret does not; a repeated
   delivery is harmless, because workflows ignore an event that they have seen and believe the provider's API alone.

@@ -135,3 +135,14 @@ async def test_a_lost_response_to_an_earlier_write_bothers_no_person(
         handle, agreement = await sending.begin()
         assert not await asked(sending, handle)
         await completes(sending, handle, agreement)
+
+
+async def test_a_send_that_never_heals_comes_to_a_person(sending: Bench) -> None:
+    """A 500 may be permanent: a conclusive search alone would repeat it for ever."""
+    await sending.break_calls(last_write(sending, do="status", status=500, times=None))
+    handle, agreement = await sending.begin()
+    assert await asked(sending, handle)
+    assert await sending.sent_for(agreement) == []
+    await sending.mend()
+    await sending.resolve(handle, "send_again")
+    await completes(sending, handle, agreement)

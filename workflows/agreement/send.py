@@ -177,7 +177,9 @@ async def _learn_outcome(state: AgreementState) -> Effect | None:
             result = await _search(state, policies.SEARCH)
             if await _adopt_from(state, result.candidates):
                 return None
-    if result is not None and result.is_conclusive and not state.candidates():
+    state.lost_sends += 1
+    is_proven = result is not None and result.is_conclusive and not state.candidates()
+    if is_proven and state.lost_sends < policies.LOST_SENDS:
         state.note("nothing was sent: the search is conclusive")
         return Effect.NOT_SENT
     await _ask_a_person(state, result.evidence if result else ())

@@ -128,6 +128,7 @@ class AgreementState:
         if carried and self.in_review():
             self.stage, self.waiting_for = Stage.IN_REVIEW, WaitingFor.OPERATOR
         self.may_have_sent = False
+        self.lost_sends = 0
         self.inbox: list[SignatureEvent] = []
         self.void_request: VoidRequest | None = None
         self.resolution: tuple[Resolution, Sent | None] | None = None
