@@ -2,7 +2,7 @@
 
 from temporalio.client import Client
 
-from countersign.agreements.messages import AgreementInput, Outcome, Signer
+from countersign.agreements.messages import AgreementInput, Outcome, Signer, SmsCode
 from countersign.client.agreements import agreement_input, agreement_status, void_agreement
 from countersign.client.errors import BadInputError, RefusedError
 from countersign.client.follow import follow_agreement
@@ -29,13 +29,14 @@ async def replace_signer(
     Args:
         reference: The agreement to replace.
         signer: The number of the signer, from 1.
-        by: The new signer, with the order and role of the old one unless set.
+        by: The new signer, with the order, role and identity check of the old one unless set.
         new_reference: The new agreement's reference; by default the old one with the next number.
         client: A connection to use; by default a shared one.
         on_wait: Called with a sentence about what delays the void.
 
     Raises:
-        BadInputError: The signer does not exist, or the new agreement is invalid; nothing was done.
+        BadInputError: The signer does not exist, the new signer's phone is not known, or the new agreement is
+            invalid; nothing was done.
         RefusedError: The agreement has ended with another outcome.
         ReferenceTakenError: The new reference belongs to an agreement with other content.
         UnknownAgreementError: No agreement has this reference.
@@ -46,8 +47,17 @@ async def replace_signer(
         raise BadInputError(f"{reference} has no signer {signer}; its signers are 1 to {len(old.signers)}")
     signers = list(old.signers)
     known = signers[signer - 1]
+    if isinstance(known.identity, SmsCode) and by.identity is None:
+        raise BadInputError(
+            f"signer {signer} is verified by a code to a phone, and the new signer's phone is not known: "
+            f"void {reference}, and start another agreement that supersedes it"
+        )
     signers[signer - 1] = by.model_copy(
-        update={"order": by.order or known.order, "role": by.role or known.role}
+        update={
+            "order": by.order or known.order,
+            "role": by.role or known.role,
+            "identity": by.identity or known.identity,
+        }
     )
     new = old.model_copy(
         update={"reference": new_reference or next_reference(old.reference), "signers": tuple(signers)}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from countersign.agreements.messages import Outcome
+from countersign.agreements.messages import EmailCode, Outcome, SmsCode, Stage
 from countersign.client import follow as following
-from countersign.client.agreements import agreement_result, agreement_status
+from countersign.client.agreements import agreement_input, agreement_result, agreement_status
 from countersign.client.errors import ExitCode
 from countersign.client.references import next_reference
 from devstack.stack import Stack
@@ -51,6 +51,46 @@ def test_what_keeps_it_waiting_is_reported(
         asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
     assert (ran.code, ran.out) == (0, f"{reference}: voided\n{reference}.2: started\n")
     assert f"{reference}: not yet void: void_document: " in ran.err
+
+
+def _start_verified(shell: Shell, reference: str) -> None:
+    """Start an agreement whose first signer is verified by e-mail, the second by SMS."""
+    draft = {
+        "reference": reference,
+        "title": "Order",
+        "source": {"kind": "roles", "template_id": "7e3a1c00-0000-4000-8000-000000000003"},
+        "signers": [
+            {"name": "A", "email": "a@example.com", "role": "client", "identity": {"kind": "email"}},
+            {
+                "name": "B",
+                "email": "b@example.com",
+                "role": "countersigner",
+                "identity": {"kind": "sms", "phone": "+493012345678"},
+            },
+        ],
+    }
+    (shell.folder / "agreement.json").write_text(json.dumps(draft))
+    ran = shell("start", "agreement.json")
+    assert ran.code == 0, ran.err
+    asyncio.run(_until_sent(reference))
+
+
+def test_the_new_signer_is_verified_like_the_old_one(shell: Shell) -> None:
+    reference = f"verified-{uuid.uuid4().hex[:8]}"
+    _start_verified(shell, reference)
+    refused = shell("replace-signer", reference, *_BY)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("signer 2 is verified by a code to a phone, and the new signer's phone is ")
+    ran = shell("replace-signer", reference, "--signer", "1", *_BY[2:])
+    assert ran.code == 0, ran.err
+    new = asyncio.run(agreement_input(f"{reference}.2"))
+    assert [signer.identity for signer in new.signers] == [EmailCode(), SmsCode(phone="+493012345678")]
+
+
+async def _until_sent(reference: str) -> None:
+    async for status in following.follow_agreement(reference):
+        if status.stage == Stage.AWAITING_SIGNATURES:
+            return
 
 
 def test_repeating_it_changes_nothing(shell: Shell, stack: Stack, reference: str) -> None:
