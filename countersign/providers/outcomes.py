@@ -89,8 +89,10 @@ def clean(message: str, private: tuple[str, ...]) -> str:
         At most 300 characters.
     """
     unmarked = (_MARKER.sub("", text) for text in private)  # a title, as it was before we marked it
+    # a table of prices has many thousand texts, and few of them are in the message
+    lowered = message.lower() if message.isascii() else None
     for text in sorted({*private, *unmarked}, key=len, reverse=True):
-        if len(text) > 1:
+        if len(text) > 1 and (lowered is None or text.lower() in lowered):
             message = re.sub(re.escape(text), MASK, message, flags=re.IGNORECASE)
     printable = "".join(character if character.isprintable() else " " for character in message)
     kept = redact_text(" ".join(printable.split())[: 4 * _MESSAGE_LIMIT])
