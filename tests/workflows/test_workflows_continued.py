@@ -33,6 +33,10 @@ CARRIED = Carried(
     differing={"a-forgery": "title"},
     last_error="a reminder failed",
     provider_message="no",
+    generated="a-deliverable",
+    review_ended=True,
+    reviewed="a-reviewed-document",
+    review_url="https://review.example.com",
 )
 OF_ONE_MOMENT = {
     "agreement": "handed over beside it",

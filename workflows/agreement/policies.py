@@ -103,8 +103,8 @@ SETTLE: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 1
 """Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""
 
 LOST_SENDS: Final = 5
-"""Lost responses after which a person decides although the search is conclusive: some providers respond with a
-500 to what never heals."""
+"""Lost responses after which a person decides although the search is conclusive: some providers respond with
+a 500 to what never heals."""
 
 SETTLE_AFTER_STATUS: Final = timedelta(seconds=2)
 """How long evidence may take to show after a 4xx response to a send."""
