@@ -4,16 +4,19 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from cli.orphaned_documents import find_orphans
-from countersign.agreements.messages import Outcome, Stage
+from countersign.agreements.messages import Outcome, Stage, VoidRequest, WaitingFor
 from countersign.agreements.reference import workflow_id
 from countersign.client.listing import list_agreements
+from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules, State
 from tests.conformance.conftest import Bench, Open, lacks
+from workflows.agreement import AgreementWorkflow
 
 TRICKS = ("duplicate", "reorder", "before_reply", "delay")
 
@@ -135,3 +138,73 @@ async def test_no_credential_to_sign_leaves_the_receiver(bench: Bench) -> None:
     history = await handle.fetch_history()
     text = history.to_json() + bench.receiver.logged()
     assert not [token for token in tokens if token in text]
+
+
+@pytest.mark.parametrize("at", ["before", "after"])
+@pytest.mark.parametrize(
+    "fault", [{"do": "status", "status": 500}, {"do": "drop"}], ids=["500", "dropped connection"]
+)
+async def test_a_void_whose_response_is_lost_ends_voided(
+    bench: Bench, at: str, fault: dict[str, Any]
+) -> None:
+    handle, agreement = await bench.begin()
+    document_id = await bench.sent(handle)
+    await bench.break_calls({"path": bench.subject.void, "method": "POST", "at": at, **fault})
+    await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="No longer needed."))
+    assert (await bench.result(handle)).outcome is Outcome.VOIDED
+    assert (await bench.shown(document_id))["state"] == "voided"
+    assert await bench.sent_for(agreement) == [document_id]
+
+
+@pytest.mark.parametrize("at", ["before", "after"])
+async def test_a_reminder_that_may_have_been_sent_is_not_repeated(bench: Bench, at: str) -> None:
+    handle, _ = await bench.begin()
+    document_id = await bench.sent(handle)
+    await bench.until_stage(handle, Stage.AWAITING_SIGNATURES)
+    await bench.break_calls({"path": bench.subject.remind, "method": "POST", "at": at, "do": "drop"})
+    await handle.execute_update(AgreementWorkflow.remind)
+    await bench.until(handle, lambda status: "a reminder failed" in str(status.last_error))
+    await bench.complete(document_id)
+    assert (await bench.result(handle)).outcome is Outcome.COMPLETED
+    entries = (await bench.sandbox.ledger())["entries"]
+    sent = [
+        entry for entry in entries if entry["kind"] == "reminder_sent" and entry["subject"] == document_id
+    ]
+    assert len(sent) == (1 if at == "after" else 0)
+
+
+async def test_a_check_that_fails_is_repeated(bench: Bench) -> None:
+    await bench.break_webhooks({"do": "drop", "times": None})
+    handle, _ = await bench.begin()
+    document_id = await bench.sent(handle)
+    await bench.complete(document_id)
+    fault = {"path": bench.subject.reads, "method": "GET", "do": "status", "status": 503, "times": 2}
+    await bench.break_calls(fault)
+    await bench.deliver_event(handle, "completed", document_id)
+    result = await bench.result(handle)
+    assert (result.outcome, result.archive is not None) == (Outcome.COMPLETED, True)
+
+
+async def test_a_retry_after_is_obeyed(bench: Bench) -> None:
+    method, path = bench.subject.writes[-1]
+    await bench.break_calls({"path": path, "method": method, "do": "rate_limit", "retry_after": 2})
+    handle, agreement = await bench.begin()
+    document_id = await bench.sent(handle)
+    entries = (await bench.sandbox.ledger())["entries"]
+    (sent,) = [
+        entry for entry in entries if entry["kind"] == bench.subject.sent and entry["subject"] == document_id
+    ]
+    begun = (await handle.describe()).start_time
+    assert datetime.fromisoformat(sent["at"]) - begun >= timedelta(seconds=2)
+    assert await bench.sent_for(agreement) == [document_id]
+
+
+async def test_an_agreement_that_a_person_abandons_ends_so(open_bench: Open) -> None:
+    bench = await open_bench(time_scale=600, limits=Limits(write_total=2))
+    method, path = bench.subject.writes[-1]
+    await bench.break_calls({"path": path, "method": method, "do": "status", "status": 500, "times": None})
+    handle, agreement = await bench.begin()
+    await bench.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
+    await bench.resolve(handle, "abandon")
+    assert (await bench.result(handle)).outcome is Outcome.ABANDONED
+    assert await bench.sent_for(agreement) == []
