@@ -24,7 +24,7 @@ from tests.workflows.office import ADA
 from worker import provider_worker, workflow_worker
 from workflows.agreement import AgreementWorkflow
 
-SENDS = 8
+SENDS = 20
 
 
 def a_pdf() -> bytes:
@@ -84,4 +84,4 @@ async def test_a_void_passes_the_sends_that_wait(
     entries = (await sandbox.ledger())["entries"]
     order = [entry["kind"] for entry in entries if prefix in str(entry) or entry["subject"] == document_id]
     place = order.index("document_voided")
-    assert order[:place].count("document_created") <= 2, "the first one, and one that was handed out before"
+    assert order[:place].count("document_created") <= 1 + SENDS // 3, "the first one, and what was handed out"

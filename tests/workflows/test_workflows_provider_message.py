@@ -97,7 +97,7 @@ async def test_words_about_a_step_that_is_retried_are_in_the_status(
     document_id = await office.sent(handle)
     await refuse(office, CHECK, 403)
     await office.deliver_event(handle, "completed", document_id)
-    status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.provider_wait))
+    status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.provider_message))
     check_shown_to_the_caller_alone(status, caplog)
 
 
@@ -121,7 +121,7 @@ async def test_words_about_an_archive_are_in_the_status(
     await refuse(office, AUDIT, 404)
     await office.sign_all(document_id)
     await office.deliver_event(handle, "completed", document_id)
-    status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.provider_wait))
+    status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.provider_message))
     check_shown_to_the_caller_alone(status, caplog)
 
 

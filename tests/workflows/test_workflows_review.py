@@ -64,10 +64,10 @@ async def test_no_signer_is_asked_before_a_person_sends_it(office: Office) -> No
 async def test_a_check_finds_that_it_was_sent_and_signed(office: Office) -> None:
     handle, document_id = await in_review(office)
     await send_in_app(office, document_id)
-    await office.skip(handle, timedelta(minutes=2))
+    await office.skip(handle, timedelta(days=1))
     await office.until_stage(handle, Stage.AWAITING_SIGNATURES)
     await office.sign_all(document_id)
-    await office.skip(handle, timedelta(minutes=10))
+    await office.skip(handle, timedelta(days=2))
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
