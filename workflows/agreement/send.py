@@ -15,7 +15,7 @@ from activities.requests import SearchResult, SendableSource
 from countersign.agreements.messages import Outcome, Stage, WaitingFor
 from workflows.agreement import policies, steps
 from workflows.agreement.policies import Policy
-from workflows.agreement.state import AgreementState, EndedByPersonError
+from workflows.agreement.state import AgreementState, EndedUnconfirmedError
 from workflows.failures import Effect, as_failure, began_before, effect, is_reported
 from workflows.timer import Due, UpdatableTimer
 
@@ -30,7 +30,7 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
     """Send the document, exactly once, and learn its id.
 
     Raises:
-        EndedByPersonError: Voided, expired or abandoned before anything was sent.
+        EndedUnconfirmedError: Voided, expired or abandoned before anything was sent.
         ApplicationError: The provider rejected it.
     """
     state.enter(Stage.SENDING, WaitingFor.PROVIDER)
@@ -123,7 +123,7 @@ def _end_early(state: AgreementState, deadline: UpdatableTimer) -> None:
     """End an agreement that has sent nothing, if it is voided or its deadline has passed."""
     state.end_if_voided()
     if deadline.fired is not None:
-        raise EndedByPersonError(Outcome.EXPIRED, by="poll", reason="deadline passed")
+        raise EndedUnconfirmedError(Outcome.EXPIRED, by="poll", reason="deadline passed")
 
 
 async def _waited_in_vain(condition: Callable[[], bool], limit: timedelta, purpose: str) -> bool:

@@ -38,8 +38,11 @@ from workflows.agreement.progress import Progress
 from workflows.failures import provider_words, reason
 
 
-class EndedByPersonError(Exception):
-    """The agreement ends without an end at the provider: voided or expired before the send, or abandoned."""
+class EndedUnconfirmedError(Exception):
+    """The agreement ends without an end that the provider confirmed. Handled inside the workflow.
+
+    It was voided or its deadline passed before the send, or a person abandoned it.
+    """
 
     def __init__(self, outcome: Outcome, *, by: ResolvedBy, reason: str) -> None:
         super().__init__(reason)
@@ -240,10 +243,10 @@ class AgreementState:
         """End the agreement if a void was requested before its document was sent.
 
         Raises:
-            EndedByPersonError: It was.
+            EndedUnconfirmedError: It was.
         """
         if self.void_request is not None:
-            raise EndedByPersonError(Outcome.VOIDED, by="operator", reason=self.void_request.reason)
+            raise EndedUnconfirmedError(Outcome.VOIDED, by="operator", reason=self.void_request.reason)
 
     def next_reminder_at(self) -> datetime | None:
         """When the next planned reminder is due."""
@@ -332,14 +335,14 @@ class AgreementState:
         """Take an operator's decision, with the document that it adopts.
 
         Raises:
-            EndedByPersonError: It is to abandon the agreement.
+            EndedUnconfirmedError: It is to abandon the agreement.
         """
         if self.resolution is None:
             raise RuntimeError("there is no decision to take")
         (resolution, sent), self.resolution = self.resolution, None
         self.note(f"resolved: {resolution.action}")
         if resolution.action == "abandon":
-            raise EndedByPersonError(Outcome.ABANDONED, by="operator", reason="abandoned")
+            raise EndedUnconfirmedError(Outcome.ABANDONED, by="operator", reason="abandoned")
         return resolution, sent
 
     def observe(self, observation: Observation, by: ResolvedBy) -> None:

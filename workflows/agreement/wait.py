@@ -40,7 +40,7 @@ async def await_end(state: AgreementState) -> Wait:
     next one. The timer that fired decides what is due, never the clock: a replay may see another clock.
 
     Raises:
-        EndedByPersonError: A person abandoned the agreement.
+        EndedUnconfirmedError: A person abandoned the agreement.
     """
     _go_on_waiting(state)
     timer = UpdatableTimer()

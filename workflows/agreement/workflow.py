@@ -31,7 +31,7 @@ from workflows.agreement import steps
 from workflows.agreement.archive import finish_archive
 from workflows.agreement.raw_input import read_input, takes_payloads
 from workflows.agreement.send import send_once
-from workflows.agreement.state import AgreementState, EndedByPersonError
+from workflows.agreement.state import AgreementState, EndedUnconfirmedError
 from workflows.agreement.wait import Wait, await_end
 from workflows.failures import as_failure, reason
 
@@ -132,7 +132,7 @@ class AgreementWorkflow:
                 await self._prepare_and_send()
             if wait is Wait.HISTORY_IS_LONG:
                 workflow.continue_as_new(state.for_next_run())
-        except EndedByPersonError as end:
+        except EndedUnconfirmedError as end:
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
         await finish_archive(state)
         return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
@@ -188,7 +188,7 @@ class AgreementWorkflow:
         """Generate the document if the source is a template.
 
         Raises:
-            EndedByPersonError: It was voided meanwhile.
+            EndedUnconfirmedError: It was voided meanwhile.
         """
         state = self._state
         source = state.agreement.source
