@@ -37,10 +37,11 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
     deadline = UpdatableTimer()
     try:
         while state.progress.document_id is None:
-            state.carry(sends=state.carried.sends + 1, sent_at=workflow.now())
+            attempt = state.carried.sends + 1
+            state.carry(sends=attempt, sent_at=workflow.now())
             try:
                 sent = await steps.await_or_cancel(
-                    steps.start_send(state, source), cancel_when=state.is_void_requested
+                    steps.start_send(state, source, attempt=attempt), cancel_when=state.is_void_requested
                 )
                 state.adopt(sent)
             except ActivityError as error:
@@ -97,7 +98,7 @@ async def _never_began(state: AgreementState, error: ActivityError) -> bool:
     if is_reported(error):
         return False
     try:
-        return await steps.revoke_send(state)
+        return await steps.revoke_send(state, attempt=state.carried.sends)
     except ActivityError:
         return False
 

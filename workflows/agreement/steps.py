@@ -83,11 +83,11 @@ async def release(state: AgreementState) -> None:
     )
 
 
-async def revoke_send(state: AgreementState) -> bool:
-    """Forbid the latest attempt to send to begin; False if it had begun."""
+async def revoke_send(state: AgreementState, *, attempt: int) -> bool:
+    """Forbid an attempt to send to begin; False if it had begun."""
     return await workflow.execute_activity_method(
         ClaimActivities.revoke_send,
-        _attempt(state),
+        _attempt(state, attempt),
         **_config(policies.REVOKE, "forbid the send, unless it began"),
     )
 
@@ -104,8 +104,8 @@ def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHan
     )
 
 
-def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[Sent]:
-    """Send the document: Temporal never retries it, `send_once` decides on another attempt."""
+def start_send(state: AgreementState, source: SendableSource, *, attempt: int) -> ActivityHandle[Sent]:
+    """Send the document. Temporal never retries it; `send_once` decides on another attempt."""
     agreement = state.agreement
     return workflow.start_activity_method(
         SignatureActivities.send,
@@ -118,12 +118,10 @@ def start_send(state: AgreementState, source: SendableSource) -> ActivityHandle[
             signers=agreement.signers,
             cc=agreement.cc,
             fields=agreement.fields,
-            attempt=_attempt(state),
+            attempt=_attempt(state, attempt),
             review=state.in_review(),
         ),
-        **_at_provider(
-            state, policies.SEND, f"send to {len(agreement.signers)} signers, attempt {state.carried.sends}"
-        ),
+        **_at_provider(state, policies.SEND, f"send to {len(agreement.signers)} signers, attempt {attempt}"),
     )
 
 
@@ -172,11 +170,16 @@ async def void(state: AgreementState, reason: str) -> None:
     )
 
 
-async def remind(state: AgreementState) -> None:
-    """Remind the signers who can sign now: Temporal never retries it."""
+async def remind(state: AgreementState, *, number: int) -> None:
+    """Remind the signers who can sign now. Temporal never retries it.
+
+    Args:
+        state: The agreement.
+        number: The reminder's number, from 1; the requested ones count, too.
+    """
     await workflow.execute_activity_method(
         SignatureActivities.remind,
-        RemindRequest(marker=state.marker, document_id=state.document_id, number=state.carried.reminders),
+        RemindRequest(marker=state.marker, document_id=state.document_id, number=number),
         **_at_provider(state, policies.REMIND, "remind the signers"),
     )
 
@@ -213,9 +216,8 @@ def _claim_request(state: AgreementState) -> ClaimRequest:
     return ClaimRequest(reference=state.agreement.reference, run_id=run_id)
 
 
-def _attempt(state: AgreementState) -> SendAttempt:
-    carried = state.carried
-    return SendAttempt(reference=state.agreement.reference, claim=carried.claim, number=carried.sends)
+def _attempt(state: AgreementState, number: int) -> SendAttempt:
+    return SendAttempt(reference=state.agreement.reference, claim=state.carried.claim, number=number)
 
 
 def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:

@@ -152,9 +152,10 @@ async def _replace_reviewed(state: AgreementState) -> None:
 async def _remind(state: AgreementState) -> None:
     """Remind once; a reminder that may have been sent is not repeated."""
     state.remind_now = False
-    state.carry(reminders=state.carried.reminders + 1)
+    number = state.carried.reminders + 1
+    state.carry(reminders=number)
     try:
-        await steps.remind(state)
+        await steps.remind(state, number=number)
         state.note("reminded")
     except ActivityError as error:
         state.fail("a reminder failed", error)
