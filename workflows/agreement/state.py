@@ -240,10 +240,10 @@ class AgreementState:
         return frozenset({"keep", "abandon"}) if self.progress.document_id else frozenset()
 
     def end_if_voided(self) -> None:
-        """End the agreement if a void was requested before its document was sent.
+        """End an agreement that has sent nothing if a void was requested, by an operator or a cancellation.
 
         Raises:
-            EndedUnconfirmedError: It was.
+            EndedUnconfirmedError: A void was requested.
         """
         if self.void_request is not None:
             raise EndedUnconfirmedError(Outcome.VOIDED, by="operator", reason=self.void_request.reason)
@@ -378,7 +378,10 @@ class AgreementState:
         self.update_details()
 
     def enter(self, stage: Stage, waiting_for: WaitingFor) -> None:
-        """Enter a stage and show it in the status and the current details; `publish` makes it searchable."""
+        """Enter a stage and show it in the status and the current details.
+
+        `update_search_attributes` makes it searchable.
+        """
         if stage is not self.stage:
             now = workflow.now()
             metrics.time_stage(self.stage, now - self.carried.stage_since)

@@ -72,7 +72,7 @@ class AgreementWorkflow:
         """Run the agreement to its end.
 
         Cancelling the workflow requests a void. The void takes effect once the outcome of the send is known,
-        and never after all have signed.
+        and never after the provider has confirmed an end.
 
         Args:
             payloads: One `AgreementInput` as JSON; a run that continues another has `carried` in it, too.
@@ -82,7 +82,7 @@ class AgreementWorkflow:
         """
         del payloads  # `__init__` has read them
         state = self._state  # raises `BadInput`
-        is_first_run = state.agreement.carried is None
+        is_first_run = state.agreement.carried is None  # a retry continues a run, too, but carries nothing
         return await self._void_if_cancelled(
             asyncio.create_task(self._run_to_end(state, is_first_run=is_first_run))
         )
@@ -101,6 +101,7 @@ class AgreementWorkflow:
                 if running.done():  # no cancellation by a caller: the worker removes the run from its cache
                     raise
                 cancelled = True
+                # A cancellation has no reason of its own, so that of an earlier request to void stays.
                 self._state.void_request = self._state.void_request or VoidRequest(reason="Cancelled.")
             else:
                 break
@@ -122,6 +123,11 @@ class AgreementWorkflow:
 
         The wait archives a document as soon as a webhook reports it completed. After the wait, an archive is
         made if that failed, or if a check found the completion.
+
+        A void, requested or by a cancellation, waits for the activity that runs and for the outcome of the
+        send. It ends the agreement before the send, and voids the document at the provider after it. While a
+        document is archived, an update to void is rejected, and a cancellation has no effect if the provider
+        confirms the completion.
         """
         try:
             if is_first_run:
@@ -246,6 +252,8 @@ class AgreementWorkflow:
     def _check_void(self, request: VoidRequest) -> None:
         del request
         state = self._state
+        # The stage is ARCHIVING also while the provider confirms a completion that a webhook reported. If the
+        # provider does not confirm it, a later void is accepted.
         if state.result or state.progress.ended or state.stage is Stage.ARCHIVING:
             how = state.result.outcome if state.result else state.progress.ended or "ending"
             raise ApplicationError(f"the agreement is already {how}")
