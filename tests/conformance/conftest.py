@@ -17,6 +17,7 @@ from temporalio.testing import TimeSkipper
 
 from countersign import testing
 from countersign.agreements.messages import AgreementInput, AgreementResult, FileSource, Signer
+from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.agreements.reference import Marker
 from countersign.free_ports import free_port
 from countersign.providers.calls import Limits
@@ -38,6 +39,7 @@ ADA = Signer(name="Ada Lovelace", email="ada@example.com")
 GRACE = Signer(name="Grace Hopper", email="grace@example.com")
 Handle = WorkflowHandle[Any, AgreementResult]
 
+_PROVEN_ELSEWHERE = {"test_conformance_faults.py", "test_conformance_sends.py"}
 _skipped: dict[str, set[str]] = {}
 
 
@@ -45,6 +47,16 @@ def lacks(subject: Subject, capability: str) -> None:
     """Skip a behavior that a provider's capabilities exclude; the list is printed at the end."""
     _skipped.setdefault(subject.kind, set()).add(capability)
     pytest.skip(f"{subject.kind} has no {capability}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the heavy tier what tests/workflows proves of the default provider in the quick one."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        served = callspec.params.get("served") if callspec else None
+        if served and served.kind == DEFAULT_ACCOUNT and item.path.name in _PROVEN_ELSEWHERE:
+            item.add_marker(pytest.mark.heavy)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -66,6 +66,9 @@ def _renumbered(value: Any, ids: dict[str, str]) -> Any:
     }
 
 
+FIRST_ORDER, *REST = ORDERS
+
+
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 async def test_events_of_several_tasks_may_come_in_one(path: Path) -> None:
     history, _ = merged(path)
@@ -81,7 +84,9 @@ def test_there_are_tasks_to_merge() -> None:
     assert sum(dropped > 0 for _, dropped in map(merged, HISTORIES)) >= 5
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    "order", [FIRST_ORDER, *(pytest.param(name, marks=pytest.mark.heavy) for name in REST)]
+)
 @pytest.mark.parametrize("name", STORIES)
 async def test_events_of_one_task_may_come_in_several(
     client: Client,

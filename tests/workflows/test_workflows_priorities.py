@@ -24,7 +24,7 @@ from tests.workflows.office import ADA
 from worker import provider_worker, workflow_worker
 from workflows.agreement import AgreementWorkflow
 
-SENDS = 20
+SENDS = 12
 
 
 def a_pdf() -> bytes:
