@@ -22,6 +22,7 @@ from countersign.providers.documenso.webhook import SECRET_HEADER, DocumensoWebh
 from countersign.providers.errors import (
     NotReadyError,
     NotSentError,
+    OutcomeUnknownError,
     RejectedError,
     ThrottledError,
     UnauthorizedError,
@@ -155,6 +156,25 @@ async def test_a_draft_is_no_sent_document_and_is_used_by_the_next_attempt(
     assert [entry["subject"] for entry in made] == [sent.id]
 
 
+@pytest.mark.parametrize("fault", [{"do": "drop"}, {"do": "status", "status": 500}], ids=["drop", "500"])
+async def test_a_lost_response_to_the_distribution_is_made_up_for_by_a_read(
+    documenso: Documenso, documenso_sandbox: Sandbox, fault: dict[str, Any]
+) -> None:
+    await break_call(documenso_sandbox, "/api/v2/envelope/distribute", at="after", **fault)
+    sent = await documenso.send(order(9), idempotency_key="a")
+    assert (await documenso.document(sent.id)).status == "pending"
+
+
+@pytest.mark.parametrize("fault", [{"do": "drop"}, {"do": "status", "status": 500}], ids=["drop", "500"])
+async def test_a_distribution_that_was_not_made_is_of_unknown_outcome(
+    documenso: Documenso, documenso_sandbox: Sandbox, fault: dict[str, Any]
+) -> None:
+    """The request may still be on its way: only the settle window and the search prove the opposite."""
+    await break_call(documenso_sandbox, "/api/v2/envelope/distribute", at="before", **fault)
+    with pytest.raises(OutcomeUnknownError):
+        await documenso.send(order(10), idempotency_key="a")
+
+
 async def test_the_unsigned_file_is_never_taken_for_the_signed_one(documenso: Documenso) -> None:
     sent = await documenso.send(order(3), idempotency_key="a")
     into = io.BytesIO()
@@ -231,7 +251,7 @@ async def test_an_envelope_that_no_one_can_sign_any_more_is_expired(
     assert (await documenso.document(sent.id)).status == "expired"
 
 
-BODY = {
+BODY: dict[str, Any] = {
     "event": "DOCUMENT_SIGNED",
     "createdAt": "2027-01-01T00:00:00.000Z",
     "payload": {
@@ -260,6 +280,37 @@ def test_retries_of_an_event_have_one_id_and_other_events_another() -> None:
     assert first.marker == Marker("order-1042", "k3x9qa12")
     assert "t1" not in repr(first)
     assert adapter.read((), {"event": "DOCUMENT_CREATED", "payload": {}}) is None
+
+
+def _viewed(*opened: str) -> dict[str, Any]:
+    recipients = [
+        {
+            "id": number,
+            "role": "SIGNER",
+            "readStatus": "OPENED" if name in opened else "NOT_OPENED",
+            "signingStatus": "SIGNED" if name == "ada" else "NOT_SIGNED",
+        }
+        for number, name in enumerate(("ada", "ben", "cyd"), start=1)
+    ]
+    return BODY | {"event": "DOCUMENT_OPENED", "payload": BODY["payload"] | {"recipients": recipients}}
+
+
+@pytest.mark.parametrize(
+    ("opened", "viewer"), [(("ada", "ben"), "2"), (("ada", "ben", "cyd"), None), ((), None)]
+)
+def test_who_opened_it_is_known_if_only_one_can_have(opened: tuple[str, ...], viewer: str | None) -> None:
+    """The event names no recipient."""
+    read = DocumensoWebhookAdapter().read((), _viewed(*opened))
+    assert read is not None
+    assert (read.event.kind, read.event.recipient_id) == (EventKind.VIEWED, viewer)
+
+
+def test_a_draft_that_is_deleted_concerns_no_agreement() -> None:
+    """The adapter deletes spare drafts; they reached no signer, and must not look like a second document."""
+    adapter = DocumensoWebhookAdapter()
+    cancelled = BODY | {"event": "DOCUMENT_CANCELLED"}
+    assert adapter.read((), cancelled | {"payload": BODY["payload"] | {"status": "DRAFT"}}) is None
+    assert adapter.read((), cancelled | {"payload": BODY["payload"] | {"status": "PENDING"}}) is not None
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,8 @@ class DocumensoWebhookAdapter:
             return None
         if not isinstance(data, dict):
             raise UnreadableError("payload is not an object")
+        if kind is EventKind.VOIDED and data.get("status") == "DRAFT":
+            return None  # a deleted draft, with its old status: it reached no signer
         recipient_id, at = _latest_signature(data) if kind in _SIGNED else (_viewer(data, kind), None)
         event = SignatureEvent(
             event_id=_event_id(str(name), data),
