@@ -54,7 +54,8 @@ An empty variable counts as not set. At start, each process reports all settings
 and never by value. `countersign doctor` shows which settings are present and where they come from.
 
 Every process also warns about unknown settings: variables of the environment or `.env` that begin with
-`COUNTERSIGN_` or the prefix of an account and are no setting. The warning names the nearest setting.
+`COUNTERSIGN_`, or with an account's prefix where the process uses accounts, and are no setting. The warning
+names the nearest setting.
 
 Temporal's own settings, [`TEMPORAL_ADDRESS` and the
 others](https://docs.temporal.io/references/client-environment-configuration), come from the environment,

@@ -31,9 +31,14 @@ def warn_of_unknown_settings(
 
 
 def _suggestion(name: str, settings: Iterable[str]) -> str:
-    """Compare without prefixes, which most names share and which may be mistyped themselves."""
+    """Find the nearest setting: one with the same prefix, else one with a similar end, as prefixes differ."""
+    known = tuple(settings)
+    start = f"{name.partition('_')[0]}_"
+    near = get_close_matches(_end(name), [_end(setting) for setting in known if setting.startswith(start)], 1)
+    if near:
+        return f"; did you mean {start}{near[0]}?"
     ends: dict[str, str] = {}
-    for setting in settings:
+    for setting in known:
         ends.setdefault(_end(setting), setting)
     near = get_close_matches(_end(name), ends, 1)
     return f"; did you mean {ends[near[0]]}?" if near else ""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from countersign import providers
 from countersign.configuration import SettingsError, read
 from countersign.providers.port import Capabilities, SignatureProvider
-from countersign.settings.account import AccountSettings, read_accounts
+from countersign.settings.account import AccountSettings, prefix, read_accounts
 from countersign.settings.general import CountersignSettings
 from countersign.settings.webhooks import WebhookSettings, webhook_settings
 from countersign.webhooks.adapter import WebhookAdapter
@@ -111,11 +111,6 @@ def _settings(kind: type[AccountSettings], name: str, plugin: str) -> type[Accou
     return type(
         kind.__name__, (kind,), {"prefix": prefix(name), "__doc__": kind.__doc__, "__module__": __name__}
     )
-
-
-def prefix(name: str) -> str:
-    """Return the prefix of an account's settings: `ACME_UK_` for `acme-uk`."""
-    return f"{name.upper().replace('-', '_')}_"
 
 
 def accounts() -> Mapping[str, Account]:

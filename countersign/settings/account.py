@@ -99,6 +99,11 @@ def _host(address: str) -> str:
     return url.hostname
 
 
+def prefix(account: str) -> str:
+    """Return the prefix of an account's settings: `ACME_UK_` for `acme-uk`."""
+    return f"{account.upper().replace('-', '_')}_"
+
+
 def read_accounts(text: str) -> tuple[tuple[str, str], ...]:
     """Parse `uk=acme, documenso` into pairs of an account's name and its provider's kind.
 

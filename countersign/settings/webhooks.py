@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from countersign.configuration import Settings
+from countersign.settings.account import prefix
 from countersign.settings.environment import check_credential
 
 
@@ -57,8 +58,11 @@ class WebhookSettings(Settings):
 @cache
 def webhook_settings(account: str) -> type[WebhookSettings]:
     """Return the settings with an account's secrets: `acme` reads `ACME_WEBHOOK_SECRET` and so on."""
-    prefix = f"{account.upper().replace('-', '_')}_"
-    members = {"prefix": prefix, "__doc__": f"Secrets of webhooks, `{prefix}...`.", "__module__": __name__}
+    members = {
+        "prefix": prefix(account),
+        "__doc__": f"Secrets of webhooks, `{prefix(account)}...`.",
+        "__module__": __name__,
+    }
     return type(WebhookSettings.__name__, (WebhookSettings,), members)
 
 

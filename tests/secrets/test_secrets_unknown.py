@@ -1,4 +1,4 @@
-"""A variable that is no setting is told at start, with the setting it resembles and never its value."""
+"""A process warns at start of a variable that is no setting, with the nearest one and without its value."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from countersign import unknown_settings
+from countersign.providers.registry import accounts
 from countersign.settings import CountersignSettings, load
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def _nothing_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts()  # a process knows the settings of accounts once it uses them
     monkeypatch.setattr(unknown_settings, "_reported", set())
 
 
@@ -71,6 +73,13 @@ def test_every_process_tells_at_start(tmp_path: Path, command: list[str]) -> Non
     assert "canary" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize("command", [["worker.py"], ["-m", "receiver"]], ids=["worker", "receiver"])
+def test_processes_of_accounts_know_their_settings(tmp_path: Path, command: list[str]) -> None:
+    done = run(tmp_path, command, TURBODOCX_API_KYE="canary")
+    assert done.stderr.count("TURBODOCX_API_KYE is not a setting; did you mean TURBODOCX_API_KEY?") == 1
+    assert "canary" not in done.stderr + done.stdout
+
+
 @pytest.mark.parametrize(("level", "lines"), [("ERROR", 0), ("WARNING", 1)])
 def test_the_starter_logs_as_the_env_file_says(tmp_path: Path, level: str, lines: int) -> None:
     (tmp_path / ".env").write_text(f"COUNTERSIGN_LOG_LEVEL={level}\n")
@@ -79,13 +88,13 @@ def test_the_starter_logs_as_the_env_file_says(tmp_path: Path, level: str, lines
     assert done.stderr.count('{"event": "COUNTERSIGN_CODEC_TOKN is not') == lines
 
 
-def run(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
-    """Run a process with a unknown variable in its environment, and no Temporal."""
+def run(folder: Path, command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a process with an unknown variable in its environment, and no Temporal."""
     file = [str(ROOT / item) if item.endswith(".py") else item for item in command]
     mistakes = {"COUNTERSIGN_CODEC_TOKN": "canary", "TEMPORAL_ADDRESS": "127.0.0.1:1"}
     return subprocess.run(
         [sys.executable, *file],
-        env={**os.environ, **mistakes, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **mistakes, **more, "PYTHONPATH": str(ROOT)},
         cwd=folder,
         capture_output=True,
         text=True,
