@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from countersign.agreements.messages import (
+    SEND_EMAILS,
     Archive,
     DeliverableSource,
     FileSource,
@@ -92,6 +93,7 @@ class SendRequest(Message):
     fields: tuple[SignatureField, ...]
     attempt: SendAttempt
     review: bool = False
+    send_emails: bool = SEND_EMAILS
 
 
 class Sent(Message):

@@ -102,6 +102,7 @@ async def send_order(request: SendRequest, store: Store) -> SendOrder:
         cc=request.cc,
         fields=_fields(request, source.pages if isinstance(source, File) else ()),
         review=request.review,
+        send_emails=request.send_emails,
     )
 
 

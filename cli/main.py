@@ -26,6 +26,7 @@ VERBS: Final = {
     "remind": "Remind the signers of an agreement, or of all that match --where.",
     "void": "Void an agreement, or all that match --where: signing stops.",
     "resolve": "Decide for agreements that need attention or are in review.",
+    "signing-link": "Print a link at which a signer signs, for your own page or e-mail.",
     "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
     "webhook": "Set up and test the provider's webhooks.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",

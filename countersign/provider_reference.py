@@ -70,6 +70,8 @@ _ROWS: Final[tuple[tuple[str, Callable[[Capabilities], str]], ...]] = (
     ("review before sending", lambda can: _yes(can.review)),
     ("declines, with the reason", lambda can: _yes(can.declines)),
     ("links to sign", lambda can: _yes(can.signing_links)),
+    ("return to your page from a link", lambda can: _yes(can.return_url)),
+    ("no e-mails (`send_emails`)", lambda can: _yes(can.optional_emails)),
     (
         "lost response to a send",
         lambda can: "the search is conclusive" if can.conclusive_search else "a person may have to decide",
@@ -118,6 +120,7 @@ def _needs(can: Capabilities) -> Iterator[Needs]:
     yield Needs(source=source, copies=True)
     yield Needs(source=source, anchors=True)
     yield Needs(source=source, review=True)
+    yield Needs(source=source, no_emails=True)
     for kind in sorted({kind for other in others for kind in other.identity_verification}):
         yield Needs(source=source, identity=(kind,))
 

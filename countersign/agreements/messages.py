@@ -5,7 +5,7 @@ Services in any language start `AgreementWorkflow` with `AgreementInput` as JSON
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -201,6 +201,9 @@ class RolesSource(Message):
     template_id: str
 
 
+SEND_EMAILS: Final[Any] = Field(default=True, exclude_if=bool)
+"""The field `send_emails`; histories do not repeat its default."""
+
 Source = Annotated[
     TemplateSource | DeliverableSource | FileSource | LinkSource | RolesSource, Field(discriminator="kind")
 ]
@@ -335,6 +338,8 @@ class AgreementInput(Message):
             provider's app, or decides `send_now`.
         account: The account at a provider; by default the first one in the worker's settings. Fixed once the
             agreement has started.
+        send_emails: Whether the provider e-mails invitations and reminders. If not, signing links are the
+            only way to sign: `countersign signing-link`.
     """
 
     reference: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$")
@@ -351,6 +356,7 @@ class AgreementInput(Message):
     initiated_by: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]{1,64}$")
     review: bool = False
     account: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
+    send_emails: bool = SEND_EMAILS
 
 
 class StoredDocument(Message):

@@ -9,9 +9,12 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import combinations
+from operator import not_
 from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from countersign.agreements.messages import (
     AgreementInput,
@@ -76,6 +79,7 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
         *_field_problems(agreement),
         *_deadline_problems(agreement.deadline, now),
         *_reminder_problems(agreement.reminders),
+        *_email_problems(agreement),
         *_size_problems(agreement),
     )
 
@@ -313,6 +317,15 @@ def _reminder_problems(plan: ReminderPlan | None) -> Iterator[str]:
         yield f"reminders: the last one must be due within {LATEST_DEADLINE.days} days"
 
 
+def _email_problems(agreement: AgreementInput) -> Iterator[str]:
+    if agreement.send_emails:
+        return
+    if agreement.reminders:
+        yield "reminders: remove them, or set send_emails to true; reminders are e-mails"
+    if agreement.review:
+        yield "review: remove it, or set send_emails to true; a document that a person sends is e-mailed"
+
+
 def _size_problems(agreement: AgreementInput) -> Iterator[str]:
     try:
         size = len(agreement.model_dump_json().encode())
@@ -341,6 +354,7 @@ class Needs(Message):
         field_types: The types of its fields.
         identity: The kinds of checks of the signers' identities.
         review: A person reviews the document before it is sent.
+        no_emails: Nobody is invited by e-mail.
     """
 
     source: str
@@ -351,6 +365,7 @@ class Needs(Message):
     field_types: tuple[str, ...] = ()
     identity: tuple[str, ...] = ()
     review: bool = False
+    no_emails: bool = Field(default=False, exclude_if=not_)
 
 
 def needs_of(agreement: AgreementInput) -> Needs:
@@ -365,4 +380,5 @@ def needs_of(agreement: AgreementInput) -> Needs:
         field_types=tuple(sorted({field.type for field in agreement.fields})),
         identity=tuple(sorted({signer.identity.kind for signer in agreement.signers if signer.identity})),
         review=agreement.review,
+        no_emails=not agreement.send_emails,
     )

@@ -9,10 +9,14 @@ from countersign.client.agreements import (
     void_agreement,
 )
 from countersign.client.errors import (
+    AlreadySignedError,
     BadInputError,
     CommandError,
     ExitCode,
     FailedAgreementError,
+    NotInTurnError,
+    NotSentYetError,
+    NotYetError,
     NoWorkerError,
     ReferenceTakenError,
     RefusedError,
@@ -22,23 +26,30 @@ from countersign.client.errors import (
 from countersign.client.follow import follow_agreement
 from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.client.references import StartedAgreement
+from countersign.client.signing import SigningLink, Verification, signing_link
 from countersign.client.start import check_agreement, start_agreement
 from countersign.client.supersede import replace_signer
 from countersign.client.view import AgreementView
 
 __all__ = [
     "AgreementView",
+    "AlreadySignedError",
     "BadInputError",
     "CommandError",
     "ExitCode",
     "FailedAgreementError",
     "ListedAgreement",
     "NoWorkerError",
+    "NotInTurnError",
+    "NotSentYetError",
+    "NotYetError",
     "ReferenceTakenError",
     "RefusedError",
+    "SigningLink",
     "StartedAgreement",
     "UnknownAgreementError",
     "UnreachableError",
+    "Verification",
     "agreement_input",
     "agreement_result",
     "agreement_status",
@@ -48,6 +59,7 @@ __all__ = [
     "remind_agreement",
     "replace_signer",
     "resolve_agreement",
+    "signing_link",
     "start_agreement",
     "void_agreement",
 ]

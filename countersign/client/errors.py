@@ -13,6 +13,7 @@
 | 8 | `doctor` found a problem that must be fixed |
 | 9 | the reference belongs to an agreement with other content |
 | 10 | not confirmed; nothing was done |
+| 11 | not yet: other signers sign first, or the document is not sent; retry later |
 | 130 | stopped by Ctrl-C or SIGTERM |
 """
 
@@ -33,6 +34,7 @@ class ExitCode(IntEnum):
     UNHEALTHY = 8
     REFERENCE_TAKEN = 9
     NOT_CONFIRMED = 10
+    NOT_YET = 11
 
 
 class CommandError(Exception):
@@ -57,6 +59,39 @@ class RefusedError(CommandError):
     """The agreement's state does not allow the operation."""
 
     exit_code = ExitCode.REFUSED
+
+
+class AlreadySignedError(RefusedError):
+    """The signer has already signed."""
+
+
+class NotYetError(RefusedError):
+    """The agreement's state will allow the operation later."""
+
+    exit_code = ExitCode.NOT_YET
+
+
+class NotSentYetError(NotYetError):
+    """The signers are not asked yet."""
+
+
+class NotInTurnError(NotYetError):
+    """Other signers sign before this one.
+
+    Args:
+        reference: The agreement's reference.
+        signer: The number of the signer, from 1.
+        signers: The numbers of those whose turn it is.
+    """
+
+    def __init__(self, reference: str, signer: int, signers: tuple[int, ...]) -> None:
+        if len(signers) > 1:
+            first = f"signers {', '.join(map(str, signers[:-1]))} and {signers[-1]} sign"
+        else:
+            first = f"signer {signers[0]} signs" if signers else "another person signs"
+        super().__init__(f"{reference}: it is not the turn of signer {signer}: {first} first")
+        self.signer = signer
+        self.signers = signers
 
 
 class ReferenceTakenError(CommandError):

@@ -45,6 +45,7 @@ def _lacking(needs: Needs, can: Capabilities) -> tuple[str, ...]:
         "copies": not needs.copies or can.copies,
         "anchors": not needs.anchors or can.anchors,
         "review": not needs.review or can.review,
+        "no_emails": not needs.no_emails or can.optional_emails,
         "identity": can.identity_verification.issuperset(needs.identity),
         "field_types": can.field_types is None or can.field_types.issuperset(needs.field_types),
     }
@@ -58,6 +59,7 @@ _DOES: Final[Mapping[str, Callable[[Needs], str]]] = {
     "copies": lambda _: "send copies (cc)",
     "anchors": lambda _: "place fields at a text of the document",
     "review": lambda _: "hold a document for review before it is sent",
+    "no_emails": lambda _: "send a document without e-mails",
     "identity": lambda needs: f"verify signers' identities by {' and '.join(needs.identity)}",
     "field_types": lambda needs: f"have all of the field types {', '.join(needs.field_types)}",
 }
@@ -68,6 +70,7 @@ _INSTEAD: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "copies": lambda _: "leave `cc` out",
     "anchors": lambda _: "give `page`, `x` and `y`",
     "review": lambda _: "leave `review` out",
+    "no_emails": lambda _: "leave `send_emails` out",
     "identity": lambda can: (
         f"use {_listed(sorted(can.identity_verification))}"
         if can.identity_verification

@@ -52,6 +52,8 @@ class Capabilities:
         conclusive_search: Whether a search that finds nothing after the settle window proves that nothing
             was sent, so that the send is repeated without a person.
         signing_links: Whether it returns a link at which one signer signs.
+        return_url: Whether the link's maker can name where the signer goes after signing.
+        optional_emails: Whether a document can be sent without any invitation or reminder by e-mail.
         webhook_api: Whether it has an API for webhooks, or a person sets them up in its web app.
         signed_webhooks: What protects its deliveries: a signature with a time, or a shared secret.
     """
@@ -70,6 +72,8 @@ class Capabilities:
     declines: bool
     conclusive_search: bool
     signing_links: bool
+    return_url: bool
+    optional_emails: bool
     webhook_api: bool
     signed_webhooks: Literal["signature and time", "shared secret"]
 
@@ -118,6 +122,7 @@ class SendOrder:
         cc: Addresses that get a copy.
         fields: What signers fill; empty if a template has its own fields.
         review: Only prepare it: a person reviews and sends it, and no signer is asked before.
+        send_emails: Whether the provider e-mails invitations and reminders.
     """
 
     marker: Marker
@@ -129,6 +134,7 @@ class SendOrder:
     cc: tuple[str, ...] = field(repr=False)
     fields: tuple[SignatureField, ...]
     review: bool = False
+    send_emails: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +147,7 @@ class Recipient:
         viewed_at: ISO 8601; "" if viewed at an unknown time; None if not viewed.
         signed_at: The same for the signature.
         declined: The reason that the person gave, "" without one; None if the person did not decline.
+        order: Who has not signed and has the lowest order can sign now.
     """
 
     id: str
@@ -148,6 +155,7 @@ class Recipient:
     viewed_at: str | None = None
     signed_at: str | None = None
     declined: str | None = field(default=None, repr=False)
+    order: float = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +204,38 @@ class SearchResult:
     document_ids: tuple[str, ...]
     evidence: str
     is_conclusive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityAssertion:
+    """What the caller's identity provider found out about a signer.
+
+    Args:
+        provider: The name that the signer's `ExternalCheck` has.
+        verification_id: The identity provider's id of the check.
+        verified_at: When it was made, with an offset.
+        email: The address that was checked; compared with the signer's.
+    """
+
+    provider: str
+    verification_id: str
+    verified_at: datetime
+    email: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningLink:
+    """Where one recipient signs. Whoever has the link can sign, so it is a secret.
+
+    Args:
+        url: For a window of its own.
+        embed_url: For an iframe; often the same.
+        expires_at: When the link stops working; None if it works until the document ends.
+    """
+
+    url: str = field(repr=False)
+    embed_url: str = field(repr=False)
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +347,23 @@ class SignatureProvider(Protocol):
 
     async def remind(self, document_id: str, *, idempotency_key: str) -> None:
         """Remind the signers who can sign now."""
+
+    async def signing_link(
+        self,
+        document_id: str,
+        recipient_id: str,
+        *,
+        return_url: str | None = None,
+        assertion: IdentityAssertion | None = None,
+    ) -> SigningLink:
+        """Make a link for a recipient whose turn it is. Called only if the capabilities have `signing_links`.
+
+        Args:
+            document_id: The document.
+            recipient_id: The recipient.
+            return_url: Where the signer goes afterwards, if the capabilities have `return_url`.
+            assertion: For a recipient with an external identity check.
+        """
 
     async def signed_pdf(self, document_id: str, into: Sink, *, max_bytes: int, heartbeat: Heartbeat) -> None:
         """Write the signed PDF of a completed document.

@@ -1,6 +1,7 @@
 """HTML pages, from the files in `html/`. Every value is escaped."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -89,6 +90,21 @@ class Outcome:
     link: tuple[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What a page does when its signer has finished.
+
+    Args:
+        message: What it posts to the page around it; None if it posts nothing.
+        targets: The origins that may read the message.
+        return_url: Where the signer goes; None if the signer stays.
+    """
+
+    message: dict[str, Any] | None = None
+    targets: tuple[str, ...] = ()
+    return_url: str | None = None
+
+
 def style() -> str:
     """Return the style sheet."""
     return _file("style.css")
@@ -158,13 +174,10 @@ def review(
     )
 
 
-def outcome(shown: Outcome) -> str:
+def outcome(shown: Outcome, departure: Departure | None = None) -> str:
     """Build the page that reports a result."""
-    action = (
-        ""
-        if shown.link is None
-        else f'<a class="button" href="{escape(shown.link[1])}">{escape(shown.link[0])}</a>'
-    )
+    link = ("Continue", departure.return_url) if departure and departure.return_url else shown.link
+    action = "" if link is None else f'<a class="button" href="{escape(link[1])}">{escape(link[0])}</a>'
     return _page(
         shown.headline,
         "done.html",
@@ -173,7 +186,14 @@ def outcome(shown: Outcome) -> str:
         action=action,
         tone="" if shown.good else "note",
         mark="&#10003;" if shown.good else "!",
+        departure=_departure(departure) if departure else "",
     )
+
+
+def _departure(departure: Departure) -> str:
+    """Build the script that posts the message and leaves; its data cannot end the script element."""
+    data = json.dumps(asdict(departure)).replace("<", "\\u003c")
+    return Template(_file("departure.html")).substitute(data=data)
 
 
 def _page(title: str, file_name: str, **values: str) -> str:

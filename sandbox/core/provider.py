@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
@@ -15,6 +15,9 @@ from sandbox.core.fault_responses import FaultBodies
 from sandbox.core.fault_rules import WebhookFault
 from sandbox.core.sandbox import Sandbox
 from sandbox.core.store import Row
+
+Way = Literal["sign", "embed"]
+"""How a signing page is opened: by itself, or in a frame, where the provider has other links for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,20 @@ class People(ABC):
     @abstractmethod
     def result(self, token: str, base_url: str) -> pages.Outcome | None:
         """Return what a signer has reached; None if they have not acted."""
+
+    @abstractmethod
+    def departure(self, token: str, way: Way, *, again: bool) -> pages.Departure:
+        """Return what the page does when its signer has acted.
+
+        Args:
+            token: The link's token.
+            way: How the page was opened.
+            again: The signer has acted before, and opens the link once more.
+        """
+
+    @abstractmethod
+    def frame_ancestors(self, way: Way) -> str:
+        """Return who may show a signing page in a frame, in the words of `frame-ancestors`."""
 
     @abstractmethod
     def current(self, token: str) -> bytes:

@@ -158,6 +158,25 @@ class People(provider.People):
             "You have signed", f"Thank you. {rest}", link=("Back to the inbox", "/_sandbox/inbox")
         )
 
+    def departure(self, token: str, way: provider.Way, *, again: bool) -> pages.Departure:
+        document, person = self._signer(token)
+        if again:
+            return pages.Departure()
+        if way == "sign":
+            return pages.Departure(return_url=document["meta"]["redirectUrl"] or None)
+        rejected = person["status"] == "REJECTED"
+        data = {
+            "token": token,
+            "documentId": document["seq"],
+            "envelopeId": document["id"],
+            "recipientId": person["id"],
+        } | ({"reason": person["rejection_reason"]} if rejected else {})
+        action = "document-rejected" if rejected else "document-completed"
+        return pages.Departure({"action": action, "data": data}, ("*",))
+
+    def frame_ancestors(self, way: provider.Way) -> str:
+        return "*" if way == "embed" else "'none'"
+
     def current(self, token: str) -> bytes:
         return self._joined(self._signer(token)[0], drawn=True)
 

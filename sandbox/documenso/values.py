@@ -81,7 +81,7 @@ class SendMeta(Body):
     timezone: str | None = None
     date_format: str | None = None
     distribution_method: Literal["EMAIL", "NONE"] | None = None
-    redirect_url: str | None = None
+    redirect_url: Annotated[str, StringConstraints(pattern=r"^(https?://.*)?$")] | None = None
     language: Literal["de", "en", "fr", "es", "it", "nl", "pl", "pt-BR", "ja", "ko", "zh"] | None = None
     email_id: str | None = None
     email_reply_to: Email | None = None

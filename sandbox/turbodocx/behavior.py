@@ -1,9 +1,17 @@
 """Switches: choices where the provider's contract is silent, and intervals for fast tests."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from sandbox.core import behavior
 from sandbox.core.behavior import Seconds
+
+Origin = Annotated[
+    str,
+    StringConstraints(pattern=r"^(https://[a-zA-Z0-9.-]+|http://(localhost|127\.0\.0\.1))(:\d{1,5})?$"),
+]
+"""`https://host`; plain http only for this machine, as the organization's settings have it."""
 
 
 class Behavior(behavior.Behavior):
@@ -23,6 +31,7 @@ class Behavior(behavior.Behavior):
         embedded_signing: Whether the organization has embedded signing.
         allow_external_idv: Whether a caller may assert an external identity check.
         allow_identity_override: Whether a sender may skip identity verification.
+        allowed_frame_ancestors: The organization's origins that may show signing pages in a frame.
         sms_entitled: Whether the plan has passcodes by SMS; False returns 402.
         default_channel: The organization's default passcode channel.
         allow_channel_override: Whether a request may choose another channel.
@@ -43,6 +52,7 @@ class Behavior(behavior.Behavior):
     embedded_signing: bool = True
     allow_external_idv: bool = True
     allow_identity_override: bool = True
+    allowed_frame_ancestors: tuple[Origin, ...] = ()
     sms_entitled: bool = True
     default_channel: Literal["none", "email", "sms"] = "none"
     allow_channel_override: bool = True

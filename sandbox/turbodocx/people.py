@@ -12,7 +12,7 @@ from sandbox.core.clock import iso
 from sandbox.core.provider import Task
 from sandbox.core.store import Row
 from sandbox.core.validation import Body, check, path_id
-from sandbox.turbodocx import documents, errors, mail, marks, presigned, sending, signing
+from sandbox.turbodocx import documents, errors, mail, marks, presigned, sending, signing, signing_links
 from sandbox.turbodocx.fields import BY_HAND
 from sandbox.turbodocx.sandbox import Sandbox
 from sandbox.turbodocx.sources import Source
@@ -154,6 +154,26 @@ class People(provider.People):
         rest = f"Still to sign: {others}." if others else "The signed document is being made."
         link = "Back to the inbox", "/_sandbox/inbox"
         return pages.Outcome("You have signed", f"Thank you. {rest}", link=link)
+
+    def departure(self, token: str, way: provider.Way, *, again: bool) -> pages.Departure:
+        del way  # one link for all
+        person = self._signer(token)
+        message = {
+            "type": "turbosign:completed",
+            "documentId": person["document_id"],
+            "status": "completed",
+            "event": "already_signed" if again else "signing_complete",
+            "scope": "recipient",
+        }
+        return pages.Departure(
+            message,
+            self._sandbox.behavior.allowed_frame_ancestors,
+            None if again else signing_links.return_url(self._sandbox, person),
+        )
+
+    def frame_ancestors(self, way: provider.Way) -> str:
+        del way
+        return " ".join(self._sandbox.behavior.allowed_frame_ancestors) or "'none'"
 
     def current(self, token: str) -> bytes:
         document_id = self._signer(token)["document_id"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, StringConstraints
 
 from sandbox.core.clock import iso, parse
+from sandbox.core.receivers import is_allowed
 from sandbox.core.store import Row
 from sandbox.core.validation import Body, Guid
 from sandbox.turbodocx import audit, documents, errors, mail
@@ -55,7 +56,7 @@ def mint(sandbox: Sandbox, document: Row, asked: Asked, base_url: str) -> dict[s
     if bool(asked.recipient_id) == bool(asked.external_id):
         message = "Provide exactly one of recipientId and externalId"
         raise errors.identity(400, message, "RecipientSelectorInvalid")
-    if asked.return_url and not asked.return_url.lower().startswith("https://"):
+    if asked.return_url and not is_allowed(sandbox.behavior.http_receivers, asked.return_url):
         raise errors.identity(400, "returnUrl must be an https URL", "InvalidReturnUrl")
     if not sandbox.behavior.embedded_signing:
         raise errors.identity(403, "Embedded signing is not enabled", "EmbeddedSigningNotEnabled")
@@ -65,6 +66,7 @@ def mint(sandbox: Sandbox, document: Row, asked: Asked, base_url: str) -> dict[s
     _check_assertion(sandbox, person, asked.identity_assertion)
     with sandbox.store.transaction():
         url, expires = _link(sandbox, document, person, base_url)
+        _keep_return_url(sandbox, person, asked.return_url)
         given = asked.identity_assertion
         details = {} if given is None else given.model_dump(by_alias=True)
         audit.record(sandbox, document["id"], "signing_url_created", person, **details)
@@ -76,6 +78,19 @@ def mint(sandbox: Sandbox, document: Row, asked: Asked, base_url: str) -> dict[s
         "identityVerificationMode": person["identity"].get("mode"),
         "pendingChecks": _pending(person),
     }
+
+
+def return_url(sandbox: Sandbox, person: Row) -> str | None:
+    """Return where a recipient goes after signing. It is stored, so that no signer can edit it."""
+    found = sandbox.store.find("returns", person["id"])
+    return None if found is None else str(found["url"])
+
+
+def _keep_return_url(sandbox: Sandbox, person: Row, url: str | None) -> None:
+    """Replace the stored address; a request without one clears it."""
+    sandbox.store.execute("DELETE FROM returns WHERE id = ?", person["id"])
+    if url:
+        sandbox.store.insert("returns", {"id": person["id"], "url": url})
 
 
 def _selected(people: list[Row], asked: Asked) -> Row:

@@ -44,7 +44,7 @@ async def test_without_a_fault_everything_is_read(desk: Desk) -> None:
     assert found.document.name == desk.title
     assert (await client.send_reminder(document_id, idempotency_key="r"))[0].status
     assert (await client.audit_trail(document_id)).entries >= 1
-    link = await client.signing_url(document_id, recipient_id=found.recipients[0].id, idempotency_key="u")
+    link = await client.signing_url(document_id, recipient_id=found.recipients[0].id)
     assert link.recipient_id == found.recipients[0].id
     assert link.url not in repr(link)
     ids = (found.recipients[0].id,)

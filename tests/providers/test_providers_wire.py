@@ -27,10 +27,10 @@ from countersign.agreements.messages import (
     Variable,
 )
 from countersign.providers.errors import ContractBrokenError, OutcomeUnknownError
+from countersign.providers.port import IdentityAssertion
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.requests import (
     Field,
-    IdentityAssertion,
     Recipient,
     SignatureRequest,
     UploadFile,
@@ -356,9 +356,7 @@ PAIRS: dict[str, Pair] = {
         {"data": {"success": True, "recipientCount": 1}},
     ),
     "signing URL": Pair(
-        lambda it: it.signing_url(
-            DOCUMENT_ID, recipient_id=RECIPIENT_ID, return_url="https://x.example", idempotency_key="k"
-        ),
+        lambda it: it.signing_url(DOCUMENT_ID, recipient_id=RECIPIENT_ID, return_url="https://x.example"),
         lambda: TurboSign.create_signing_url(
             DOCUMENT_ID, recipient_id=RECIPIENT_ID, return_url="https://x.example"
         ),
@@ -374,7 +372,6 @@ PAIRS: dict[str, Pair] = {
                 verified_at=datetime(2027, 1, 31, tzinfo=UTC),
                 email="cy@example.com",
             ),
-            idempotency_key="k",
         ),
         lambda: TurboSign.create_signing_url(
             DOCUMENT_ID,

@@ -120,6 +120,7 @@ def start_send(state: AgreementState, source: SendableSource, *, attempt: int) -
             fields=agreement.fields,
             attempt=_attempt(state, attempt),
             review=state.in_review(),
+            send_emails=agreement.send_emails,
         ),
         **_at_provider(state, policies.SEND, f"send to {len(agreement.signers)} signers, attempt {attempt}"),
     )

@@ -268,6 +268,8 @@ class AgreementWorkflow:
     def _check_remind(self) -> None:
         if self._state.stage is not Stage.AWAITING_SIGNATURES:
             raise ApplicationError("only an agreement that awaits signatures can send a reminder")
+        if not self._state.agreement.send_emails:
+            raise ApplicationError("it sends no e-mails: pass on a signing link instead")
 
     @workflow.update(description="Decide what an agreement that needs attention must do.")
     async def resolve(self, resolution: Resolution) -> AgreementStatus:

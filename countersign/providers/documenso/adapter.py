@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from countersign.agreements.messages import Sender, Signer, Source
 from countersign.agreements.reference import Marker, find_marker
@@ -52,6 +53,7 @@ class Documenso:
 
     Args:
         client: Calls the provider.
+        app_url: Where people sign.
         prefix: The prefix of the account's settings.
     """
 
@@ -59,8 +61,9 @@ class Documenso:
     sender: Final[Sender | None] = None
     webhooks: Final = None
 
-    def __init__(self, client: DocumensoClient, prefix: str = DocumensoSettings.prefix) -> None:
+    def __init__(self, client: DocumensoClient, app_url: str, prefix: str = DocumensoSettings.prefix) -> None:
         self.client = client
+        self._app_url = app_url
         self._prefix = prefix
 
     async def close(self) -> None:
@@ -212,6 +215,24 @@ class Documenso:
         if due := tuple(_due(envelope)):
             await self.client.redistribute(document_id, due)
 
+    async def signing_link(
+        self,
+        document_id: str,
+        recipient_id: str,
+        *,
+        return_url: str | None = None,
+        assertion: port.IdentityAssertion | None = None,
+    ) -> port.SigningLink:
+        """Build the recipient's link from their token: one call. It is the same link every time."""
+        del return_url, assertion  # the capabilities exclude them
+        recipient = await self.client.signing_recipient(document_id, recipient_id)
+        token = quote(recipient.token.get_secret_value(), safe="")
+        return port.SigningLink(
+            url=f"{self._app_url}/sign/{token}",
+            embed_url=f"{self._app_url}/embed/sign/{token}",
+            expires_at=recipient.expires_at,
+        )
+
     # The archive
 
     async def signed_pdf(self, document_id: str, into: Sink, *, max_bytes: int, heartbeat: Heartbeat) -> None:
@@ -284,7 +305,7 @@ def connect(
         log_bodies=current.log_bodies == "redacted",
         throttling_names_a_wait=True,
     )
-    return Documenso(DocumensoClient(transport), current.prefix)
+    return Documenso(DocumensoClient(transport), current.base_url, current.prefix)
 
 
 def headers(settings: DocumensoSettings) -> Mapping[str, str]:
@@ -352,4 +373,5 @@ def _signer(entry: Recipient) -> port.Recipient:
         viewed_at="" if signed or entry.read_status == "OPENED" else None,
         signed_at=(entry.signed_at or "") if signed else None,
         declined=(entry.rejection_reason or "") if entry.signing_status == "REJECTED" else None,
+        order=entry.signing_order or 0,
     )

@@ -20,6 +20,8 @@ CAPABILITIES: Final = Capabilities(
     declines=True,
     conclusive_search=True,
     signing_links=True,
+    return_url=False,  # a redirect is of the whole envelope, and embedded pages have none
+    optional_emails=True,
     webhook_api=False,
     signed_webhooks="shared secret",
 )

@@ -7,8 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from countersign.providers.calls import Call, FilePart
-from countersign.providers.documenso.models import Created, Envelope, Page
+from countersign.providers.documenso.models import (
+    Created,
+    Envelope,
+    Page,
+    SigningRecipient,
+    SigningRecipients,
+)
 from countersign.providers.download import download_own
+from countersign.providers.errors import ContractBrokenError
 from countersign.providers.port import Sink
 from countersign.providers.transport import Transport
 
@@ -67,6 +74,17 @@ class DocumensoClient:
         """Read an envelope with its recipients and files."""
         call = Call(operation="envelope", path="/envelope/{id}", ids={"id": envelope_id})
         return await self._transport.request(call, Envelope.model_validate)
+
+    async def signing_recipient(self, envelope_id: str, recipient_id: str) -> SigningRecipient:
+        """Read the credential with which a recipient signs."""
+        call = Call(operation="signing_recipient", path="/envelope/{id}", ids={"id": envelope_id})
+        people = await self._transport.request(call, SigningRecipients.model_validate)
+        for recipient in people.recipients:
+            if str(recipient.id) == recipient_id:
+                return recipient
+        raise ContractBrokenError(
+            "signing_recipient: the recipient is not of this envelope", operation=call.operation
+        )
 
     async def find(self, query: str | None = None, *, page: int = 1) -> Page:
         """Read a page of the root folder's documents, newest first.

@@ -1,12 +1,12 @@
 """Documenso's responses, parsed tolerantly: unknown fields are ignored, above all `token`.
 
-A recipient's token is the credential with which the recipient signs: no model has it.
+A recipient's token is the credential with which the recipient signs: no model has it but the one for links.
 """
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 Private = Annotated[str, Field(repr=False)]
@@ -65,6 +65,20 @@ class Envelope(Wire):
     def files(self) -> tuple[Item, ...]:
         """Return the files in their order."""
         return tuple(sorted(self.envelope_items, key=lambda item: item.order))
+
+
+class SigningRecipient(Wire):
+    """A recipient with the credential with which they sign."""
+
+    id: int
+    token: Annotated[SecretStr, Field(min_length=1)]
+    expires_at: datetime | None = None
+
+
+class SigningRecipients(Wire):
+    """The recipients of an envelope, for a link."""
+
+    recipients: tuple[SigningRecipient, ...]
 
 
 class Row(Wire):

@@ -58,7 +58,7 @@ def draft_parts(order: SendOrder) -> tuple[dict[str, str], FilePart]:
         "externalId": external_id(order),
         "recipients": recipients + copies,
         "meta": {
-            "distributionMethod": "EMAIL",
+            "distributionMethod": "EMAIL" if order.send_emails else "NONE",
             "signingOrder": "PARALLEL" if len(set(orders)) == 1 else "SEQUENTIAL",
             "envelopeExpirationPeriod": {"disabled": True},  # the agreement's deadline voids it
             **({"message": order.description} if order.description else {}),

@@ -28,6 +28,7 @@ from countersign.providers.port import (
     File,
     FileLink,
     Heartbeat,
+    IdentityAssertion,
     MarkedDocument,
     MarkedDocuments,
     MarkedEvent,
@@ -35,6 +36,7 @@ from countersign.providers.port import (
     SearchResult,
     SendOrder,
     SentDocument,
+    SigningLink,
     Sink,
 )
 from countersign.providers.transport import Gate, Transport
@@ -226,6 +228,20 @@ class TurboDocx:
         """Remind the signers who can sign now."""
         await self.client.send_reminder(document_id, idempotency_key=idempotency_key)
 
+    async def signing_link(
+        self,
+        document_id: str,
+        recipient_id: str,
+        *,
+        return_url: str | None = None,
+        assertion: IdentityAssertion | None = None,
+    ) -> SigningLink:
+        """Make a link: one call. A link after an external check works once, for five minutes."""
+        made = await self.client.signing_url(
+            document_id, recipient_id=recipient_id, return_url=return_url, assertion=assertion
+        )
+        return SigningLink(url=made.url, embed_url=made.url, expires_at=_time(made.expires_at))
+
     # The archive
 
     async def signed_pdf(self, document_id: str, into: Sink, *, max_bytes: int, heartbeat: Heartbeat) -> None:
@@ -306,6 +322,7 @@ def signature_request(order: SendOrder, sender: Sender) -> requests.SignatureReq
         sender_name=who.name,
         fields=tuple(_fields(order)),
         review=order.review,
+        send_email=None if order.send_emails else False,
         **_source(order),
     )
 
@@ -357,6 +374,7 @@ def _progress(recipient: DocumentRecipient) -> Recipient:
         email=recipient.email,
         viewed_at="" if signed or recipient.status == "viewed" else None,
         signed_at=(recipient.signed_on or "") if signed else None,
+        order=recipient.signing_order,
     )
 
 

@@ -19,6 +19,8 @@ CAPABILITIES: Final = Capabilities(
     declines=False,
     conclusive_search=False,
     signing_links=True,
+    return_url=True,
+    optional_emails=True,
     webhook_api=True,
     signed_webhooks="signature and time",
 )

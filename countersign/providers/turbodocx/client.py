@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from countersign.providers.calls import Call
 from countersign.providers.download import DownloadRules, download, download_own
 from countersign.providers.errors import NotReadyError, RejectedError
-from countersign.providers.port import Sink
+from countersign.providers.port import IdentityAssertion, Sink
 from countersign.providers.transport import Transport
 from countersign.providers.turbodocx import requests
 from countersign.providers.turbodocx.models import (
@@ -260,7 +260,12 @@ class TurboDocxClient:
     async def void_document(self, document_id: str, reason: str, *, idempotency_key: str) -> VoidedDocument:
         """Void a document; its signers read the reason."""
         call = _of_document(
-            "void_document", document_id, "void", body={"reason": reason}, key=idempotency_key, private=reason
+            "void_document",
+            document_id,
+            "void",
+            body={"reason": reason},
+            key=idempotency_key,
+            private=(reason,),
         )
         return await self._transport.request(call, _data(VoidedDocument))
 
@@ -294,18 +299,18 @@ class TurboDocxClient:
         *,
         recipient_id: str,
         return_url: str | None = None,
-        assertion: requests.IdentityAssertion | None = None,
-        idempotency_key: str,
+        assertion: IdentityAssertion | None = None,
     ) -> SigningUrl:
         """Make a link under which one recipient signs; afterwards they are sent to `return_url` (https).
 
         A recipient with an external identity check needs an assertion of it; the link then works once, for
-        five minutes.
+        five minutes. Another link may be made at any time, so a lost response needs no idempotency key.
         """
         body: dict[str, Any] = {"recipientId": recipient_id}
-        body |= {"identityAssertion": assertion.wire()} if assertion else {}
+        body |= {"identityAssertion": requests.identity_assertion(assertion)} if assertion else {}
         body |= {"returnUrl": return_url} if return_url else {}
-        call = _of_document("signing_url", document_id, "signing-url", body=body, key=idempotency_key)
+        private = (return_url or "", assertion.email if assertion else "")
+        call = _of_document("signing_url", document_id, "signing-url", body=body, private=private)
         return await self._transport.request(
             call, lambda answer: SigningUrl.model_validate(answer["data"]["results"])
         )
@@ -318,7 +323,7 @@ def _of_document(
     *,
     body: Any = None,
     key: str | None = None,
-    private: str = "",
+    private: tuple[str, ...] = (),
 ) -> Call:
     return Call(
         operation=operation,
@@ -327,7 +332,7 @@ def _of_document(
         ids={"id": document_id},
         body=body,
         idempotency_key=key,
-        private=(private,),
+        private=private,
     )
 
 

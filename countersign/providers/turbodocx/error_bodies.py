@@ -14,7 +14,8 @@ from countersign.providers.outcomes import Refusal, clean
 _ABOUT_REQUEST: Final = {
     "OtpNotEntitled": "the plan has no codes by SMS: change a signer's `identity` to email, or upgrade it",
     "EmbeddedSigningNotEnabled": (
-        "the organization has no identity verification: switch on embedded signing, or leave `identity` out"
+        "the organization has no embedded signing: switch on identity verification in its settings; without "
+        "it, leave `identity` out, and make no signing links"
     ),
     "OtpOverrideNotAllowed": (
         "the organization fixes how codes are sent: leave `identity` out, or allow other channels there"

@@ -5,7 +5,6 @@ import html
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from countersign.agreements.messages import (
 )
 from countersign.agreements.validation import IMAGE_TYPES
 from countersign.providers.calls import FilePart
+from countersign.providers.port import IdentityAssertion
 
 PATH: Final = "/turbosign/single/prepare-for-signing"
 REVIEW_PATH: Final = "/turbosign/single/prepare-for-review"
@@ -191,32 +191,6 @@ class SignatureRequest:
         return (*people, *self.cc, *(text for text in texts if text))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityAssertion:
-    """What the caller's identity provider found out about a signer.
-
-    Args:
-        provider: The name that the signer's `ExternalCheck` has.
-        verification_id: The identity provider's id of the check.
-        verified_at: When it was made, with an offset.
-        email: The address that was checked; compared with the signer's.
-    """
-
-    provider: str
-    verification_id: str
-    verified_at: datetime
-    email: str = field(repr=False)
-
-    def wire(self) -> dict[str, Any]:
-        """Write it as the provider reads it."""
-        return {
-            "provider": self.provider,
-            "verificationId": self.verification_id,
-            "verifiedAt": self.verified_at.isoformat(),
-            "subjectEmail": self.email,
-        }
-
-
 def identity(check: IdentityCheck) -> dict[str, Any]:
     """Write the check of a signer's identity."""
     if isinstance(check, ExternalCheck):
@@ -226,6 +200,16 @@ def identity(check: IdentityCheck) -> dict[str, Any]:
             "maxAgeMinutes": check.max_age_minutes,
         }
     return {"mode": "otp", "channel": check.kind}
+
+
+def identity_assertion(assertion: IdentityAssertion) -> dict[str, Any]:
+    """Write the result of an external check."""
+    return {
+        "provider": assertion.provider,
+        "verificationId": assertion.verification_id,
+        "verifiedAt": assertion.verified_at.isoformat(),
+        "subjectEmail": assertion.email,
+    }
 
 
 def variables(values: Mapping[str, Variable], images: Mapping[str, bytes]) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from countersign.providers.port import (
     SearchResult,
     SendOrder,
     SentDocument,
+    SigningLink,
     Sink,
 )
 from countersign.secrets.rotation import Rotating
@@ -116,6 +117,10 @@ class Memory:
         """Remind no person: there are none."""
         del idempotency_key
         _find(document_id)
+
+    async def signing_link(self, document_id: str, recipient_id: str, **_more: Any) -> SigningLink:
+        """Never called: the capabilities have no signing links."""
+        raise NotImplementedError
 
     async def signed_pdf(self, document_id: str, into: Sink, *, max_bytes: int, heartbeat: Heartbeat) -> None:
         """Write the file, once it is signed."""

@@ -19,6 +19,8 @@ CAPABILITIES: Final = Capabilities(
     declines=False,
     conclusive_search=True,
     signing_links=False,
+    return_url=False,
+    optional_emails=True,
     webhook_api=False,
     signed_webhooks="shared secret",
 )

@@ -66,6 +66,11 @@ async def signing_page(request: Request) -> Response:
     return RedirectResponse(f"/_sandbox/sign/{request.path_params['token']}")
 
 
+async def embedded_page(request: Request) -> Response:
+    """Lead a link for a frame to the signing page."""
+    return RedirectResponse(f"/_sandbox/embed/{request.path_params['token']}")
+
+
 def _content(sandbox: Sandbox, document: Row, row: Row, version: str) -> bytes:
     original = sandbox.store.file(row["id"]) or b""
     if version == "original":
@@ -101,5 +106,5 @@ ROUTES = [
         ]
     ),
     Route("/sign/{token}", signing_page, methods=["GET"]),
-    Route("/embed/sign/{token}", signing_page, methods=["GET"]),
+    Route("/embed/sign/{token}", embedded_page, methods=["GET"]),
 ]

@@ -45,7 +45,7 @@ async def settings(request: Request) -> Response:
         "allowIdentityOverride": behavior.allow_identity_override,
         "defaultChannel": behavior.default_channel,
         "allowChannelOverride": behavior.allow_channel_override or behavior.default_channel == "none",
-        "allowedFrameAncestors": [],
+        "allowedFrameAncestors": list(behavior.allowed_frame_ancestors),
     }
     return json_response({"data": {"results": shown}})
 

@@ -1,7 +1,7 @@
 """Pages for the browser that only TurboDocx has: single-use links and review."""
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from sandbox.core import pages
@@ -24,7 +24,7 @@ async def show_once(request: Request) -> Response:
         return core.refusal_page(request.app.state.provider, error)
     if task is None:
         return RedirectResponse(f"/_sandbox/sign/{person['token']}/done", status_code=303)
-    return core.signing_page(person["token"], task)
+    return core.signing_page(request.app.state.provider, person["token"], task)
 
 
 async def review(request: Request) -> Response:
@@ -34,7 +34,7 @@ async def review(request: Request) -> Response:
     fields = page_fields(document, None, "")
     sizes, links = core.page_sizes(content), core.page_links(request.url.path)
     action = f"{request.url.path}/send" if document["status"] == documents.REVIEW else None
-    return HTMLResponse(pages.review(document["name"], fields, sizes=sizes, links=links, send=action))
+    return core.page(pages.review(document["name"], fields, sizes=sizes, links=links, send=action))
 
 
 async def review_pdf(request: Request) -> Response:
