@@ -155,7 +155,7 @@ class Recipient:
     viewed_at: str | None = None
     signed_at: str | None = None
     declined: str | None = field(default=None, repr=False)
-    order: float = 1
+    order: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,6 +145,16 @@ class Bench(testing.Office):
         return await self.subject.sent_for(self.sandbox, agreement.reference)
 
 
+def set_account(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
+    """Set up this process for the bench's account, as a command is."""
+    account = bench.subject.account
+    for name, value in bench.subject.settings_at(bench.sandbox.url).model_dump().items():
+        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        if text not in {None, False, ""}:
+            monkeypatch.setenv(account.settings.variable(name), str(text))
+    monkeypatch.setenv("COUNTERSIGN_ACCOUNTS", account.name)
+
+
 def a_pdf() -> bytes:
     document = FPDF(format="A4")
     document.add_page()

@@ -34,6 +34,7 @@ class Subject:
         void: The path of voiding.
         remind: The path of reminding.
         download: The path of the signed file.
+        link: The path of making a signing link; None if links come with reads.
         secret_header: Where a shared secret travels; None if deliveries are signed.
     """
 
@@ -46,6 +47,7 @@ class Subject:
     void: str
     remind: str
     download: str
+    link: str | None = None
     secret_header: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -110,6 +112,7 @@ SUBJECTS: Final = (
         void="/turbosign/documents/*/void",
         remind="/turbosign/documents/*/send-reminder",
         download="/turbosign/documents/*/download",
+        link="/turbosign/documents/*/signing-url",
     ),
     Subject(
         kind="documenso",

@@ -15,7 +15,7 @@ from countersign.agreements.reference import workflow_id
 from countersign.client.listing import list_agreements
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import CircuitRules, State
-from tests.conformance.conftest import Bench, Open, lacks
+from tests.conformance.conftest import Bench, Open, lacks, set_account
 from workflows.agreement import AgreementWorkflow
 
 TRICKS = ("duplicate", "reorder", "before_reply", "delay")
@@ -100,12 +100,7 @@ async def test_a_terminated_agreement_leaves_an_orphan_that_is_found(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     account = bench.subject.account
-    settings = bench.subject.settings_at(bench.sandbox.url)
-    for name, value in settings.model_dump().items():
-        text = value.get_secret_value() if hasattr(value, "get_secret_value") else value
-        if text not in {None, False, ""}:
-            monkeypatch.setenv(account.settings.variable(name), str(text))
-    monkeypatch.setenv("COUNTERSIGN_ACCOUNTS", account.name)
+    set_account(monkeypatch, bench)
     monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path))
     handle, agreement = await bench.begin()
     document_id = await bench.sent(handle)

@@ -353,19 +353,22 @@ def _is_expired(envelope: Envelope) -> bool:
 
 
 def _due(envelope: Envelope) -> Iterator[int]:
-    """Yield the recipients whose turn it is: those of the lowest order that have not signed."""
-    waiting = list(_waiting(envelope))
-    first = min((entry.signing_order or 0 for entry in waiting), default=0)
-    for entry in waiting:
-        if (entry.signing_order or 0) == first:
-            yield entry.id
+    """Yield the recipients whose turn it is: the first of a sequence that has not signed, or all of them."""
+    waiting = {entry.id for entry in _waiting(envelope)}
+    due = [entry.id for entry in envelope.in_turn() if entry.id in waiting]
+    yield from due[:1] if envelope.is_sequential() else due
 
 
 def _signers(envelope: Envelope) -> tuple[port.Recipient, ...]:
-    return tuple(_signer(entry) for entry in envelope.recipients if entry.signs())
+    order = {entry.id: place for place, entry in enumerate(envelope.in_turn(), start=1)}
+    return tuple(
+        _signer(entry, order[entry.id] if envelope.is_sequential() else 1)
+        for entry in envelope.recipients
+        if entry.signs()
+    )
 
 
-def _signer(entry: Recipient) -> port.Recipient:
+def _signer(entry: Recipient, order: int) -> port.Recipient:
     signed = entry.signing_status == "SIGNED"
     return port.Recipient(
         id=str(entry.id),
@@ -373,5 +376,5 @@ def _signer(entry: Recipient) -> port.Recipient:
         viewed_at="" if signed or entry.read_status == "OPENED" else None,
         signed_at=(entry.signed_at or "") if signed else None,
         declined=(entry.rejection_reason or "") if entry.signing_status == "REJECTED" else None,
-        order=entry.signing_order or 0,
+        order=order,
     )

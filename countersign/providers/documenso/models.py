@@ -3,6 +3,7 @@
 A recipient's token is the credential with which the recipient signs: no model has it but the one for links.
 """
 
+import math
 from datetime import datetime
 from typing import Annotated
 
@@ -51,6 +52,12 @@ class Item(Wire):
     order: float = 1
 
 
+class Meta(Wire):
+    """Settings of an envelope."""
+
+    signing_order: str | None = None
+
+
 class Envelope(Wire):
     """A document; `status` is DRAFT, PENDING, COMPLETED, REJECTED or CANCELLED."""
 
@@ -61,6 +68,16 @@ class Envelope(Wire):
     created_at: datetime
     recipients: tuple[Recipient, ...] = ()
     envelope_items: tuple[Item, ...] = ()
+    document_meta: Meta | None = None
+
+    def in_turn(self) -> tuple[Recipient, ...]:
+        """Return those who have something to do in their order; a sequence has no two at once."""
+        people = [recipient for recipient in self.recipients if recipient.signs()]
+        return tuple(sorted(people, key=lambda person: (person.signing_order or math.inf, person.id)))
+
+    def is_sequential(self) -> bool:
+        """Return whether one signs after another, and not all at once."""
+        return self.document_meta is not None and self.document_meta.signing_order == "SEQUENTIAL"
 
     def files(self) -> tuple[Item, ...]:
         """Return the files in their order."""

@@ -113,7 +113,7 @@ class DocumentRecipient(Wire):
     email: Private
     status: Status
     signed_on: str | None = None
-    signing_order: float = 1
+    signing_order: int = 1
 
 
 class SentBy(Wire):
