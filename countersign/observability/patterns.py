@@ -103,6 +103,12 @@ PATTERNS: Final = (
         'In text, `key=value` and `"key": "value"`. `key: value` without quotes is prose.',
     ),
     Pattern(
+        "signing link",
+        re.compile(r"""(/(?:embed/sign|sign-once|sign|embed)/|[?&]sut=)[\w~%-][^\s"'<>]{5,}+"""),
+        rf"\1{MASK}",
+        "Whoever has the link can sign.",
+    ),
+    Pattern(
         "e-mail address",
         re.compile(
             r"(?<![\w.+%-])(?:(?:[\w.!#$&*+^`~-]|%(?!40))++(?:@|%40)"

@@ -1,5 +1,6 @@
 """Signing links, the same with every provider: who gets one, where it leads, and that no e-mail goes out."""
 
+import logging
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -233,7 +234,11 @@ async def test_a_turn_that_the_provider_passes_on_late_is_worth_another_try(link
     assert (await link(links, agreement.reference, 1)).url
 
 
-async def test_no_link_is_in_a_repr_or_in_the_history(links: Bench) -> None:
+async def test_no_link_is_in_a_repr_a_log_or_the_history(
+    links: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(links.subject.account.settings.variable("log_bodies"), "redacted")
+    caplog.set_level(logging.DEBUG)
     handle, agreement = await links.begin(send_emails=False)
     await links.until_stage(handle, Stage.AWAITING_SIGNATURES)
     made = await link(links, agreement.reference, 1)
@@ -243,6 +248,9 @@ async def test_no_link_is_in_a_repr_or_in_the_history(links: Bench) -> None:
     await sign_at(made.url)
     await links.until(handle, lambda status: status.signers[0].signed_at is not None)
     assert secret not in (await handle.fetch_history()).to_json()
+    said = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
+    assert any(record.getMessage() == "provider bodies" for record in said)
+    assert [record for record in said if secret in str(vars(record))] == []
 
 
 async def test_an_agreement_without_e_mails_sends_no_reminder(links: Bench) -> None:

@@ -76,6 +76,20 @@ def test_what_looks_like_a_secret_or_a_person_is_masked(secret: str, around: str
             f"https://a.blob.core.windows.net/f?sv=1&sig={MASK}",
         ),
         ("email = 'jane'", f"email = {MASK}"),
+        (
+            "see https://app.documenso.com/sign/kM3p_x-9aQ1rT7uW2yZ4b, soon",
+            f"see https://app.documenso.com/sign/{MASK} soon",
+        ),
+        ('"/embed/sign/kM3p_x-9aQ1rT7uW2yZ4b#abc"', f'"/embed/sign/{MASK}"'),
+        (
+            "https://app.turbodocx.com/e-signature/embed/2dea1f80?sut=kM3p_x-9aQ HTTP/1.1",
+            f"https://app.turbodocx.com/e-signature/embed/{MASK} HTTP/1.1",
+        ),
+        (
+            "https://app.turbodocx.com/s/2dea1f80?a=1&sut=kM3p_x",
+            f"https://app.turbodocx.com/s/2dea1f80?a=1&sut={MASK}",
+        ),
+        ("GET /_sandbox/sign-once/kM3p_x-9aQ1rT7uW2yZ4b 200", f"GET /_sandbox/sign-once/{MASK} 200"),
     ],
 )
 def test_the_value_of_a_sensitive_key_in_text_is_masked(text: str, shown: str) -> None:
@@ -110,6 +124,8 @@ def test_the_value_of_a_sensitive_key_in_text_is_masked(text: str, shown: str) -
         "4111 2026",
         "12345@worker-7",
         "retry 3/10 after 1.5s (+0.2)",
+        "GET /turbosign/documents/{id}/signing-url and /sign/{token}",
+        "POST /_sandbox/documents/1/recipients/2/sign HTTP/1.1",
     ],
 )
 def test_what_is_harmless_is_left_alone(harmless: str) -> None:

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_core import to_json
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from countersign.agreements.failures import BAD_INPUT
-from countersign.agreements.messages import ReminderPlan, TemplateSource
+from countersign.agreements.messages import AgreementInput, ReminderPlan, TemplateSource
 from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
-from countersign.agreements.validation import SIZE_LIMIT, is_email, problems
+from countersign.agreements.validation import SIZE_LIMIT, is_email, needs_of, problems
 from tests.workflows.office import ADA, GRACE, TEMPLATE, Office, an_agreement
 from tests.workflows.test_workflows_histories import GOLDEN, recorded, replayer
 
@@ -41,6 +42,8 @@ async def test_an_agreement_started_by_its_name_is_checked_before_its_reference_
     [
         ({"deadline": datetime(2099, 1, 1)}, "deadline: add the offset from UTC"),  # noqa: DTZ001  # on purpose
         ({"reminders": ReminderPlan(every=timedelta(days=999_999_999))}, "reminders: the last one"),
+        ({"send_emails": False, "reminders": ReminderPlan()}, "reminders: remove them"),
+        ({"send_emails": False, "review": True}, "review: remove it"),
     ],
 )
 async def test_what_would_stop_the_workflow_later_is_refused(
@@ -69,6 +72,13 @@ def test_what_would_not_fit_into_a_history_is_refused() -> None:
     large = TemplateSource(template_id=TEMPLATE, variables={"CustomerName": "x" * SIZE_LIMIT})
     (sentence,) = problems(an_agreement(source=large), datetime.now(UTC))
     assert sentence.endswith("over the limit of 1,500,000: shorten its variables or send a file")
+
+
+def test_the_default_of_send_emails_costs_no_history() -> None:
+    assert b"emails" not in to_json([an_agreement(), needs_of(an_agreement())])
+    silent = an_agreement(send_emails=False)
+    assert b'"send_emails":false' in to_json(silent)
+    assert AgreementInput.model_validate_json(to_json(silent)) == silent
 
 
 def test_half_a_character_is_refused() -> None:
