@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner
 
@@ -59,7 +60,9 @@ class Shell:
         return Ran(process.returncode, out, err)
 
 
-async def start_waiting(reference: str, stage: Stage | None = Stage.AWAITING_SIGNATURES) -> str:
+async def start_waiting(
+    reference: str, stage: Stage | None = Stage.AWAITING_SIGNATURES, **changes: Any
+) -> str:
     """Start an agreement and wait for a stage; returns the document's id, once there is one."""
     await start_agreement(
         {
@@ -67,6 +70,7 @@ async def start_waiting(reference: str, stage: Stage | None = Stage.AWAITING_SIG
             "title": "Order",
             "source": {"kind": "template", "template_id": TEMPLATE, "variables": VARIABLES},
             "signers": ["Ada Lovelace <ada@example.com>", "Grace Hopper <grace@example.com>"],
+            **changes,
         }
     )
     async for status in follow_agreement(reference):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from typing import Any
 
@@ -48,7 +49,14 @@ def test_status_tells_people_and_programs(shell: Shell, reference: str) -> None:
 
 
 def test_an_unknown_agreement_is_reported(shell: Shell) -> None:
-    for verb in (["status"], ["watch"], ["remind"], ["void", "--reason", "x"], ["resolve", "--abandon"]):
+    for verb in (
+        ["status"],
+        ["watch"],
+        ["remind"],
+        ["signing-link", "--signer", "1"],
+        ["void", "--reason", "x"],
+        ["resolve", "--abandon"],
+    ):
         ran = shell(verb[0], "nobody-knows", *verb[1:])
         assert (ran.code, ran.out) == (3, "")
         assert ran.err.startswith("nobody-knows: no such agreement; ")
@@ -129,6 +137,45 @@ def test_a_voided_agreement_ends_and_says_so(shell: Shell, reference: str) -> No
 def test_a_reason_must_be_readable(shell: Shell, reference: str, reason: str) -> None:
     ran = shell("void", reference, "--reason", reason)
     assert (ran.code, ran.err) == (2, "reason: write 1 to 500 characters; the signers read them\n")
+
+
+def test_a_link_is_printed_alone_for_the_signer_whose_turn_it_is(shell: Shell, reference: str) -> None:
+    ran = shell("signing-link", reference, "--signer", "1")
+    assert (ran.code, ran.err) == (0, "")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_sandbox/sign/\S+\n", ran.out)
+    link = json.loads(shell("signing-link", reference, "--signer", "1", "--json").out)
+    assert link["url"] == link["embed_url"] == ran.out.strip()
+    early = shell("signing-link", reference, "--signer", "2", "--return-url", "https://shop.example/thanks")
+    assert (early.code, early.out) == (11, "")
+    assert early.err == f"{reference}: it is not the turn of signer 2: signer 1 signs first\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    {
+        ("--signer", "3"): "has no signer 3; its signers are 1 to 2",
+        ("--signer", "1", "--return-url", "http://shop.example"): "return URL: must begin with https://",
+        ("--signer", "1", "--verification-id", "v"): "--verification-id and --verified-at: give both or none",
+        ("--signer", "1", "--verification-id", "v", "--verified-at", "2027-01-31T12:00:00Z"): (
+            "signer 1 has no external identity check: leave the verification out"
+        ),
+        ("--signer", "1", "--verification-id", "v", "--verified-at", "now"): "write an ISO 8601 time",
+    }.items(),
+)
+def test_a_link_needs_fitting_options(
+    shell: Shell, reference: str, options: tuple[str, ...], sentence: str
+) -> None:
+    ran = shell("signing-link", reference, *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert sentence in " ".join(ran.err.split())
+
+
+def test_an_agreement_without_e_mails_is_not_reminded(shell: Shell) -> None:
+    name = f"silent-{uuid.uuid4().hex[:10]}"
+    asyncio.run(start_waiting(name, send_emails=False))
+    ran = shell("remind", name)
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == f"{name}: it sends no e-mails: pass on a signing link instead\n"
 
 
 def test_a_reminder_goes_out(shell: Shell, stack: Stack, reference: str) -> None:
