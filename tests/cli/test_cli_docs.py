@@ -46,6 +46,7 @@ SESSIONS = "".join(
         "tutorial/first-agreement.md",
         "tutorial/your-own-template.md",
         "how-to/manage-agreements.md",
+        "how-to/sign-in-your-own-page.md",
         "how-to/go-live.md",
         "reference/schemas.md",
     )

@@ -139,7 +139,7 @@ def test_a_reason_must_be_readable(shell: Shell, reference: str, reason: str) ->
     assert (ran.code, ran.err) == (2, "reason: write 1 to 500 characters; the signers read them\n")
 
 
-def test_a_link_is_printed_alone_for_the_signer_whose_turn_it_is(shell: Shell, reference: str) -> None:
+def test_a_link_is_printed_alone_for_the_next_signer(shell: Shell, reference: str) -> None:
     ran = shell("signing-link", reference, "--signer", "1")
     assert (ran.code, ran.err) == (0, "")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_sandbox/sign/\S+\n", ran.out)

@@ -74,7 +74,19 @@ class House:
 
     async def type(self, *commands: Sequence[str]) -> None:
         """Run commands, and keep what they print."""
-        done = await asyncio.to_thread(
+        done = await self._type(commands)
+        self.out += done.stdout + done.stderr
+
+    async def link(self, reference: str, signer: int) -> str:
+        """Make a signing link; return its secret part, and keep all else that is printed."""
+        done = await self._type([("signing-link", reference, "--signer", str(signer))])
+        self.out += done.stderr
+        url = done.stdout.decode().strip()
+        assert url.startswith(self.stack.sandbox.url)
+        return url.rpartition("/")[2]
+
+    async def _type(self, commands: Sequence[Sequence[str]]) -> "subprocess.CompletedProcess[bytes]":
+        return await asyncio.to_thread(
             subprocess.run,
             [sys.executable, str(Path(__file__).with_name("command_line_session.py"))],
             input=json.dumps(commands).encode(),
@@ -84,7 +96,6 @@ class House:
             timeout=60,
             check=True,
         )
-        self.out += done.stdout + done.stderr
 
     def log(self, name: str) -> bytes:
         return self.stack.supervisor.log(name).read_bytes()
@@ -222,14 +233,15 @@ def write_drafts(folder: Path) -> list[str]:
     return list(map(str, files))
 
 
-async def use_the_command_line(house: House, folder: Path) -> None:
-    """Use every verb that shows something, and type what cannot work."""
+async def use_the_command_line(house: House, folder: Path) -> str:
+    """Use every verb that shows something, and type what cannot work; return the secret of a signing link."""
     drafts = write_drafts(folder)
     await house.type(*(("start", item) for item in (drafts[0], *drafts)))
     handle: Handle = house.client.get_workflow_handle("agreement-canary-1")
     first, *_ = await house.office.sandbox.recipient_ids(await house.office.sent(handle))
     await house.office.sandbox.sign(await house.office.sent(handle), first)
     await house.office.until(handle, lambda status: status.signers[0].signed_at is not None)
+    link = await house.link("canary-1", 2)
     await house.type(
         ("status", "canary-1"),
         ("status", "canary-1", "--json"),
@@ -240,6 +252,7 @@ async def use_the_command_line(house: House, folder: Path) -> None:
         ("doctor",),
         ("doctor", "--json"),
     )
+    return link
 
 
 def lines(log: bytes) -> list[dict[str, Any]]:
@@ -257,7 +270,7 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
     happy = await house.office.start(agreement())
     await sign(house, happy)
     handles = [happy, *await live_through_faults(house)]
-    await use_the_command_line(house, tmp_path)
+    link = await use_the_command_line(house, tmp_path)
     described = [json_format.MessageToJson((await handle.describe()).raw_description) for handle in handles]
     places = {
         "worker's log": house.log("worker"),
@@ -273,7 +286,8 @@ async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: 
         ),
         "names in the archive": "\n".join(str(path) for path in house.stack.store.rglob("*")).encode(),
     }
-    leaks = {place: canaries.found(content, house.canaries) for place, content in places.items()}
+    secret = (*house.canaries, link)
+    leaks = {place: canaries.found(content, secret) for place, content in places.items()}
     assert {place: sorted(leak) for place, leak in leaks.items() if leak} == {}
     assert all(len(content) > 100 for content in places.values()), "nothing was searched"
     assert places["worker's log"].count(MASK.encode()) > 100

@@ -26,7 +26,9 @@ from countersign.client import (
     CommandError,
     ExitCode,
     ListedAgreement,
+    NotInTurnError,
     ReferenceTakenError,
+    SigningLink,
     StartedAgreement,
     agreement_input,
     agreement_result,
@@ -37,6 +39,7 @@ from countersign.client import (
     remind_agreement,
     replace_signer,
     resolve_agreement,
+    signing_link,
     start_agreement,
     void_agreement,
 )
@@ -93,8 +96,12 @@ async def act(reference: str) -> ExitCode:
         await replace_signer(reference, 1, Signer(name="Ben Example", email="ben@example.com"))
         await void_agreement(reference, "Replaced by order-1043")
         await void_agreement(reference)  # type: ignore[call-arg]
+        assert_type(await signing_link(reference, 1, return_url="https://shop.example"), SigningLink)
     except ReferenceTakenError:
         return ExitCode.REFERENCE_TAKEN
+    except NotInTurnError as error:
+        assert_type(error.signers, tuple[int, ...])
+        return error.exit_code
     except CommandError as error:
         assert_type(error.exit_code, ExitCode)
         return error.exit_code
