@@ -85,13 +85,13 @@ class NotInTurnError(NotYetError):
     """
 
     def __init__(self, reference: str, signer: int, signers: tuple[int, ...]) -> None:
+        self.signer = signer
+        self.signers = signers
         if len(signers) > 1:
             first = f"signers {', '.join(map(str, signers[:-1]))} and {signers[-1]} sign"
         else:
             first = f"signer {signers[0]} signs" if signers else "another person signs"
         super().__init__(f"{reference}: it is not the turn of signer {signer}: {first} first")
-        self.signer = signer
-        self.signers = signers
 
 
 class ReferenceTakenError(CommandError):
