@@ -39,6 +39,8 @@ _TAMED: Final = (
 WORDY: Final = ("asyncio", "temporalio.bridge", "temporalio.client", "temporalio.worker")
 """Loggers that print whole messages with their payloads at DEBUG."""
 
+_OURS: Final = frozenset({"timestamp", "level"})
+"""Fields that only the pipeline writes."""
 _MULTILINE: Final = frozenset({"exception", "stack_info"})
 
 
@@ -119,7 +121,11 @@ def _redact_fields(argument: Any) -> Any:
 
 
 def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {name: redact(value, name) for name, value in event.items() if name != "color_message"}
+    return {
+        name: value if name in _OURS else redact(value, name)
+        for name, value in event.items()
+        if name != "color_message"
+    }
 
 
 def _escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -59,6 +59,18 @@ class Pattern(NamedTuple):
     why: str
 
 
+TOKEN: Final = Pattern(
+    "token",
+    re.compile(
+        r"(?<![A-Za-z0-9])(?:TDXP?-[\w-]{6,}+|whsec_[\w+/=-]{6,}+|[srp]k_(?:live|test)_\w{8,}+"
+        r"|(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}|hv[sbr]\.[\w-]{8,}+|gh[pousr]_\w{20,}+"
+        r"|github_pat_\w{20,}+|xox[abeprs]-[\w-]{10,}+|glpat-[\w-]{20,}+|AIza[\w-]{35}|ya29\.[\w-]{20,}+"
+        r"|SG\.[\w-]{16,}+\.[\w-]{16,}+|eyJ[\w-]++\.[\w-]++\.[\w-]*+)++"
+    ),
+    MASK,
+    "Keys and tokens that providers, clouds and code hosts mark with a prefix; JSON Web Tokens.",
+)
+
 PATTERNS: Final = (
     Pattern(
         "user in a URL",
@@ -80,17 +92,7 @@ PATTERNS: Final = (
         rf"\1 {MASK}",
         "Values of Authorization without the header's name. A lower-case word after `Bearer` is prose.",
     ),
-    Pattern(
-        "token",
-        re.compile(
-            r"(?<![A-Za-z0-9])(?:TDXP?-[\w-]{6,}+|whsec_[\w+/=-]{6,}+|[srp]k_(?:live|test)_\w{8,}+"
-            r"|(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}|hv[sbr]\.[\w-]{8,}+|gh[pousr]_\w{20,}+"
-            r"|github_pat_\w{20,}+|xox[abeprs]-[\w-]{10,}+|glpat-[\w-]{20,}+|AIza[\w-]{35}|ya29\.[\w-]{20,}+"
-            r"|SG\.[\w-]{16,}+\.[\w-]{16,}+|eyJ[\w-]++\.[\w-]++\.[\w-]*+)++"
-        ),
-        MASK,
-        "Keys and tokens that providers, clouds and code hosts mark with a prefix; JSON Web Tokens.",
-    ),
+    TOKEN,
     Pattern(
         "sensitive key",
         re.compile(

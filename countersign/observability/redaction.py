@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pydantic_core import to_jsonable_python
 
-from countersign.observability.patterns import MASK, PATTERNS, is_sensitive
+from countersign.observability.patterns import MASK, PATTERNS, TOKEN, is_sensitive
 
 _SHORTEST_SECRET: Final = 6
 """Characters. Shorter secrets would be found in ordinary words."""
@@ -22,6 +22,9 @@ _PASSES: Final = 4
 """A mask can separate what was joined, so that another pattern matches."""
 _CACHED_LENGTH: Final = 64
 """Characters. Shorter texts are mostly names and paths that recur; longer ones are sentences."""
+_WORD: Final = re.compile(r"[\w-]*[A-Za-z][\w-]*", re.ASCII)
+"""Ids and names. Of the patterns, only the token's matches in one, because the others need other characters
+or a number that no letter adjoins."""
 _DEPTH_LIMIT: Final = 16
 _BODY_LIMIT: Final = 4096
 _LARGEST_HARMLESS: Final = 10**12
@@ -116,6 +119,8 @@ def _redact_members(value: dict[str, Any] | list[Any], depth: int) -> Any:
 def _redact_text(text: str) -> str:
     if _known:
         text = _known.sub(MASK, text)
+    if _WORD.fullmatch(text) and not TOKEN.regex.search(text):
+        return text
     for _ in range(_PASSES):
         before = text
         for pattern in PATTERNS:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 
 from countersign.observability import redaction
-from countersign.observability.patterns import MASK, is_sensitive
+from countersign.observability.patterns import MASK, PATTERNS, TOKEN, is_sensitive
 from countersign.observability.redaction import protect, redact, redact_body, redact_text
 
 SECRETS = {
@@ -333,6 +333,14 @@ texts = st.lists(fragments | st.text(max_size=5)).map("".join)
 @given(values)
 def test_it_never_raises_and_what_it_returns_can_be_rendered(value: Any) -> None:
     json.dumps(redact(value))
+
+
+@given(st.text("0234579-_aAzZ", max_size=30).filter(redaction._WORD.fullmatch))
+@example("x4242424242424242")
+@example("4242-4242-4242-4242-a")
+@example("415-555-2671-x")
+def test_no_pattern_but_the_tokens_matches_in_a_word(word: str) -> None:
+    assert [pattern.name for pattern in PATTERNS if pattern is not TOKEN and pattern.regex.search(word)] == []
 
 
 @given(texts)
