@@ -190,10 +190,11 @@ class _Connection(H11Protocol):
         """Process bytes; the deadline runs until the request is complete."""
         if self.transport.is_closing():
             return
-        self._start_deadline()
         super().data_received(data)
         if self.conn.their_state in _RECEIVED:
             self._stop_deadline()
+        else:
+            self._start_deadline()
 
     def on_response_complete(self) -> None:
         """Continue with the next request, part of which may have arrived with the last one."""

@@ -5,21 +5,24 @@ the event concerns no running agreement. A response to a rejected delivery never
 """
 
 import asyncio
+import collections
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from functools import cache
 from http import HTTPStatus
+from secrets import token_hex
 from typing import Final
-from uuid import uuid4
 
+from prometheus_client import Counter
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from structlog.contextvars import bound_contextvars
+from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from countersign.agreements.events import SignatureEvent
 from countersign.http_server.limits import RETRY_AFTER_SECONDS, RejectedRequestError, read_body
@@ -45,7 +48,7 @@ class Journal:
     """Counts and logs outcomes. A rejection, which any caller can cause, is logged at most once a second."""
 
     def __init__(self) -> None:
-        self._unlogged: Counter[tuple[str, DeliveryOutcome]] = Counter()
+        self._unlogged: collections.Counter[tuple[str, DeliveryOutcome]] = collections.Counter()
         self._next_line: dict[tuple[str, DeliveryOutcome], float] = {}
 
     def accepted(
@@ -104,12 +107,17 @@ class Journal:
 def expect(adapter: str) -> None:
     """Start an adapter's counters at zero. Prometheus sees no increase in a series that starts at one."""
     for outcome in DeliveryOutcome:
-        WEBHOOKS.labels(dialect=adapter, verdict=outcome.value)
+        _counter(adapter, outcome)
 
 
 def count(adapter: str, outcome: DeliveryOutcome) -> None:
     """Count an outcome; `adapter` is `none` if the request did not reach a route."""
-    WEBHOOKS.labels(dialect=adapter, verdict=outcome.value).inc()
+    _counter(adapter, outcome).inc()
+
+
+@cache
+def _counter(adapter: str, outcome: DeliveryOutcome) -> Counter:
+    return WEBHOOKS.labels(dialect=adapter, verdict=outcome.value)
 
 
 def _delay(event: SignatureEvent) -> float | None:
@@ -184,11 +192,7 @@ class Receiver:
     def _endpoint(self, route: WebhookRoute) -> Route:
         expect(route.name)
 
-        async def receive(request: Request) -> Response:
-            with bound_contextvars(request_id=uuid4().hex):
-                return _response(await self._receive(route, request))
-
-        return Route(route.path, receive, methods=["POST"])
+        return Route(route.path, _Endpoint(self._receive, route), methods=["POST"])
 
     async def _receive(self, route: WebhookRoute, request: Request) -> DeliveryOutcome:
         started = time.perf_counter()
@@ -228,6 +232,22 @@ class Receiver:
             raise RejectedDeliveryError(DeliveryOutcome.WRONG_CALLER, caller=str(caller or "not an address"))
 
 
+class _Endpoint:
+    """The ASGI application of a route. Starlette wraps a function in two more layers, for what it raises."""
+
+    def __init__(
+        self, receive: Callable[[WebhookRoute, Request], Awaitable[DeliveryOutcome]], route: WebhookRoute
+    ) -> None:
+        self._receive = receive
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        clear_contextvars()  # of an earlier request on this connection
+        bind_contextvars(request_id=token_hex(16))
+        response = _response(await self._receive(self._route, Request(scope, receive)))
+        await response(scope, receive, send)
+
+
 async def _read(request: Request) -> bytes:
     try:
         return await read_body(request, BODY_LIMIT)
@@ -235,6 +255,7 @@ async def _read(request: Request) -> bytes:
         raise RejectedDeliveryError(DeliveryOutcome(rejected.rejection)) from None
 
 
+@cache
 def _response(outcome: DeliveryOutcome) -> Response:
     status = outcome.status
     if status == HTTPStatus.OK:

@@ -38,13 +38,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
             over the limits.
     """
     try:
-        parsed = json.loads(
-            body.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_reject,
-            parse_float=_finite,
-            parse_int=_short,
-        )
+        parsed = _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError):  # the decoder recurses
         raise NotJsonError from None
     if not isinstance(parsed, dict) or _is_deep(parsed):
@@ -89,6 +83,10 @@ def _short(literal: str) -> int:
         raise ValueError
     return int(literal)
 
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_reject, parse_float=_finite, parse_int=_short
+)
 
 RENEW_SECONDS: Final = 30
 """A mismatch reads the secrets again at most this often, because any caller can cause a mismatch."""
