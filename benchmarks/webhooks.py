@@ -1,17 +1,19 @@
 """Measure the webhook receiver against its lower bounds.
 
-    python -m benchmarks.webhooks [--deliveries 2000] [--rounds 5] [--burst 2000] [--cores 0.5]
+    python -m benchmarks.webhooks [--deliveries 300] [--rounds 20] [--burst 2000] [--cores 0.5]
         [--refusals 100000]
 
 In every round, in turn, 50 in parallel, on one Temporal server without a worker:
 
-    idle      the receiver's server and protocol, returning 200 without work
-    signals   bare `client.get_workflow_handle(...).signal(...)` in a loop
-    receiver      signed deliveries, one signal per delivery
-    receivers     the same, alternating between two receivers
+    signals         bare `client.get_workflow_handle(...).signal(...)` in a loop
+    receiver        signed deliveries, one signal per delivery
+    signals again   the control: what its ratio differs from 1 by is noise
+    idle            the receiver's server and protocol, returning 200 without work
 
-Ratios are within a round; the table shows medians of rounds. Then come a burst of parallel
-deliveries, and rejected requests with a measurement of the receiver's memory. Everything runs on loopback.
+CPU is that of all processes: Temporal, the receiver or the idle server, and this one, which sends. Ratios are
+to the signals of the same round, less is better for CPU; the table shows medians of rounds. Short rounds
+meet the same load of other processes. Then come a burst of parallel deliveries, and rejected requests with a
+measurement of the receiver's memory. Everything runs on loopback.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 import statistics
 import sys
 import tempfile
@@ -37,6 +40,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client
 
+from benchmarks.sandbox import cpu_seconds
 from countersign.agreements import reference, search_attributes
 from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
@@ -56,11 +60,12 @@ Step = Callable[[], Awaitable[int]]
 
 
 class Measured(NamedTuple):
-    """A measurement: operations per second, and their durations in seconds, sorted."""
+    """A measurement: operations per second, their durations in seconds, sorted, and CPU ms of each."""
 
     per_second: float
     seconds: list[float]
     statuses: Counter[int]
+    cpu_ms: float
 
     def quantile(self, share: float) -> float:
         """Return the duration in milliseconds of the slowest operation in a share of the fastest."""
@@ -125,8 +130,8 @@ def delivery(title: str, *, secret: str = SECRET) -> bytes:
     ).encode() + body
 
 
-async def measure(steps: Sequence[Step], *, lanes: int = AT_ONCE) -> Measured:
-    """Run all steps with a limit of parallel ones."""
+async def measure(steps: Sequence[Step], *, lanes: int = AT_ONCE, pids: Sequence[int] = ()) -> Measured:
+    """Run all steps with a limit of parallel ones, and measure the CPU of some processes."""
     todo = iter(steps)
     seconds: list[float] = []
     statuses: Counter[int] = Counter()
@@ -137,9 +142,11 @@ async def measure(steps: Sequence[Step], *, lanes: int = AT_ONCE) -> Measured:
             statuses[await step()] += 1
             seconds.append(time.perf_counter() - started)
 
-    started = time.perf_counter()
+    cpu, started = sum(map(cpu_seconds, pids)), time.perf_counter()
     await asyncio.gather(*(lane() for _ in range(lanes)))
-    return Measured(len(steps) / (time.perf_counter() - started), sorted(seconds), statuses)
+    took = time.perf_counter() - started
+    spent = sum(map(cpu_seconds, pids)) - cpu
+    return Measured(len(steps) / took, sorted(seconds), statuses, 1000 * spent / len(steps))
 
 
 class Bench:
@@ -149,16 +156,17 @@ class Bench:
         client: Connected to the Temporal server.
         names: The references of the workflows.
         ports: The ports of the receiver and of the idle server.
-        receiver_pid: The process id of the receiver.
+        pids: The process ids of these two, of Temporal and of this process.
     """
 
     def __init__(
-        self, client: Client, names: Sequence[str], ports: dict[str, int], receiver_pid: int
+        self, client: Client, names: Sequence[str], ports: dict[str, int], pids: dict[str, int]
     ) -> None:
         self._client = client
         self._names = names
         self.ports = ports
-        self.receiver_pid = receiver_pid
+        self.pids = pids
+        self.receiver_pid = pids["receiver"]
 
     def signals(self, count: int) -> list[Step]:
         """Send signals with the same event."""
@@ -182,10 +190,12 @@ class Bench:
 
         return step
 
-    def requests(self, *servers: str, count: int, secret: str = SECRET, callers: int = AT_ONCE) -> list[Step]:
+    def requests(
+        self, server: str, *, count: int, secret: str = SECRET, callers: int = AT_ONCE
+    ) -> list[Step]:
         """Send prepared requests over open connections."""
         idle = asyncio.Queue[Caller]()
-        for server in islice(cycle(servers), callers):
+        for _ in range(callers):
             idle.put_nowait(Caller(self.ports[server]))
         titles = cycle([self._title(name) for name in self._names])
         return [_over(idle, delivery(title, secret=secret)) for title in islice(titles, count)]
@@ -210,7 +220,7 @@ async def bench() -> AsyncIterator[Bench]:
     """Start Temporal with a file, the idle server and the receiver, as processes."""
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        temporal, receiver, second, idle = (free_port() for _ in range(4))
+        temporal, receiver, idle = (free_port() for _ in range(3))
         command = dev_server_command(
             await find_temporal(folder),
             port=temporal,
@@ -229,17 +239,16 @@ async def bench() -> AsyncIterator[Bench]:
         async with Supervisor(folder) as supervisor:
             await supervisor.start(Part("temporal", command, prints(READY), env, folder))
             await supervisor.start(Part("idle", serve, responds(f"http://127.0.0.1:{idle}/"), env, ROOT))
-            for name, port in (("receiver", receiver), ("second", second)):
-                ready = responds(f"http://127.0.0.1:{port}/readyz")
-                await supervisor.start(Part(name, [*listen, str(port)], ready, env, ROOT))
+            ready = responds(f"http://127.0.0.1:{receiver}/readyz")
+            await supervisor.start(Part("receiver", [*listen, str(receiver)], ready, env, ROOT))
             client = await Client.connect(f"127.0.0.1:{temporal}", data_converter=data_converter())
             names = [reference.new_reference() for _ in range(WORKFLOWS)]
             for name in names:
                 await client.start_workflow(
                     "NoWorkflow", id=reference.workflow_id(name), task_queue="no-worker"
                 )
-            pid = supervisor.pid("receiver")
-            yield Bench(client, names, {"receiver": receiver, "second": second, "idle": idle}, pid)
+            pids = {name: supervisor.pid(name) for name in ("temporal", "receiver", "idle")}
+            yield Bench(client, names, {"receiver": receiver, "idle": idle}, {**pids, "this": os.getpid()})
 
 
 async def serve_idle(port: int) -> None:
@@ -256,29 +265,41 @@ async def serve_idle(port: int) -> None:
 async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
     """Measure all in turn and print medians."""
     variants: dict[str, Callable[[int], list[Step]]] = {
-        "idle": lambda count: here.requests("idle", count=count),
         "signals": here.signals,
         "receiver": lambda count: here.requests("receiver", count=count),
-        "receivers": lambda count: here.requests("receiver", "second", count=count),
+        "signals again": here.signals,
+        "idle": lambda count: here.requests("idle", count=count),
     }
     for steps in variants.values():
-        await measure(steps(deliveries // 4))  # connections, caches
+        await measure(steps(deliveries))  # connections, caches
     found: dict[str, list[Measured]] = {name: [] for name in variants}
     for _ in range(rounds):
         for name, steps in variants.items():
-            found[name].append(await measure(steps(deliveries)))
+            found[name].append(await measure(steps(deliveries), pids=list(here.pids.values())))
             assert set(found[name][-1].statuses) == {200}
-    print("| what | per second | to signals | p50 ms | p99 ms | p99.9 ms |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for name, all_of_it in found.items():
-        print(f"| {name} | {_row(all_of_it, found['signals'])} |")
+    print("| what | per second | to signals | CPU ms each | to signals | p50 ms | p99 ms |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name, runs in found.items():
+        print(f"| {name} | {_row(runs, found['signals'])} |")
 
 
-def _row(these: Sequence[Measured], signals: Sequence[Measured]) -> str:
-    ratio = statistics.median(a.per_second / b.per_second for a, b in zip(these, signals, strict=True))
-    quantiles = [statistics.median(run.quantile(share) for run in these) for share in (0.5, 0.99, 0.999)]
-    speed = statistics.median(run.per_second for run in these)
-    return f"{speed:.0f} | {ratio:.2f} | " + " | ".join(f"{quantile:.0f}" for quantile in quantiles)
+def _row(runs: Sequence[Measured], signals: Sequence[Measured]) -> str:
+    def cell(value: Callable[[Measured], float], digits: int) -> str:
+        return f"{statistics.median(value(run) for run in runs):.{digits}f}"
+
+    def ratio(value: Callable[[Measured], float]) -> str:
+        pairs = zip(runs, signals, strict=True)
+        return f"{statistics.median(value(run) / value(bare) for run, bare in pairs):.2f}"
+
+    cells = (
+        cell(lambda run: run.per_second, 0),
+        ratio(lambda run: run.per_second),
+        cell(lambda run: run.cpu_ms, 2),
+        ratio(lambda run: run.cpu_ms),
+        cell(lambda run: run.quantile(0.5), 0),
+        cell(lambda run: run.quantile(0.99), 0),
+    )
+    return " | ".join(cells)
 
 
 async def burst(here: Bench, count: int) -> None:
@@ -331,8 +352,8 @@ async def run(options: argparse.Namespace) -> None:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--deliveries", type=int, default=2000, help="per measurement (default 2000)")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements per variant (default 5)")
+    parser.add_argument("--deliveries", type=int, default=300, help="per measurement (default 300)")
+    parser.add_argument("--rounds", type=int, default=20, help="measurements per variant (default 20)")
     parser.add_argument("--burst", type=int, default=2000, help="deliveries at once (default 2000)")
     parser.add_argument("--cores", type=float, help="processor cores of the receiver during the burst")
     parser.add_argument("--refusals", type=int, default=100_000, help="refused requests (default 100000)")
