@@ -31,6 +31,7 @@ from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.agreements.messages import WaitingFor
 from countersign.agreements.names import WORKFLOW_NAME, account_task_queue
+from countersign.client.outcome import await_agreement
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.eviction import EvictingRunner
@@ -118,7 +119,7 @@ def workflow_worker(
         client,
         task_queue=settings.task_queue,
         workflows=[AgreementWorkflow],
-        activities=[claims.claim, claims.release, claims.revoke_send],
+        activities=[claims.claim, claims.release, claims.revoke_send, await_agreement],
         workflow_runner=runner,
         interceptors=[CircuitReports(circuits)],
         deployment_config=build,

@@ -56,6 +56,46 @@ class OrderWorkflow:
         limit = timedelta(seconds=60)
         return await workflow.execute_activity(request_signature, reference, start_to_close_timeout=limit)
 """,
+    "workflows/signing.py": f"""
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from countersign.agreements.child import run_agreement
+    from countersign.agreements.messages import AgreementInput, Signer, TemplateSource
+
+
+@workflow.defn
+class SigningWorkflow:
+    @workflow.run
+    async def run(self, reference: str, task_queue: str) -> str:
+        agreement = AgreementInput(
+            reference=reference,
+            title="Order",
+            source=TemplateSource(template_id="{TEMPLATE}", variables={VARIABLES}),
+            signers=(Signer(name="Ada Example", email="ada@example.com"),),
+        )
+        result = await run_agreement(agreement, task_queue=task_queue)
+        return "order " + result.outcome
+""",
+    "signing.py": """
+import asyncio
+import os
+import sys
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+from workflows.signing import SigningWorkflow
+
+
+async def main() -> None:
+    queue, *arguments = sys.argv[1:]
+    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"])  # with the data converter of the SDK
+    async with Worker(client, task_queue=queue, workflows=[SigningWorkflow]):
+        print(await client.execute_workflow(SigningWorkflow.run, args=arguments, id=queue, task_queue=queue))
+
+
+asyncio.run(main())
+""",
     "worker.py": """
 import sys
 
@@ -133,6 +173,22 @@ async def test_a_project_with_packages_of_its_own_starts_an_agreement(
         code, out, err = await project.run(project.script, "status", reference, **env)
     assert (code, err) == (0, "")
     assert reference in out
+
+
+async def test_a_workflow_of_the_project_runs_an_agreement(
+    project: Project, client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    reference, queue = f"wheel-{uuid.uuid4().hex[:10]}", uuid.uuid4().hex
+    env = {"TEMPORAL_ADDRESS": client.service_client.config.target_host}
+    async with open_office(client, time_skipper, sandbox, tmp_path) as office:
+        running = asyncio.create_task(
+            project.run(project.python, "signing.py", queue, reference, office.task_queue, **env)
+        )
+        handle = office.handle(reference)
+        document_id = await office.sent(handle)
+        await office.sign_all(document_id)
+        await office.deliver_event(handle, "completed", document_id)
+        assert await running == (0, "order completed\n", "")
 
 
 async def test_the_console_script_has_no_verb_that_needs_the_checkout(project: Project) -> None:

@@ -37,11 +37,28 @@ NOT_OURS: Final = "NotOurs"
 ARCHIVE_FAILED: Final = "ArchiveFailed"
 """The document is completed, but could not be downloaded, checked or stored. details[0] is the last check."""
 
+CANCELED: Final = "Canceled"
+"""An operator canceled the agreement's workflow; its document is void."""
+STOPPED: Final = "Stopped"
+"""The agreement's workflow was terminated, or Temporal has forgotten it; signers may have the document."""
+STILL_RUNNING: Final = "StillRunning"
+"""The agreement has not ended yet."""
+
 PROVIDER_MESSAGE: Final = "provider_message"
 """The key of a detail of a failure: the provider's own words. They may name people, so messages omit them."""
 
 POSTPONED: Final = frozenset({THROTTLED, KEY_REPLACED})
 REFUSED: Final = frozenset({REJECTED, UNAUTHORIZED})
+
+
+def is_nothing_sent(kind: str | None, details: Iterable[object]) -> bool:
+    """Return whether an agreement with this failure sent nothing, so that its reference is free again.
+
+    Args:
+        kind: The failure's type.
+        details: The failure's details.
+    """
+    return kind == BAD_INPUT or NOTHING_SENT in details
 
 
 def provider_message(details: Iterable[object]) -> str | None:

@@ -10,6 +10,9 @@ DEFAULT_ACCOUNT: Final = "turbodocx"
 SIGNATURE_EVENT: Final = "signature_event"
 """The signal that carries a `SignatureEvent`."""
 
+AWAIT_AGREEMENT: Final = "await_agreement"
+"""The activity, on the workflow's task queue, that returns the result of an agreement once it has ended."""
+
 CIRCUIT_QUERY: Final = "circuit"
 """The query that the worker answers with the `CircuitStatus` of an account."""
 

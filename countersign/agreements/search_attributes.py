@@ -27,19 +27,20 @@ TYPES: Final = {
 """Names and types in the spelling of `temporal operator search-attribute create`."""
 
 
-def at_start(account: str, deadline: datetime | None) -> TypedSearchAttributes:
+def at_start(account: str | None, deadline: datetime | None) -> TypedSearchAttributes:
     """Build the search attributes of a start. They are free there; an upsert is a billable action.
 
     Args:
-        account: The account at the provider.
+        account: The account at the provider; None if the worker decides.
         deadline: The agreement's deadline, if it has one.
     """
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STAGE, Stage.GENERATING),
         SearchAttributePair(WAITING_FOR, WaitingFor.PROVIDER),
-        SearchAttributePair(ACCOUNT, account),
         SearchAttributePair(NEEDS_ATTENTION, False),
     ]
+    if account is not None:
+        pairs.append(SearchAttributePair(ACCOUNT, account))
     if deadline is not None:
         pairs.append(SearchAttributePair(DEADLINE, deadline))
     return TypedSearchAttributes(pairs)

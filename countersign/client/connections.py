@@ -14,7 +14,7 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.agreements.failures import BAD_INPUT, NOTHING_SENT, provider_message
+from countersign.agreements.failures import is_nothing_sent, provider_message
 from countersign.client.errors import (
     BadInputError,
     FailedAgreementError,
@@ -76,7 +76,7 @@ def sent_nothing(failure: BaseException) -> bool:
     """Return whether an agreement failed before the send, so that its reference is free again."""
     if not isinstance(failure, ApplicationError):
         return False
-    return failure.type == BAD_INPUT or NOTHING_SENT in failure.details
+    return is_nothing_sent(failure.type, failure.details)
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -39,8 +39,15 @@ class StartedAgreement(BaseModel):
     already_ended: bool = False
 
 
-async def find_existing(client: Client, agreement: AgreementInput) -> StartedAgreement:
+async def find_existing(
+    client: Client, agreement: AgreementInput, *, compare_deadline: bool = True
+) -> StartedAgreement:
     """Return the agreement that uses the reference, if it has the same content.
+
+    Args:
+        client: The connection to Temporal.
+        agreement: What the reference must stand for.
+        compare_deadline: Whether another deadline is other content.
 
     Raises:
         ReferenceTakenError: The reference belongs to an agreement with other content.
@@ -54,7 +61,10 @@ async def find_existing(client: Client, agreement: AgreementInput) -> StartedAgr
         existing = await recorded_input(client, handle)
     except BadInputError:
         raise _taken(reference, "content that this process cannot read", runs=runs) from None
-    if changed := _changed(agreement, existing):
+    changed = _changed(agreement, existing)
+    if compare_deadline and not _same_deadline(agreement.deadline, existing):
+        changed.append("deadline")
+    if changed:
         raise _taken(reference, f"other content ({', '.join(changed)})", runs=runs)
     return StartedAgreement(
         reference=reference,
@@ -89,13 +99,13 @@ def next_reference(reference: str) -> str:
 
 
 def _changed(agreement: AgreementInput, existing: RecordedInput) -> list[str]:
-    """Return the names of the fields that differ; ignore small differences between relative deadlines."""
+    """Return the names of the fields that differ, but for the deadline."""
     fields = [name for name in AgreementInput.model_fields if name not in _NOT_COMPARED]
-    changed = [name for name in fields if getattr(agreement, name) != getattr(existing.agreement, name)]
-    return changed if _same_deadline(agreement.deadline, existing) else [*changed, "deadline"]
+    return [name for name in fields if getattr(agreement, name) != getattr(existing.agreement, name)]
 
 
 def _same_deadline(deadline: datetime | None, existing: RecordedInput) -> bool:
+    """Return whether two deadlines are the same; ignore small differences between relative ones."""
     old = existing.agreement.deadline
     if deadline is None or old is None or deadline == old:
         return deadline == old

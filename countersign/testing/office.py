@@ -26,6 +26,7 @@ from countersign.agreements.messages import (
 )
 from countersign.agreements.names import DEFAULT_ACCOUNT, SIGNATURE_EVENT, TASK_QUEUE, WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
+from countersign.client.outcome import await_agreement
 from countersign.testing.server import start_temporal
 from countersign.testing.stand_in import StandInAgreementWorkflow
 
@@ -216,6 +217,7 @@ async def open_office(*, task_queue: str = TASK_QUEUE) -> AsyncIterator[Office]:
             environment.client,
             task_queue=task_queue,
             workflows=[StandInAgreementWorkflow],
+            activities=[await_agreement],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ),
     ):

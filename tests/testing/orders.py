@@ -3,9 +3,8 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from countersign.agreements.messages import AgreementInput, AgreementResult
-    from countersign.agreements.names import TASK_QUEUE, WORKFLOW_NAME
-    from countersign.agreements.reference import workflow_id
+    from countersign.agreements.child import run_agreement
+    from countersign.agreements.messages import AgreementInput
 
 
 @workflow.defn
@@ -15,13 +14,7 @@ class Order:
     @workflow.run
     async def run(self, agreement: AgreementInput) -> str:
         """Run the agreement as a child."""
-        result = await workflow.execute_child_workflow(
-            WORKFLOW_NAME,
-            agreement,
-            id=workflow_id(agreement.reference),
-            task_queue=TASK_QUEUE,
-            result_type=AgreementResult,
-        )
+        result = await run_agreement(agreement)
         return f"order {result.outcome}"
 
 
