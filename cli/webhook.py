@@ -11,13 +11,14 @@ from countersign.client.settings import load_settings
 from countersign.providers.port import DeliveredTest
 from countersign.providers.registry import Account
 
-from . import subscription
+from . import subscription, webhook_route
 from .command import err, out, verb
 
 app = typer.Typer(
-    help="Set up and test the provider's webhooks. Both need a key with the administrator role.",
+    help="Set up and test webhooks. `setup` and `test` need a key with the administrator role.",
     no_args_is_help=True,
 )
+app.add_typer(webhook_route.app, name="route")
 _Account = Annotated[
     str | None,
     typer.Option("--account", help="The account; the first of COUNTERSIGN_ACCOUNTS.", metavar="NAME"),

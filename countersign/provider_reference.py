@@ -37,7 +37,7 @@ _TAIL: Final = """
 - **Webhook protection.** A signature with a time also refuses old deliveries. A shared secret does not; a repeated
   delivery is harmless, because workflows ignore an event that they have seen and believe the provider's API alone.
 
-The receiver also accepts any sender that follows [Standard Webhooks](standard-webhooks.md). The
+The receiver also accepts any sender that signs its webhooks, by [configuration](webhook-routes.md). The
 [sandboxes](sandbox.md) stand in for the providers; one conformance suite, `tests/conformance/`, runs over each of them
 and prints what a provider's capabilities exclude.
 """

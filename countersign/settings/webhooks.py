@@ -111,10 +111,10 @@ class ReceiverSettings(Settings):
         description="Find the agreement of an unmarked document by its id. Only for agreements that are sent "
         "without a marker.",
     )
-    providers: HomePath | None = Field(
+    routes: HomePath | None = Field(
         default=None,
-        description="TOML file of providers that speak Standard Webhooks, see "
-        "`countersign/webhooks/standard_webhooks/README.md`.",
+        description="TOML file of further routes: to agreements, and to workflows of your own, see "
+        "`countersign/webhooks/configured/README.md`.",
     )
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.reference import Marker
+from countersign.webhooks.inbox import WebhookEvent
 from countersign.webhooks.verification import Headers, Key, SignedMessage
 
 KIND_LIMIT: Final = 64
@@ -32,6 +33,35 @@ class ParsedDelivery:
     marker: Marker | None
 
 
+class WorkflowStart(Protocol):
+    """What a delivery may start, with its event's `data` as the argument."""
+
+    @property
+    def workflow(self) -> str:
+        """The workflow's type."""
+
+    @property
+    def task_queue(self) -> str:
+        """The task queue of its worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowDelivery:
+    """A verified and parsed delivery for a workflow that is no agreement.
+
+    Args:
+        event: The signal's argument.
+        workflow_id: The workflow's id; None if the delivery names none.
+        signal: The signal's name.
+        start: The workflow to start if there is none; None to start none.
+    """
+
+    event: WebhookEvent
+    workflow_id: str | None
+    signal: str
+    start: WorkflowStart | None = None
+
+
 class WebhookAdapter(Protocol):
     """How one provider signs and formats its deliveries. Stateless and without I/O."""
 
@@ -49,8 +79,8 @@ class WebhookAdapter(Protocol):
     def signed_message(self, headers: Headers, body: bytes) -> SignedMessage | None:
         """Extract the signed part of an unverified delivery; None if it has no signature. Never raises."""
 
-    def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | None:
-        """Translate a verified delivery. Returns None if it cannot concern an agreement.
+    def read(self, headers: Headers, payload: Mapping[str, Any]) -> ParsedDelivery | WorkflowDelivery | None:
+        """Translate a verified delivery. Returns None if it cannot concern a workflow.
 
         Raises:
             UnreadableError: An event of a known kind lacks a required field.

@@ -15,6 +15,8 @@ from typing import Final
 from structlog.contextvars import bind_contextvars
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements import reference
@@ -22,11 +24,13 @@ from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.agreements.names import SIGNATURE_EVENT
 from countersign.agreements.reference import Marker
 from countersign.agreements.search_attributes import DOCUMENT_ID, STAGE
-from countersign.webhooks.adapter import ParsedDelivery
+from countersign.webhooks.adapter import ParsedDelivery, WorkflowDelivery, WorkflowStart
 from countersign.webhooks.outcome import DeliveryOutcome
 
 ACKNOWLEDGE_SECONDS: Final = 4.0
 """How long Temporal may take. Providers are advised to wait 5 s for a response."""
+
+_RPC_TIMEOUT: Final = timedelta(seconds=ACKNOWLEDGE_SECONDS)
 
 MISS_SECONDS: Final = 10
 MISS_LIMIT: Final = 10_000
@@ -138,9 +142,12 @@ class Delivery:
     def __init__(self, client: Client, workflow_finder: WorkflowFinder) -> None:
         self._client = client
         self._workflow_finder = workflow_finder
+        self._workflows = WorkflowSignals(client)
 
-    async def deliver(self, parsed: ParsedDelivery) -> DeliveryOutcome:
-        """Signal the workflow. Every outcome but `BUSY` and `UNAVAILABLE` is final."""
+    async def deliver(self, parsed: ParsedDelivery | WorkflowDelivery) -> DeliveryOutcome:
+        """Signal the workflow. Every outcome but `BUSY`, `UNAVAILABLE` and `NO_WORKFLOW` is final."""
+        if isinstance(parsed, WorkflowDelivery):
+            return await self._workflows.deliver(parsed)
         if self._workflow_finder.is_foreign_test(parsed):
             return DeliveryOutcome.OTHER_ENVIRONMENT
         try:
@@ -156,7 +163,7 @@ class Delivery:
     async def _signal(self, workflow_id: str, event: SignatureEvent) -> DeliveryOutcome:
         handle = self._client.get_workflow_handle(workflow_id)
         try:
-            await handle.signal(SIGNATURE_EVENT, event, rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS))
+            await handle.signal(SIGNATURE_EVENT, event, rpc_timeout=_RPC_TIMEOUT)
         except RPCError as error:
             if _is_closed(error):
                 return await self._compare_with_result(workflow_id, event)
@@ -167,7 +174,7 @@ class Delivery:
         """Tell an echo from a contradiction: providers also announce the ends that an agreement causes."""
         try:
             description = await self._client.get_workflow_handle(workflow_id).describe(
-                rpc_timeout=timedelta(seconds=ACKNOWLEDGE_SECONDS)
+                rpc_timeout=_RPC_TIMEOUT
             )
         except RPCError as error:
             if _is_closed(error):
@@ -182,6 +189,68 @@ class Delivery:
             if contradicts or document_id != event.document_id
             else DeliveryOutcome.CLOSED
         )
+
+
+class WorkflowSignals:
+    """Signals workflows of the user, which no marker names and no poll helps.
+
+    Args:
+        client: The connection to the workflows' namespace.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def deliver(self, delivery: WorkflowDelivery) -> DeliveryOutcome:
+        """Signal the workflow, and start it before if the route says so and there is none."""
+        workflow_id = delivery.workflow_id
+        if workflow_id is None:
+            return DeliveryOutcome.NOT_OURS
+        bind_contextvars(workflow_id=workflow_id)
+        try:
+            async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
+                if delivery.start is not None:
+                    return await self._signal_with_start(delivery, delivery.start, workflow_id)
+                return await self._signal(delivery, workflow_id)
+        except (RPCError, TimeoutError, RuntimeError) as error:  # RuntimeError: not connected yet
+            return _failure(error)
+
+    async def _signal(self, delivery: WorkflowDelivery, workflow_id: str) -> DeliveryOutcome:
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            await handle.signal(delivery.signal, delivery.event, rpc_timeout=_RPC_TIMEOUT)
+        except RPCError as error:
+            if not _is_closed(error):
+                raise
+            return await self._closed_or_none(workflow_id)
+        return DeliveryOutcome.SIGNALLED
+
+    async def _signal_with_start(
+        self, delivery: WorkflowDelivery, start: WorkflowStart, workflow_id: str
+    ) -> DeliveryOutcome:
+        try:
+            await self._client.start_workflow(
+                start.workflow,
+                delivery.event.data,
+                id=workflow_id,
+                task_queue=start.task_queue,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,  # a repeated event starts nothing
+                start_signal=delivery.signal,
+                start_signal_args=[delivery.event],
+                rpc_timeout=_RPC_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError:
+            return DeliveryOutcome.CLOSED
+        return DeliveryOutcome.SIGNALLED
+
+    async def _closed_or_none(self, workflow_id: str) -> DeliveryOutcome:
+        try:
+            await self._client.get_workflow_handle(workflow_id).describe(rpc_timeout=_RPC_TIMEOUT)
+        except RPCError as error:
+            if not _is_closed(error):
+                raise
+            return DeliveryOutcome.NO_WORKFLOW
+        return DeliveryOutcome.CLOSED
 
 
 def _is_closed(error: RPCError) -> bool:

@@ -12,7 +12,7 @@ class DeliveryOutcome(StrEnum):
     SIGNALLED = "signalled"
     """Temporal has acknowledged the event."""
     CLOSED = "closed"
-    """The agreement has ended, and the event agrees with its result."""
+    """The workflow has ended; if it is an agreement, the event agrees with its result."""
     CONTRADICTED = "contradicted"
     """The agreement has ended with another result or another document. A person should check it."""
     FORGOTTEN = "forgotten"
@@ -22,7 +22,9 @@ class DeliveryOutcome(StrEnum):
     OTHER_ENVIRONMENT = "other_environment"
     """A test event that another environment or namespace has asked for. The provider shows the status."""
     IGNORED = "ignored"
-    """The event cannot concern an agreement."""
+    """The event cannot concern a workflow."""
+    NO_WORKFLOW = "no_workflow"
+    """Temporal has no workflow with the id that a configured route names, or no longer has it."""
 
     INVALID = "invalid"
     """The signature is valid, but the body is not one JSON object."""
@@ -57,6 +59,7 @@ class DeliveryOutcome(StrEnum):
 _STATUS: Final = {
     **{DeliveryOutcome(rejection): rejection.status for rejection in Rejection},
     DeliveryOutcome.OTHER_ENVIRONMENT: 421,
+    DeliveryOutcome.NO_WORKFLOW: 404,
     DeliveryOutcome.INVALID: 400,
     DeliveryOutcome.UNSIGNED: 401,
     DeliveryOutcome.STALE: 401,

@@ -27,7 +27,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from countersign.agreements.events import SignatureEvent
 from countersign.http_server.limits import RETRY_AFTER_SECONDS, RejectedRequestError, read_body
 from countersign.observability.metrics import WEBHOOK_DELAY, WEBHOOKS
-from countersign.webhooks.adapter import ParsedDelivery
+from countersign.webhooks.adapter import ParsedDelivery, WorkflowDelivery
 from countersign.webhooks.admission import Admission
 from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery
@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 _LEVELS: Final = {
     DeliveryOutcome.CONTRADICTED: logging.ERROR,
     DeliveryOutcome.FORGOTTEN: logging.WARNING,
+    DeliveryOutcome.NO_WORKFLOW: logging.WARNING,
     DeliveryOutcome.BUSY: logging.WARNING,
     DeliveryOutcome.UNAVAILABLE: logging.WARNING,
 }
@@ -52,14 +53,19 @@ class Journal:
         self._next_line: dict[tuple[str, DeliveryOutcome], float] = {}
 
     def accepted(
-        self, adapter: str, outcome: DeliveryOutcome, parsed: ParsedDelivery | None, *, seconds: float
+        self,
+        adapter: str,
+        outcome: DeliveryOutcome,
+        parsed: ParsedDelivery | WorkflowDelivery | None,
+        *,
+        seconds: float,
     ) -> None:
         """Record the outcome of a verified delivery.
 
         Args:
             adapter: The adapter's name.
             outcome: What the delivery ended in.
-            parsed: The delivery; None if it cannot concern an agreement.
+            parsed: The delivery; None if it cannot concern a workflow.
             seconds: From the request to the response.
         """
         count(adapter, outcome)
@@ -68,7 +74,9 @@ class Journal:
             "verdict": outcome.value,
             "milliseconds": round(seconds * 1000, 1),
         }
-        if parsed is not None:
+        if isinstance(parsed, WorkflowDelivery):
+            extra |= {"event_id": parsed.event.id, "kind": parsed.event.kind}
+        elif parsed is not None:
             event = parsed.event
             extra |= {"event_id": event.event_id, "kind": event.kind, "document_id": event.document_id}
             if outcome is DeliveryOutcome.SIGNALLED and (delay := _delay(event)) is not None:
@@ -212,7 +220,7 @@ class Receiver:
 
     async def _process(
         self, route: WebhookRoute, request: Request, body: bytes
-    ) -> tuple[ParsedDelivery | None, DeliveryOutcome]:
+    ) -> tuple[ParsedDelivery | WorkflowDelivery | None, DeliveryOutcome]:
         """Verify, parse and deliver, within the time that a provider waits."""
         parsed = None
         headers = request.headers.raw

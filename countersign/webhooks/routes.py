@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
@@ -13,10 +13,10 @@ from countersign.configuration import SettingsError, load, read
 from countersign.providers.registry import accounts
 from countersign.secrets.rotation import Rotating
 from countersign.settings import ReceiverSettings, WebhookSettings, webhook_settings
-from countersign.webhooks.adapter import ParsedDelivery, UnreadableError, WebhookAdapter
+from countersign.webhooks.adapter import ParsedDelivery, UnreadableError, WebhookAdapter, WorkflowDelivery
+from countersign.webhooks.configured.adapter import AgreementAdapter, WorkflowAdapter
+from countersign.webhooks.configured.route_file import AgreementRoute, WorkflowRoute, read_routes
 from countersign.webhooks.outcome import DeliveryOutcome, RejectedDeliveryError
-from countersign.webhooks.standard_webhooks.adapter import StandardWebhooksAdapter
-from countersign.webhooks.standard_webhooks.mappings import read_mappings
 from countersign.webhooks.verification import Headers, Key, Verification, verify_signatures
 
 DEPTH_LIMIT: Final = 32
@@ -130,8 +130,8 @@ class WebhookRoute:
         if verification is not Verification.VERIFIED:
             raise RejectedDeliveryError(DeliveryOutcome(verification))
 
-    def parse(self, headers: Headers, body: bytes) -> ParsedDelivery | None:
-        """Parse a verified body. Returns None if the event cannot concern an agreement.
+    def parse(self, headers: Headers, body: bytes) -> ParsedDelivery | WorkflowDelivery | None:
+        """Parse a verified body. Returns None if the event cannot concern a workflow.
 
         Raises:
             RejectedDeliveryError: The body is not a JSON object, or an event lacks a required field.
@@ -145,7 +145,10 @@ class WebhookRoute:
         if parsed is None:
             return None
         received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        return ParsedDelivery(parsed.event.model_copy(update={"received_at": received_at}), parsed.marker)
+        update = {"received_at": received_at}
+        if isinstance(parsed, WorkflowDelivery):
+            return replace(parsed, event=parsed.event.model_copy(update=update))
+        return replace(parsed, event=parsed.event.model_copy(update=update))
 
     def _keys(self, settings: WebhookSettings, now: float) -> list[Key]:
         accepted = settings.accepted(datetime.fromtimestamp(now, UTC))
@@ -158,25 +161,25 @@ class WebhookRoute:
 
 
 def open_routes(settings: ReceiverSettings) -> list[WebhookRoute]:
-    """Open the routes of all accounts and of the file's providers, and read their secrets.
+    """Open the routes of all accounts and of the file, and read their secrets.
 
-    An account is left out if its secret is not set and the settings name a file with other providers.
+    An account is left out if its secret is not set and the settings name a file with other routes.
 
     Args:
-        settings: Names the file of providers that use Standard Webhooks.
+        settings: Names the file of further routes.
 
     Raises:
         SettingsError: The file or a secret is missing or invalid. The message lists all problems.
     """
     configured = accounts()
-    mappings = read_mappings(settings.providers, configured.keys()) if settings.providers else {}
+    in_file = read_routes(settings.routes, configured.keys()) if settings.routes else {}
     adapters: list[tuple[WebhookAdapter, type[WebhookSettings]]] = [
-        (StandardWebhooksAdapter(name, mapping), webhook_settings(name)) for name, mapping in mappings.items()
+        (configured_adapter(name, route), webhook_settings(name)) for name, route in in_file.items()
     ]
     adapters += [
         (account.plugin.webhook_adapter(account.name), account.webhook_settings)
         for account in configured.values()
-        if not mappings or _has_secret(account.webhook_settings)
+        if not in_file or _has_secret(account.webhook_settings)
     ]
     routes: list[WebhookRoute] = []
     problems: list[str] = []
@@ -188,6 +191,13 @@ def open_routes(settings: ReceiverSettings) -> list[WebhookRoute]:
     if problems:
         raise SettingsError("\n".join(problems))
     return routes
+
+
+def configured_adapter(name: str, route: AgreementRoute | WorkflowRoute) -> WebhookAdapter:
+    """Build the adapter of a route in the file."""
+    return (
+        AgreementAdapter(name, route) if isinstance(route, AgreementRoute) else WorkflowAdapter(name, route)
+    )
 
 
 def _has_secret(kind: type[WebhookSettings]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from countersign.agreements.reference import find_marker
 from countersign.providers.registry import account
-from countersign.webhooks.adapter import ParsedDelivery
+from countersign.webhooks.adapter import ParsedDelivery, WorkflowDelivery
 
 Call = tuple[str, str]
 """A method and a path, in which `*` and `?` match anything."""
@@ -45,7 +45,9 @@ class ChaosAccount:
     def parse(self, event_type: str, payload: Mapping[str, Any]) -> ParsedDelivery | None:
         """Parse the payload of a delivery log's entry; None for an event that concerns no agreement."""
         body = payload if "event_id" in payload else {"event": event_type, "payload": payload}
-        return account(self.name, self.name).plugin.webhook_adapter(self.name).read((), body)
+        read = account(self.name, self.name).plugin.webhook_adapter(self.name).read((), body)
+        assert not isinstance(read, WorkflowDelivery)
+        return read
 
 
 _PREPARE: Final = ("POST", "/turbosign/single/prepare-for-signing")

@@ -1,22 +1,23 @@
 """The examples in docs/reference/webhooks.md and in a provider's README work."""
 
 import asyncio
+import importlib
 import re
 import socket
 import ssl
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trustme
-from pydantic import TypeAdapter
 from temporalio.client import Client
+from temporalio.worker import Worker
 
 from countersign.agreements.events import EventKind
 from countersign.free_ports import free_port
-from countersign.webhooks import standard_webhooks
-from countersign.webhooks.standard_webhooks.mappings import PayloadMapping
+from countersign.webhooks import configured
+from countersign.webhooks.configured.route_file import AgreementRoute, WorkflowRoute, read_routes
+from countersign.webhooks.inbox import WebhookEvent
 from devstack.processes import Part, Supervisor
 from tests.conftest import tool
 from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
@@ -53,11 +54,36 @@ async def test_the_delivery_by_hand_arrives(receiver: RunningReceiver, agreement
     assert (event.kind, event.document_id) == (EventKind.VIEWED, agreement.document_id)
 
 
-def test_the_example_of_a_providers_file_works() -> None:
-    page = Path(standard_webhooks.__file__).with_name("README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```toml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
-    mappings = TypeAdapter(dict[str, PayloadMapping]).validate_python(tomllib.loads(example))
-    assert mappings["acme"].kinds["document.declined"] is EventKind.DECLINED
+def test_the_examples_of_the_file_of_routes_work(tmp_path: Path) -> None:
+    page = Path(configured.__file__).with_name("README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```toml\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    senders = re.findall(r"^\| (\w+) \| `({ scheme.*})` \|$", page, flags=re.MULTILINE)
+    for name, verify in senders:
+        examples.append(f"[{name.lower()}]\nworkflow = 'a-{{a}}'\nsignal = 'a'\nverify = {verify}\n")
+    file = tmp_path / "routes.toml"
+    file.write_text("\n".join(examples), encoding="utf-8")
+    routes = read_routes(file)
+    assert list(routes) == ["payments", "acme", "signups", "github", "shopify", "slack", "stripe"]
+    acme, payments = routes["acme"], routes["payments"]
+    assert isinstance(acme, AgreementRoute)
+    assert acme.kinds["document.declined"] is EventKind.DECLINED
+    assert isinstance(payments, WorkflowRoute)
+    assert payments.data == {"amount": "data.amount", "invoice": "data.invoice.id"}
+
+
+async def test_the_example_of_a_workflow_takes_an_event(
+    receiving: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(configured.__file__).with_name("README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "documented_order.py").write_text(example, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    order = importlib.import_module("documented_order").Order
+    async with Worker(receiving, task_queue="documented", workflows=[order]):
+        handle = await receiving.start_workflow("Order", "1042", id="documented", task_queue="documented")
+        event = WebhookEvent(id="evt_1", kind="invoice.paid", data={"amount": 3.5})
+        await handle.signal("payment", event)
+        assert await handle.result() == "1042: 3.5"
 
 
 def _config(language: str) -> str:

@@ -26,7 +26,7 @@ def a_delivery(occurred_at: str | None = None) -> ParsedDelivery:
 
 @pytest.mark.parametrize("outcome", DeliveryOutcome)
 def test_every_outcome_has_one_of_few_statuses(outcome: DeliveryOutcome) -> None:
-    assert outcome.status in {200, 400, 401, 403, 408, 413, 415, 421, 422, 503}
+    assert outcome.status in {200, 400, 401, 403, 404, 408, 413, 415, 421, 422, 503}
 
 
 def test_rejections_are_all_counted_and_logged_once_a_second(

@@ -75,7 +75,7 @@ def test_an_invalid_setting_is_named(
 
 
 async def test_an_invalid_setting_is_one_sentence_at_start(receiving: Client) -> None:
-    code, output, errors = await run(receiving, COUNTERSIGN_WEBHOOKS_PROVIDERS="nowhere.toml")
+    code, output, errors = await run(receiving, COUNTERSIGN_WEBHOOKS_ROUTES="nowhere.toml")
 
     assert (code, output) == (2, "")
     assert errors == "webhooks: nowhere.toml cannot be read: No such file or directory\n"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from temporalio.client import Client
 
 from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
+from countersign.webhooks.configured.signatures import read_signed_message
 from countersign.webhooks.routes import NotJsonError, parse_object
-from countersign.webhooks.standard_webhooks.signatures import read_signed_message
 from countersign.webhooks.verification import Headers, Verification, verify_signatures
 from tests.webhooks.webhook_deliveries import PATH, SECRET, digest, encode, envelope, sign
 from tests.webhooks.webhook_receiver import Agreement, start_agreement

@@ -16,9 +16,9 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from temporalio.client import Client
 
 from countersign.configuration import SettingsError
-from countersign.webhooks.standard_webhooks.adapter import StandardWebhooksAdapter
-from countersign.webhooks.standard_webhooks.mappings import PayloadMapping, read_mappings
-from countersign.webhooks.standard_webhooks.signatures import read_key, read_signed_message
+from countersign.webhooks.configured.adapter import AgreementAdapter
+from countersign.webhooks.configured.route_file import AgreementRoute, read_routes
+from countersign.webhooks.configured.signatures import read_key, read_signed_message
 from countersign.webhooks.verification import HmacKey, Verification, verify_signatures
 from tests.webhooks.webhook_deliveries import encode
 from tests.webhooks.webhook_receiver import start_agreement
@@ -218,7 +218,7 @@ async def test_a_configured_provider_delivers_beside_turbodocx(receiving: Client
     async with (
         receiver_in_process(
             receiving,
-            COUNTERSIGN_WEBHOOKS_PROVIDERS=str(providers),
+            COUNTERSIGN_WEBHOOKS_ROUTES=str(providers),
             ACME_SIGN_WEBHOOK_SECRET=OTHER,
             ACME_SIGN_WEBHOOK_SECRET_PREVIOUS=SECRET,
             ACME_SIGN_WEBHOOK_SECRET_PREVIOUS_UNTIL=(datetime.now(UTC) + timedelta(hours=1)).isoformat(),
@@ -243,7 +243,7 @@ async def test_turbodocx_may_be_absent_then(receiving: Client, providers: Path) 
     async with (
         receiver_in_process(
             receiving,
-            COUNTERSIGN_WEBHOOKS_PROVIDERS=str(providers),
+            COUNTERSIGN_WEBHOOKS_ROUTES=str(providers),
             ACME_SIGN_WEBHOOK_SECRET=SECRET,
             TURBODOCX_WEBHOOK_SECRET="",
         ) as receiver,
@@ -253,15 +253,15 @@ async def test_turbodocx_may_be_absent_then(receiving: Client, providers: Path) 
         assert (await http.post("/webhooks/acme-sign")).status_code == 401
 
 
-def _adapter() -> StandardWebhooksAdapter:
-    mapping = PayloadMapping.model_validate(
+def _adapter() -> AgreementAdapter:
+    mapping = AgreementRoute.model_validate(
         {
             "kinds": {"contract.signed": "completed"},
             "document_id": "data.contract.id",
             "title": "data.contract.name",
         }
     )
-    return StandardWebhooksAdapter("acme", mapping)
+    return AgreementAdapter("acme", mapping)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_an_error_in_the_providers_file_names_its_place(tmp_path: Path, text: st
     file.write_text(text)
 
     with pytest.raises(SettingsError) as caught:
-        read_mappings(file, {"turbodocx"})
+        read_routes(file, {"turbodocx"})
 
     assert complaint in str(caught.value)
     assert str(file) in str(caught.value)

@@ -1,1 +1,0 @@
-"""Webhooks of any provider that conforms to https://www.standardwebhooks.com, by configuration."""
