@@ -24,13 +24,13 @@ from countersign.http_server.listening import CannotListenError, Certificate
 from countersign.http_server.server import Server
 from countersign.observability import logging, tracing
 from countersign.observability.monitor import Monitor
+from countersign.observability.outage import report_outages
 from countersign.observability.readiness import Readiness
 from countersign.observability.sdk import SdkMetrics
 from countersign.settings import CountersignSettings, ReceiverSettings
 from countersign.webhooks import receiver as journal
 from countersign.webhooks.callers import Callers
 from countersign.webhooks.delivery import Delivery, Documents, Markers, WorkflowFinder
-from countersign.webhooks.outage import report_outages
 from countersign.webhooks.outcome import DeliveryOutcome
 from countersign.webhooks.receiver import Receiver
 from countersign.webhooks.routes import open_routes
@@ -88,7 +88,7 @@ async def serve(host: str, port: int) -> int:
             await resources.enter_async_context(
                 monitor.server(general.metrics_host, settings.metrics_port).running()
             )
-        await resources.enter_async_context(report_outages(client, readiness))
+        await resources.enter_async_context(report_outages(client, readiness, "deliveries"))
         await server.serve()
     return 0
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from activities.isolation import IsolatedCallError, run_isolated
+from countersign.isolation import IsolatedCallError, run_isolated
 
 LIMIT_SECONDS: Final = 30.0
 """A few kB of nested page tree keep a reader busy for seconds, and other tricks for longer."""

@@ -15,7 +15,6 @@ from temporalio.exceptions import ApplicationError
 from activities.claims import SendFence
 from activities.errors import provider_errors
 from activities.identity import differences
-from activities.isolation import IsolatedCallError, run_isolated
 from activities.requests import (
     CheckRequest,
     IdentifyRequest,
@@ -41,6 +40,7 @@ from countersign.agreements.messages import (
 )
 from countersign.agreements.reference import idempotency_key
 from countersign.documents import PageSize, UnusableFileError, default_fields, inspect, misplaced
+from countersign.isolation import IsolatedCallError, run_isolated
 from countersign.providers.errors import OutcomeUnknownError, RejectedError, UnauthorizedError
 from countersign.providers.port import (
     File,

@@ -28,6 +28,7 @@ from countersign.storage import FolderStore, put
 from devstack.ports import Ports
 from devstack.sandbox import Sandbox
 from devstack.site import Site
+from devstack.stack import PARTS
 
 from .command import out, verb
 from .stack import ROOT, AccountNames, FreePorts, chosen_accounts, is_running, on_local_stack
@@ -63,6 +64,7 @@ async def demo(*, free_ports: FreePorts = False, account: AccountNames = None) -
         lambda site: _show(clock, site, accounts[0], joins=joins),
         ports=Ports.pick() if free_ports else None,
         accounts=accounts,
+        parts=[part for part in PARTS if part != "api"],
     )
 
 

@@ -29,10 +29,11 @@ VERBS: Final = {
     "signing-link": "Print a link at which a signer signs, for your own page or e-mail.",
     "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
     "webhook": "Set up and test the provider's webhooks.",
+    "token": "Make, list and revoke the bearer tokens of the HTTP API.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",
     "schemas": "Write the JSON Schemas of the input, the status, the result and the updates.",
     "demo": "Run one agreement from end to end: generated, sent, signed by two people, archived.",
-    "up": "Run Temporal with its UI, the sandbox, the webhook receiver and a worker until Ctrl-C.",
+    "up": "Run Temporal with its UI, the sandbox, the receiver, the HTTP API and a worker until Ctrl-C.",
 }
 """Help of every verb in one sentence, so that `--help` imports no verb. The wheel lacks `demo` and `up`."""
 _CHECKOUT_ONLY: Final = frozenset({"demo", "up"})

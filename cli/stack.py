@@ -15,12 +15,19 @@ from devstack.ports import Ports
 from devstack.processes import PartFailedError, prints
 from devstack.sandbox import SandboxError
 from devstack.site import ACCOUNTS, InUseError, Lock, Site, last_ports
-from devstack.stack import FolderDeletedError, Plan, Stack
+from devstack.stack import PARTS, FolderDeletedError, Plan, Stack
 from devstack.temporal import TemporalNotFoundError
 
 ROOT: Final = Path(__file__).parents[1]
 FOLDER: Final = Path(".countersign/local")
-USUAL_PORTS: Final = {"temporal": 7233, "ui": 8233, "sandbox": 8300, "documenso": 8301, "receiver": 8080}
+USUAL_PORTS: Final = {
+    "temporal": 7233,
+    "ui": 8233,
+    "sandbox": 8300,
+    "documenso": 8301,
+    "receiver": 8080,
+    "api": 8090,
+}
 
 FreePorts = Annotated[
     bool,
@@ -80,8 +87,10 @@ def chosen_accounts(names: str | None) -> tuple[str, ...]:
     return found
 
 
-def plan(folder: Path, ports: Ports, accounts: Sequence[str] = ACCOUNTS[:1]) -> Plan:
-    """Plan the whole stack with this checkout's worker, for some accounts."""
+def plan(
+    folder: Path, ports: Ports, accounts: Sequence[str] = ACCOUNTS[:1], parts: Sequence[str] = PARTS
+) -> Plan:
+    """Plan the whole stack, or some parts, with this checkout's worker, for some accounts."""
     return Plan(
         folder=folder,
         worker=[sys.executable, str(ROOT / "worker.py")],
@@ -89,6 +98,7 @@ def plan(folder: Path, ports: Ports, accounts: Sequence[str] = ACCOUNTS[:1]) -> 
         search_attributes=search_attributes.TYPES,
         ports=ports,
         accounts=accounts,
+        parts=parts,
     )
 
 
@@ -102,6 +112,7 @@ async def on_local_stack(
     *,
     ports: Ports | None = None,
     accounts: Sequence[str] = ACCOUNTS[:1],
+    parts: Sequence[str] = PARTS,
 ) -> int:
     """Work on the local stack: the running one, or one that is started for this work.
 
@@ -109,6 +120,7 @@ async def on_local_stack(
         work: What to do; returns the exit code.
         ports: Where a stack of our own listens; then one that runs already is refused.
         accounts: The accounts that must be served.
+        parts: What a stack of our own runs.
 
     Raises:
         LocalStackError: A part did not start, or does not stay up; or another stack is in the way.
@@ -123,7 +135,7 @@ async def on_local_stack(
             )
         return await work(running)
     try:
-        async with Stack(plan(FOLDER, ports or choose_ports(), accounts)) as stack:
+        async with Stack(plan(FOLDER, ports or choose_ports(), accounts, parts)) as stack:
             return await _unless_a_part_fails(stack, work(stack))
     except FolderDeletedError as error:
         raise StackDeletedError(str(error)) from None

@@ -38,12 +38,19 @@ async def up(
     ui_port: Port = None,
     sandbox_port: Port = None,
     receiver_port: Port = None,
+    api_port: Port = None,
     free_ports: FreePorts = False,
     account: AccountNames = None,
 ) -> int:
-    """Run Temporal with its UI, the sandbox, the webhook receiver and a worker until Ctrl-C."""
+    """Run Temporal with its UI, the sandbox, the receiver, the HTTP API and a worker until Ctrl-C."""
     accounts = chosen_accounts(account)
-    named = {"temporal": temporal_port, "ui": ui_port, "sandbox": sandbox_port, "receiver": receiver_port}
+    named = {
+        "temporal": temporal_port,
+        "ui": ui_port,
+        "sandbox": sandbox_port,
+        "receiver": receiver_port,
+        "api": api_port,
+    }
     wanted = {name: port for name, port in named.items() if port}
     try:
         ports = Ports.pick(**wanted) if free_ports else choose_ports(**wanted)
@@ -65,6 +72,7 @@ async def _stay(site: Site) -> int:
         name = "sandbox" if len(site.sandboxes) == 1 else kind
         out.print(f"{name:<17} {sandbox.url}/_sandbox/inbox (the signers' e-mails, with links to sign)")
     out.print(f"webhook receiver  {site.receiver_url}")
+    out.print(f"HTTP API          {site.api_url}/v1 (its token: {site.api_token})")
     out.print(f"Temporal          {site.temporal_address}")
     out.print(f"signed PDFs       {site.store}")
     out.print(f"logs              {site.folder / 'logs'}")

@@ -2,7 +2,11 @@
 
 from typing import Final
 
-MODULES: Final = {"receiver": ("h11", "starlette", "uvicorn"), "worker": ("starlette", "uvicorn")}
+MODULES: Final = {
+    "api": ("fastapi", "h11", "python_multipart", "starlette", "uvicorn"),
+    "receiver": ("h11", "starlette", "uvicorn"),
+    "worker": ("starlette", "uvicorn"),
+}
 """Extras of processes, with the modules that these import."""
 _OWN_LOCK: Final = frozenset({"aws", "azure", "gcp", "objects", "telemetry", "vault"})
 """Extras outside requirements.lock, which have a lock file of their own."""

@@ -22,6 +22,7 @@ class Ports:
     sandbox: int
     documenso: int
     receiver: int
+    api: int
 
     @classmethod
     def pick(cls, **wanted: int) -> Self:

@@ -24,6 +24,9 @@ from devstack.sandbox import DOCUMENSO_KEY, Sandbox
 ACCOUNTS: Final = ("turbodocx", "documenso")
 """The accounts that a stack can serve, the usual one first; they are named like their providers."""
 
+ENVIRONMENT: Final = "local"
+"""The value of `COUNTERSIGN_ENVIRONMENT`."""
+
 _OURS: Final = ("TEMPORAL_", "TURBODOCX_", "DOCUMENSO_", "COUNTERSIGN_", "SANDBOX_")
 _PORTS: Final = "ports.json"
 _ACCOUNTS: Final = "accounts.json"
@@ -59,6 +62,9 @@ class Site:
         self.temporal_address = f"{LOOPBACK}:{ports.temporal}"
         self.ui_url = f"http://{LOOPBACK}:{ports.ui}"
         self.receiver_url = f"http://{LOOPBACK}:{ports.receiver}"
+        self.api_url = f"http://{LOOPBACK}:{ports.api}"
+        self.api_token = self.folder / "api-token"
+        """The file of a token that may do everything, for the owner's eyes only."""
         self.store = self.folder / "store"
 
     @classmethod
@@ -85,7 +91,7 @@ class Site:
             "TEMPORAL_TLS": "false",
             "TEMPORAL_CONFIG_FILE": str(self.folder / "no-profile.toml"),
             **self._account_settings(),
-            "COUNTERSIGN_ENVIRONMENT": "local",
+            "COUNTERSIGN_ENVIRONMENT": ENVIRONMENT,
             "COUNTERSIGN_TASK_QUEUE": "countersign",
             "COUNTERSIGN_TEMPORAL_UI": self.ui_url,
             "COUNTERSIGN_STORE": str(self.store),

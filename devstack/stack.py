@@ -1,4 +1,4 @@
-"""Run Temporal, the sandbox, the webhook receiver and a worker on this machine.
+"""Run Temporal, the sandbox, the webhook receiver, the HTTP API and a worker on this machine.
 
 The parts are processes. All state is in one folder: a new stack in that folder continues where the last one
 stopped.
@@ -13,14 +13,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from countersign.api.tokens import StoreTokens
 from countersign.loopback import LOOPBACK
+from countersign.storage import open_store
 from devstack.ports import Ports
 from devstack.processes import Part, PartFailedError, Ready, Supervisor, prints, responds
-from devstack.site import ACCOUNTS, Lock, Site, clean_environment
+from devstack.site import ACCOUNTS, ENVIRONMENT, Lock, Site, clean_environment
 from devstack.temporal import READY, dev_server_command, find_temporal
+from devstack.token import keep_token
 
-_ORDER: Final = (("temporal", "sandbox", "documenso"), ("receiver", "worker"))
-"""The second group needs the first: the receiver subscribes at the sandboxes; both connect to Temporal."""
+_ORDER: Final = (("temporal", "sandbox", "documenso"), ("receiver", "api", "worker"))
+"""The second group needs the first: the receiver subscribes at the sandboxes; all connect to Temporal."""
 _SANDBOXES: Final = {"sandbox": "turbodocx", "documenso": "documenso"}
 """The sandboxes: the names of their parts, and the accounts that they serve."""
 PARTS: Final = tuple(name for together in _ORDER for name in together)
@@ -135,6 +138,7 @@ class Stack(Site):
             "sandbox": lambda: self._start_sandbox("sandbox"),
             "documenso": lambda: self._start_sandbox("documenso"),
             "receiver": self._start_receiver,
+            "api": self._start_api,
             "worker": self._start_worker,
         }
         await start[name]()
@@ -166,6 +170,11 @@ class Stack(Site):
             for kind, sandbox in self.sandboxes.items()
         }
         await self._run("receiver", command, responds(f"{self.receiver_url}/healthz"), **secrets)
+
+    async def _start_api(self) -> None:
+        await keep_token(self.api_token, StoreTokens(open_store(str(self.store)), ENVIRONMENT))
+        command = [sys.executable, "-m", "api", "--host", LOOPBACK, "--port", str(self._plan.ports.api)]
+        await self._run("api", command, responds(f"{self.api_url}/healthz"))
 
     async def _start_worker(self) -> None:
         await self._run("worker", self._plan.worker, self._plan.worker_ready)

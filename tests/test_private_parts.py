@@ -58,6 +58,7 @@ USES = (
             "uvicorn.server:Server.server_state",
             "uvicorn.server:Server.servers",
             "uvicorn.server:Server.should_exit",
+            "uvicorn.server:Server.shutdown",
             "uvicorn.server:Server.started",
             "uvicorn.server:Server.startup",
             "uvicorn.server:ServerState",

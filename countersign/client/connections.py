@@ -31,6 +31,9 @@ _POSITION = re.compile(r" at position \d+")
 _NAMESPACE = re.compile(r"Namespace (\S+)")
 _REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED})
 
+_NOT_CONNECTED = "Failed client connect"
+"""How the SDK reports that a lazy client cannot connect yet."""
+
 _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Client]] = WeakKeyDictionary()
 
 
@@ -70,6 +73,10 @@ async def explained(reference: str) -> AsyncIterator[None]:
         raise FailedAgreementError(reference, f"{_message(cause)}{free}", words) from None
     except RPCError as error:
         raise _explanation(reference, error) from None
+    except RuntimeError as error:
+        if not str(error).startswith(_NOT_CONNECTED):
+            raise
+        raise UnreachableError("Temporal cannot be reached: retrying is safe") from None
 
 
 def sent_nothing(failure: BaseException) -> bool:

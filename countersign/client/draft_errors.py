@@ -112,6 +112,8 @@ def _is_consequence(error: Mapping[str, Any], errors: Iterable[Mapping[str, Any]
 
 
 def _sentence(loc: tuple[int | str, ...], kind: str, limits: Mapping[str, Any], default: str) -> str:
+    if not loc:  # the model's own rule
+        return default.removeprefix("Value error, ")
     names = _names_at(loc)
     is_variable = loc[2:3] == ("variables",) and len(loc) > 3  # noqa: PLR2004  # source, kind, variables, name
     if loc[0] == "source":  # the second part is the kind that pydantic tried

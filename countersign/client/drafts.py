@@ -2,7 +2,7 @@
 
 A draft is `AgreementInput` as JSON with these shorthands: a person is `Ada Example <ada@example.com>`, or
 `client=Ada Example <ada@example.com>` with a role; a deadline is `14d` or `36h`; a file or an image is its
-`path` on this machine; a missing reference is generated.
+`path` on this machine, or its `file_name` and its `content` in bytes; a missing reference is generated.
 """
 
 import json
@@ -59,7 +59,7 @@ async def check_draft(
             for file in files:
                 wrong += _field_problems(agreement, file)
     if wrong := [*wrong, *problems(agreement, now)]:
-        raise BadInputError("; ".join(wrong))
+        raise BadInputError("; ".join(wrong), wrong)
     return agreement, tuple(files)
 
 
@@ -144,16 +144,25 @@ def _json(value: Any) -> Any:
 async def _local_file(
     place: str,
     source: Mapping[str, Any],
-    read: Callable[[Path], Awaitable[LocalFile]],
+    read: Callable[..., Awaitable[LocalFile]],
     wrong: list[str],
 ) -> LocalFile | None:
-    wrong += [f"{place}.{name}: no such field" for name in source if name not in {"kind", "path"}]
-    path = source.get("path")
+    given = {"file_name", "content"} if "content" in source else {"path"}
+    wrong += [f"{place}.{name}: no such field" for name in source if name not in {"kind", *given}]
+    path, content = source.get("path"), source.get("content")
+    if "content" in source:
+        path = source.get("file_name")
+        if not isinstance(path, str) or not path:
+            wrong.append(f"{place}.file_name is missing")
+            return None
+        if not isinstance(content, bytes):
+            wrong.append(f"{place}.content: give the file's bytes")
+            return None
     if not isinstance(path, str | Path):
         wrong.append(f"{place}.path is missing" if path is None else f"{place}.path: write a text")
         return None
     try:
-        return await read(Path(path))
+        return await read(Path(path), content)
     except BadInputError as error:
         wrong.append(str(error))
         return None

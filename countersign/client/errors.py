@@ -17,6 +17,7 @@
 | 130 | stopped by Ctrl-C or SIGTERM |
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -44,9 +45,18 @@ class CommandError(Exception):
 
 
 class BadInputError(CommandError):
-    """The input is invalid; nothing was done."""
+    """The input is invalid; nothing was done.
+
+    Args:
+        message: The whole message.
+        problems: What is wrong, one clause each, if there may be several; by default the message.
+    """
 
     exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (message,)
 
 
 class UnknownAgreementError(CommandError):
@@ -95,9 +105,18 @@ class NotInTurnError(NotYetError):
 
 
 class ReferenceTakenError(CommandError):
-    """The reference belongs to an agreement with other content; nothing was started."""
+    """The reference belongs to an agreement with other content; nothing was started.
+
+    Args:
+        message: The message.
+        fields: The names of the fields that differ; empty if the content cannot be read.
+    """
 
     exit_code = ExitCode.REFERENCE_TAKEN
+
+    def __init__(self, message: str, fields: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
 
 
 class UnreachableError(CommandError):

@@ -12,11 +12,14 @@ from countersign.agreements.validation import IMAGE_TYPES
 from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.settings import load_settings
 from countersign.documents import FileFacts, UnusableFileError, image_type, inspect
+from countersign.isolation import IsolatedCallError, run_isolated
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, UnusableStoreError, open_store, put
 
 SIZE_LIMIT: Final = 10 * 1024 * 1024
 """The size limit in bytes. The provider documents it as "typically 10 MB"."""
+_CHECK_SECONDS: Final = 10.0
+"""The time limit of a check of bytes from outside: a PDF of a few kB can keep a reader busy for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +44,30 @@ class LocalFile:
         return f"files/{self.sha256}{Path(self.name).suffix.lower()}"
 
 
-async def read_file(path: Path) -> LocalFile:
+async def read_file(path: Path, content: bytes | None = None) -> LocalFile:
     """Read a local file and check that it can be signed.
 
     Args:
-        path: A regular file of at most 10 MB, not a device.
+        path: A regular file of at most 10 MB, not a device; with `content`, its name alone.
+        content: Its bytes, if another program sent them: then another process checks them, for 10 s at most.
 
     Raises:
         BadInputError: The file cannot be read, is too large, or cannot be signed.
     """
-    return await _read(path, inspect)
+    return await _read(path, content, inspect)
 
 
-async def read_image(path: Path) -> LocalFile:
+async def read_image(path: Path, content: bytes | None = None) -> LocalFile:
     """Read a local image and check its type.
 
     Args:
-        path: A regular PNG, JPEG or GIF of at most 10 MB.
+        path: A regular PNG, JPEG or GIF of at most 10 MB; with `content`, its name alone.
+        content: Its bytes, if another program sent them.
 
     Raises:
         BadInputError: The file cannot be read, is too large, or is no such image.
     """
-    return await _read(path, _inspect_image)
+    return await _read(path, content, _inspect_image)
 
 
 def _inspect_image(file_name: str, content: bytes) -> FileFacts:
@@ -71,9 +76,15 @@ def _inspect_image(file_name: str, content: bytes) -> FileFacts:
     return FileFacts()
 
 
-async def _read(path: Path, check: Callable[[str, bytes], FileFacts]) -> LocalFile:
+async def _read(path: Path, content: bytes | None, check: Callable[[str, bytes], FileFacts]) -> LocalFile:
     try:
-        return await asyncio.to_thread(_read_now, path, check)
+        if content is None:
+            return await asyncio.to_thread(_read_now, path, check)
+        _check_size(len(content))
+        facts = await run_isolated(check, _CHECK_SECONDS, path.name, content)
+        return LocalFile(path.name, hashlib.sha256(content).hexdigest(), facts, content)
+    except IsolatedCallError:
+        raise BadInputError(f"file {path}: cannot be read within {_CHECK_SECONDS:g} s") from None
     except OSError as error:
         raise BadInputError(f"file {path}: {error.strerror}") from None
     except UnusableFileError as error:
@@ -84,10 +95,14 @@ def _read_now(path: Path, check: Callable[[str, bytes], FileFacts]) -> LocalFile
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise UnusableFileError("is not a regular file")
-    if found.st_size > SIZE_LIMIT:
-        raise UnusableFileError(f"is over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
+    _check_size(found.st_size)
     content = path.read_bytes()
     return LocalFile(path.name, hashlib.sha256(content).hexdigest(), check(path.name, content), content)
+
+
+def _check_size(size: int) -> None:
+    if size > SIZE_LIMIT:
+        raise UnusableFileError(f"is over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
 
 
 async def store_file(file: LocalFile) -> None:

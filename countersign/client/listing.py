@@ -1,5 +1,8 @@
 """Lists of agreements from Temporal's visibility store, without queries to workers."""
 
+import asyncio
+import base64
+import hashlib
 import re
 from collections import deque
 from datetime import datetime
@@ -22,6 +25,7 @@ STUCK: Final = f"{_AGREEMENTS} and {_RUNNING} and {search_attributes.REPORTED_PR
 """The list filter of stuck agreements. Only running ones: a terminated one may keep the search attribute."""
 
 _PAGE: Final = 1000
+_CHECKSUM_LENGTH: Final = 8
 _FAILED: Final = " and ".join(
     ['ExecutionStatus != "Running"', *(f'{search_attributes.STAGE.name} != "{end}"' for end in Outcome)]
 )
@@ -114,6 +118,87 @@ async def list_agreements(
     return sorted(oldest, key=lambda agreement: agreement.started_at)
 
 
+class AgreementPage(BaseModel):
+    """A page of a list.
+
+    Args:
+        agreements: The agreements, the newest first.
+        cursor: Where the next page begins; None if this is the last one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    agreements: tuple[ListedAgreement, ...]
+    cursor: str | None = None
+
+
+async def agreement_page(
+    query: str, *, cursor: str | None = None, limit: int = 100, client: Client | None = None
+) -> AgreementPage:
+    """Return one page of the agreements that match a query, the newest first.
+
+    Args:
+        query: The value of `agreement_query`.
+        cursor: The previous page's `cursor`, with the same query.
+        limit: The maximum number of agreements on the page, 1 to 1000.
+        client: A connection to use; by default a shared one.
+
+    Raises:
+        BadInputError: The cursor is invalid.
+        UnreachableError: Temporal does not respond.
+    """
+    client = client or await shared_client()
+    pages = client.list_workflows(query, page_size=limit, next_page_token=_page_token(cursor, query))
+    async with explained("list"):
+        await pages.fetch_next_page()
+    token = pages.next_page_token
+    return AgreementPage(
+        agreements=tuple(_listed(workflow) for workflow in pages.current_page or ()),
+        cursor=_cursor(token, query) if token else None,
+    )
+
+
+def _cursor(token: bytes, query: str) -> str:
+    return base64.urlsafe_b64encode(_checksum(token, query) + token).decode()
+
+
+def _page_token(cursor: str | None, query: str) -> bytes | None:
+    """Return Temporal's token of a page, which Temporal does not check well enough itself."""
+    if not cursor:
+        return None
+    try:
+        decoded = base64.b64decode(cursor, b"-_", validate=True)
+    except ValueError:
+        decoded = b""
+    checksum, token = decoded[:_CHECKSUM_LENGTH], decoded[_CHECKSUM_LENGTH:]
+    if checksum != _checksum(token, query):
+        raise BadInputError("cursor: use the `cursor` of the previous page with the same filters, unchanged")
+    return token
+
+
+def _checksum(token: bytes, query: str) -> bytes:
+    return hashlib.sha256(query.encode() + token).digest()[:_CHECKSUM_LENGTH]
+
+
+async def count_by_stage(query: str, *, client: Client | None = None) -> dict[Stage, int]:
+    """Count the agreements at every stage: one request for each.
+
+    Args:
+        query: The value of `agreement_query`.
+        client: A connection to use; by default a shared one.
+
+    Raises:
+        UnreachableError: Temporal does not respond.
+    """
+    counts = await asyncio.gather(
+        *(
+            count_agreements(f'{query} and {search_attributes.STAGE.name} = "{stage}"', client=client)
+            for stage in Stage
+        )
+    )
+    return dict(zip(Stage, counts, strict=True))
+
+
 async def count_agreements(query: str, *, client: Client | None = None) -> int:
     """Count the agreements that match a query of `agreement_query`.
 
@@ -135,8 +220,11 @@ def agreement_query(
     failed: bool = False,
     where: str | None = None,
     ended: bool = False,
+    prefix: str | None = None,
 ) -> str:
     """Build the list filter for the arguments of `list_agreements`.
+
+    `prefix` selects the references that begin with it.
 
     Raises:
         BadInputError: No agreement can match, because an ended agreement is not stuck and needs no attention.
@@ -156,6 +244,8 @@ def agreement_query(
         conditions.append(f'{search_attributes.STAGE.name} = "{stage}"')
     if needs_attention:
         conditions.append(f"{search_attributes.NEEDS_ATTENTION.name} = true")
+    if prefix:
+        conditions.append(f'WorkflowId STARTS_WITH "{WORKFLOW_ID_PREFIX}{_checked_prefix(prefix)}"')
     if where:
         conditions.append(f"({where})")
     return " and ".join(conditions)
@@ -163,8 +253,14 @@ def agreement_query(
 
 def _checked_account(name: str) -> str:
     if re.fullmatch(r"[a-z][a-z0-9-]{0,31}", name) is None:
-        raise BadInputError(f"--account: use the name of an account, for example {DEFAULT_ACCOUNT}")
+        raise BadInputError(f"account: use the name of an account, for example {DEFAULT_ACCOUNT}")
     return name
+
+
+def _checked_prefix(prefix: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", prefix) is None:
+        raise BadInputError("prefix: use letters, digits, dots, dashes or underscores")
+    return prefix.lower()
 
 
 def _listed(execution: WorkflowExecution) -> ListedAgreement:

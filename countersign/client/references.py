@@ -1,6 +1,7 @@
 """References that are already in use, by the same agreement or by another one."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -65,7 +66,7 @@ async def find_existing(
     if compare_deadline and not _same_deadline(agreement.deadline, existing):
         changed.append("deadline")
     if changed:
-        raise _taken(reference, f"other content ({', '.join(changed)})", runs=runs)
+        raise _taken(reference, f"other content ({', '.join(changed)})", runs=runs, fields=changed)
     return StartedAgreement(
         reference=reference,
         workflow_id=described.id,
@@ -112,10 +113,11 @@ def _same_deadline(deadline: datetime | None, existing: RecordedInput) -> bool:
     return abs((deadline - datetime.now(UTC)) - (old - existing.started_at)) < _DEADLINE_TOLERANCE
 
 
-def _taken(reference: str, content: str, *, runs: bool) -> ReferenceTakenError:
+def _taken(reference: str, content: str, *, runs: bool, fields: Sequence[str] = ()) -> ReferenceTakenError:
     signer = "; `replace-signer` replaces a signer" if runs else ""
     return ReferenceTakenError(
         f"reference {reference} {'is' if runs else 'was'} used by an agreement with {content}: use another "
         f"one, for example {next_reference(reference)} (with --supersedes {reference} if it replaces that "
-        f"agreement){signer}"
+        f"agreement){signer}",
+        fields,
     )

@@ -90,6 +90,27 @@ async def start_agreement(
         ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
         UnreachableError: Temporal, the provider or the store does not respond.
     """
+    _, started = await begin_agreement(
+        agreement,
+        ask_provider=ask_provider,
+        insist=insist,
+        task_queue=task_queue,
+        client=client,
+        on_omission=on_omission,
+    )
+    return started
+
+
+async def begin_agreement(
+    agreement: AgreementInput | Mapping[str, Any],
+    *,
+    ask_provider: bool = True,
+    insist: bool = False,
+    task_queue: str | None = None,
+    client: Client | None = None,
+    on_omission: Report = ignore,
+) -> tuple[AgreementInput, StartedAgreement]:
+    """Do what `start_agreement` does, and return the agreement's input too."""
     checked, files = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
     client, task_queue = client or await shared_client(), task_queue or _task_queue()
     for file in files:
@@ -99,7 +120,7 @@ async def start_agreement(
         repeated = started.already_running or started.already_ended
         event = "agreement was already started" if repeated else "agreement started"
         _log.info(event, extra={"run_id": started.run_id})
-    return started
+    return checked, started
 
 
 async def _start_once(client: Client, checked: AgreementInput, task_queue: str) -> StartedAgreement:

@@ -2,7 +2,7 @@
 
 from typing import Any, Self
 
-from countersign.agreements.messages import AgreementStatus
+from countersign.agreements.messages import AgreementInput, AgreementStatus, SignerStatus, Stage, WaitingFor
 
 
 class AgreementView(AgreementStatus):
@@ -25,3 +25,18 @@ class AgreementView(AgreementStatus):
             added: Fields of the view, by name.
         """
         return cls.model_validate(dict(status) | added)
+
+    @classmethod
+    def at_start(cls, agreement: AgreementInput) -> Self:
+        """Return the status of an agreement that has just started, without asking its worker."""
+        return cls(
+            reference=agreement.reference,
+            stage=Stage.GENERATING,
+            waiting_for=WaitingFor.PROVIDER,
+            signers=tuple(
+                SignerStatus(name=signer.name, order=signer.order or number)
+                for number, signer in enumerate(agreement.signers, 1)
+            ),
+            deadline=agreement.deadline,
+            supersedes=agreement.supersedes,
+        )

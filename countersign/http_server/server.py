@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import h11
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
@@ -25,7 +25,7 @@ from countersign.http_server.limits import RETRY_AFTER_SECONDS, Rejection
 from countersign.http_server.listening import Certificate, listening_on
 
 RECEIVE_SECONDS: Final = 10
-"""From the first byte of a request, or from the connection, to its last byte."""
+"""From the first byte of a request, or from the connection, to its last byte, unless a server has its own."""
 STOP_SECONDS: Final = 10
 """How long a stopping server waits for requests that have started."""
 HANDSHAKE_SECONDS: Final = 10
@@ -52,6 +52,9 @@ class Server(uvicorn.Server):
         certificate: Serve HTTPS with it.
         on_start: Called with the server's URL once it accepts connections.
         on_reject: Called for a connection that is closed before the application sees a request.
+        on_stop: Called when the server begins to stop; requests that wait should then end.
+        receive_seconds: From the first byte of a request, or from the connection, to its last byte; by
+            default `RECEIVE_SECONDS`.
 
     Raises:
         CannotListenError: The certificate cannot be used.
@@ -59,7 +62,7 @@ class Server(uvicorn.Server):
 
     def __init__(
         self,
-        app: Starlette,
+        app: ASGIApp,
         *,
         host: str,
         port: int,
@@ -68,6 +71,8 @@ class Server(uvicorn.Server):
         certificate: Certificate | None = None,
         on_start: Callable[[str], None] = lambda _url: None,
         on_reject: Callable[[Rejection], None] = lambda _rejection: None,
+        on_stop: Callable[[], None] = lambda: None,
+        receive_seconds: float | None = None,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -89,6 +94,8 @@ class Server(uvicorn.Server):
         self._tls = certificate.context() if certificate else None
         self._on_start = on_start
         self._on_reject = on_reject
+        self._on_stop = on_stop
+        self._receive_seconds = receive_seconds
         self._listening = asyncio.Event()
         self.url = ""
         """Where the server listens, once it does."""
@@ -145,7 +152,13 @@ class Server(uvicorn.Server):
             self.lifespan.state,
             connection_limit=self._connection_limit,
             on_reject=self._on_reject,
+            receive_seconds=self._receive_seconds or RECEIVE_SECONDS,
         )
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop gracefully."""
+        self._on_stop()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -172,8 +185,10 @@ class _Connection(H11Protocol):
         *,
         connection_limit: int,
         on_reject: Callable[[Rejection], None],
+        receive_seconds: float,
     ) -> None:
         super().__init__(config, server_state, app_state)
+        self._receive_seconds = receive_seconds
         self._connection_limit = connection_limit
         self._on_reject = on_reject
         self._deadline: asyncio.TimerHandle | None = None
@@ -226,7 +241,7 @@ class _Connection(H11Protocol):
 
     def _start_deadline(self) -> None:
         if self._deadline is None and not self.transport.is_closing():
-            self._deadline = self.loop.call_later(RECEIVE_SECONDS, self._expire)
+            self._deadline = self.loop.call_later(self._receive_seconds, self._expire)
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:

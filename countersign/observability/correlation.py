@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from structlog.contextvars import get_contextvars
 from structlog.typing import EventDict, WrappedLogger
 from temporalio import activity, workflow
 
@@ -11,8 +12,12 @@ from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 
 
 def request_id() -> str:
-    """Return an id for a request to another system: `task_id`, or a random id outside of Temporal's tasks."""
-    return task_id() or secrets.token_hex(16)
+    """Return an id for a request to another system: `task_id`, or outside of Temporal's tasks the bound one.
+
+    An HTTP server binds its request's id with `structlog.contextvars`; without one the id is random.
+    """
+    bound: str | None = get_contextvars().get("request_id")
+    return task_id() or bound or secrets.token_hex(16)
 
 
 def task_id() -> str | None:

@@ -22,6 +22,18 @@ WEBHOOK_DELAY: Final = Histogram(
     ["dialect"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800),
 )
+API_REQUESTS: Final = Counter(
+    "countersign_api_requests_total", "Requests to the HTTP API by route and status.", ["route", "status"]
+)
+API_SECONDS: Final = Histogram(
+    "countersign_api_request_seconds",
+    "Duration of requests to the HTTP API; long polls and downloads last long.",
+    ["route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+API_REFUSED: Final = Counter(
+    "countersign_api_refused_total", "Requests to the HTTP API that were refused, by reason.", ["reason"]
+)
 PROVIDER_CALLS: Final = Counter(
     "countersign_provider_calls_total",
     "Provider calls by operation and outcome.",

@@ -62,7 +62,7 @@ class Pattern(NamedTuple):
 TOKEN: Final = Pattern(
     "token",
     re.compile(
-        r"(?<![A-Za-z0-9])(?:TDXP?-[\w-]{6,}+|whsec_[\w+/=-]{6,}+|[srp]k_(?:live|test)_\w{8,}+"
+        r"(?<![A-Za-z0-9])(?:TDXP?-[\w-]{6,}+|cst_[a-z0-9]{10}_[a-z0-9]{6,}+|whsec_[\w+/=-]{6,}+|[srp]k_(?:live|test)_\w{8,}+"
         r"|(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}|hv[sbr]\.[\w-]{8,}+|gh[pousr]_\w{20,}+"
         r"|github_pat_\w{20,}+|xox[abeprs]-[\w-]{10,}+|glpat-[\w-]{20,}+|AIza[\w-]{35}|ya29\.[\w-]{20,}+"
         r"|SG\.[\w-]{16,}+\.[\w-]{16,}+|eyJ[\w-]++\.[\w-]++\.[\w-]*+)++"

@@ -400,6 +400,48 @@ class DocumentGenerator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateName:
+    """A template: its id, and its name for people."""
+
+    id: str
+    name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignerRole:
+    """A signer role of a template: its key and name, and whether an agreement must name a signer for it."""
+
+    key: str
+    label: str
+    needs_signer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateDetails:
+    """A template with the names of its variables and its signer roles."""
+
+    id: str
+    name: str = field(repr=False)
+    variables: tuple[str, ...]
+    roles: tuple[SignerRole, ...]
+
+
+@runtime_checkable
+class TemplateCatalog(Protocol):
+    """A provider whose templates can be listed."""
+
+    async def templates(self) -> tuple[TemplateName, ...]:
+        """List the templates."""
+
+    async def template(self, template_id: str) -> TemplateDetails:
+        """Read a template.
+
+        Raises:
+            RejectedError: There is no such template.
+        """
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """A webhook subscription at a provider.
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from countersign.configuration import Settings, SettingsError, load
 from countersign.settings.account import AccountSettings
+from countersign.settings.api import ApiSettings
 from countersign.settings.encryption import CodecServerSettings, EncryptionSettings
 from countersign.settings.environment import PRODUCTION
 from countersign.settings.general import CountersignSettings
@@ -24,6 +25,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     EncryptionSettings,
     CodecServerSettings,
     ReceiverSettings,
+    ApiSettings,
 )
 """All groups, in the order that the documentation lists them."""
 
@@ -31,6 +33,7 @@ __all__ = [
     "GROUPS",
     "PRODUCTION",
     "AccountSettings",
+    "ApiSettings",
     "CodecServerSettings",
     "CountersignSettings",
     "EncryptionSettings",

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +76,40 @@ class FolderStore:
             raise StorageError(f"store: {key} does not exist") from None
         except OSError as error:
             raise trouble(error) from None
+
+    async def size(self, key: str) -> int | None:
+        """Return a file's size."""
+        path = self._path(key)
+        try:
+            return (await asyncio.to_thread(path.stat)).st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise trouble(error) from None
+
+    async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Read a part of a file."""
+        try:
+            file = await asyncio.to_thread(self._path(key).open, "rb")
+            with file:
+                file.seek(start)
+                while start < end and (chunk := await asyncio.to_thread(file.read, min(_BLOCK, end - start))):
+                    start += len(chunk)
+                    yield chunk
+        except FileNotFoundError:
+            raise StorageError(f"store: {key} does not exist") from None
+        except OSError as error:
+            raise trouble(error) from None
+
+    async def keys(self, folder: str) -> list[str]:
+        """List a folder."""
+        try:
+            names = await asyncio.to_thread(os.listdir, self._path(folder))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise trouble(error) from None
+        return sorted(f"{folder}/{name}" for name in names)
 
     def _path(self, key: str) -> Path:
         return self._folder / check_key(key)

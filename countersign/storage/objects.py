@@ -7,6 +7,7 @@ Credentials and endpoints come from the variables of the cloud's own tools (`AWS
 import asyncio
 import hashlib
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import obstore
@@ -80,6 +81,37 @@ class ObjectStore:
             raise StorageError(f"store: {key} does not exist") from None
         except BaseError as error:
             raise _trouble(error) from None
+
+    async def size(self, key: str) -> int | None:
+        """Return an object's size."""
+        try:
+            return (await obstore.head_async(self._bucket, check_key(key)))["size"]
+        except FileNotFoundError:
+            return None
+        except BaseError as error:
+            raise _trouble(error) from None
+
+    async def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Read a part of an object."""
+        if start >= end:
+            return
+        try:
+            options: obstore.GetOptions = {"range": (start, end)}
+            found = await obstore.get_async(self._bucket, check_key(key), options=options)
+            async for chunk in found.stream():
+                yield bytes(chunk)
+        except FileNotFoundError:
+            raise StorageError(f"store: {key} does not exist") from None
+        except BaseError as error:
+            raise _trouble(error) from None
+
+    async def keys(self, folder: str) -> list[str]:
+        """List a folder."""
+        try:
+            found = await obstore.list(self._bucket, f"{check_key(folder)}/").collect_async()
+        except BaseError as error:
+            raise _trouble(error) from None
+        return sorted(item["path"] for item in found)
 
 
 def _trouble(error: Exception) -> StorageError:

@@ -8,6 +8,7 @@ Keys are relative paths of plain characters, `development/default/order-1042/sig
 """
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -98,6 +99,15 @@ class Store(Protocol):
 
     async def read(self, key: str) -> bytes:
         """Read a whole file, for files of a few megabytes."""
+
+    async def size(self, key: str) -> int | None:
+        """Return a file's size in bytes; None if there is no such file."""
+
+    def stream(self, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Read a file's bytes from `start` to before `end`, in chunks."""
+
+    async def keys(self, folder: str) -> list[str]:
+        """Return the keys of the files in a folder, sorted; for folders of a few hundred files."""
 
 
 async def put(store: Store, key: str, content: bytes) -> StoredFile:

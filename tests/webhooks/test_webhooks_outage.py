@@ -15,7 +15,7 @@ async def reported(receiver: RunningReceiver, lines: int) -> list[tuple[str, str
 
     def look() -> list[tuple[str, str]] | None:
         records = [json.loads(line) for line in receiver.logged().splitlines()]
-        found = [record for record in records if record["logger"] == "countersign.webhooks.outage"]
+        found = [record for record in records if record["logger"] == "countersign.observability.outage"]
         return [(item["level"], item["event"]) for item in found] if len(found) >= lines else None
 
     return await asyncio.to_thread(poll, look)

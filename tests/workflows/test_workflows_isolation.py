@@ -10,9 +10,9 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities import signatures as signature_request
-from activities.isolation import IsolatedCallError, run_isolated
 from countersign.agreements.failures import SOURCE_UNUSABLE
 from countersign.agreements.messages import FileSource
+from countersign.isolation import IsolatedCallError, run_isolated
 from countersign.storage import put
 from countersign.storage.folder import FolderStore
 from tests.polling import poll
@@ -21,7 +21,7 @@ from tests.workflows.test_workflows_archiving import a_page_tree_without_end
 _ROOT = Path(__file__).parents[2]
 _CALL = """
 import asyncio, os, signal
-from activities.isolation import run_isolated
+from countersign.isolation import run_isolated
 print(asyncio.run(run_isolated(os.getpid, 60)), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

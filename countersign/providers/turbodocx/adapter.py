@@ -37,7 +37,10 @@ from countersign.providers.port import (
     SendOrder,
     SentDocument,
     SigningLink,
+    SignerRole,
     Sink,
+    TemplateDetails,
+    TemplateName,
 )
 from countersign.providers.transport import Gate, Transport
 from countersign.providers.turbodocx import requests
@@ -48,7 +51,7 @@ from countersign.providers.turbodocx.error_bodies import explain
 from countersign.providers.turbodocx.models import DocumentRecipient, PreparedRecipient
 from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.providers.turbodocx.subscription import TurboDocxSubscription
-from countersign.providers.turbodocx.templates import TemplateVariables
+from countersign.providers.turbodocx.templates import TemplateVariables, placeholders
 from countersign.secrets.rotation import Rotating
 from countersign.settings.provider import ProviderSettings
 from countersign.suggestions import did_you_mean
@@ -115,6 +118,28 @@ class TurboDocx:
             raise
         except RejectedError:
             return [await self._unknown_template(source.template_id)]
+
+    async def templates(self) -> tuple[TemplateName, ...]:
+        """List the templates without folders: one call."""
+        listed = await self.client.list_templates()
+        return tuple(TemplateName(item.id, item.name) for item in listed if item.type == "template")
+
+    async def template(self, template_id: str) -> TemplateDetails:
+        """Read a template and its signature setup: two calls."""
+        found = await self.client.get_template(template_id)
+        try:
+            setup = (await self.client.signature_setup(template_id)).roles
+        except UnauthorizedError:
+            raise
+        except RejectedError:  # it was not set up with roles
+            setup = ()
+        roles = sorted(setup, key=lambda role: (role.order or 0, role.key))
+        return TemplateDetails(
+            found.id,
+            found.name,
+            tuple(sorted(placeholders(found))),
+            tuple(SignerRole(role.key, role.label, not role.has_saved_signer) for role in roles),
+        )
 
     async def _role_problems(self, source: RolesSource, signers: Iterable[Signer]) -> list[str]:
         setup = await self.client.signature_setup(source.template_id)

@@ -1,6 +1,6 @@
 """Run a function on hostile input in another process, which is killed at a time limit.
 
-A thread would share the worker's lock and could not be killed. Processes are kept and used again, since
+A thread would share the caller's lock and could not be killed. Processes are kept and used again, since
 starting one and importing a PDF reader takes 0.2 s.
 """
 
@@ -111,7 +111,7 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 def _serve(calls: IO[bytes], results: IO[bytes]) -> None:
     """Answer calls until the caller closes its end, be it by dying."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the caller
     with suppress(OSError, ValueError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
     while True:
@@ -119,7 +119,7 @@ def _serve(calls: IO[bytes], results: IO[bytes]) -> None:
             seconds, (function, args, kwargs) = pickle.load(calls)  # noqa: S301 (our own process)
         except EOFError:
             return
-        # Ends a call whose worker was killed and cannot kill it.
+        # Ends a call whose caller was killed and cannot kill it.
         limit = math.ceil(time.process_time() + seconds) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
         try:

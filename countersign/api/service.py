@@ -1,0 +1,82 @@
+"""What the routes share: connections, and the token that a request needs."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from temporalio.client import Client
+
+from countersign.api.access import Gate
+from countersign.api.tokens import Scope, TokenRecord
+from countersign.storage import Store
+from countersign.storage.store import StoreKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What every route uses.
+
+    Args:
+        client: The connection to the agreements' namespace.
+        gate: Admits requests.
+        store: Holds the archive.
+        keys: Names the archive's files.
+        task_queue: The workers' queue.
+        default_account: The account of agreements that name none.
+        closing: Set when the server stops: long polls end.
+    """
+
+    client: Client
+    gate: Gate
+    store: Store
+    keys: StoreKeys
+    task_queue: str
+    default_account: str
+    closing: asyncio.Event
+
+
+def service_of(request: Request) -> Service:
+    """Return the service of a request's application."""
+    service: Service = request.app.state.service
+    return service
+
+
+_BEARER: Final = HTTPBearer(
+    auto_error=False,
+    scheme_name="token",
+    description="A token that `countersign token create` has made. The scopes that an operation needs are in "
+    "its description.",
+)
+
+
+class Needs:
+    """The dependency of a route on a token.
+
+    Args:
+        scope: What the token must allow.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    async def __call__(
+        self,
+        request: Request,
+        _credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> TokenRecord:
+        """Return the request's token.
+
+        Raises:
+            ProblemError: It has none that allows it.
+        """
+        token = await service_of(request).gate.admit(request.headers.get("authorization"), self._scope)
+        request.state.caller = token.name
+        return token
+
+
+Starts = Annotated[TokenRecord, Security(Needs(Scope.START))]
+Reads = Annotated[TokenRecord, Security(Needs(Scope.READ))]
+ReadsPeople = Annotated[TokenRecord, Security(Needs(Scope.READ_PEOPLE))]
+Acts = Annotated[TokenRecord, Security(Needs(Scope.ACT))]
