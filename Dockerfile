@@ -1,4 +1,4 @@
-# One image for worker, receiver, sandbox and starter: what runs is the command.
+# One image for worker, receiver, API, sandbox and starter: what runs is the command.
 
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /app
@@ -18,7 +18,7 @@ RUN useradd --system --uid 10001 --home-dir /data countersign \
     && install --directory --owner countersign --mode 700 /data /data/store /data/sandbox /data/secrets
 COPY --from=build /venv /venv
 WORKDIR /app
-COPY receiver.py starter.py worker.py ./
+COPY api.py receiver.py starter.py worker.py ./
 COPY activities activities
 COPY cli cli
 COPY countersign countersign

@@ -17,7 +17,7 @@ DOCS := $(VENV)/.installed-$(call checksum,requirements-docs.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up sandbox worker webhooks test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference pin-images
+.PHONY: record-histories help demo up sandbox worker webhooks api test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference pin-images
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ help: ## list what can be made
 demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before your eyes; leaves nothing running
 	@$(VENV)/bin/countersign demo $(if $(ACCOUNT),--account $(ACCOUNT))
 
-up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver and a worker, until Ctrl-C
+up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver, the HTTP API and a worker, until Ctrl-C
 	@$(VENV)/bin/countersign up $(if $(ACCOUNT),--account $(ACCOUNT))
 
 sandbox: $(RUNTIME) ## one sandbox alone: TurboDocx's, or Documenso's with PROVIDER=documenso
@@ -36,6 +36,9 @@ worker: $(RUNTIME) ## a worker, set up by .env and the environment
 
 webhooks: $(RUNTIME) ## the webhook receiver, set up by .env and the environment
 	@$(RUN) receiver.py
+
+api: $(RUNTIME) ## the HTTP API, set up by .env and the environment
+	@$(RUN) api.py
 
 test: $(DEV) $(DOCS) ## all tests but the heavy ones, on real parts: about five minutes on two free cores
 	@$(RUN) -m pytest -m "not heavy" -n 3 --dist loadfile
@@ -66,6 +69,7 @@ reference: $(RUNTIME) ## write .env.example and the generated pages of docs/refe
 	@$(RUN) -m countersign.settings_reference
 	@$(RUN) -m countersign.provider_reference
 	@$(RUN) -m cli.reference
+	@$(RUN) -m countersign.api.reference
 
 pin-images: $(RUN) ## write the current digests of the images into Dockerfile and Compose files
 	@$(RUN) deploy/pin_images.py

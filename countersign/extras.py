@@ -3,7 +3,7 @@
 from typing import Final
 
 MODULES: Final = {
-    "api": ("fastapi", "h11", "python_multipart", "starlette", "uvicorn"),
+    "api": ("fastapi", "h11", "starlette", "uvicorn"),
     "receiver": ("h11", "starlette", "uvicorn"),
     "worker": ("starlette", "uvicorn"),
 }

@@ -115,6 +115,7 @@ async def standing_stack(
     folder = tmp_path_factory.mktemp("stack")
     authority.cert_pem.write_to_path(folder / "authority.pem")
     extra = {"SANDBOX_RETRY_DELAYS": "1,2", "SSL_CERT_FILE": str(folder / "authority.pem")}
+    extra["COUNTERSIGN_API_REQUESTS_PER_SECOND"] = "1000"
     async with Stack(replace(plan(folder, Ports.pick()), extra_env=extra)) as stack:
         yield stack, await connect(environment=stack.env)
         for name in stack.parts:  # a graceful stop would wait for work that nobody needs any more

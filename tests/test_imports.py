@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 OURS = (
     "activities",
+    "api",
     "cli",
     "countersign",
     "devstack",
@@ -26,12 +27,14 @@ ALLOWED = {
     "cli": ("cli", "countersign", "devstack", "workflows", "activities"),
     "devstack": ("devstack", "countersign"),
     "sandbox": ("sandbox",),
+    "api": ("countersign",),
     "receiver": ("countersign",),
     "starter": ("cli", "countersign"),
     "worker": ("activities", "countersign", "workflows"),
 }
 ONLY_IN = {
     "httpx": ("countersign.providers.transport", "sandbox"),
+    "fastapi": ("countersign.api",),
     "boto3": ("countersign.secrets",),
     "obstore": ("countersign.storage",),
     "opentelemetry": ("countersign.observability",),

@@ -130,7 +130,8 @@ async def start_agreement(
     request then never makes a second agreement. Other content under a reference that is in use is a 409.
 
     A file is in the JSON in base64, in the part `file` of a form whose part `agreement` is the JSON, or
-    behind a link that the provider downloads. The token's name becomes `initiated_by`. Needs the scope `start`.
+    behind a link that the provider downloads. The token's name becomes `initiated_by`. Needs the scope
+    `start`.
     """
     service = service_of(request)
     draft = _own(await read_draft(request), token, idempotency_key)

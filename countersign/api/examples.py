@@ -1,12 +1,17 @@
 """Examples of requests in the OpenAPI document and the reference. A test sends all of them."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from countersign.api import documentation, problems
+from countersign.agreements.messages import SignerStatus, Stage, WaitingFor
+from countersign.api import documentation, models, problems
 from countersign.api.bodies import AGREEMENT_PART, FILE_PART
+from countersign.client.view import AgreementView
 
 VERB_PROBLEMS: Final = (
     problems.UNKNOWN,
@@ -66,3 +71,67 @@ def start_body() -> dict[str, Any]:
             },
         },
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A request in the reference, as a shell command.
+
+    Args:
+        command: What follows `curl -sS -H "Authorization: Bearer $TOKEN"`, with `$API` for the address.
+        status: The status of the response.
+        result: A part of the response's body, to show; None if there is nothing to show.
+    """
+
+    command: str
+    status: int
+    result: Any = None
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    written = json.dumps(body, indent=2)
+    return f"-H 'Content-Type: application/json' -d '{written}'"
+
+
+_PATH: Final = '"$API/v1/agreements/order-1042'
+_AT: Final = datetime(2027, 1, 31, 12, 0, 0, tzinfo=UTC)
+VIEW: Final = AgreementView(
+    reference="order-1042",
+    stage=Stage.AWAITING_SIGNATURES,
+    waiting_for=WaitingFor.SIGNATURES,
+    document_id="25c7975b-9c18-4b15-862c-4f7afa7df21e",
+    signers=(
+        SignerStatus(name="Ada Example", order=1, viewed_at=_AT.isoformat(), signed_at=_AT.isoformat()),
+        SignerStatus(name="Ben Example", order=2),
+    ),
+    deadline=_AT + timedelta(days=14),
+    ready_at=_AT,
+    sent_at=_AT,
+    next_check_at=_AT + timedelta(minutes=5),
+)
+ACCEPTED: Final = models.Accepted(
+    reference="order-1042", links=models.Links.of("order-1042", runs=True, archived=False)
+)
+
+EXAMPLES: Final[Mapping[str, Example]] = {
+    "start_agreement": Example(f'"$API/v1/agreements" {_json(START)}', 202),
+    "list_agreements": Example('"$API/v1/agreements?stage=awaiting_signatures&limit=20&counts=true"', 200),
+    "get_agreement": Example(
+        f'{_PATH}?wait=1" -H \'If-None-Match: "the-etag-that-you-have"\'',
+        200,
+        models.agreement(VIEW, people=True),
+    ),
+    "remind_agreement": Example(f'-X POST {_PATH}/remind"', 202, ACCEPTED.model_dump(mode="json")),
+    "replace_signer": Example(f'{_PATH}/replace-signer" {_json(NEW_SIGNER)}', 202),
+    "void_agreement": Example(f'{_PATH}.2/void" {_json({"reason": "The order was canceled."})}', 202),
+    "resolve_agreement": Example(
+        f'"$API/v1/agreements/order-1043/resolve" {_json({"action": "send_now"})}', 202
+    ),
+    "get_signed_document": Example('"$API/v1/agreements/order-1041/signed.pdf" -o signed.pdf', 200),
+    "get_audit_trail": Example('"$API/v1/agreements/order-1041/audit-trail"', 200),
+    "get_timeline": Example('"$API/v1/agreements/order-1041/timeline"', 200),
+    "list_templates": Example('"$API/v1/templates"', 200),
+    "get_template": Example(f'"$API/v1/templates/{TEMPLATE}"', 200),
+}
+"""By operation, in the order of a test, for which `order-1041` is completed and `order-1043` in review.
+"""

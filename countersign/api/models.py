@@ -5,6 +5,7 @@ the store, and people's data only for tokens that may read it.
 """
 
 from datetime import datetime
+from inspect import cleandoc
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
+    AgreementStatus,
     DeliverableSource,
     JsonData,
     LinkSource,
@@ -113,7 +115,7 @@ NewAgreement: type[BaseModel] = create_model(
     "NewAgreement",
     __base__=Message,
     __doc__=AgreementInput.__doc__,
-    **_CHANGED | _fields(AgreementInput, {*_CHANGED, CALLER}),
+    **{name: _CHANGED.get(name, field) for name, field in _fields(AgreementInput, {CALLER}).items()},
 )
 """The body of a start: `AgreementInput` with the file itself. The API documents it; the client checks it."""
 
@@ -229,10 +231,25 @@ class Result(BaseModel):
 _OF_PEOPLE: Final = ("review_url", "provider_message")
 """They name people, or let whoever has them read the document."""
 
+_VIEW_HEAD: Final = """Where an agreement is, who has signed, and what it waits for.
+
+Args:"""
+_VIEW_TAIL: Final = """
+    signers: The progress of the signers, in the order of the input: the first is signer 1. Names need the
+        scope `read:people`.
+    links: Paths of this API that concern the agreement; null if there is nothing behind them yet.
+"""
+
+
+def _arguments(model: type[BaseModel]) -> str:
+    """Return what a docstring says about arguments."""
+    return "\n" + cleandoc(model.__doc__ or "").partition("Args:\n")[2].rstrip()
+
+
 Agreement: type[BaseModel] = create_model(
     "Agreement",
     __base__=Message,
-    __doc__=f"{(AgreementView.__doc__ or '').rstrip()}\n",
+    __doc__=f"{_VIEW_HEAD}{_arguments(AgreementStatus)}{_arguments(AgreementView)}{_VIEW_TAIL}",
     **_fields(AgreementView, {"signers", "result"}),
     signers=(tuple[SignerProgress, ...], ()),
     result=(Result | None, None),

@@ -247,11 +247,14 @@ def _validated(plain: Mapping[str, Any], wrong: list[str]) -> AgreementInput:
         return AgreementInput.model_validate(plain, extra="forbid")
     except ValidationError as error:
         wrong += mistakes(error)
-        faulty = {problem["loc"][0] for problem in error.errors(include_input=False)}
+        faulty = {problem["loc"][0] for problem in error.errors(include_input=False) if problem["loc"]}
     if faulty & {"signers", "source"}:  # their checks depend on each other
         faulty |= {"signers", "source", "fields"}
     sound = {name: value for name, value in plain.items() if name not in faulty}
-    return AgreementInput.model_validate(_STAND_INS | sound)
+    try:
+        return AgreementInput.model_validate(_STAND_INS | sound)
+    except ValidationError:  # it is wrong as a whole
+        raise BadInputError("; ".join(wrong), wrong) from None
 
 
 _STAND_INS: Final = {

@@ -74,7 +74,9 @@ class CountersignSettings(Settings):
         default=None, description="Folders of files named like variables, separated by `:`."
     )
     metrics_host: str = Field(
-        default="127.0.0.1", min_length=1, description="Where a worker and a receiver offer their metrics."
+        default="127.0.0.1",
+        min_length=1,
+        description="Where a worker, a receiver and an API offer their metrics.",
     )
 
     @field_validator("time_scale")

@@ -55,9 +55,8 @@ class Caller:
         """Follow an agreement by long polls until a stage."""
         tag, path = "", f"/v1/agreements/{reference}"
         while True:
-            response = await self.get(
-                path, params={"wait": 30}, headers={"If-None-Match": tag} if tag else {}
-            )
+            given = {"params": {"wait": 30}, "headers": {"If-None-Match": tag}} if tag else {}
+            response = await self.get(path, **given)
             assert response.status_code in {200, 304}, response.text
             if response.status_code == 200:
                 view: dict[str, Any] = response.json()

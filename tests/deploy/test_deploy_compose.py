@@ -28,7 +28,7 @@ from tests.observability.collector import Collector
 
 _KEY = (ROOT / "deploy/secrets/turbodocx_api_key").read_text()
 _EXTRAS = ("objects", "telemetry")
-_ORDER = ("machine", "temporal", "sandbox", "subscribe", "receiver", "worker")
+_ORDER = ("machine", "temporal", "sandbox", "subscribe", "receiver", "api", "worker")
 
 
 @pytest.mark.parametrize("file", [ROOT / "docker-compose.yml", PRODUCTION], ids=["development", "production"])
