@@ -25,12 +25,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.archive import ArchiveActivities
+from activities.callbacks import CallbackActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
 from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.agreements.messages import WaitingFor
-from countersign.agreements.names import WORKFLOW_NAME, account_task_queue
+from countersign.agreements.names import WORKFLOW_NAME, account_task_queue, callback_task_queue
+from countersign.callbacks.sender import CallbackSender
 from countersign.client.outcome import await_agreement
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
@@ -47,10 +49,11 @@ from countersign.providers.open_account import OpenAccount, open_account
 from countersign.providers.registry import Account, accounts
 from countersign.providers.slots import tuner
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, ProviderSettings, WorkerSettings
+from countersign.settings import CallbackSettings, CountersignSettings, ProviderSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
 from countersign.storage.store import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
+from workflows.callbacks import CallbackWorkflow
 
 _PASSED_THROUGH: Final = ("activities", "countersign", "httpx")
 """What the SDK's sandbox does not import again for every agreement. It does import `workflows/` again."""
@@ -61,6 +64,8 @@ CACHED_WORKFLOWS: Final = 1000
 """Agreements that a worker keeps in memory, the SDK's default; others are replayed when needed."""
 BACKLOG_SECONDS: Final = 5.0
 """Cache time of the backlog metrics, which limits the queries of many scrapes."""
+CALLBACKS_AT_ONCE: Final = 50
+"""Concurrent callbacks per worker. Each takes at most 10 s; others wait in Temporal."""
 STICKY: Final = timedelta(seconds=5)
 """How long a workflow task waits for the worker that caches its agreement, before any worker takes it: the
 delay after a worker is killed. The default of the SDKs for Go and Java; Python's is 10 s."""
@@ -100,6 +105,7 @@ def workflow_worker(
     settings: CountersignSettings,
     configured: Mapping[str, Account],
     *,
+    callbacks: CallbackSettings | None = None,
     circuits: Mapping[str, Circuit] = MappingProxyType({}),
     build: WorkerDeploymentConfig | None = None,
     cached_workflows: int = CACHED_WORKFLOWS,
@@ -113,12 +119,13 @@ def workflow_worker(
         configured,
         time_scale=settings.time_scale,
         longest_check_wait=timedelta(hours=settings.check_interval_hours),
+        callbacks=callbacks,
     )
     runner = EvictingRunner(workflow_runner(sandboxed=sandboxed))
     worker = Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AgreementWorkflow],
+        workflows=[AgreementWorkflow, CallbackWorkflow],
         activities=[claims.claim, claims.release, claims.revoke_send, await_agreement],
         workflow_runner=runner,
         interceptors=[CircuitReports(circuits)],
@@ -165,6 +172,26 @@ def provider_worker(
     )
 
 
+def callback_worker(
+    client: Client,
+    store: Store,
+    settings: CountersignSettings,
+    callbacks: CallbackSettings,
+    *,
+    build: WorkerDeploymentConfig | None = None,
+) -> Worker:
+    """Build the worker that calls back, on a queue of its own: slow receivers keep no one else waiting."""
+    activities = CallbackActivities(CallbackSender(), store, callbacks)
+    return Worker(
+        client,
+        task_queue=callback_task_queue(settings.task_queue),
+        activities=[activities.call_back],
+        max_concurrent_activities=CALLBACKS_AT_ONCE,
+        deployment_config=build,
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
+    )
+
+
 def _steps_per_second(calls_per_second: float | None) -> float | None:
     return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
@@ -178,6 +205,7 @@ def backlog_metrics(client: Client, task_queue: str, names: Iterable[str]) -> Ba
         queues=(
             Queue(task_queue, "workflow"),
             Queue(task_queue, "activity"),
+            Queue(callback_task_queue(task_queue), "activity"),
             *(Queue(account_task_queue(task_queue, name), "activity") for name in names),
         ),
         seconds=BACKLOG_SECONDS,
@@ -199,10 +227,13 @@ async def run(names: Collection[str] = ()) -> int:
     configured = accounts()
     served = _served(configured, names)
     kinds: list[type[Any]] = [account.settings for account in served]
-    loaded: tuple[Any, ...] = load(CountersignSettings, ProviderSettings, WorkerSettings, *kinds)
+    loaded: tuple[Any, ...] = load(
+        CountersignSettings, ProviderSettings, WorkerSettings, CallbackSettings, *kinds
+    )
     own: CountersignSettings = loaded[0]
     options: ProviderSettings = loaded[1]
     watched: WorkerSettings = loaded[2]
+    callbacks: CallbackSettings = loaded[3]
     logging.configure(level=own.log_level, service="worker")
     store = open_store(own.store)
     sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
@@ -212,7 +243,7 @@ async def run(names: Collection[str] = ()) -> int:
             await open_things.enter_async_context(
                 open_account(account, Rotating(settings), options, slots=own.provider_slots)
             )
-            for account, settings in zip(served, loaded[3:], strict=True)
+            for account, settings in zip(served, loaded[4:], strict=True)
         ]
         build = deployment(watched, own.task_queue)
         circuits = {account.name: account.circuit for account in opened}
@@ -222,11 +253,13 @@ async def run(names: Collection[str] = ()) -> int:
                 store,
                 own,
                 configured,
+                callbacks=callbacks,
                 circuits=circuits,
                 build=build,
                 sandboxed=watched.workflow_sandbox,
             ),
             *(provider_worker(client, account, store, own, build=build) for account in opened),
+            callback_worker(client, store, own, callbacks, build=build),
         )
         if sdk is not None and watched.metrics_port is not None:
             monitor = WorkerMonitor(

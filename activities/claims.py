@@ -15,11 +15,19 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.requests import Claimed, ClaimRequest, SendAttempt
-from countersign.agreements.failures import BAD_INPUT, NOT_SENT, OUTCOME_UNKNOWN, REFERENCE_USED
+from countersign.agreements.callbacks import CALLER
+from countersign.agreements.failures import (
+    BAD_INPUT,
+    CALLBACKS,
+    NOT_SENT,
+    OUTCOME_UNKNOWN,
+    REFERENCE_USED,
+)
 from countersign.agreements.reference import new_tag
 from countersign.agreements.validation import Needs
 from countersign.providers.lacks import lacks
 from countersign.providers.registry import Account
+from countersign.settings.callbacks import CallbackSettings
 from countersign.storage import Store, put
 from countersign.storage.store import StoreKeys
 
@@ -82,6 +90,7 @@ class ClaimActivities:
         accounts: The configured accounts, the default first.
         time_scale: How many times faster than usual new agreements wait.
         longest_check_wait: The longest wait between two checks of new agreements.
+        callbacks: Who may be called back; by default no one.
     """
 
     def __init__(
@@ -92,6 +101,7 @@ class ClaimActivities:
         *,
         time_scale: float = 1,
         longest_check_wait: timedelta = timedelta(days=1),
+        callbacks: CallbackSettings | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -99,6 +109,7 @@ class ClaimActivities:
         self._fence = SendFence(store, keys)
         self._time_scale = time_scale
         self._longest_check_wait = longest_check_wait
+        self._callbacks = callbacks or CallbackSettings()
 
     @activity.defn
     async def claim(self, request: ClaimRequest) -> Claimed:
@@ -106,16 +117,20 @@ class ClaimActivities:
 
         Raises:
             ApplicationError: `BadInput`: it has problems, or its account's provider lacks what it needs;
-                nothing is claimed. `ReferenceUsed`: an earlier agreement has the reference.
+                nothing is claimed. `ReferenceUsed`: an earlier agreement has the reference. A detail of both
+                names who is called back about it.
         """
         account = request.account or next(iter(self._accounts))
-        if problems := (*request.problems, *self._lacks(account, request.needs)):
-            raise ApplicationError("; ".join(problems), type=BAD_INPUT, non_retryable=True)
+        refused, callbacks = self._called_back(request.needs)
+        called_back = {CALLBACKS: callbacks}
+        if problems := (*request.problems, *self._lacks(account, request.needs), *refused):
+            raise ApplicationError("; ".join(problems), called_back, type=BAD_INPUT, non_retryable=True)
         held = await self._held(request)
         if held is None:
             raise ApplicationError(
                 f"reference {request.reference} was used by an earlier agreement; choose a new one, "
                 f"for example {request.reference}.2",
+                called_back,
                 type=REFERENCE_USED,
                 non_retryable=True,
             )
@@ -127,7 +142,17 @@ class ClaimActivities:
             longest_check_wait=self._longest_check_wait,
             claim=number,
             account=account,
+            callbacks=callbacks,
         )
+
+    def _called_back(self, needs: Needs | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return why the agreement's URL must not be called back, and who is called back."""
+        callers: tuple[str, ...] = ()
+        problem = None
+        if needs and needs.callback:
+            problem = self._callbacks.problem(*needs.callback, has_secret=needs.callback_secret)
+            callers = () if problem else (CALLER,)
+        return (f"callback_url: {problem}",) if problem else (), (*callers, *self._callbacks.subscribers())
 
     def _lacks(self, name: str, needs: Needs | None) -> tuple[str, ...]:
         account = self._accounts.get(name)

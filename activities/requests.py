@@ -1,9 +1,11 @@
 """Inputs and results of the activities. All of them go into the history: no files, no keys."""
 
 from datetime import datetime, timedelta
+from operator import not_
 
 from pydantic import Field
 
+from countersign.agreements.callbacks import CallbackEvent
 from countersign.agreements.messages import (
     SEND_EMAILS,
     Archive,
@@ -54,6 +56,7 @@ class Claimed(Message):
         longest_check_wait: The longest wait between two checks with the provider.
         claim: The number of its claim: 1, or more after claims of the reference that were released.
         account: The account at the provider.
+        callbacks: Who is called back: `callback_url`, and the names of the operators' subscriptions.
     """
 
     tag: str
@@ -62,6 +65,7 @@ class Claimed(Message):
     longest_check_wait: timedelta = timedelta(days=1)
     claim: int = 1
     account: str = DEFAULT_ACCOUNT
+    callbacks: tuple[str, ...] = Field(default=(), exclude_if=not_)
 
 
 class SendAttempt(Message):
@@ -188,3 +192,39 @@ class ArchiveOutcome(Message):
 
     observation: Observation
     archive: Archive | None = None
+
+
+class DeliveryRequest(Message):
+    """Call one target back, once.
+
+    Args:
+        target: `callback_url`, or the name of a subscription.
+        event: The body, without links.
+        event_id: The header `webhook-id`.
+        url: The agreement's `callback_url`, if that is the target.
+        secret_key: The key in the store of the agreement's own secret, if it has one.
+    """
+
+    target: str
+    event: CallbackEvent
+    event_id: str
+    url: str | None = Field(default=None, repr=False)
+    secret_key: str | None = None
+
+
+class Attempted(Message):
+    """What one attempt to call back ended in: a status, or a problem, or a refusal.
+
+    Args:
+        status: The HTTP status of the response.
+        retry_after: Seconds that the response asks to wait.
+        problem: Why there was no response.
+        may_have_arrived: The request was sent, at least in part, although there was no response.
+        refused: Why the settings do not let the callback be made.
+    """
+
+    status: int | None = None
+    retry_after: float | None = None
+    problem: str | None = None
+    may_have_arrived: bool = False
+    refused: str | None = None

@@ -28,10 +28,11 @@ VERBS: Final = {
     "resolve": "Decide for agreements that need attention or are in review.",
     "signing-link": "Print a link at which a signer signs, for your own page or e-mail.",
     "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
+    "callbacks": "List callbacks, and deliver them again.",
     "webhook": "Set up and test the provider's webhooks.",
     "token": "Make, list and revoke the bearer tokens of the HTTP API.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",
-    "schemas": "Write the JSON Schemas of the input, the status, the result and the updates.",
+    "schemas": "Write the JSON Schemas of the input, the status, the result, the updates and the callbacks.",
     "demo": "Run one agreement from end to end: generated, sent, signed by two people, archived.",
     "up": "Run Temporal with its UI, the sandbox, the receiver, the HTTP API and a worker until Ctrl-C.",
 }

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 from pydantic import BaseModel
 
+from countersign.agreements.callbacks import CallbackEvent
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
@@ -24,6 +25,7 @@ PUBLISHED: Final[tuple[type[BaseModel], ...]] = (
     AgreementStatus,
     Resolution,
     VoidRequest,
+    CallbackEvent,
 )
 
 
@@ -33,7 +35,7 @@ async def schemas(
         Path, typer.Argument(help="Where to write them.", metavar="FOLDER", show_default=False)
     ],
 ) -> None:
-    """Write the JSON Schemas of the input, the status, the result and the updates."""
+    """Write the JSON Schemas of the input, the status, the result, the updates and the callbacks."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for model in PUBLISHED:

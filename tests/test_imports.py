@@ -33,7 +33,7 @@ ALLOWED = {
     "worker": ("activities", "countersign", "workflows"),
 }
 ONLY_IN = {
-    "httpx": ("countersign.providers.transport", "sandbox"),
+    "httpx": ("countersign.callbacks.sender", "countersign.providers.transport", "sandbox"),
     "fastapi": ("countersign.api",),
     "boto3": ("countersign.secrets",),
     "obstore": ("countersign.storage",),

@@ -36,6 +36,8 @@ NOT_OURS: Final = "NotOurs"
 """The provider does not know a document that an event names, or not yet."""
 ARCHIVE_FAILED: Final = "ArchiveFailed"
 """The document is completed, but could not be downloaded, checked or stored. details[0] is the last check."""
+NOT_DELIVERED: Final = "NotDelivered"
+"""An event was not delivered to everybody who is called back."""
 
 CANCELED: Final = "Canceled"
 """An operator canceled the agreement's workflow; its document is void."""
@@ -46,6 +48,9 @@ STILL_RUNNING: Final = "StillRunning"
 
 PROVIDER_MESSAGE: Final = "provider_message"
 """The key of a detail of a failure: the provider's own words. They may name people, so messages omit them."""
+
+CALLBACKS: Final = "callbacks"
+"""The key of a detail of a refused claim: who is called back about the failure."""
 
 POSTPONED: Final = frozenset({THROTTLED, KEY_REPLACED})
 REFUSED: Final = frozenset({REJECTED, UNAUTHORIZED})
@@ -66,4 +71,12 @@ def provider_message(details: Iterable[object]) -> str | None:
     for detail in details:
         if isinstance(detail, dict) and isinstance(words := detail.get(PROVIDER_MESSAGE), str):
             return words
+    return None
+
+
+def callbacks_in(details: Iterable[object]) -> tuple[str, ...] | None:
+    """Return who is called back, from the details of a refused claim; None if they do not say."""
+    for detail in details:
+        if isinstance(detail, dict) and isinstance(names := detail.get(CALLBACKS), list):
+            return tuple(name for name in names if isinstance(name, str))
     return None

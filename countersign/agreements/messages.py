@@ -5,6 +5,7 @@ Services in any language start `AgreementWorkflow` with `AgreementInput` as JSON
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import not_
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -317,6 +318,16 @@ class ReminderPlan(Message):
     at_most: int = Field(default=5, ge=0, le=50)
 
 
+Metadata = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=40)],
+        Annotated[str, Field(max_length=500)],
+    ],
+    Field(max_length=20),
+]
+"""The caller's own data, which callbacks repeat: at most 20 texts of up to 500 characters, by name."""
+
+
 class AgreementInput(Message):
     """One agreement: a business document that some people must sign.
 
@@ -340,6 +351,11 @@ class AgreementInput(Message):
             agreement has started.
         send_emails: Whether the provider e-mails invitations and reminders. If not, signing links are the
             only way to sign: `countersign signing-link`.
+        callback_url: An https URL that receives the agreement's events. It is called as written, so it may
+            hold a credential of its own. The worker's settings name the hosts that may be called.
+        callback_secret_key: The key in the store of the secret that signs its callbacks, `whsec_...`; by
+            default the secret in the worker's settings. `start` puts the draft's `callback_secret` there.
+        metadata: Texts of the caller, by name, which callbacks repeat. Histories hold them; no names.
     """
 
     reference: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$")
@@ -357,6 +373,9 @@ class AgreementInput(Message):
     review: bool = False
     account: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
     send_emails: bool = SEND_EMAILS
+    callback_url: str | None = Field(default=None, max_length=2048, repr=False)
+    callback_secret_key: str | None = Field(default=None, pattern=r"^files/[0-9a-f]{64}\.secret$")
+    metadata: Metadata = Field(default={}, exclude_if=not_)
 
 
 class StoredDocument(Message):

@@ -20,3 +20,8 @@ CIRCUIT_QUERY: Final = "circuit"
 def account_task_queue(task_queue: str, account: str) -> str:
     """Return the task queue of an account's activities, which has a circuit and a rate limit."""
     return f"{task_queue}-{account}"
+
+
+def callback_task_queue(task_queue: str) -> str:
+    """Return the task queue of callbacks. No account's queue has this name: theirs hold no dot."""
+    return f"{task_queue}.callbacks"

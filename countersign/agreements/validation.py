@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from countersign.agreements.addresses import is_public, may_be_public, read_callback_url
 from countersign.agreements.messages import (
     AgreementInput,
     ExternalCheck,
@@ -80,6 +81,7 @@ def problems(agreement: AgreementInput, now: datetime) -> tuple[str, ...]:
         *_deadline_problems(agreement.deadline, now),
         *_reminder_problems(agreement.reminders),
         *_email_problems(agreement),
+        *_callback_problems(agreement),
         *_size_problems(agreement),
     )
 
@@ -190,11 +192,11 @@ def link_problem(url: str) -> str | None:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        is_public = host == "localhost" or (
-            "." in host and not re.fullmatch(r"[\d.]+|.*\.(localhost|local|internal|invalid)\.?", host)
-        )
-        return None if is_public else "the provider cannot reach this host"
-    return None if address.is_global or address.is_loopback else "the provider cannot reach a private address"
+        is_reachable = host == "localhost" or may_be_public(host)
+        return None if is_reachable else "the provider cannot reach this host"
+    return (
+        None if is_public(address) or address.is_loopback else "the provider cannot reach a private address"
+    )
 
 
 def _reference_problems(agreement: AgreementInput) -> Iterator[str]:
@@ -326,6 +328,16 @@ def _email_problems(agreement: AgreementInput) -> Iterator[str]:
         yield "review: remove it, or set send_emails to true; a document that a person sends is e-mailed"
 
 
+def _callback_problems(agreement: AgreementInput) -> Iterator[str]:
+    if agreement.callback_url is not None:
+        try:
+            read_callback_url(agreement.callback_url)
+        except ValueError as error:
+            yield f"callback_url: {error}"
+    elif agreement.callback_secret_key is not None:
+        yield "callback_secret_key: remove it, or add a callback_url"
+
+
 def _size_problems(agreement: AgreementInput) -> Iterator[str]:
     try:
         size = len(agreement.model_dump_json().encode())
@@ -343,7 +355,7 @@ def _size_problems(agreement: AgreementInput) -> Iterator[str]:
 
 
 class Needs(Message):
-    """What not every provider can do; compared with the account's provider before the first step.
+    """What not every provider or worker can do; compared with both before the first step.
 
     Args:
         source: The kind of the source.
@@ -355,6 +367,8 @@ class Needs(Message):
         identity: The kinds of checks of the signers' identities.
         review: A person reviews the document before it is sent.
         no_emails: Nobody is invited by e-mail.
+        callback: The host and the port that callbacks go to.
+        callback_secret: The agreement brings the secret that signs them.
     """
 
     source: str
@@ -366,10 +380,12 @@ class Needs(Message):
     identity: tuple[str, ...] = ()
     review: bool = False
     no_emails: bool = Field(default=False, exclude_if=not_)
+    callback: tuple[str, int] | None = Field(default=None, exclude_if=not_)
+    callback_secret: bool = Field(default=False, exclude_if=not_)
 
 
 def needs_of(agreement: AgreementInput) -> Needs:
-    """Return what an agreement asks of a provider."""
+    """Return what an agreement asks of a provider, and of the worker that calls back."""
     source = agreement.source
     return Needs(
         source=source.kind,
@@ -381,4 +397,17 @@ def needs_of(agreement: AgreementInput) -> Needs:
         identity=tuple(sorted({signer.identity.kind for signer in agreement.signers if signer.identity})),
         review=agreement.review,
         no_emails=not agreement.send_emails,
+        callback=_callback_host(agreement.callback_url),
+        callback_secret=agreement.callback_secret_key is not None,
     )
+
+
+def _callback_host(url: str | None) -> tuple[str, int] | None:
+    """Return host and port of a callback URL, which is a credential as a whole; None without a valid one."""
+    if url is None:
+        return None
+    try:
+        read = read_callback_url(url)
+    except ValueError:
+        return None
+    return read.host, read.port

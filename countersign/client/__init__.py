@@ -8,6 +8,7 @@ from countersign.client.agreements import (
     resolve_agreement,
     void_agreement,
 )
+from countersign.client.callbacks import ListedCallback, list_callbacks, replay_callbacks
 from countersign.client.errors import (
     AlreadySignedError,
     BadInputError,
@@ -39,6 +40,7 @@ __all__ = [
     "ExitCode",
     "FailedAgreementError",
     "ListedAgreement",
+    "ListedCallback",
     "NoWorkerError",
     "NotInTurnError",
     "NotSentYetError",
@@ -56,8 +58,10 @@ __all__ = [
     "check_agreement",
     "follow_agreement",
     "list_agreements",
+    "list_callbacks",
     "remind_agreement",
     "replace_signer",
+    "replay_callbacks",
     "resolve_agreement",
     "signing_link",
     "start_agreement",

@@ -73,6 +73,8 @@ _BY_PLACE: Final = {
     "source": f"write a mapping with a kind: {', '.join(_KINDS)}",
     "source.url": "must begin with https://",
     "source.variables": "write a mapping of names to values",
+    "callback_url": "write an https URL of at most 2048 characters",
+    "metadata": "write at most 20 names, each with a text",
     "initiated_by": "write an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
 }
 """Corrections by place; `*` stands for any item of a list."""

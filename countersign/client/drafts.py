@@ -2,9 +2,11 @@
 
 A draft is `AgreementInput` as JSON with these shorthands: a person is `Ada Example <ada@example.com>`, or
 `client=Ada Example <ada@example.com>` with a role; a deadline is `14d` or `36h`; a file or an image is its
-`path` on this machine, or its `file_name` and its `content` in bytes; a missing reference is generated.
+`path` on this machine, or its `file_name` and its `content` in bytes; a missing reference is generated;
+`callback_secret` is the secret that signs the callbacks, which goes to the store.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,10 +19,12 @@ from pydantic import ValidationError
 from countersign.agreements.messages import AgreementInput, FileSource, Image, Signer
 from countersign.agreements.reference import InvalidReferenceError, check_reference, new_reference
 from countersign.agreements.validation import problems
+from countersign.callbacks.signing import read_secrets
 from countersign.client.draft_errors import MOMENT, mistakes
 from countersign.client.errors import BadInputError
 from countersign.client.files import LocalFile, read_file, read_image
-from countersign.documents import UnusableFileError, default_fields, misplaced
+from countersign.documents import FileFacts, UnusableFileError, default_fields, misplaced
+from countersign.observability.redaction import protect
 
 _SPAN: Final = re.compile(r"(?P<count>\d{1,6})(?P<unit>[dh])")
 _UNITS: Final = {"d": timedelta(days=1), "h": timedelta(hours=1)}
@@ -57,7 +61,8 @@ async def check_draft(
         agreement = _validated(await _plain(draft, now, files, wrong), wrong)
         if isinstance(agreement.source, FileSource):
             for file in files:
-                wrong += _field_problems(agreement, file)
+                if file.key == agreement.source.key:
+                    wrong += _field_problems(agreement, file)
     if wrong := [*wrong, *problems(agreement, now)]:
         raise BadInputError("; ".join(wrong), wrong)
     return agreement, tuple(files)
@@ -79,6 +84,10 @@ async def _plain(
     if isinstance(reminders := draft.get("reminders"), Mapping):
         plain["reminders"] = {name: _span(value) for name, value in reminders.items()}
     plain["source"] = await _source(draft.get("source"), files, wrong)
+    if isinstance(metadata := draft.get("metadata"), Mapping):
+        plain["metadata"] = _texts(metadata)
+    if (secret := plain.pop("callback_secret", None)) is not None:
+        plain["callback_secret_key"] = _callback_secret(secret, files, wrong)
     return {name: value for name, value in plain.items() if value is not None}
 
 
@@ -121,6 +130,20 @@ async def _variable(place: str, value: Any, files: list[LocalFile], wrong: list[
         ]
         return {**value, "items": expanded}
     return _texts(value)
+
+
+def _callback_secret(secret: Any, files: list[LocalFile], wrong: list[str]) -> str | None:
+    """Return the key of the file that brings the secret to the store, past Temporal's history."""
+    text = str(secret)
+    try:
+        read_secrets(text)
+    except ValueError as error:
+        wrong.append(f"callback_secret: {error}")
+        return None
+    protect(*text.split(","))
+    file = LocalFile("callback.secret", hashlib.sha256(text.encode()).hexdigest(), FileFacts(), text.encode())
+    files.append(file)
+    return file.key
 
 
 def _texts(value: Any) -> Any:

@@ -12,18 +12,19 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from countersign.agreements import search_attributes
+from countersign.agreements.addresses import read_callback_url
 from countersign.agreements.messages import AgreementInput, RolesSource, TemplateSource
 from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
 from countersign.client.connections import explained, shared_client
 from countersign.client.drafts import check_draft
-from countersign.client.errors import UnknownAgreementError, UnreachableError
+from countersign.client.errors import BadInputError, UnknownAgreementError, UnreachableError
 from countersign.client.files import LocalFile, store_file
 from countersign.client.progress import Report, ignore
 from countersign.client.references import StartedAgreement, failed_before_sending, find_existing
 from countersign.client.settings import load_settings
 from countersign.observability.correlation import request_id
-from countersign.settings import CountersignSettings
+from countersign.settings import CallbackSettings, CountersignSettings
 
 _log = logging.getLogger(__name__)
 
@@ -170,6 +171,7 @@ async def _checked(
     checked, files = await check_draft(agreement)
     for warning in (warning for file in files for warning in file.facts.warnings):
         on_omission(f"{checked.reference}: the file: {warning}")
+    _check_callback(checked)
     if not ask_provider:
         return checked, files
     from countersign.client import provider  # noqa: PLC0415  # status needs no provider client
@@ -187,6 +189,21 @@ async def _checked(
         keys = " and ".join(provider.key_variables(account))
         on_omission(f"template not checked, because {keys} is not set: the worker checks it")
     return checked, files
+
+
+def _check_callback(agreement: AgreementInput) -> None:
+    """Check the host that is called back, if this process knows which hosts may be; the worker checks it too.
+
+    Raises:
+        BadInputError: The host may not be called.
+    """
+    settings = load_settings(CallbackSettings)
+    if agreement.callback_url is None or not settings.hosts:
+        return
+    url = read_callback_url(agreement.callback_url)
+    # The secret in the worker's settings need not be in this process's.
+    if problem := settings.problem(url.host, url.port, has_secret=True):
+        raise BadInputError(f"callback_url: {problem}")
 
 
 def _about(agreement: AgreementInput) -> AbstractContextManager[None]:

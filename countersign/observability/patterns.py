@@ -18,7 +18,7 @@ _CREDENTIAL_KEY: Final = (
 _CREDENTIAL: Final = re.compile(_CREDENTIAL_KEY)
 _PRIVATE: Final = re.compile(
     "email|phone|recipient|signer|waiting_on|variables|presigned|forwarded_for|client_ip"
-    "|(?:download|preview|signing)_url"
+    "|(?:callback|download|preview|signing)_url"
     "|(?:^|_)(?:pwd|auth|session|vault|otp|pin|cvv|cvc|card|pan|ssn|iban|dob|dsn|cc|birthday|address|addresses"
     "|sender|title|subject|username|(?:first|last|full|display|sur)name)(?:_|$)"
     "|(?:^|_)(?:signature|names?|query|body|description|reason)$"

@@ -11,6 +11,7 @@ from typing import Final
 from countersign.configuration import Settings, SettingsError, load
 from countersign.settings.account import AccountSettings
 from countersign.settings.api import ApiSettings
+from countersign.settings.callbacks import CallbackSettings
 from countersign.settings.encryption import CodecServerSettings, EncryptionSettings
 from countersign.settings.environment import PRODUCTION
 from countersign.settings.general import CountersignSettings
@@ -26,6 +27,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     CodecServerSettings,
     ReceiverSettings,
     ApiSettings,
+    CallbackSettings,
 )
 """All groups, in the order that the documentation lists them."""
 
@@ -34,6 +36,7 @@ __all__ = [
     "PRODUCTION",
     "AccountSettings",
     "ApiSettings",
+    "CallbackSettings",
     "CodecServerSettings",
     "CountersignSettings",
     "EncryptionSettings",

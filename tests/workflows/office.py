@@ -26,11 +26,11 @@ from countersign.providers.open_account import open_account
 from countersign.providers.registry import account
 from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, ProviderSettings
+from countersign.settings import CallbackSettings, CountersignSettings, ProviderSettings
 from countersign.storage import FolderStore, Store
 from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 from devstack.stack import Stack
-from worker import provider_worker, workflow_worker
+from worker import callback_worker, provider_worker, workflow_worker
 
 T = TypeVar("T")
 Handle = WorkflowHandle[Any, AgreementResult]
@@ -45,6 +45,7 @@ VARIABLES: Final = {
 }
 ADA: Final = Signer(name="Ada Lovelace", email="ada@example.com")
 GRACE: Final = Signer(name="Grace Hopper", email="grace@example.com")
+CALLBACK_SECRET: Final = "whsec_Y291bnRlcnNpZ24tY2FsbGJhY2stc2VjcmV0LTAwMQ=="
 SEND: Final = "/turbosign/single/prepare-for-signing"
 
 
@@ -136,9 +137,23 @@ async def open_office(
     rules: CircuitRules | None = None,
     limits: Limits | None = None,
     store: Store | None = None,
+    callbacks: CallbackSettings | None = None,
     **settings: Any,
 ) -> AsyncIterator[Office]:
-    """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own."""
+    """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own.
+
+    Args:
+        client: The connection to Temporal.
+        time: Skips time.
+        sandbox: The provider.
+        folder: Where the store is.
+        rules: The circuit's.
+        limits: Of the calls to the provider.
+        store: Another store than the folder.
+        callbacks: Who may be called back; by default this machine.
+        settings: Countersign's own.
+    """
+    callbacks = callbacks or CallbackSettings(allow_loopback=True, secret=SecretStr(CALLBACK_SECRET))
     given: dict[str, Any] = {"task_queue": uuid.uuid4().hex, "graceful_stop_seconds": 1} | settings
     own = CountersignSettings(store=str(folder), **given)
     theirs = TurboDocxSettings(
@@ -164,10 +179,12 @@ async def open_office(
             store,
             own,
             {configured.name: configured},
+            callbacks=callbacks,
             circuits={configured.name: opened.circuit},
             sandboxed=True,
         ),
         provider_worker(client, opened, store, own),
+        callback_worker(client, store, own, callbacks),
     ):
         yield Office(
             client=client,

@@ -26,6 +26,18 @@ async def happy(office: Office) -> Handle:
     return handle
 
 
+async def called_back(office: Office) -> Handle:
+    """Call back about every event; no one listens, and the agreement does not wait for it."""
+    url = f"{NO_ONE.replace('webhooks', 'callbacks')}?signature=canary"
+    handle = await office.start(an_agreement(callback_url=url, metadata={"order": "1042"}))
+    document_id = await office.sent(handle)
+    for recipient_id in await office.sandbox.recipient_ids(document_id):
+        await office.deliver_event(handle, "viewed", document_id, recipient_id=recipient_id)
+    await office.sign_all(document_id)
+    await office.deliver_event(handle, "completed", document_id)
+    return handle
+
+
 async def polled(office: Office) -> Handle:
     handle = await office.start()
     await office.sign_all(await office.sent(handle))
@@ -156,6 +168,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     for scenario in (
         abandoned,
         archive_failing,
+        called_back,
         cancelled,
         continued,
         expired,

@@ -93,6 +93,7 @@ BEGUN = {"claim", "generate", "send"}
 BRANCHES: dict[str, tuple[str, set[str]]] = {
     "abandoned": ("abandoned, known by operator", {"search"}),
     "archive_failing": ("completed, known by poll", {"archive"}),
+    "called_back": ("completed, known by webhook", {"archive"}),
     "cancelled": ("WORKFLOW_EXECUTION_CANCELED", {"void"}),
     "continued-1": ("WORKFLOW_EXECUTION_CONTINUED_AS_NEW", set()),
     "expired": ("expired, known by poll", {"void"}),

@@ -78,6 +78,9 @@ class Carried(Message):
         differing: Documents that carry the marker and do not match the agreement, and what differs.
         last_error: The last failure of a step, for the current details.
         provider_message: The provider's own words about it, for the status alone.
+        callbacks: Who is called back, as claimed.
+        called_back: The events that they were called back about.
+        attention_called_back: What needed attention when they were last called back about that.
     """
 
     progress: Progress = Progress()
@@ -103,6 +106,9 @@ class Carried(Message):
     differing: dict[str, str] = Field(default={})
     last_error: str | None = None
     provider_message: str | None = None
+    callbacks: tuple[str, ...] = ()
+    called_back: frozenset[str] = frozenset()
+    attention_called_back: str | None = None
 
 
 class RunInput(AgreementInput):
@@ -276,6 +282,7 @@ class AgreementState:
             claimed_at=claimed.at,
             time_scale=claimed.time_scale,
             longest_check_wait=claimed.longest_check_wait,
+            callbacks=claimed.callbacks,
         )
 
     def began_at(self, at: datetime | None) -> None:

@@ -14,6 +14,7 @@ from countersign.agreements.events import EventKind
 from countersign.agreements.messages import ResolvedBy, Stage, WaitingFor
 from workflows.agreement import policies, steps
 from workflows.agreement.archive import confirm_and_archive
+from workflows.agreement.callbacks import due_callbacks
 from workflows.agreement.state import AgreementState
 from workflows.timer import Due, UpdatableTimer
 
@@ -71,7 +72,8 @@ def _has_news(state: AgreementState) -> bool:
 def _history_is_long(state: AgreementState) -> bool:
     info = workflow.info()
     is_long = info.is_continue_as_new_suggested() or info.get_current_history_length() > HISTORY_LIMIT
-    return is_long and not _has_news(state) and workflow.all_handlers_finished()
+    is_quiet = not _has_news(state) and not due_callbacks(state)
+    return is_long and is_quiet and workflow.all_handlers_finished()
 
 
 def _next_due(state: AgreementState) -> Due:

@@ -29,6 +29,7 @@ from countersign.agreements.names import CIRCUIT_QUERY, WORKFLOW_NAME
 from countersign.agreements.validation import problems
 from workflows.agreement import steps
 from workflows.agreement.archive import finish_archive
+from workflows.agreement.callbacks import Callbacks, callbacks_of_refused, report_unreadable
 from workflows.agreement.raw_input import read_input, takes_payloads
 from workflows.agreement.send import send_once
 from workflows.agreement.state import AgreementState, EndedUnconfirmedError
@@ -80,11 +81,12 @@ class AgreementWorkflow:
         Raises:
             ApplicationError: `BadInput`, or another type of `countersign/agreements/failures.py`.
         """
-        del payloads  # `__init__` has read them
-        state = self._state  # raises `BadInput`
+        if isinstance(self._state_or_error, ApplicationError):  # `BadInput`
+            await report_unreadable(payloads, self._state_or_error)
+        state = self._state
         is_first_run = state.agreement.carried is None  # a retry continues a run, too, but carries nothing
         return await self._void_if_cancelled(
-            asyncio.create_task(self._run_to_end(state, is_first_run=is_first_run))
+            asyncio.create_task(self._run_and_call_back(state, is_first_run=is_first_run))
         )
 
     async def _void_if_cancelled(self, running: asyncio.Task[AgreementResult]) -> AgreementResult:
@@ -108,6 +110,11 @@ class AgreementWorkflow:
         if cancelled and result.outcome in {Outcome.VOIDED, Outcome.ABANDONED}:
             raise asyncio.CancelledError
         return result
+
+    async def _run_and_call_back(self, state: AgreementState, *, is_first_run: bool) -> AgreementResult:
+        """Run to the end; call back about what happens on the way, and about the end."""
+        async with Callbacks(state):
+            return await self._run_to_end(state, is_first_run=is_first_run)
 
     async def _run_to_end(self, state: AgreementState, *, is_first_run: bool) -> AgreementResult:
         """Take the agreement through its phases.
@@ -164,6 +171,7 @@ class AgreementWorkflow:
         try:
             self._state.keep_to(await steps.claim(self._state, found))
         except ActivityError as error:
+            self._state.carry(callbacks=callbacks_of_refused(self._state, error))
             raise as_failure(error) from error
 
     async def _release(self) -> bool:

@@ -1,0 +1,1 @@
+"""What leaves this machine when somebody is called back: signed, to allowed hosts, at checked addresses."""
