@@ -1,5 +1,6 @@
 """Call back: resolve the target, sign the event, post it once."""
 
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -14,6 +15,8 @@ from countersign.callbacks.signing import read_secrets, sign
 from countersign.providers import retry_after
 from countersign.settings.callbacks import CallbackSettings
 from countersign.storage import StorageError, Store
+
+_log = logging.getLogger(__name__)
 
 LONGEST_RETRY_AFTER: Final = 86_400.0
 """Seconds of a Retry-After that are obeyed at most."""
@@ -36,6 +39,21 @@ class CallbackActivities:
     @activity.defn
     async def call_back(self, request: DeliveryRequest) -> Attempted:
         """Post an event to one target, once; the workflow decides on another attempt."""
+        attempted = await self._attempt(request)
+        _log.info(
+            "callback",
+            extra={
+                "reference": request.event.data.reference,
+                "event": request.event.type,
+                "event_id": request.event_id,
+                "target": request.target,
+                "status": attempted.status,
+                "problem": attempted.refused or attempted.problem,
+            },
+        )
+        return attempted
+
+    async def _attempt(self, request: DeliveryRequest) -> Attempted:
         try:
             url, secret = await self._target(request)
             secrets = read_secrets(secret)

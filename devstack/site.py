@@ -26,6 +26,8 @@ ACCOUNTS: Final = ("turbodocx", "documenso")
 
 ENVIRONMENT: Final = "local"
 """The value of `COUNTERSIGN_ENVIRONMENT`."""
+CALLBACK_SECRET: Final = "whsec_Y291bnRlcnNpZ24tbG9jYWwtY2FsbGJhY2stc2VjcmV0"  # noqa: S105  # none
+"""What signs the callbacks of a local stack. It is no secret: it is the same everywhere."""
 
 _OURS: Final = ("TEMPORAL_", "TURBODOCX_", "DOCUMENSO_", "COUNTERSIGN_", "SANDBOX_")
 _PORTS: Final = "ports.json"
@@ -95,6 +97,8 @@ class Site:
             "COUNTERSIGN_TASK_QUEUE": "countersign",
             "COUNTERSIGN_TEMPORAL_UI": self.ui_url,
             "COUNTERSIGN_STORE": str(self.store),
+            "COUNTERSIGN_CALLBACKS_ALLOW_LOOPBACK": "true",
+            "COUNTERSIGN_CALLBACKS_SECRET": CALLBACK_SECRET,
         }
 
     def _account_settings(self) -> dict[str, str]:

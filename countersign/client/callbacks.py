@@ -59,7 +59,7 @@ async def list_callbacks(
     limit: int = 1000,
     client: Client | None = None,
 ) -> list[ListedCallback]:
-    """Return callbacks, the newest first.
+    """Return callbacks, the newest first, each as it was delivered or replayed last.
 
     Args:
         reference: Only those of this agreement.
@@ -72,16 +72,20 @@ async def list_callbacks(
         UnreachableError: Temporal does not respond.
     """
     client = client or await shared_client()
-    found: dict[str, ListedCallback] = {}
+    found: list[ListedCallback] = []
+    known: set[str] = set()
     async with explained("callbacks"):
-        async for workflow in client.list_workflows(_query(reference, undelivered), page_size=_PAGE):
+        async for workflow in client.list_workflows(_query(reference), page_size=_PAGE):
             listed = _listed(workflow)
             if listed is None or (reference and listed.reference != reference.lower()):
                 continue
-            found.setdefault(listed.workflow_id, listed)  # a replay is newer than what it repeats
+            is_latest = listed.workflow_id not in known  # a replay is newer than what it repeats
+            known.add(listed.workflow_id)
+            if is_latest and not (undelivered and listed.state == "delivered"):
+                found.append(listed)
             if len(found) == limit:
                 break
-    return await _with_failures(client, list(found.values()))
+    return await _with_failures(client, found)
 
 
 async def replay_callbacks(
@@ -141,7 +145,7 @@ async def _replay(client: Client, callback: ListedCallback) -> None:
     )
 
 
-def _query(reference: str | None, undelivered: bool) -> str:  # noqa: FBT001  # internal
+def _query(reference: str | None) -> str:
     conditions = [f'WorkflowType = "{CALLBACK_WORKFLOW}"']
     if reference is not None:
         try:
@@ -149,8 +153,6 @@ def _query(reference: str | None, undelivered: bool) -> str:  # noqa: FBT001  # 
         except InvalidReferenceError as error:
             raise BadInputError(str(error)) from None
         conditions.append(f'WorkflowId STARTS_WITH "{callbacks_of(reference)}"')
-    if undelivered:
-        conditions.append('ExecutionStatus != "Completed"')
     return " and ".join(conditions)
 
 

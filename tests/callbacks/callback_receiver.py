@@ -40,7 +40,8 @@ class Call:
     def type(self) -> str:
         """The event's name without `agreement.`, numbered by its signer."""
         signer = self.event["data"].get("signer")
-        return self.event["type"].removeprefix("agreement.") + (f"-{signer}" if signer else "")
+        kind = str(self.event["type"]).removeprefix("agreement.")
+        return f"{kind}-{signer}" if signer else kind
 
 
 @dataclass

@@ -1,8 +1,10 @@
 """How often a callback is repeated, and what each response means, over real HTTP and a real Temporal."""
 
+import logging
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +27,16 @@ from countersign.agreements.callbacks import (
 )
 from countersign.agreements.names import callback_task_queue
 from devstack.sandbox import Sandbox
-from tests.callbacks.callback_receiver import QUERY, Receiver, Respond, drop, receiving, responding
+from tests.callbacks.callback_receiver import (
+    QUERY,
+    SECRET,
+    Receiver,
+    Respond,
+    drop,
+    hang,
+    receiving,
+    responding,
+)
 from tests.workflows.office import Office, open_office
 from workflows.callbacks import policies
 from workflows.callbacks.policies import Verdict, judge
@@ -216,3 +227,35 @@ def test_an_id_tells_reference_and_event_apart() -> None:
     assert read_callback_name("callback-order-1042") is None
     assert event_id(name) != event_id(callback_name("x-signed-2", run, CallbackType.SIGNED, 11))
     assert len(event_id(name)) == 36
+
+
+async def test_no_log_line_has_a_url_or_a_secret(
+    office: Office, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    receiver.script = [503, drop, 204]
+    await (await start(office, request(receiver))).result()
+    assert await failure(office, request(receiver, url="https://hooks.example.com/x?signature=canary"))
+    records = [str(vars(record)) for record in caplog.records]
+    assert len([record for record in records if "'target': 'callback_url'" in record]) == 4
+    assert not [record for record in records if "canary" in record or SECRET in record]
+
+
+async def test_a_worker_that_stops_meanwhile_has_delivered_or_repeats(
+    temporal_env: Any, sandbox: Sandbox, tmp_path: Path, receiver: Receiver
+) -> None:
+    client: Client = temporal_env.client
+    receiver.script = [hang]
+    async with open_office(client, TimeSkipper(client), sandbox, tmp_path) as first:
+        handle = await start(first, request(receiver))
+
+        async def calls() -> int:
+            return len(receiver.calls)
+
+        await first.eventually(calls, bool)
+    async with open_office(
+        client, TimeSkipper(client), sandbox, tmp_path, task_queue=first.task_queue
+    ) as second:
+        await second.eventually(calls, lambda count: count > 1)
+        await handle.result()
+    assert len({call.id for call in receiver.calls}) == 1
