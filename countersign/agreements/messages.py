@@ -373,8 +373,10 @@ class AgreementInput(Message):
     review: bool = False
     account: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
     send_emails: bool = SEND_EMAILS
-    callback_url: str | None = Field(default=None, max_length=2048, repr=False)
-    callback_secret_key: str | None = Field(default=None, pattern=r"^files/[0-9a-f]{64}\.secret$")
+    callback_url: str | None = Field(default=None, max_length=2048, repr=False, exclude_if=not_)
+    callback_secret_key: str | None = Field(
+        default=None, pattern=r"^files/[0-9a-f]{64}\.secret$", exclude_if=not_
+    )
     metadata: Metadata = Field(default={}, exclude_if=not_)
 
 

@@ -353,7 +353,10 @@ def test_a_start_does_not_need_the_provider(shell: Shell, monkeypatch: pytest.Mo
     "words",
     [
         [],
-        *([name] for name in VERBS if name != "webhook"),
+        *([name] for name in VERBS if name not in {"callbacks", "webhook"}),
+        ["callbacks"],
+        ["callbacks", "list"],
+        ["callbacks", "replay"],
         ["webhook"],
         ["webhook", "setup"],
         ["webhook", "test"],
