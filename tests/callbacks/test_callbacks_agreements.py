@@ -212,3 +212,25 @@ async def test_subscribers_hear_of_all_agreements_and_their_urls_are_in_no_histo
         for id_ in (handle.id, *ids):
             history = await client.get_workflow_handle(id_).fetch_history()
             assert "canary" not in history.to_json()
+
+
+async def test_an_agreement_that_continues_as_new_repeats_no_event(
+    office: Office, receiver: Receiver
+) -> None:
+    handle = await office.start(an_agreement(callback_url=receiver.url))
+    document_id = await office.sent(handle)
+    first_run = (await handle.describe()).run_id
+    for number in range(220):
+        await office.deliver_event(handle, "viewed", document_id, event_id=f"evt_{number}")
+
+    async def run() -> str:
+        return str((await handle.describe()).run_id)
+
+    await office.eventually(run, lambda found: found != first_run)
+    await sign(office, handle)
+    await until(office, receiver, *WHOLE)
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+    histories = await runs_of(office, handle.id)
+    assert len(histories) > 1
+    for history in histories:
+        await replayer().replay_workflow(history)

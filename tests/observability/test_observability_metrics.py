@@ -13,6 +13,7 @@ from tests.observability.watched import Watched, get
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>countersign_\w+)` \| (?P<kind>\w+) \| (?P<labels>.*?) \|")
+QUEUES = {"countersign", "countersign-turbodocx", "countersign.callbacks"}
 FROM_TEMPORAL = {"namespace", "task_queue", "workflow_type", "service_name"}
 """Labels that the SDK adds to what workflows count."""
 
@@ -105,7 +106,7 @@ async def test_the_backlog_counts_what_waits(watched: Watched) -> None:
     worker = await scrape(watched.worker)
     assert value(worker, "countersign_agreements_need_attention") == 0
     queues = {sample.labels["task_queue"] for sample in worker["countersign_task_queue_backlog"].samples}
-    assert queues == {"countersign", "countersign-turbodocx"}
+    assert queues == QUEUES
 
 
 async def test_a_worker_tells_how_it_is(watched: Watched) -> None:
@@ -114,4 +115,4 @@ async def test_a_worker_tells_how_it_is(watched: Watched) -> None:
     status = json.loads((await get(f"{watched.worker}/status"))[1])
     assert (status["version"], status["ready"]) == (countersign.__version__, True)
     assert status["circuits"]["turbodocx"]["state"] == "closed"
-    assert {queue["task_queue"] for queue in status["queues"]} == {"countersign", "countersign-turbodocx"}
+    assert {queue["task_queue"] for queue in status["queues"]} == QUEUES

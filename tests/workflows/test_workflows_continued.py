@@ -37,6 +37,9 @@ CARRIED = Carried(
     review_ended=True,
     reviewed="a-reviewed-document",
     review_url="https://review.example.com",
+    callbacks=("callback_url", "crm"),
+    called_back=frozenset({"agreement.sent"}),
+    attention_called_back="0123456789abcdef",
 )
 OF_ONE_MOMENT = {
     "agreement": "handed over beside it",
