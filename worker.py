@@ -25,6 +25,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.archive import ArchiveActivities
+from activities.batches import BatchActivities
 from activities.callbacks import CallbackActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
@@ -53,6 +54,7 @@ from countersign.settings import CallbackSettings, CountersignSettings, Provider
 from countersign.storage import Store, UnusableStoreError, open_store
 from countersign.storage.store import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
+from workflows.bulk import BulkWorkflow
 from workflows.callbacks import CallbackWorkflow
 
 _PASSED_THROUGH: Final = ("activities", "countersign", "httpx")
@@ -121,12 +123,20 @@ def workflow_worker(
         longest_check_wait=timedelta(hours=settings.check_interval_hours),
         callbacks=callbacks,
     )
+    batches = BatchActivities(client, store, keys, task_queue=settings.task_queue)
     runner = EvictingRunner(workflow_runner(sandboxed=sandboxed))
     worker = Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AgreementWorkflow, CallbackWorkflow],
-        activities=[claims.claim, claims.release, claims.revoke_send, await_agreement],
+        workflows=[AgreementWorkflow, BulkWorkflow, CallbackWorkflow],
+        activities=[
+            claims.claim,
+            claims.release,
+            claims.revoke_send,
+            await_agreement,
+            batches.start_chunk,
+            batches.void_chunk,
+        ],
         workflow_runner=runner,
         interceptors=[CircuitReports(circuits)],
         deployment_config=build,

@@ -28,6 +28,7 @@ VERBS: Final = {
     "resolve": "Decide for agreements that need attention or are in review.",
     "signing-link": "Print a link at which a signer signs, for your own page or e-mail.",
     "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
+    "bulk": "Start many agreements from a table, and follow them.",
     "callbacks": "List callbacks, and deliver them again.",
     "webhook": "Set up and test the provider's webhooks.",
     "token": "Make, list and revoke the bearer tokens of the HTTP API.",

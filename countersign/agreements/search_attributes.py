@@ -13,6 +13,7 @@ ACCOUNT: Final = SearchAttributeKey.for_keyword("ProviderAccount")
 DOCUMENT_ID: Final = SearchAttributeKey.for_keyword("DocumentId")
 NEEDS_ATTENTION: Final[SearchAttributeKey[bool]] = SearchAttributeKey.for_bool("NeedsAttention")
 DEADLINE: Final[SearchAttributeKey[datetime]] = SearchAttributeKey.for_datetime("AgreementDeadline")
+BATCH: Final = SearchAttributeKey.for_keyword("AgreementBatch")
 REPORTED_PROBLEMS: Final = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 """Set by Temporal Server 1.30 or later while the workflow task keeps failing, cleared once it completes."""
 
@@ -23,16 +24,20 @@ TYPES: Final = {
     "DocumentId": "Keyword",
     "NeedsAttention": "Bool",
     "AgreementDeadline": "Datetime",
+    "AgreementBatch": "Keyword",
 }
 """Names and types in the spelling of `temporal operator search-attribute create`."""
 
 
-def at_start(account: str | None, deadline: datetime | None) -> TypedSearchAttributes:
+def at_start(
+    account: str | None, deadline: datetime | None, batch: str | None = None
+) -> TypedSearchAttributes:
     """Build the search attributes of a start. They are free there; an upsert is a billable action.
 
     Args:
         account: The account at the provider; None if the worker decides.
         deadline: The agreement's deadline, if it has one.
+        batch: The batch that started it.
     """
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STAGE, Stage.GENERATING),
@@ -43,4 +48,6 @@ def at_start(account: str | None, deadline: datetime | None) -> TypedSearchAttri
         pairs.append(SearchAttributePair(ACCOUNT, account))
     if deadline is not None:
         pairs.append(SearchAttributePair(DEADLINE, deadline))
+    if batch is not None:
+        pairs.append(SearchAttributePair(BATCH, batch))
     return TypedSearchAttributes(pairs)

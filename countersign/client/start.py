@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from structlog.contextvars import bound_contextvars
 from temporalio.client import Client
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from countersign.agreements import search_attributes
@@ -117,18 +117,38 @@ async def begin_agreement(
     for file in files:
         await store_file(file)
     with _about(checked):
-        started = await _start_once(client, checked, task_queue)
+        started = await start_once(client, checked, task_queue)
         repeated = started.already_running or started.already_ended
         event = "agreement was already started" if repeated else "agreement started"
         _log.info(event, extra={"run_id": started.run_id})
     return checked, started
 
 
-async def _start_once(client: Client, checked: AgreementInput, task_queue: str) -> StartedAgreement:
+async def start_once(
+    client: Client,
+    checked: AgreementInput,
+    task_queue: str,
+    *,
+    batch: str | None = None,
+    priority: Priority = Priority.default,
+) -> StartedAgreement:
+    """Start a checked agreement whose files are in the store, or return the one that has its reference.
+
+    Args:
+        client: The connection.
+        checked: The agreement.
+        task_queue: The task queue of the workers.
+        batch: The batch that it belongs to.
+        priority: Its priority, and that of its steps.
+
+    Raises:
+        ReferenceTakenError: The reference belongs to an agreement with other content; nothing was done.
+        UnreachableError: Temporal does not respond.
+    """
     async with explained(checked.reference):
         for reuse in (WorkflowIDReusePolicy.REJECT_DUPLICATE, _AFTER_A_FAILURE):
             try:
-                return await _start(client, checked, task_queue, reuse)
+                return await _start(client, checked, task_queue, reuse, batch=batch, priority=priority)
             except WorkflowAlreadyStartedError:
                 if not await failed_before_sending(client, checked.reference):
                     break
@@ -136,7 +156,13 @@ async def _start_once(client: Client, checked: AgreementInput, task_queue: str) 
 
 
 async def _start(
-    client: Client, agreement: AgreementInput, task_queue: str, reuse: WorkflowIDReusePolicy
+    client: Client,
+    agreement: AgreementInput,
+    task_queue: str,
+    reuse: WorkflowIDReusePolicy,
+    *,
+    batch: str | None,
+    priority: Priority,
 ) -> StartedAgreement:
     handle = await client.start_workflow(
         WORKFLOW_NAME,
@@ -148,8 +174,9 @@ async def _start(
         static_summary=agreement.title,
         memo=_initiator(agreement),
         search_attributes=search_attributes.at_start(
-            agreement.account or _default_account(), agreement.deadline
+            agreement.account or _default_account(), agreement.deadline, batch
         ),
+        priority=priority,
         rpc_timeout=_RPC_TIMEOUT,
     )
     return StartedAgreement(

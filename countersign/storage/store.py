@@ -57,6 +57,17 @@ class StoreKeys:
         """Name our own timeline."""
         return self._of(reference, "timeline.json")
 
+    def rows(self, batch: str, chunk: int) -> str:
+        """Name a chunk of a batch's rows."""
+        return self._of_batch(batch, f"rows-{chunk:05}.jsonl")
+
+    def refused_rows(self, batch: str, chunk: int) -> str:
+        """Name the rows of a chunk that could not be started."""
+        return self._of_batch(batch, f"refused-{chunk:05}.jsonl")
+
+    def _of_batch(self, batch: str, name: str) -> str:
+        return f"{self.environment}/{self.namespace}/batches/{batch}/{name}"
+
     def _of(self, reference: str, name: str) -> str:
         return f"{self.environment}/{self.namespace}/{reference.lower()}/{name}"
 

@@ -96,6 +96,9 @@ REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1), priority=2)
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
 ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILENCE)
 
+ASKED_FOR: Final = 2
+"""The priority up to which a step is one that a person asked for."""
+
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far the provider's clock may be behind ours."""
 

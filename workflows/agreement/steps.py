@@ -233,8 +233,16 @@ def _config(policy: Policy, summary: str) -> ActivityConfig:
         "schedule_to_close_timeout": policy.total,
         "heartbeat_timeout": policy.heartbeat,
         "retry_policy": policy.retry,
-        "priority": Priority(priority_key=policy.priority),
+        "priority": _priority(policy),
         "summary": summary,
         # Wait for a cancelled activity that runs: its effect must be known.
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }
+
+
+def _priority(policy: Policy) -> Priority:
+    """Let the steps of a batch wait for all others, but for those that a person asked for."""
+    own = workflow.info().priority
+    if policy.priority <= policies.ASKED_FOR or own.priority_key is None:
+        return Priority(priority_key=policy.priority)
+    return Priority(priority_key=max(policy.priority, own.priority_key), fairness_key=own.fairness_key)

@@ -1,0 +1,214 @@
+"""`bulk`: a table is checked whole, started once, followed, paused, cancelled and reported."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from countersign.agreements.batches import CHUNK_ROWS
+from devstack.stack import Stack
+from tests.cli.shell import Shell
+from tests.workflows.office import TEMPLATE
+
+HEADER = ["reference", "title", "template", "signer_1_name", "signer_1_email", "deadline"]
+HEADER += ["var.CustomerName", "var.CompanyName", "var.Service", "var.Price", "var.StartDate"]
+VALUES = ["Example Ltd", "Countersign", "Consulting", "1,000", "2026-01-01"]
+
+
+def _row(key: str, **changes: str) -> list[str]:
+    values = [key, "Order", TEMPLATE, "Ada Lovelace", "ada@example.com", "30d", *VALUES]
+    return [changes.get(name.replace(".", "_"), value) for name, value in zip(HEADER, values, strict=True)]
+
+
+def _write(path: Path, *rows: list[str], delimiter: str = ",") -> Path:
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=delimiter).writerows([HEADER, *rows])
+    return path
+
+
+def _report(shell: Shell, batch: str) -> dict[str, dict[str, str]]:
+    ran = shell.run("bulk", "report", batch)
+    assert ran.code == 0, ran.err
+    return {row["reference"]: row for row in csv.DictReader(io.StringIO(ran.out))}
+
+
+def test_a_table_is_started_once_and_the_same_table_joins_it(shell: Shell) -> None:
+    name = shell.folder.name.replace("_", "-")[-30:].strip("-")
+    references = [f"{name}-{number}" for number in range(3)]
+    table = _write(shell.folder / "table.csv", *map(_row, references), delimiter=";")
+    ran = shell.run("bulk", "start", str(table), "--batch", name, "--yes")
+    assert ran.code == 0, ran.out + ran.err
+    assert "3 of 3 started, 3 awaiting signatures" in ran.out
+    again = shell.run("bulk", "start", str(table), "--batch", name, "--yes")
+    assert again.code == 0
+    assert "was started before" in again.out
+    report = _report(shell, name)
+    assert {row["stage"] for row in report.values()} == {"awaiting_signatures"}
+    assert sorted(report) == sorted(references)
+    other = shell.run("bulk", "start", str(table), "--batch", f"{name}-b", "--yes")
+    assert other.code == 0, "rows that are there already are no failure"
+    status = json.loads(shell.run("bulk", "status", f"{name}-b", "--json").out)
+    assert (status["progress"]["started"], status["progress"]["existed"]) == (0, 3)
+
+
+def test_a_changed_row_is_refused_by_name_and_can_be_corrected(shell: Shell) -> None:
+    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
+    first = _write(shell.folder / "first.csv", _row(f"{name}-1"))
+    assert shell.run("bulk", "start", str(first), "--batch", name, "--yes").code == 0
+    second = _write(shell.folder / "second.csv", _row(f"{name}-1", title="Another"), _row(f"{name}-2"))
+    refused = shell.run("bulk", "start", str(second), "--batch", name, "--yes")
+    assert refused.code == 9
+    assert "from another table" in refused.err
+    ran = shell.run("bulk", "start", str(second), "--batch", f"{name}-b", "--yes")
+    assert ran.code == 6
+    assert "1 rows were refused" in ran.out
+    assert "other content (title)" in _report(shell, f"{name}-b")[f"{name}-1"]["refused"]
+    failed = shell.run("bulk", "failed", f"{name}-b", str(second))
+    assert [row["title"] for row in csv.DictReader(io.StringIO(failed.out))] == ["Another"]
+
+
+def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell, stack: Stack) -> None:
+    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
+    table = _write(
+        shell.folder / "table.csv", *(_row(f"{name}-{number}") for number in range(CHUNK_ROWS + 5))
+    )
+    stack.supervisor.pause("worker")
+    try:
+        assert shell.run("bulk", "start", str(table), "--batch", name, "--yes", "--no-watch").code == 0
+        assert shell.run("bulk", "pause", name).code == 0
+    finally:
+        stack.supervisor.resume("worker")
+    paused = json.loads(shell.run("bulk", "status", name, "--json").out)
+    assert paused["progress"] == {
+        "started": 0,
+        "existed": 0,
+        "refused": 0,
+        "paused": True,
+        "cancelled": False,
+    }
+    assert shell.run("bulk", "resume", name).code == 0
+    ran = shell.run("bulk", "watch", name)
+    assert ran.code == 0
+    assert "30 of 30 started, 30 awaiting signatures" in ran.out
+
+
+def test_a_cancelled_batch_starts_no_further_rows_and_voids_the_others(shell: Shell, stack: Stack) -> None:
+    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
+    table = _write(shell.folder / "table.csv", *(_row(f"{name}-{number}") for number in range(3)))
+    first = shell.run("bulk", "start", str(table), "--batch", f"{name}-a", "--yes")
+    assert first.code == 0
+    stack.supervisor.pause("worker")
+    try:
+        assert shell.run("bulk", "start", str(table), "--batch", name, "--yes", "--no-watch").code == 0
+        assert shell.run("bulk", "cancel", name, "--void").code == 10, "nobody confirmed"
+        assert shell.run("bulk", "cancel", name, "--void", "--yes").code == 0
+    finally:
+        stack.supervisor.resume("worker")
+    assert "cancelled" in shell.run("bulk", "watch", name).out
+    assert shell.run("bulk", "pause", name).code == 4
+    deadline = 60
+    while {row["stage"] for row in _report(shell, f"{name}-a").values()} != {"voided"}:
+        deadline -= 1
+        assert deadline, "they are voided"
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "says"),
+    [
+        ({"reference": "x"}, "reference", "3 to 40"),
+        ({"title": ""}, "title", "missing"),
+        ({"signer_1_email": "ada.example.com"}, "signer_1_email", "e-mail"),
+        ({"deadline": "yesterday"}, "deadline", "14d"),
+        ({"template": ""}, "template, file, link", "fill one"),
+        ({"var_CustomerName": "a\u0007b"}, "var.CustomerName", "U+0007"),
+    ],
+)
+def test_a_mistake_has_its_line_and_column(
+    shell: Shell, changes: dict[str, str], column: str, says: str
+) -> None:
+    table = _write(shell.folder / "table.csv", _row("good-row"), _row("bad-row", **changes), _row("GOOD-row"))
+    ran = shell("bulk", "check", "--json", "--no-ask-provider", str(table))
+    assert ran.code == 2
+    found = json.loads(ran.out)
+    places = {(entry["line"], entry["column"]): entry["reason"] for entry in found["mistakes"]}
+    assert says in places[3, column]
+    assert places[4, "reference"] == "line 2 has the same reference"
+    assert found["rows"] == 1
+
+
+def test_a_template_is_asked_for_once_and_its_mistakes_are_shown(shell: Shell) -> None:
+    wrong = "00000000-0000-4000-8000-00000000dead"
+    rows = [_row(f"row-{number}", template=wrong) for number in range(40)]
+    table = _write(shell.folder / "table.csv", *rows)
+    ran = shell.run("bulk", "check", str(table))
+    assert ran.code == 2
+    assert ran.out.count(wrong) == 40
+    assert "0 rows can be started, 40 mistakes" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("reference,title,template,signer_1_name,signer_1_mail", "signer_1_mail: no such column"),
+        ("reference,reference,title,template,signer_1_name,signer_1_email", "is there twice"),
+        ("title,template,signer_1_name,signer_1_email", "reference: the column is missing"),
+        ("reference,title,signer_1_name,signer_1_email", "the document to sign"),
+    ],
+)
+def test_a_wrong_header_is_one_sentence(shell: Shell, header: str, says: str) -> None:
+    table = shell.folder / "table.csv"
+    table.write_text(header + "\n")
+    ran = shell("bulk", "check", str(table))
+    assert ran.code == 2
+    assert says in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("table.pdf", b"%PDF", "ends in .csv, .xlsx or .jsonl"),
+        ("table.csv", (",".join(HEADER) + "\nä").encode("latin-1"), "not UTF-8"),
+        ("table.xlsx", b"no workbook", "no Excel workbook"),
+        ("table.csv", b'reference,title,template,signer_1_name,signer_1_email\n"a', "line 2"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_sentence(
+    shell: Shell, name: str, content: bytes, says: str
+) -> None:
+    (shell.folder / name).write_bytes(content)
+    ran = shell("bulk", "check", str(shell.folder / name))
+    assert ran.code == 2
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_workbooks_and_json_lines_are_read_alike(shell: Shell) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (HEADER, _row("00123"), _row("124x")):
+        book.active.append(row)
+    book.save(shell.folder / "table.xlsx")
+    lines = [
+        json.dumps(
+            {
+                "reference": reference,
+                "title": "Order",
+                "source": {"kind": "template", "template_id": TEMPLATE},
+                "signers": ["Ada Lovelace <ada@example.com>"],
+            }
+        )
+        for reference in ("00123", "124x")
+    ]
+    (shell.folder / "table.jsonl").write_text("\n".join(lines))
+    for name in ("table.xlsx", "table.jsonl"):
+        ran = shell("bulk", "check", "--no-ask-provider", str(shell.folder / name))
+        assert ran.code == 0, ran.out + ran.err
+        assert "2 rows can be started, 0 mistakes" in ran.out
+
+
+def test_the_header_of_an_empty_table(shell: Shell) -> None:
+    ran = shell.run("bulk", "check", "--print-header")
+    (shell.folder / "table.csv").write_text(ran.out)
+    assert shell("bulk", "check", str(shell.folder / "table.csv")).code == 0
