@@ -65,7 +65,7 @@ class BatchActivities:
             except (BadInputError, ReferenceTakenError) as error:
                 refused.append(RefusedRow(line=line, reference=agreement.reference, reason=str(error)))
 
-        await self._for_each(request, start)
+        await self._run_over_rows(request, start)
         if refused:
             lines = sorted(refused, key=lambda row: row.line)
             content = "".join(f"{row.model_dump_json()}\n" for row in lines)
@@ -89,9 +89,9 @@ class BatchActivities:
                 if error.status not in _GONE:
                     raise
 
-        await self._for_each(request, cancel)
+        await self._run_over_rows(request, cancel)
 
-    async def _for_each(self, request: ChunkRequest, work: Callable[[Row], Awaitable[None]]) -> None:
+    async def _run_over_rows(self, request: ChunkRequest, work: Callable[[Row], Awaitable[None]]) -> None:
         text = (await self._store.read(self._keys.rows(request.batch, request.chunk))).decode()
         rows = [json.loads(line) for line in text.splitlines()]
         for first in range(0, len(rows), _AT_ONCE):

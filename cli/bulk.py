@@ -31,7 +31,7 @@ from .command import Json, Yes, err, out, print_json, verb
 from .prompts import can_ask, confirm
 
 app = typer.Typer(
-    help="Start many agreements from a table (CSV, XLSX or JSON Lines), and follow them.",
+    help="Start many agreements from a table, and follow them. A table is CSV, XLSX or JSON Lines.",
     no_args_is_help=True,
 )
 _TABLE: Final = typer.Argument(
