@@ -11,17 +11,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from cli.demo import example_agreement
 from countersign.agreements import search_attributes
-from countersign.agreements.messages import Outcome, Stage
-from countersign.client.agreements import agreement_result
-from countersign.client.follow import follow_agreement
-from countersign.client.start import start_agreement
+from countersign.agreements.messages import Outcome
 from countersign.connection import connect
 from countersign.settings_reference import groups
 from devstack.processes import Supervisor
 from devstack.sandbox import Sandbox
 from devstack.temporal import dev_server_command
+from tests.deploy.agreement import run_to_its_end
 from tests.deploy.compose_natively import COMPOSE, PRODUCTION, ROOT, SERVICES, Machine, copied, of_profile
 from tests.deploy.prometheus import ask
 from tests.observability.collector import Collector
@@ -114,12 +111,7 @@ async def test_every_command_variable_and_check_works_and_an_agreement_completes
         sandbox = Sandbox(
             environment["TURBODOCX_BASE_URL"], api_key=_KEY, org_id=environment["TURBODOCX_ORG_ID"]
         )
-        started = await start_agreement(example_agreement(), ask_provider=False, client=client)
-        async for status in follow_agreement(started.reference, client=client):
-            if status.stage == Stage.AWAITING_SIGNATURES and status.document_id:
-                await sandbox.complete(status.document_id)
-                break
-        result = await agreement_result(started.reference, client=client)
+        result = await run_to_its_end(client, sandbox)
         for port in SERVICES["machine"]["ports"]:
             assert await accepts(int(machine.ports[port.rsplit(":", 1)[1]])), port
         await watch(machine, supervisor)

@@ -10,18 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.demo import example_agreement
 from countersign.agreements import search_attributes
-from countersign.agreements.messages import Outcome, Stage
-from countersign.client.agreements import agreement_result
-from countersign.client.follow import follow_agreement
-from countersign.client.start import start_agreement
+from countersign.agreements.messages import Outcome
 from countersign.connection import connect
 from devstack import sandbox as sandbox_api
 from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import Sandbox
 from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.conftest import tool
+from tests.deploy.agreement import run_to_its_end
 from tests.deploy.compose_natively import PRODUCTION, ROOT, SERVICES, Machine
 
 FILE: dict[str, Any] = yaml.safe_load(PRODUCTION.read_text())
@@ -163,12 +160,7 @@ async def test_the_instructions_lead_to_a_completed_agreement(tmp_path: Path) ->
         client = await connect(
             environment={"TEMPORAL_ADDRESS": machine.environment("worker")["TEMPORAL_ADDRESS"]}
         )
-        started = await start_agreement(example_agreement(), ask_provider=False, client=client)
-        async for status in follow_agreement(started.reference, client=client):
-            if status.stage == Stage.AWAITING_SIGNATURES and status.document_id:
-                await sandbox.complete(status.document_id)
-                break
-        result = await agreement_result(started.reference, client=client)
+        result = await run_to_its_end(client, sandbox)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
 
 

@@ -1,0 +1,124 @@
+"""deploy/systemd: the units are what systemd takes, are locked down, and their commands run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from countersign.agreements.messages import Outcome
+from countersign.connection import connect
+from countersign.free_ports import free_port
+from countersign.settings import CountersignSettings
+from devstack.processes import Part, responds
+from devstack.sandbox import API_KEY
+from tests.conftest import tool
+from tests.deploy.agreement import run_to_its_end
+from tests.deploy.stand_in import ROOT, outside, set_up_webhook
+
+FOLDER = ROOT / "deploy/systemd"
+UNITS = sorted(FOLDER.glob("*.service"))
+SETTINGS = FOLDER / "settings.env"
+EXPOSURE = "20"
+"""Of 100, by `systemd-analyze security`: what can do no more than it must has about 14."""
+
+
+def values(unit: Path, key: str) -> list[str]:
+    """All values of a key, in the unit's order."""
+    return re.findall(rf"^{key}=(.*)$", unit.read_text(), re.MULTILINE)
+
+
+def variables(unit: Path) -> dict[str, str]:
+    """The variables that a unit and its file of settings set."""
+    lines = [*SETTINGS.read_text().splitlines(), *values(unit, "Environment")]
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_units_paths_are_those_of_the_guide(unit: Path) -> None:
+    guide = (ROOT / "docs/how-to/run-with-systemd.md").read_text()
+    assert values(unit, "WorkingDirectory") == ["/opt/countersign"]
+    for path in [*values(unit, "EnvironmentFile"), "/opt/countersign"]:
+        assert path in guide
+    for credential in values(unit, "LoadCredential"):
+        name, path = credential.split(":")
+        assert path == f"/etc/countersign/secrets/{name}"
+        assert path in guide or f"secrets/{name}" in guide
+    assert f"deploy/systemd/{unit.name}" in guide or "deploy/systemd/*.service" in guide
+
+
+def test_the_receiver_has_no_key_of_the_provider() -> None:
+    keys = {unit.stem: "API_KEY" in " ".join(values(unit, "LoadCredential")) for unit in UNITS}
+    assert keys["countersign-worker"]
+    assert not keys["countersign-receiver"]
+
+
+def test_a_worker_has_time_to_finish_its_calls() -> None:
+    seconds = CountersignSettings.model_fields["graceful_stop_seconds"].default
+    assert int(values(FOLDER / "countersign-worker.service", "TimeoutStopSec")[0]) > seconds
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_takes_the_unit_and_finds_it_locked_down(unit: Path, tmp_path: Path) -> None:
+    analyze = tool("systemd-analyze", "systemd")
+    here = tmp_path / unit.name
+    here.write_text(unit.read_text().replace("/opt/countersign/.venv/bin/python", sys.executable))
+    verified = subprocess.run([analyze, "verify", here], capture_output=True, text=True, check=False)
+    own = [line for line in verified.stderr.splitlines() if unit.name in line]
+    assert (verified.returncode, own) == (0, []), verified.stderr
+    rated = subprocess.run(
+        [analyze, "security", "--offline=true", f"--threshold={EXPOSURE}", here],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert rated.returncode == 0, rated.stdout[-500:]
+
+
+def _part(unit: Path, folder: Path, changed: dict[str, str], ready: str) -> Part:
+    credentials = folder / unit.stem
+    credentials.mkdir()
+    for credential in values(unit, "LoadCredential"):
+        name = credential.split(":")[0]
+        (credentials / name).write_bytes((folder / "secrets" / name).read_bytes())
+    environment = {name: value.replace("%d", str(credentials)) for name, value in variables(unit).items()}
+    (command,) = values(unit, "ExecStart")
+    _, *arguments = command.replace("8080", changed.get("PORT", "8080")).split()
+    path = {"PATH": os.environ["PATH"]}
+    return Part(unit.stem, [sys.executable, *arguments], responds(ready), path | environment | changed, ROOT)
+
+
+@pytest.mark.heavy
+async def test_the_units_commands_run_an_agreement_to_its_end(tmp_path: Path) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "TURBODOCX_API_KEY").write_text(API_KEY)
+    port, metrics = free_port(), free_port()
+    async with outside(tmp_path) as there:
+        changed = there.settings(tmp_path)
+        url = f"http://127.0.0.1:{port}/webhooks/turbodocx"
+        environment = (
+            {"PATH": os.environ["PATH"]} | variables(FOLDER / "countersign-worker.service") | changed
+        )
+        set_up_webhook(url, environment | {"COUNTERSIGN_SECRETS_DIR": str(secrets)})
+        assert (secrets / "TURBODOCX_WEBHOOK_SECRET").read_text().startswith("whsec_")
+        receiver = _part(
+            FOLDER / "countersign-receiver.service",
+            tmp_path,
+            changed | {"PORT": str(port), "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(free_port())},
+            f"http://127.0.0.1:{port}/readyz",
+        )
+        worker = _part(
+            FOLDER / "countersign-worker.service",
+            tmp_path,
+            changed | {"COUNTERSIGN_WORKER_METRICS_PORT": str(metrics)},
+            f"http://127.0.0.1:{metrics}/readyz",
+        )
+        for part in (receiver, worker):
+            await there.supervisor.start(part)
+        client = await connect(environment={"TEMPORAL_ADDRESS": there.temporal})
+        result = await run_to_its_end(client, there.sandbox)
+    assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
