@@ -1,6 +1,6 @@
 """`doctor`: check everything that can be checked before first use."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from shutil import get_terminal_size
 from typing import Annotated, Final
 
@@ -61,14 +61,19 @@ async def doctor(
     """
     consent = _consent(register=register, may_ask=not json and can_ask())
     findings = [finding async for finding in examine(register=consent, test_event=test_event)]
-    report = Report(
-        healthy=all(entry.state is not State.FAILED for entry in findings), findings=tuple(findings)
-    )
+    report = print_report(findings, json=json)
+    return ExitCode.DONE if report.healthy else ExitCode.UNHEALTHY
+
+
+def print_report(findings: Sequence[Finding], *, json: bool = False) -> Report:
+    """Print a table of findings, or one JSON object."""
+    healthy = all(entry.state is not State.FAILED for entry in findings)
+    report = Report(healthy=healthy, findings=tuple(findings))
     if json:
         print_json(report)
     else:
         out.print(_table(report))
-    return ExitCode.DONE if report.healthy else ExitCode.UNHEALTHY
+    return report
 
 
 def _consent(*, register: bool, may_ask: bool) -> Consent:

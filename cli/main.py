@@ -30,6 +30,7 @@ VERBS: Final = {
     "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
     "bulk": "Start many agreements from a table, and follow them.",
     "callbacks": "List callbacks, and deliver them again.",
+    "init": "Set up Countersign: ask for what is missing, check it, write it.",
     "webhook": "Set up and test the provider's webhooks.",
     "token": "Make, list and revoke the bearer tokens of the HTTP API.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",

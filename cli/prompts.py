@@ -30,5 +30,20 @@ def confirm(question: str) -> bool:
         signal.signal(signal.SIGINT, before)
 
 
+def ask(question: str, *, hidden: bool = False) -> str:
+    """Ask for a text until there is one; `hidden` shows none of it.
+
+    Raises:
+        asyncio.CancelledError: Ctrl-C or the end of the input.
+    """
+    before = signal.signal(signal.SIGINT, _cancel)
+    try:
+        return str(typer.prompt(question, err=True, hide_input=hidden)).strip()
+    except typer.Abort:
+        raise asyncio.CancelledError from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _cancel(*_: object) -> NoReturn:
     raise asyncio.CancelledError

@@ -7,6 +7,7 @@ the secret, because the provider shows it only once.
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -88,31 +89,43 @@ def place_for(variable: str) -> Place:
             f"unset it, or set {variable}_FILE to a file for it"
         )
     if folders := found.get("COUNTERSIGN_SECRETS_DIR"):
-        return _folder(Path(folders.split(os.pathsep)[0]).expanduser(), variable)
+        return folder_place(Path(folders.split(os.pathsep)[0]).expanduser(), variable)
     if found.get("COUNTERSIGN_SECRETS") or found.get("COUNTERSIGN_ENVIRONMENT") == "production":
         raise NowhereToKeepError(
             f"{variable} comes from a place that is not written: set {variable}_FILE to a file, "
             "run this again, and move the file's content to your secrets"
         )
-    return Place(str(ENV_FILE), ENV_FILE.resolve().parent, (ENV_FILE,), _keep_in_env_file)
+    return env_file_place()
+
+
+def env_file_place(file: Path = ENV_FILE) -> Place:
+    """Return a file of `NAME=value` lines, which keeps its other lines: `.env`, or another one."""
+    return Place(str(file), file.resolve().parent, (file,), lambda values: _keep_in_env_file(file, values))
 
 
 def _file(path: Path, variable: str) -> Place:
     return Place(str(path), path.resolve().parent, (path,), lambda values: _write(path, values[variable]))
 
 
-def _folder(folder: Path, variable: str) -> Place:
+def folder_place(folder: Path, *variables: str) -> Place:
+    """Return a folder with one file for each variable."""
+
     def keep(values: Mapping[str, str]) -> None:
         for name, value in values.items():
             _write(folder / name, value)
 
-    return Place(str(folder), folder, (folder / variable,), keep)
+    return Place(str(folder), folder, tuple(folder / variable for variable in variables), keep)
 
 
-def _keep_in_env_file(values: Mapping[str, str]) -> None:
-    lines = ENV_FILE.read_text(encoding="utf-8").splitlines() if ENV_FILE.exists() else []
+def _keep_in_env_file(file: Path, values: Mapping[str, str]) -> None:
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     kept = [line for line in lines if line.partition("=")[0].strip() not in values]
-    _write(ENV_FILE, "\n".join([*kept, *(f"{name}={value}" for name, value in values.items()), ""]))
+    _write(file, "\n".join([*kept, *(f"{name}={_quoted(value)}" for name, value in values.items()), ""]))
+
+
+def _quoted(value: str) -> str:
+    """Quote what a shell would split: the file is read by shells and systemd, too."""
+    return value if re.fullmatch(r"[\w@%+=:,./-]*", value) else "'" + value.replace("'", "\\'") + "'"
 
 
 def _write(path: Path, content: str) -> None:

@@ -1,9 +1,13 @@
 """Run the command line in this process, or as people do."""
 
 import os
+import pty
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +62,49 @@ class Shell:
         process = self.process(*arguments)
         out, err = process.communicate(timeout=60)
         return Ran(process.returncode, out, err)
+
+    def at_a_terminal(
+        self, *arguments: str, answers: Sequence[tuple[bytes, bytes | None]] = (), columns: int = 400
+    ) -> tuple[bytes, int]:
+        """Run the command line at a terminal.
+
+        Args:
+            arguments: Its arguments.
+            answers: The ends of its questions, and what is typed then; None presses Ctrl-C.
+            columns: The terminal's width.
+
+        Returns:
+            What it showed, and its exit code.
+        """
+        own, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "starter.py"), *arguments],
+            cwd=self.folder,
+            env={**os.environ, "COLUMNS": str(columns)},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the terminal is gone when the process is
+            for question, answer in answers:
+                while question not in shown:
+                    shown += os.read(own, 65536)
+                _press_ctrl_c(process) if answer is None else os.write(own, answer)
+            while more := os.read(own, 65536):
+                shown += more
+        os.close(own)
+        return shown, process.wait(timeout=30)
+
+
+def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
+    """Press it again if nothing happens: one in the instant before the answer is waited for goes unheard."""
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+            return
 
 
 async def start_waiting(

@@ -2,15 +2,9 @@
 
 import asyncio
 import json
-import os
-import pty
 import re
-import signal
-import subprocess
-import sys
 import time
 import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +24,7 @@ from countersign.storage import FolderStore, StoredFile
 from countersign.storage.draft import Draft
 from devstack.sandbox import API_KEY, MEMBER_KEY
 from devstack.stack import Stack
-from tests.cli.shell import ROOT, Shell
+from tests.cli.shell import Shell
 
 CHECKS = [
     "versions",
@@ -113,7 +107,7 @@ def test_its_table_is_not_folded_in_a_pipe(doctor: Doctor, monkeypatch: pytest.M
 
 @pytest.mark.usefixtures("doctor")
 def test_a_narrow_terminal_cuts_no_address_that_fits_a_line(shell: Shell, stack: Stack) -> None:
-    shown, code = at_a_terminal(shell, "doctor", "--no-test-event", columns=80)
+    shown, code = shell.at_a_terminal("doctor", "--no-test-event", columns=80)
     assert code == 0, shown
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.decode().splitlines()]
     assert max(map(len, lines)) <= 80
@@ -272,44 +266,10 @@ class TestTemporal:
     def test_it_offers_to_register_them_at_a_terminal(
         self, shell: Shell, answer: bytes | None, code: int, reported: bytes
     ) -> None:
-        shown, ended = at_a_terminal(shell, "doctor", "--no-test-event", answer=answer)
+        shown, ended = shell.at_a_terminal("doctor", "--no-test-event", answers=[(b"[y/N]", answer)])
         assert ended == code, shown
         assert b"Temporal lacks the search attributes AgreementStage, " in shown
         assert reported in shown.partition(b"[y/N]")[2]
-
-
-def at_a_terminal(
-    shell: Shell, *arguments: str, answer: bytes | None = None, columns: int = 400
-) -> tuple[bytes, int]:
-    """Run the command line at a terminal; answer its question if it asks, or press Ctrl-C."""
-    own, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "starter.py"), *arguments],
-        cwd=shell.folder,
-        env={**os.environ, "COLUMNS": str(columns)},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    shown = b""
-    with suppress(OSError):  # the terminal is gone when the process is
-        while b"[y/N]" not in shown:
-            shown += os.read(own, 65536)
-        _press_ctrl_c(process) if answer is None else os.write(own, answer)
-        while more := os.read(own, 65536):
-            shown += more
-    os.close(own)
-    return shown, process.wait(timeout=30)
-
-
-def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
-    """Press it again if nothing happens: one in the instant before the answer is waited for goes unheard."""
-    for _ in range(4):
-        process.send_signal(signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=5)
-            return
 
 
 async def make_namespace(stack: Stack, name: str) -> None:
