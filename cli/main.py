@@ -31,7 +31,7 @@ VERBS: Final = {
     "bulk": "Start many agreements from a table, and follow them.",
     "callbacks": "List callbacks, and deliver them again.",
     "init": "Set up Countersign: ask for what is missing, check it, write it.",
-    "webhook": "Set up and test the provider's webhooks.",
+    "webhook": "Set up and test webhooks.",
     "token": "Make, list and revoke the bearer tokens of the HTTP API.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",
     "schemas": "Write the JSON Schemas of the input, the status, the result, the updates and the callbacks.",

