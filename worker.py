@@ -30,7 +30,7 @@ from activities.callbacks import CallbackActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
 from activities.signatures import SignatureActivities
-from countersign import entry
+from countersign import __version__, entry
 from countersign.agreements.messages import WaitingFor
 from countersign.agreements.names import WORKFLOW_NAME, account_task_queue, callback_task_queue
 from countersign.callbacks.sender import CallbackSender
@@ -101,6 +101,11 @@ def deployment(settings: WorkerSettings, task_queue: str) -> WorkerDeploymentCon
     )
 
 
+def _build(deployment: WorkerDeploymentConfig | None) -> dict[str, Any]:
+    """Name the build. By default the SDK hashes all modules, which takes long and fills histories."""
+    return {"build_id": __version__} if deployment is None else {"deployment_config": deployment}
+
+
 def workflow_worker(
     client: Client,
     store: Store,
@@ -139,7 +144,7 @@ def workflow_worker(
         ],
         workflow_runner=runner,
         interceptors=[CircuitReports(circuits)],
-        deployment_config=build,
+        **_build(build),
         max_cached_workflows=cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
@@ -175,7 +180,7 @@ def provider_worker(
             archive.archive,
         ],
         tuner=tuner(account.slots),
-        deployment_config=build,
+        **_build(build),
         max_task_queue_activities_per_second=_steps_per_second(account.calls_per_second),
         disable_eager_activity_execution=True,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),

@@ -1,5 +1,6 @@
 """The activity that archives a completed document with its evidence."""
 
+import asyncio
 import json
 from typing import Any, Final
 
@@ -54,8 +55,7 @@ class ArchiveActivities:
         if observation.status != EventKind.COMPLETED:
             return ArchiveOutcome(observation=observation)
         try:
-            archive = await self._store_all(request, observation, heartbeat)
-            return ArchiveOutcome(observation=observation, archive=archive)
+            return ArchiveOutcome.of(observation, await self._store_all(request, observation, heartbeat))
         except ProviderError as error:
             raise _failed(str(error), observation, like=to_application_error(error)) from None
         except (StorageError, NotAPdfError) as error:
@@ -64,25 +64,41 @@ class ArchiveActivities:
     async def _store_all(
         self, request: ArchiveRequest, observation: Observation, heartbeat: ThrottledHeartbeat
     ) -> Archive:
-        document = await self._document(request, heartbeat)
-        heartbeat.beat()
-        reference = request.marker.reference
-        audit_trail = await self._provider.audit_trail(request.document_id)
-        attachments = [
-            await put(self._store, self._keys.attachment(reference, evidence.name), evidence.content)
-            for evidence in await self._provider.attachments(request.document_id)
-        ]
+        """Store all files; those of the provider at the same time. If some fail, the others are stored."""
+        reference = request.reference
+        document, audit_trail, attachments = await asyncio.gather(
+            self._document(request, heartbeat),
+            self._audit_trail(request),
+            self._attachments(request),
+            return_exceptions=True,
+        )
+        if isinstance(document, BaseException):
+            raise document
+        if isinstance(audit_trail, BaseException):
+            raise audit_trail
+        if isinstance(attachments, BaseException):
+            raise attachments
         return Archive(
             document=_stored(document),
-            audit_trail=await self._evidence(self._keys.audit_trail(reference), audit_trail),
+            audit_trail=audit_trail,
             timeline=await self._evidence(
                 self._keys.timeline(reference), _timeline(request, observation, document)
             ),
-            attachments=tuple(map(_stored, attachments)),
+            attachments=attachments,
         )
 
+    async def _audit_trail(self, request: ArchiveRequest) -> StoredDocument:
+        content = await self._provider.audit_trail(request.document_id)
+        return await self._evidence(self._keys.audit_trail(request.reference), content)
+
+    async def _attachments(self, request: ArchiveRequest) -> tuple[StoredDocument, ...]:
+        found = await self._provider.attachments(request.document_id)
+        keys = [self._keys.attachment(request.reference, evidence.name) for evidence in found]
+        puts = (put(self._store, key, evidence.content) for key, evidence in zip(keys, found, strict=True))
+        return tuple(map(_stored, await asyncio.gather(*puts)))
+
     async def _document(self, request: ArchiveRequest, heartbeat: ThrottledHeartbeat) -> StoredFile:
-        key = self._keys.signed_document(request.marker.reference)
+        key = self._keys.signed_document(request.reference)
         if stored := await self._store.find(key):
             return stored
         heartbeat.beat()
@@ -103,7 +119,7 @@ class ArchiveActivities:
 
 def _timeline(request: ArchiveRequest, observation: Observation, document: StoredFile) -> dict[str, Any]:
     return {
-        "reference": request.marker.reference,
+        "reference": request.reference,
         "document_id": request.document_id,
         "sha256": document.sha256,
         "signers": len(observation.recipients),

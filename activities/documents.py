@@ -30,18 +30,27 @@ class DocumentActivities:
 
     @activity.defn
     async def generate(self, request: GenerateRequest) -> DeliverableSource:
+        """Generate from a template, for agreements that began before the send did it."""
+        return await self.generate_once(request, is_repeated=activity.info().attempt > 1)
+
+    async def generate_once(self, request: GenerateRequest, *, is_repeated: bool) -> DeliverableSource:
         """Generate from a template: two calls, three when it is repeated; one less if cached.
 
-        A retry searches for the result of an earlier attempt: a second document is harmless, and billed. The
-        variables are compared first, because the provider would accept others and print `{Price}`.
+        The variables are compared first, because the provider would accept others and print `{Price}`.
+
+        Args:
+            request: The template and its variables.
+            is_repeated: Search for the result of an earlier attempt: a second document is harmless, and
+                billed.
+
+        Raises:
+            ApplicationError: By `activities/errors.py`, or `SourceUnusable`. Nothing was sent.
         """
         source, provider = request.source, self._provider
         if not isinstance(provider, DocumentGenerator):
             raise _unusable("the account's provider generates no documents")
         with provider_errors():
-            if activity.info().attempt > 1 and (
-                found := await provider.find_generated(request.title, request.marker)
-            ):
+            if is_repeated and (found := await provider.find_generated(request.title, request.marker)):
                 return DeliverableSource(deliverable_id=found)
             if wrong := await self._provider.source_problems(source, ()):
                 raise _unusable(f"template {source.template_id}: {'; '.join(wrong)}")

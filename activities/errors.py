@@ -70,6 +70,22 @@ def provider_errors() -> Iterator[None]:
         raise to_application_error(error) from None
 
 
+@contextmanager
+def final() -> Iterator[None]:
+    """Raise every `ApplicationError` as one that Temporal does not retry, whatever the step's policy."""
+    try:
+        yield
+    except ApplicationError as error:
+        raise ApplicationError(
+            error.message,
+            *error.details,
+            type=error.type,
+            non_retryable=True,
+            next_retry_delay=error.next_retry_delay,
+            category=error.category,
+        ) from None
+
+
 def to_application_error(error: ProviderError) -> ApplicationError:
     """Return the `ApplicationError` of an error, by the table above."""
     kind = failure_type(error)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from operator import not_
+from typing import Any, Self
 
 from pydantic import Field
 
@@ -16,8 +17,10 @@ from countersign.agreements.messages import (
     Observation,
     RolesSource,
     Sender,
+    Short,
     SignatureField,
     Signer,
+    StoredDocument,
     TemplateSource,
     TimelineEntry,
 )
@@ -25,7 +28,8 @@ from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.agreements.reference import Marker
 from countersign.agreements.validation import Needs
 
-SendableSource = DeliverableSource | FileSource | LinkSource | RolesSource
+SendableSource = TemplateSource | DeliverableSource | FileSource | LinkSource | RolesSource
+"""What a send may begin with; it generates the document from a template first."""
 
 
 class ClaimRequest(Message):
@@ -46,7 +50,7 @@ class ClaimRequest(Message):
     needs: Needs | None = None
 
 
-class Claimed(Message):
+class Claimed(Short):
     """What holds for the whole agreement, whatever the workers' settings are later.
 
     Args:
@@ -84,52 +88,80 @@ class GenerateRequest(Message):
     source: TemplateSource
 
 
-class SendRequest(Message):
-    """Send a document, or prepare it for review, once; `attempt` names the fence of the attempt."""
+class SendRequest(Short):
+    """Send a document, or prepare it for review, once; `claim` and `attempt` name the fence of the attempt.
+
+    Args:
+        marker: The agreement's.
+        title: Its title, without the marker.
+        source: What is sent; a template is generated first.
+        signers: Its signers.
+        description: A message to them.
+        sender: Who asks for signatures; by default the settings' sender.
+        cc: Who receives a copy.
+        fields: What signers fill.
+        review: Prepare it for review.
+        claim: The number of the reference's claim.
+        attempt: The number of the attempt.
+    """
 
     marker: Marker
     title: str
-    description: str | None
-    sender: Sender | None
     source: SendableSource = Field(discriminator="kind")
     signers: tuple[Signer, ...]
-    cc: tuple[str, ...]
-    fields: tuple[SignatureField, ...]
-    attempt: SendAttempt
+    description: str | None = None
+    sender: Sender | None = None
+    cc: tuple[str, ...] = ()
+    fields: tuple[SignatureField, ...] = ()
     review: bool = False
     send_emails: bool = SEND_EMAILS
+    claim: int = 1
+    attempt: int = 1
+
+    @property
+    def fence(self) -> SendAttempt:
+        """The fence of the attempt."""
+        return SendAttempt(reference=self.marker.reference, claim=self.claim, number=self.attempt)
 
 
-class Sent(Message):
+class Sent(Short):
     """The provider's document and its recipients' ids, in the order of the agreement's signers.
 
-    `at` is the time of the response, by the worker's clock. `review_url` is where it is reviewed.
+    Args:
+        document_id: The document.
+        recipient_ids: Its recipients.
+        at: The time of the response, by the worker's clock.
+        review_url: Where it is reviewed.
+        generated_at: When the send generated it, if it did.
+        deliverable_id: What it generated, if that is sent again after a review.
     """
 
     document_id: str
     recipient_ids: tuple[str, ...]
     at: datetime | None = None
     review_url: str | None = None
+    generated_at: datetime | None = None
+    deliverable_id: str | None = None
 
 
-class IdentifyRequest(Message):
+class IdentifyRequest(Short):
     """Check that a document is the agreement's.
 
     Args:
         marker: The agreement's.
         document_id: The document.
         title: The agreement's title, without the marker.
-        sender: Who asks for signatures; by default the settings' sender.
         signers: Its signers.
+        sender: Who asks for signatures; by default the settings' sender.
         since: The document must not be older.
     """
 
     marker: Marker
     document_id: str
     title: str
-    sender: Sender | None
     signers: tuple[Signer, ...]
-    since: datetime | None
+    sender: Sender | None = None
+    since: datetime | None = None
 
 
 class Identity(Message):
@@ -179,19 +211,110 @@ class RemindRequest(Message):
     number: int
 
 
-class ArchiveRequest(Message):
-    """Confirm completion, then store the signed document with its evidence."""
+Row = tuple[str | int | None, ...]
+"""A timeline entry in few bytes: time, what, event id, number of the recipient from 0, why it was ignored."""
 
-    marker: Marker
+
+class ArchiveRequest(Short):
+    """Confirm completion, then store the signed document with its evidence.
+
+    Args:
+        reference: The agreement's.
+        document_id: The document.
+        rows: The timeline; a row ends before the first of its last values that are None.
+        recipients: The ids that rows have the numbers of.
+    """
+
+    reference: str
     document_id: str
-    timeline: tuple[TimelineEntry, ...]
+    rows: tuple[Row, ...] = ()
+    recipients: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, reference: str, document_id: str, timeline: tuple[TimelineEntry, ...]) -> Self:
+        """Make the request; see `timeline`."""
+        recipients = tuple(dict.fromkeys(entry.recipient_id for entry in timeline if entry.recipient_id))
+        return cls(
+            reference=reference,
+            document_id=document_id,
+            rows=tuple(_row(entry, recipients) for entry in timeline),
+            recipients=recipients,
+        )
+
+    @property
+    def timeline(self) -> tuple[TimelineEntry, ...]:
+        """The timeline, as the workflow knows it."""
+        return tuple(self._entry(*row) for row in self.rows)
+
+    def _entry(
+        self, at: Any, what: Any, event_id: Any = None, recipient: Any = None, ignored: Any = None
+    ) -> TimelineEntry:
+        recipient_id = None if recipient is None else self.recipients[recipient]
+        return TimelineEntry(at=at, what=what, event_id=event_id, recipient_id=recipient_id, ignored=ignored)
 
 
-class ArchiveOutcome(Message):
-    """The provider's observation, and the archive if it is `completed`."""
+def _row(entry: TimelineEntry, recipients: tuple[str, ...]) -> Row:
+    recipient = recipients.index(entry.recipient_id) if entry.recipient_id else None
+    row: Row = (entry.at, entry.what, entry.event_id, recipient, entry.ignored)
+    while row[-1] is None:
+        row = row[:-1]
+    return row
+
+
+class Filed(Short):
+    """An archive in few bytes: its files stand together, under names that begin alike.
+
+    Args:
+        key: The part of their keys before the name, with its slash.
+        url: The part of their URLs before the name.
+        files: Name, size in bytes and SHA-256 of each: the document, the audit trail, the timeline, then the
+            provider's further files.
+    """
+
+    key: str
+    url: str
+    files: tuple[tuple[str, int, str], ...]
+
+    @classmethod
+    def of(cls, archive: Archive) -> Self | None:
+        """Write an archive in few bytes; None if its files do not stand together."""
+        files = (archive.document, archive.audit_trail, archive.timeline, *archive.attachments)
+        folder, url = (place.rpartition("/")[0] + "/" for place in (files[0].key, files[0].url))
+        names = [file.key.rpartition("/")[2] for file in files]
+        filed = cls(
+            key=folder,
+            url=url,
+            files=tuple((name, file.size, file.sha256) for name, file in zip(names, files, strict=True)),
+        )
+        return filed if filed.archive() == archive else None
+
+    def archive(self) -> Archive:
+        """Return the archive."""
+        document, audit_trail, timeline, *attachments = (
+            StoredDocument(key=self.key + name, size=size, sha256=sha256, url=self.url + name)
+            for name, size, sha256 in self.files
+        )
+        return Archive(
+            document=document, audit_trail=audit_trail, timeline=timeline, attachments=tuple(attachments)
+        )
+
+
+class ArchiveOutcome(Short):
+    """The provider's observation, and the archive if it is `completed`: as `filed` where that is possible."""
 
     observation: Observation
     archive: Archive | None = None
+    filed: Filed | None = None
+
+    @classmethod
+    def of(cls, observation: Observation, archive: Archive) -> Self:
+        """Return the outcome of a completed archive."""
+        filed = Filed.of(archive)
+        return cls(observation=observation, archive=None if filed else archive, filed=filed)
+
+    def stored(self) -> Archive | None:
+        """Return the archive; None if there is none."""
+        return self.filed.archive() if self.filed else self.archive
 
 
 class DeliveryRequest(Message):

@@ -13,10 +13,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.claims import SendFence
-from activities.errors import provider_errors
+from activities.documents import DocumentActivities
+from activities.errors import final, provider_errors
 from activities.identity import differences
 from activities.requests import (
     CheckRequest,
+    GenerateRequest,
     IdentifyRequest,
     Identity,
     RemindRequest,
@@ -27,7 +29,13 @@ from activities.requests import (
     Sent,
     VoidDocumentRequest,
 )
-from countersign.agreements.failures import NOT_OURS, NOT_SENT, SOURCE_UNUSABLE
+from countersign.agreements.failures import (
+    NOT_BEGUN,
+    NOT_OURS,
+    NOT_SENT,
+    SOURCE_UNUSABLE,
+    UNAUTHORIZED,
+)
 from countersign.agreements.messages import (
     DeliverableSource,
     FileSource,
@@ -37,6 +45,7 @@ from countersign.agreements.messages import (
     RolesSource,
     SignatureField,
     Signer,
+    TemplateSource,
 )
 from countersign.agreements.reference import idempotency_key
 from countersign.documents import PageSize, UnusableFileError, default_fields, inspect, misplaced
@@ -84,7 +93,7 @@ async def send_order(request: SendRequest, store: Store) -> SendOrder:
     """Build the order of one send.
 
     Args:
-        request: The agreement.
+        request: The agreement; its document exists.
         store: Holds the file to send.
 
     Raises:
@@ -130,6 +139,8 @@ async def _source(source: SendableSource, store: Store) -> File | FileLink | Pro
             return ProviderDocument("deliverable", source.deliverable_id)
         case RolesSource():
             return ProviderDocument("template", source.template_id)
+        case TemplateSource():
+            raise _unusable("source: the document is not generated yet")
 
 
 async def _file(source: FileSource, store: Store) -> File:
@@ -185,23 +196,53 @@ class SignatureActivities:
         self._provider = provider
         self._store = store
         self._fence = SendFence(store, keys)
+        self._documents = DocumentActivities(provider, store)
 
     @activity.defn
     async def send(self, request: SendRequest) -> Sent:
-        """Send the document, after the fence of the attempt is written: one call, or what the adapter needs.
+        """Generate the document if its source is a template, then send it.
+
+        Generating may be repeated, and Temporal does. A send may not: its fence is written first, and what
+        fails from then on is final. One call, or what the adapter needs; up to three more to generate.
 
         Raises:
-            ApplicationError: Any type but `NotSent` and `SourceUnusable` may have gone out.
+            ApplicationError: With the detail `NOT_BEGUN`, it could not generate. Any other type but `NotSent`
+                and `SourceUnusable` may have gone out.
         """
+        if not isinstance(request.source, TemplateSource):
+            with final():
+                return await self._send_once(request)
+        generated = await self._generated(request, request.source)
+        generated_at = datetime.now(UTC)
+        with final():
+            sent = await self._send_once(request.model_copy(update={"source": generated}))
+        made = {"deliverable_id": generated.deliverable_id} if request.review else {}
+        return sent.model_copy(update={"generated_at": generated_at, **made})
+
+    async def _generated(self, request: SendRequest, source: TemplateSource) -> DeliverableSource:
+        is_repeated = activity.info().attempt > 1 or request.attempt > 1
+        try:
+            return await self._documents.generate_once(
+                GenerateRequest(marker=request.marker, title=request.title, source=source),
+                is_repeated=is_repeated,
+            )
+        except ApplicationError as error:
+            if not error.non_retryable and error.type != UNAUTHORIZED:
+                raise
+            raise ApplicationError(
+                error.message, *error.details, NOT_BEGUN, type=error.type, non_retryable=True
+            ) from None
+
+    async def _send_once(self, request: SendRequest) -> Sent:
         try:
             order = await send_order(request, self._store)
-            await self._fence.begin(request.attempt)
+            await self._fence.begin(request.fence)
         except StorageError as error:
             raise ApplicationError(str(error), type=NOT_SENT) from None
         with provider_errors(), _explained(request.source):
             try:
                 sent = await self._provider.send(
-                    order, idempotency_key=idempotency_key(request.marker, f"send-{request.attempt.number}")
+                    order, idempotency_key=idempotency_key(request.marker, f"send-{request.attempt}")
                 )
             except ValueError as error:
                 raise _unusable(str(error)) from None

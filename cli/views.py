@@ -68,7 +68,7 @@ def signer_table(status: AgreementView) -> RenderableType:
 
 def _happenings(status: AgreementView) -> list[Happening]:
     found = []
-    if status.stage != Stage.GENERATING:
+    if status.ready_at is not None and status.stage != Stage.GENERATING:
         found.append(Happening("document ready to be sent", status.ready_at))
     if status.document_id:
         held = status.stage == Stage.IN_REVIEW

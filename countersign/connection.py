@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.client import Client, Interceptor
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import Runtime
@@ -21,12 +20,14 @@ from temporalio.service import RPCError
 from countersign.configuration import SettingsError, load
 from countersign.observability.core_logs import quiet_runtime
 from countersign.observability.redaction import protect
+from countersign.payloads import PayloadConverter
 from countersign.secrets.local import Problems, env_file
 from countersign.settings import EncryptionSettings
 
 DEFAULT_ADDRESS: Final = "localhost:7233"
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
 _PREFIX: Final = "TEMPORAL_"
+_DATA_CONVERTER: Final = DataConverter(payload_converter_class=PayloadConverter)
 
 
 class ConnectionFailedError(Exception):
@@ -41,9 +42,9 @@ def data_converter(codec: PayloadCodec | None = None) -> DataConverter:
             otherwise hold in plain text.
     """
     if codec is None:
-        return pydantic_data_converter
+        return _DATA_CONVERTER
     return replace(
-        pydantic_data_converter,
+        _DATA_CONVERTER,
         payload_codec=codec,
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

@@ -6,6 +6,7 @@ from enum import Enum, auto
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 from countersign.agreements.failures import (
+    NOT_BEGUN,
     NOT_SENT,
     OUTCOME_UNKNOWN,
     POSTPONED,
@@ -39,6 +40,8 @@ def effect(error: ActivityError) -> Effect:
     if isinstance(cause, CancelledError):
         return Effect.CANCELLED
     kind = cause.type if isinstance(cause, ApplicationError) else None
+    if isinstance(cause, ApplicationError) and NOT_BEGUN in cause.details:
+        return Effect.UNUSABLE
     if kind in POSTPONED:
         return Effect.POSTPONED
     if kind in REFUSED:

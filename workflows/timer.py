@@ -11,7 +11,7 @@ _SOON: Final = timedelta(milliseconds=1)
 
 
 class Due(NamedTuple):
-    """What is due, and when. `purpose` is shown in the Temporal UI."""
+    """What is due, and when. `purpose` is shown in the Temporal UI, unless the timer is usual."""
 
     at: datetime
     purpose: str
@@ -21,9 +21,13 @@ class UpdatableTimer:
     """One durable timer at a time, kept while its purpose stays the same.
 
     The history records whether it fired, so a replay finds the same. The clock only sets its length.
+
+    Args:
+        usual: The purpose that needs no summary in the Temporal UI.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, usual: str | None = None) -> None:
+        self._usual = usual
         self._due: Due | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -35,7 +39,8 @@ class UpdatableTimer:
         self._due = due
         if due is not None:
             duration = max(due.at - workflow.now(), _SOON)
-            self._task = asyncio.create_task(workflow.sleep(duration, summary=due.purpose))
+            summary = None if due.purpose == self._usual else due.purpose
+            self._task = asyncio.create_task(workflow.sleep(duration, summary=summary))
 
     @property
     def fired(self) -> Due | None:

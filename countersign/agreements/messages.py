@@ -27,6 +27,13 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
+class Short(Message):
+    """A message whose payload has no field at its default value: a history pays for each byte.
+
+    A default must therefore stay what it is. It is part of every recorded history.
+    """
+
+
 class Stage(StrEnum):
     """The stage of an agreement. The last five stages are final."""
 
@@ -328,7 +335,7 @@ Metadata = Annotated[
 """The caller's own data, which callbacks repeat: at most 20 texts of up to 500 characters, by name."""
 
 
-class AgreementInput(Message):
+class AgreementInput(Short):
     """One agreement: a business document that some people must sign.
 
     Args:
@@ -556,7 +563,7 @@ class TimelineEntry(Message):
         ignored: Why the event was recorded but not applied.
     """
 
-    at: str | None
+    at: str | None = None
     what: str
     event_id: str | None = None
     recipient_id: str | None = None

@@ -42,7 +42,6 @@ def at_start(
     pairs: list[SearchAttributePair[Any]] = [
         SearchAttributePair(STAGE, Stage.GENERATING),
         SearchAttributePair(WAITING_FOR, WaitingFor.PROVIDER),
-        SearchAttributePair(NEEDS_ATTENTION, False),
     ]
     if account is not None:
         pairs.append(SearchAttributePair(ACCOUNT, account))

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, computed_field
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from countersign.agreements import search_attributes
-from countersign.agreements.messages import Outcome, Stage
+from countersign.agreements.messages import Outcome, Stage, WaitingFor
 from countersign.agreements.names import DEFAULT_ACCOUNT, WORKFLOW_NAME
 from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 from countersign.client.connections import explained, shared_client
@@ -26,9 +26,12 @@ STUCK: Final = f"{_AGREEMENTS} and {_RUNNING} and {search_attributes.REPORTED_PR
 
 _PAGE: Final = 1000
 _CHECKSUM_LENGTH: Final = 8
-_FAILED: Final = " and ".join(
-    ['ExecutionStatus != "Running"', *(f'{search_attributes.STAGE.name} != "{end}"' for end in Outcome)]
+_COMPLETED: Final = 'ExecutionStatus = "Completed"'
+_OTHER_ENDS: Final = " and ".join(
+    f'{search_attributes.STAGE.name} != "{end}"' for end in Outcome if end is not Outcome.COMPLETED
 )
+"""A completed agreement keeps the search attributes of its wait: see `AgreementState.conclude`."""
+_FAILED: Final = f'ExecutionStatus != "Running" and ExecutionStatus != "Completed" and {_OTHER_ENDS}'
 _ENDS: Final = frozenset(Stage(outcome) for outcome in Outcome)
 
 
@@ -241,7 +244,7 @@ def agreement_query(
     if account:
         conditions.append(f'{search_attributes.ACCOUNT.name} = "{_checked_account(account)}"')
     if stage:
-        conditions.append(f'{search_attributes.STAGE.name} = "{stage}"')
+        conditions.append(_at_stage(stage))
     if needs_attention:
         conditions.append(f"{search_attributes.NEEDS_ATTENTION.name} = true")
     if prefix:
@@ -249,6 +252,13 @@ def agreement_query(
     if where:
         conditions.append(f"({where})")
     return " and ".join(conditions)
+
+
+def _at_stage(stage: Stage) -> str:
+    if stage is Stage.COMPLETED:
+        return f"{_COMPLETED} and {_OTHER_ENDS}"
+    here = f'{search_attributes.STAGE.name} = "{stage}"'
+    return here if stage in _ENDS else f'{here} and ExecutionStatus != "Completed"'
 
 
 def _checked_account(name: str) -> str:
@@ -265,11 +275,14 @@ def _checked_prefix(prefix: str) -> str:
 
 def _listed(execution: WorkflowExecution) -> ListedAgreement:
     known = execution.typed_search_attributes
+    stage, waiting_for = known.get(search_attributes.STAGE), known.get(search_attributes.WAITING_FOR)
+    if execution.status is WorkflowExecutionStatus.COMPLETED and stage not in _ENDS:
+        stage, waiting_for = Stage.COMPLETED, WaitingFor.NO_ONE
     return ListedAgreement(
         reference=execution.id.removeprefix(WORKFLOW_ID_PREFIX),
         account=known.get(search_attributes.ACCOUNT),
-        stage=known.get(search_attributes.STAGE),
-        waiting_for=known.get(search_attributes.WAITING_FOR),
+        stage=stage,
+        waiting_for=waiting_for,
         needs_attention=known.get(search_attributes.NEEDS_ATTENTION) or False,
         stuck=bool(known.get(search_attributes.REPORTED_PROBLEMS)) and execution.close_time is None,
         document_id=known.get(search_attributes.DOCUMENT_ID),

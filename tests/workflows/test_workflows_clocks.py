@@ -16,7 +16,7 @@ from countersign.connection import data_converter
 from worker import workflow_runner
 from workflows.agreement import AgreementWorkflow
 
-HISTORIES: Final = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
+HISTORIES: Final = sorted((Path(__file__).parents[1] / "histories").rglob("*.json"))
 LOST_TASKS: Final = sorted((Path(__file__).parent / "lost_tasks").glob("*.json"))
 CLOCKS: Final[dict[str, Callable[[random.Random], timedelta]]] = {
     "as it was": lambda _: timedelta(0),
@@ -47,7 +47,7 @@ def replayer() -> Replayer:
 
 
 @pytest.mark.parametrize("clock", CLOCKS)
-@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 async def test_every_recorded_history_replays_with_another_clock(path: Path, clock: str) -> None:
     await replayer().replay_workflow(with_clock(path, CLOCKS[clock]))
 

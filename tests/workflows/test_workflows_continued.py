@@ -57,6 +57,8 @@ OF_ONE_MOMENT = {
     "archive": "known at the end",
     "result": "known at the end",
     "ended_at": "known at the end",
+    "began_step_by_step": "by each run's own start; of use only before the send",
+    "_attributes": "as _published",
     "_published": "published anew",
 }
 """What a run knows and does not hand over, and why."""

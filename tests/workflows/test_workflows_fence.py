@@ -17,21 +17,39 @@ from temporalio.testing import TimeSkipper
 from activities.claims import SendFence
 from activities.requests import SendAttempt
 from countersign.agreements.failures import NOT_SENT, OUTCOME_UNKNOWN
-from countersign.agreements.messages import Outcome
-from countersign.storage import FolderStore
+from countersign.agreements.messages import DeliverableSource, Outcome, VoidRequest
+from countersign.storage import Draft, FolderStore, StoredFile
 from countersign.storage.store import StoreKeys
 from devstack.sandbox import Sandbox
-from tests.workflows.office import Handle, Office, an_agreement, open_office, steps_of
+from tests.workflows.office import TEMPLATE, Handle, Office, an_agreement, open_office, steps_of
 from tests.workflows.scenarios import NO_ONE
+from workflows.agreement import AgreementWorkflow
 
 ROOT = Path(__file__).parents[2]
+PRICE = {"placeholder": "{Price}", "text": "1", "mimeType": "text"}
 ATTEMPT = SendAttempt(reference="order-1042", claim=1, number=1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "steps"),
+    [("template", ["send"]), ("deliverable", ["send", "revoke_send", "send"])],
+    ids=["by Temporal, since the send generates", "by the workflow, since its attempt is revoked"],
+)
 async def test_a_send_is_repeated_if_its_worker_was_killed_before_the_call(
-    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+    client: Client,
+    time_skipper: TimeSkipper,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    *,
+    kind: str,
+    steps: list[str],
 ) -> None:
     agreement, task_queue = an_agreement(), uuid.uuid4().hex
+    if kind == "deliverable":
+        body = {"name": "An agreement", "templateId": TEMPLATE, "variables": [PRICE]}
+        made = await sandbox.call("POST", "/v1/deliverable", body)
+        source = DeliverableSource(deliverable_id=made["data"]["results"]["deliverable"]["id"])
+        agreement = an_agreement(source=source)
     arguments = [client.service_client.config.target_host, sandbox.url, str(tmp_path), task_queue]
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.workflows.dying_worker", *arguments, cwd=ROOT
@@ -52,8 +70,40 @@ async def test_a_send_is_repeated_if_its_worker_was_killed_before_the_call(
     ) as office:
         document_id = await office.sent(handle)
         assert await office.documents_of(agreement) == [document_id]
-        assert await steps_of(handle) == ["claim", "generate", "send", "revoke_send", "send"]
+        assert await steps_of(handle) == steps
         await handle.terminate()
+
+
+class SlowStore(FolderStore):
+    """Holds the first fence, which is the send's, until the second one, which revokes it, is written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.is_held, self.is_revoked = asyncio.Event(), asyncio.Event()
+
+    async def publish(self, key: str, draft: Draft) -> StoredFile:
+        if "/sending-" not in key:
+            return await super().publish(key, draft)
+        if not self.is_held.is_set():
+            self.is_held.set()
+            await self.is_revoked.wait()
+            return await super().publish(key, draft)
+        stored = await super().publish(key, draft)
+        self.is_revoked.set()
+        return stored
+
+
+async def test_a_void_while_it_generates_revokes_the_send(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    agreement, store = an_agreement(), SlowStore(tmp_path)
+    async with open_office(client, time_skipper, sandbox, tmp_path, store=store) as office:
+        handle = await office.start(agreement)
+        await asyncio.wait_for(store.is_held.wait(), 60)
+        await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="signed on paper"))
+        assert (await office.result(handle)).outcome is Outcome.VOIDED
+        assert await steps_of(handle) == ["send", "revoke_send"]
+        assert await office.documents_of(agreement) == []
 
 
 async def test_a_reset_to_before_the_result_of_a_send_sends_nothing_again(office: Office) -> None:

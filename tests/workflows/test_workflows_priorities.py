@@ -20,4 +20,4 @@ async def test_steps_are_scheduled_with_their_priority(office: Office) -> None:
         async for event in handle.fetch_history_events()
         if event.HasField("activity_task_scheduled_event_attributes")
     }
-    assert priorities == {"claim": 3, "generate": 3, "send": 3, "void": 1, "look": 4}
+    assert priorities == {"send": 3, "void": 1, "look": 4}

@@ -33,7 +33,7 @@ async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
             state.observe(seen, by=by)
     else:
         state.observe(outcome.observation, by=by)
-        state.archive = outcome.archive
+        state.archive = outcome.stored()
 
 
 async def finish_archive(state: AgreementState) -> None:
@@ -47,7 +47,7 @@ async def finish_archive(state: AgreementState) -> None:
         state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
         state.update_search_attributes()
         try:
-            state.archive = (await steps.archive(state, policies.ARCHIVE)).archive
+            state.archive = (await steps.archive(state, policies.ARCHIVE)).stored()
         except ActivityError as error:
             state.fail("archiving failed", error)
         if state.archive is None:

@@ -3,9 +3,11 @@
 | step     | one attempt | in all  | attempts | why |
 |----------|-------------|---------|----------|-----|
 | claim    | 30 s        | 1 day   | any      | a file in the store, or its release; harmless to repeat |
+| claim, local | 3 s  | 3 s     | one      | the same, within the workflow task; then the step above |
 | revoke   | 30 s        | 10 min  | any      | a file in the store; without it the outcome is unknown |
 | generate | 270 s       | 30 days | any      | two reads and a write; a retry searches first |
 | send     | 150 s       | 30 days | one      | a write has 120 s at the client; a retry could send twice |
+| with generate | 420 s | 30 days | any     | until the send's fence is written, then none |
 | identify | 75 s        | 30 days | any      | a read; the client limits a read to 60 s |
 | search   | 11 min      | 30 days | any      | up to ten reads, each with a heartbeat |
 | search after a refusal | 10 min | 10 min | any | a refused key blocks the queue; then the status counts |
@@ -83,10 +85,13 @@ _DOWNLOAD = timedelta(minutes=30)
 _MONTH = timedelta(days=30)
 _SILENCE = timedelta(minutes=2)
 
+CLAIM_AT_ONCE: Final = timedelta(seconds=3)
+"""Far below the workflow task's 10 s, in which it runs."""
 CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
 REVOKE: Final = Policy(timedelta(seconds=30), timedelta(minutes=10), _retry())
 GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORIZED,)))
 SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
+GENERATE_AND_SEND: Final = Policy(_READ_TWICE_AND_WRITE + _WRITE, _MONTH, _retry())
 IDENTIFY: Final = Policy(_READ, _MONTH, _retry(), priority=1)
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
 SEARCH_REFUSED: Final = Policy(timedelta(minutes=10), timedelta(minutes=10), _retry(), _READ)

@@ -4,6 +4,7 @@ The provider takes no idempotency key, so an attempt that may have gone out is n
 status is no evidence either: a 4xx or 429 can come from a gateway after the provider has sent the document.
 """
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -11,8 +12,8 @@ from typing import Final
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.requests import SearchResult, SendableSource
-from countersign.agreements.messages import Outcome, Stage, WaitingFor
+from activities.requests import SearchResult, SendableSource, Sent
+from countersign.agreements.messages import Outcome, Stage, TemplateSource, WaitingFor
 from workflows.agreement import policies, steps
 from workflows.agreement.policies import Policy
 from workflows.agreement.state import AgreementState, EndedUnconfirmedError
@@ -29,27 +30,41 @@ _FAILURES: Final = {
 async def send_once(state: AgreementState, source: SendableSource) -> None:
     """Send the document, exactly once, and learn its id.
 
+    The first attempt of a document from a template counts as generating.
+
     Raises:
         EndedUnconfirmedError: Voided, expired or abandoned before anything was sent.
         ApplicationError: The provider rejected it.
     """
-    state.enter(Stage.SENDING, WaitingFor.PROVIDER)
+    if not isinstance(source, TemplateSource):
+        state.enter(Stage.SENDING, WaitingFor.PROVIDER)
     deadline = UpdatableTimer()
     try:
         while state.progress.document_id is None:
             attempt = state.carried.sends + 1
             state.carry(sends=attempt, sent_at=workflow.now())
             try:
-                sent = await steps.await_or_cancel(
-                    steps.start_send(state, source, attempt=attempt), cancel_when=state.is_void_requested
-                )
-                state.adopt(sent)
+                state.adopt(await _send(state, source, attempt))
             except ActivityError as error:
+                if effect(error) is not Effect.UNUSABLE:
+                    state.enter(Stage.SENDING, WaitingFor.PROVIDER)
                 await _after_failure(state, error, deadline)
     finally:
         deadline.cancel()
     state.trouble = None
     state.note("prepared for review" if state.in_review() else "sent")
+
+
+async def _send(state: AgreementState, source: SendableSource, attempt: int) -> Sent:
+    """Make one attempt. A void revokes it while it generates, which may take long."""
+    sending = steps.start_send(state, source, attempt=attempt)
+    await workflow.wait_condition(lambda: sending.done() or state.is_void_requested())
+    if not sending.done():
+        sending.cancel()
+        if isinstance(source, TemplateSource):
+            with contextlib.suppress(ActivityError):
+                await steps.revoke_send(state, attempt=attempt)
+    return await sending
 
 
 async def _after_failure(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:

@@ -3,12 +3,12 @@
 Signal and update handlers only put things here; the main coroutine decides what they mean.
 """
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from pydantic import Field
 from temporalio import workflow
-from temporalio.common import SearchAttributeUpdate
+from temporalio.common import SearchAttributeKey, TypedSearchAttributes
 from temporalio.exceptions import ActivityError
 
 from activities.requests import Claimed, Sent
@@ -26,6 +26,7 @@ from countersign.agreements.messages import (
     ResolvedBy,
     SignerStatus,
     Stage,
+    TemplateSource,
     VoidRequest,
     WaitingFor,
 )
@@ -36,6 +37,12 @@ from workflows.agreement import metrics, progress
 from workflows.agreement.details import details
 from workflows.agreement.progress import Progress
 from workflows.failures import provider_words, reason
+
+STEP_BY_STEP_BEFORE: Final = datetime(2026, 11, 27, 19, tzinfo=UTC)
+"""Agreements that began before claimed and generated in steps of their own, and replay so.
+
+A patch would record the same in two events and two billable actions of every agreement.
+"""
 
 
 class EndedUnconfirmedError(Exception):
@@ -131,6 +138,7 @@ class AgreementState:
     def __init__(self, agreement: RunInput, now: datetime) -> None:
         carried = agreement.carried
         self.agreement = agreement
+        self.began_step_by_step = now < STEP_BY_STEP_BEFORE
         self.carried = carried or Carried(stage_since=now, known_time=now)
         self.stage = Stage.AWAITING_SIGNATURES if carried else Stage.GENERATING
         self.waiting_for = WaitingFor.SIGNATURES if carried else WaitingFor.PROVIDER
@@ -149,6 +157,7 @@ class AgreementState:
         self.result: AgreementResult | None = None
         self.ended_at: datetime | None = None
         self._published: tuple[object, ...] | None = None
+        self._attributes: dict[SearchAttributeKey[Any], Any] = {}
 
     def for_next_run(self) -> RunInput:
         """Return the input of the next run."""
@@ -298,6 +307,10 @@ class AgreementState:
     def adopt(self, sent: Sent) -> None:
         """Record which document is the agreement's, then apply the events about it that came before."""
         self.learn_time(sent.at)
+        if sent.generated_at is not None:
+            self.carry(progress=progress.note(self.progress, "generated", sent.generated_at))
+        if sent.deliverable_id is not None:
+            self.carry(generated=sent.deliverable_id)
         adopted = progress.adopt(self.progress, sent.document_id, sent.recipient_ids)
         self.carry(progress=adopted, sent_at=sent.at or self.carried.known_time, review_url=sent.review_url)
         self.take_in()
@@ -401,7 +414,11 @@ class AgreementState:
         self.update_details()
 
     def conclude(self, outcome: Outcome, *, by: ResolvedBy, reason: str | None = None) -> AgreementResult:
-        """End the agreement and show it; record the events that came since the end was confirmed."""
+        """End the agreement and show it; record the events that came since the end was confirmed.
+
+        The search attributes of the usual course stay as they were while it waited: that a workflow completed
+        is known without them, and writing them costs a billable action.
+        """
         self._apply_inbox()
         self.trouble = None
         self.result = AgreementResult(
@@ -414,8 +431,11 @@ class AgreementState:
         )
         self.ended_at = workflow.now()
         metrics.count_end(outcome, by)
+        usual = (Stage.AWAITING_SIGNATURES, WaitingFor.SIGNATURES, self.progress.document_id, False)
+        is_usual = outcome is Outcome.COMPLETED and self._published == usual
         self.enter(Stage(outcome), WaitingFor.NO_ONE)
-        self.update_search_attributes()
+        if self.began_step_by_step or not is_usual:
+            self.update_search_attributes()
         return self.result
 
     def _apply_inbox(self) -> None:
@@ -440,22 +460,26 @@ class AgreementState:
         """Update the search attributes, all in one billable action."""
         if self._facets() == self._published:
             return
-        self.mark_published()
-        updates: list[SearchAttributeUpdate[Any]] = [
-            search_attributes.STAGE.value_set(self.stage),
-            search_attributes.WAITING_FOR.value_set(self.waiting_for),
-            search_attributes.NEEDS_ATTENTION.value_set(self.attention() is not None),
-            search_attributes.ACCOUNT.value_set(self.carried.account),
-        ]
-        if self.progress.document_id:
-            updates.append(search_attributes.DOCUMENT_ID.value_set(self.progress.document_id))
-        if self.agreement.deadline and self.agreement.deadline.tzinfo:  # the claim refuses any other
-            updates.append(search_attributes.DEADLINE.value_set(self.agreement.deadline))
-        workflow.upsert_search_attributes(updates)
-
-    def mark_published(self) -> None:
-        """Remember that the search attributes hold the current state."""
         self._published = self._facets()
+        values: dict[SearchAttributeKey[Any], Any] = {
+            search_attributes.STAGE: self.stage,
+            search_attributes.WAITING_FOR: self.waiting_for,
+            search_attributes.ACCOUNT: self.carried.account,
+        }
+        if self.attention() is not None or search_attributes.NEEDS_ATTENTION in self._attributes:
+            values[search_attributes.NEEDS_ATTENTION] = self.attention() is not None
+        if self.progress.document_id:
+            values[search_attributes.DOCUMENT_ID] = self.progress.document_id
+        if self.agreement.deadline and self.agreement.deadline.tzinfo:  # the claim refuses any other
+            values[search_attributes.DEADLINE] = self.agreement.deadline
+        changed = {key: value for key, value in values.items() if self._attributes.get(key) != value}
+        self._attributes |= changed
+        workflow.upsert_search_attributes([key.value_set(value) for key, value in changed.items()])
+
+    def mark_published(self, attributes: TypedSearchAttributes) -> None:
+        """Remember that the search attributes, which the start has set, hold the current state."""
+        self._published = self._facets()
+        self._attributes = {pair.key: pair.value for pair in attributes}
 
     def _facets(self) -> tuple[object, ...]:
         attention = self.attention() is not None
@@ -474,7 +498,7 @@ class AgreementState:
             signers=self._signers(),
             review_url=self.carried.review_url if self.stage is Stage.IN_REVIEW else None,
             deadline=self.agreement.deadline,
-            ready_at=self._noted("generated") or self.carried.sent_at,
+            ready_at=self._ready_at(),
             sent_at=self._noted("sent"),
             ended_at=self.ended_at,
             supersedes=self.agreement.supersedes,
@@ -486,6 +510,11 @@ class AgreementState:
             ignored=self.progress.ignored,
             result=self.result,
         )
+
+    def _ready_at(self) -> datetime | None:
+        if isinstance(self.agreement.source, TemplateSource):
+            return self._noted("generated")
+        return self.carried.sent_at
 
     def _noted(self, what: str) -> datetime | None:
         """When a step of the workflow was first added to the timeline."""

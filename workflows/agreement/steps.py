@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from temporalio import workflow
-from temporalio.common import Priority
+from temporalio.common import Priority, RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig, ActivityHandle
 
 from activities.requests import (
@@ -58,7 +59,12 @@ ResultT = TypeVar("ResultT")
 async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
     """Claim the reference in the store.
 
-    The activity refuses an agreement that has problems, or whose provider lacks what it needs.
+    The activity refuses an agreement that has problems, or whose provider lacks what it needs. It runs within
+    the workflow task, which saves a task and its wait. If the store fails or is slow, it runs once more as a
+    step of its own, which Temporal retries and shows; a repeated claim changes nothing.
+
+    Raises:
+        ActivityError: It was refused.
     """
     request = _claim_request(state).model_copy(
         update={
@@ -67,6 +73,17 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
             "needs": needs_of(state.agreement),
         }
     )
+    if not state.began_step_by_step:
+        try:
+            return await workflow.execute_local_activity_method(
+                ClaimActivities.claim,
+                request,
+                schedule_to_close_timeout=policies.CLAIM_AT_ONCE,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.non_retryable:
+                raise
     return await workflow.execute_activity_method(
         ClaimActivities.claim,
         request,
@@ -96,7 +113,7 @@ async def revoke_send(state: AgreementState, *, attempt: int) -> bool:
 
 
 def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHandle[DeliverableSource]:
-    """Generate the document from its template; a retry finds what an earlier attempt generated."""
+    """Generate the document from its template, for agreements that began before the send did it."""
     return workflow.start_activity_method(
         DocumentActivities.generate,
         GenerateRequest(marker=state.marker, title=state.agreement.title, source=source),
@@ -105,8 +122,14 @@ def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHan
 
 
 def start_send(state: AgreementState, source: SendableSource, *, attempt: int) -> ActivityHandle[Sent]:
-    """Send the document. Temporal never retries it; `send_once` decides on another attempt."""
+    """Send the document, generated from its template first if it has one.
+
+    Temporal never retries a send that has begun; `send_once` decides on another attempt.
+    """
     agreement = state.agreement
+    generates = isinstance(source, TemplateSource)
+    people = f"{len(agreement.signers)} signer{'s' if len(agreement.signers) > 1 else ''}"
+    summary = f"{'generate, ' if generates else ''}send to {people}"
     return workflow.start_activity_method(
         SignatureActivities.send,
         SendRequest(
@@ -118,11 +141,16 @@ def start_send(state: AgreementState, source: SendableSource, *, attempt: int) -
             signers=agreement.signers,
             cc=agreement.cc,
             fields=agreement.fields,
-            attempt=_attempt(state, attempt),
             review=state.in_review(),
             send_emails=agreement.send_emails,
+            claim=state.carried.claim,
+            attempt=attempt,
         ),
-        **_at_provider(state, policies.SEND, f"send to {len(agreement.signers)} signers, attempt {attempt}"),
+        **_at_provider(
+            state,
+            policies.GENERATE_AND_SEND if generates else policies.SEND,
+            summary if attempt == 1 else f"{summary}, attempt {attempt}",
+        ),
     )
 
 
@@ -189,8 +217,8 @@ async def archive(state: AgreementState, policy: Policy) -> ArchiveOutcome:
     """Confirm the completion, download, check and store."""
     return await workflow.execute_activity_method(
         ArchiveActivities.archive,
-        ArchiveRequest(marker=state.marker, document_id=state.document_id, timeline=state.progress.timeline),
-        **_at_provider(state, policy, "confirm, download, check, store"),
+        ArchiveRequest.of(state.agreement.reference, state.document_id, state.progress.timeline),
+        **_at_provider(state, policy),
     )
 
 
@@ -221,13 +249,14 @@ def _attempt(state: AgreementState, number: int) -> SendAttempt:
     return SendAttempt(reference=state.agreement.reference, claim=state.carried.claim, number=number)
 
 
-def _at_provider(state: AgreementState, policy: Policy, summary: str) -> ActivityConfig:
+def _at_provider(state: AgreementState, policy: Policy, summary: str | None = None) -> ActivityConfig:
     """Configure an activity of the provider; tests shorten its times, but not the short ones of the store."""
     queue = account_task_queue(workflow.info().task_queue, state.carried.account)
     return {**_config(policy.at(state.carried.time_scale), summary), "task_queue": queue}
 
 
-def _config(policy: Policy, summary: str) -> ActivityConfig:
+def _config(policy: Policy, summary: str | None) -> ActivityConfig:
+    """Configure an activity; a summary says what its name in the Temporal UI does not."""
     return {
         "start_to_close_timeout": policy.attempt,
         "schedule_to_close_timeout": policy.total,

@@ -44,7 +44,7 @@ async def await_end(state: AgreementState) -> Wait:
         EndedUnconfirmedError: A person abandoned the agreement.
     """
     _go_on_waiting(state)
-    timer = UpdatableTimer()
+    timer = UpdatableTimer(usual=_CHECK)
     try:
         if state.progress.claimed:  # also by events that came before the document's id was known
             await _serve(state, None)
@@ -61,7 +61,8 @@ async def await_end(state: AgreementState) -> Wait:
                 state.learn_time(timer.fired.at)
             await _serve(state, timer.fired)
     finally:
-        timer.cancel()
+        if state.began_step_by_step or state.archive is None:  # the end of the workflow stops a timer, too
+            timer.cancel()
     return Wait.ENDED
 
 

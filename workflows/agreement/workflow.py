@@ -153,8 +153,9 @@ class AgreementWorkflow:
     def _show_start(self) -> None:
         """Show the first stage; the starter may have set the search attributes, which saves an action."""
         self._state.update_details()
-        if workflow.info().typed_search_attributes.get(search_attributes.STAGE) == self._state.stage:
-            self._state.mark_published()
+        attributes = workflow.info().typed_search_attributes
+        if attributes.get(search_attributes.STAGE) == self._state.stage:
+            self._state.mark_published(attributes)
         else:
             self._state.update_search_attributes()
 
@@ -190,7 +191,9 @@ class AgreementWorkflow:
         try:
             await send_once(self._state, await self._generate())
         except ApplicationError as failure:
-            if not self._state.sent_nothing() or not workflow.patched("release"):
+            if not self._state.sent_nothing():
+                raise
+            if self._state.began_step_by_step and not workflow.patched("release"):
                 raise  # the histories without the patch are older than the activity
             if not await self._release():
                 raise
@@ -199,7 +202,7 @@ class AgreementWorkflow:
             ) from failure
 
     async def _generate(self) -> SendableSource:
-        """Generate the document if the source is a template.
+        """Return what is sent; generate it first if the agreement began before the send did that.
 
         Raises:
             EndedUnconfirmedError: It was voided meanwhile.
@@ -210,6 +213,8 @@ class AgreementWorkflow:
             return source
         if state.carried.generated is not None:  # sent after a review
             return DeliverableSource(deliverable_id=state.carried.generated)
+        if not state.began_step_by_step:
+            return source
         try:
             deliverable = await steps.await_or_cancel(
                 steps.start_generate(state, source), cancel_when=state.is_void_requested

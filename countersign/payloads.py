@@ -1,0 +1,48 @@
+"""How values become payloads: pydantic's JSON, with fewer fields of Countersign's own messages."""
+
+from typing import Any
+
+from pydantic_core import to_json
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import CompositePayloadConverter, DefaultPayloadConverter
+
+from countersign.agreements.events import SignatureEvent
+from countersign.agreements.messages import Message, Short
+
+
+class _JsonConverter(PydanticJSONPlainPayloadConverter):
+    """Leaves fields that are None out of Countersign's messages, and all defaults out of `Short` ones.
+
+    Other values keep theirs: a model of yours may require the field.
+    """
+
+    def to_payload(self, value: Any) -> Payload | None:
+        if not isinstance(value, Message | SignatureEvent):
+            return super().to_payload(value)
+        usual = _usual(value) if isinstance(value, Short) else None
+        data = (
+            value.__pydantic_serializer__.to_json(value, exclude=usual, exclude_none=True)
+            if usual
+            else to_json(value, exclude_none=True)
+        )
+        return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
+
+
+def _usual(value: Short) -> set[str]:
+    fields = type(value).model_fields
+    return {name for name, field in fields.items() if getattr(value, name) == field.default}
+
+
+class PayloadConverter(CompositePayloadConverter):
+    """The converter of clients, workers and replays."""
+
+    def __init__(self) -> None:
+        """Use the SDK's converters, but for JSON."""
+        json = _JsonConverter()
+        super().__init__(
+            *(
+                json if converter.encoding == json.encoding else converter
+                for converter in DefaultPayloadConverter.default_encoding_payload_converters
+            )
+        )
