@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -41,9 +41,6 @@ from countersign.eviction import EvictingRunner
 from countersign.http_server.listening import CannotListenError
 from countersign.observability import logging, tracing
 from countersign.observability.backlog_metrics import BacklogMetrics, Queue
-from countersign.observability.readiness import Readiness
-from countersign.observability.sdk import SdkMetrics
-from countersign.observability.worker_monitor import WorkerMonitor
 from countersign.providers.circuit import Circuit
 from countersign.providers.circuit_reports import CircuitReports
 from countersign.providers.open_account import OpenAccount, open_account
@@ -56,6 +53,10 @@ from countersign.storage.store import StoreKeys
 from workflows.agreement import AgreementWorkflow, metrics
 from workflows.bulk import BulkWorkflow
 from workflows.callbacks import CallbackWorkflow
+
+if TYPE_CHECKING:
+    from countersign.observability.sdk import SdkMetrics
+    from countersign.observability.worker_monitor import WorkerMonitor
 
 _PASSED_THROUGH: Final = ("activities", "countersign", "httpx")
 """What the SDK's sandbox does not import again for every agreement. It does import `workflows/` again."""
@@ -251,7 +252,7 @@ async def run(names: Collection[str] = ()) -> int:
     callbacks: CallbackSettings = loaded[3]
     logging.configure(level=own.log_level, service="worker")
     store = open_store(own.store)
-    sdk = SdkMetrics(metrics.BUCKETS) if watched.metrics_port is not None else None
+    sdk = _sdk_metrics() if watched.metrics_port is not None else None
     client = await connect(interceptors=tracing.interceptors("worker"), runtime=sdk.runtime if sdk else None)
     async with AsyncExitStack() as open_things:
         opened = [
@@ -277,13 +278,8 @@ async def run(names: Collection[str] = ()) -> int:
             callback_worker(client, store, own, callbacks, build=build),
         )
         if sdk is not None and watched.metrics_port is not None:
-            monitor = WorkerMonitor(
-                sdk,
-                workers=workers,
-                readiness=Readiness(client),
-                backlog_metrics=backlog_metrics(client, own.task_queue, (account.name for account in opened)),
-                circuits=circuits,
-            )
+            backlog = backlog_metrics(client, own.task_queue, circuits)
+            monitor = _monitor(sdk, client, workers, backlog, circuits)
             await open_things.enter_async_context(
                 monitor.server(own.metrics_host, watched.metrics_port).running()
             )
@@ -293,6 +289,29 @@ async def run(names: Collection[str] = ()) -> int:
         print("worker ready", flush=True)  # noqa: T201  # the parent process waits for this line
         await asyncio.Event().wait()
     return 0
+
+
+def _sdk_metrics() -> "SdkMetrics":
+    from countersign.observability.sdk import SdkMetrics  # noqa: PLC0415  # slow to import, as the monitor
+
+    return SdkMetrics(metrics.BUCKETS)
+
+
+def _monitor(
+    sdk: "SdkMetrics",
+    client: Client,
+    workers: Sequence[Worker],
+    backlog: BacklogMetrics,
+    circuits: Mapping[str, Circuit],
+) -> "WorkerMonitor":
+    from countersign.observability.readiness import Readiness  # noqa: PLC0415
+    from countersign.observability.worker_monitor import (  # noqa: PLC0415  # slow: an HTTP server
+        WorkerMonitor,
+    )
+
+    return WorkerMonitor(
+        sdk, workers=workers, readiness=Readiness(client), backlog_metrics=backlog, circuits=circuits
+    )
 
 
 def _served(configured: Mapping[str, Account], names: Collection[str]) -> tuple[Account, ...]:

@@ -5,6 +5,7 @@ About 1 in 20 processes that use the Temporal SDK abort while the interpreter sh
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,8 @@ def run(main: Coroutine[None, None, int], *, serves: bool = False) -> int:
     Returns:
         The coroutine's exit code, or `INTERRUPTED`.
     """
+    gc.freeze()  # what was imported stays
+    gc.enable()  # see `installation.require_installed`
     try:
         with asyncio.Runner(loop_factory=_uvloop() if serves else None) as runner:
             return runner.run(_cancelled_by_signals(main))

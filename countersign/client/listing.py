@@ -275,13 +275,12 @@ def _checked_prefix(prefix: str) -> str:
 
 def _listed(execution: WorkflowExecution) -> ListedAgreement:
     known = execution.typed_search_attributes
-    stage, waiting_for = known.get(search_attributes.STAGE), known.get(search_attributes.WAITING_FOR)
-    if execution.status is WorkflowExecutionStatus.COMPLETED and stage not in _ENDS:
-        stage, waiting_for = Stage.COMPLETED, WaitingFor.NO_ONE
+    has_completed = execution.status is WorkflowExecutionStatus.COMPLETED
+    waiting_for = WaitingFor.NO_ONE if has_completed else known.get(search_attributes.WAITING_FOR)
     return ListedAgreement(
         reference=execution.id.removeprefix(WORKFLOW_ID_PREFIX),
         account=known.get(search_attributes.ACCOUNT),
-        stage=stage,
+        stage=search_attributes.shown_stage(known.get(search_attributes.STAGE), has_completed=has_completed),
         waiting_for=waiting_for,
         needs_attention=known.get(search_attributes.NEEDS_ATTENTION) or False,
         stuck=bool(known.get(search_attributes.REPORTED_PROBLEMS)) and execution.close_time is None,

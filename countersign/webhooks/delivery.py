@@ -14,7 +14,7 @@ from typing import Final
 
 from structlog.contextvars import bind_contextvars
 from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -23,7 +23,7 @@ from countersign.agreements import reference
 from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.agreements.names import SIGNATURE_EVENT
 from countersign.agreements.reference import Marker
-from countersign.agreements.search_attributes import DOCUMENT_ID, STAGE
+from countersign.agreements.search_attributes import DOCUMENT_ID, STAGE, shown_stage
 from countersign.webhooks.adapter import ParsedDelivery, WorkflowDelivery, WorkflowStart
 from countersign.webhooks.outcome import DeliveryOutcome
 
@@ -182,7 +182,10 @@ class Delivery:
             raise
         bind_contextvars(run_id=description.run_id)
         document_id = description.typed_search_attributes.get(DOCUMENT_ID)
-        stage = description.typed_search_attributes.get(STAGE)
+        stage = shown_stage(
+            description.typed_search_attributes.get(STAGE),
+            has_completed=description.status is WorkflowExecutionStatus.COMPLETED,
+        )
         contradicts = event.kind in _ENDS and (event.kind == EventKind.COMPLETED) != (stage == "completed")
         return (
             DeliveryOutcome.CONTRADICTED

@@ -27,6 +27,7 @@ class HistoryFacts:
         archivings: Number of activities that stored the archive.
         signalled: Ids of the events in its signals, in their order.
         unreplayable: The error of a replay.
+        shown: The stage and what it waits for, by its search attributes; an upsert has those that changed.
     """
 
     ended: str | None = None
@@ -37,6 +38,7 @@ class HistoryFacts:
     archivings: int = 0
     signalled: list[str] = field(default_factory=list)
     unreplayable: str | None = None
+    shown: dict[str, str] = field(default_factory=dict)
 
     def read(self, events: Iterable[HistoryEvent]) -> None:
         """Read one run's history."""
@@ -59,13 +61,13 @@ class HistoryFacts:
     def _read_question(self, event: HistoryEvent) -> None:
         changed = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
         question = {STAGE.name: Stage.SENDING, WAITING_FOR.name: WaitingFor.OPERATOR}
-        values = {name: json.loads(changed[name].data) for name in question if name in changed}
-        self.asked |= values == question
+        self.shown |= {name: json.loads(changed[name].data) for name in question if name in changed}
+        self.asked |= self.shown == question
 
     def _read_step(self, event: HistoryEvent, steps: dict[int, str]) -> None:
         completed = event.activity_task_completed_event_attributes
-        if steps.get(completed.scheduled_event_id) == "archive" and _json(completed.result)["archive"]:
-            self.archivings += 1
+        if steps.get(completed.scheduled_event_id) == "archive":
+            self.archivings += not {"archive", "filed"}.isdisjoint(_json(completed.result))
         failed = event.activity_task_failed_event_attributes
         if steps.get(failed.scheduled_event_id) == "send":
             kind = failed.failure.application_failure_info.type

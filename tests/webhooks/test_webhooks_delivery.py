@@ -152,6 +152,8 @@ async def test_an_agreement_that_temporal_has_forgotten_is_accepted(receiver: Ru
         ("completed", "viewed", DeliveryOutcome.CLOSED),
         ("completed", "voided", DeliveryOutcome.CONTRADICTED),
         ("voided", "voided", DeliveryOutcome.CLOSED),
+        ("awaiting_signatures", "completed", DeliveryOutcome.CLOSED),  # it completed: see `shown_stage`
+        ("awaiting_signatures", "voided", DeliveryOutcome.CONTRADICTED),
         ("voided", "completed", DeliveryOutcome.CONTRADICTED),
         (
             "expired",
