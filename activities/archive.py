@@ -107,7 +107,7 @@ class ArchiveActivities:
                 request.document_id, draft, max_bytes=MAX_BYTES, heartbeat=heartbeat.beat
             )
             draft.flush()
-            await check_pdf(draft.path)
+            await asyncio.gather(check_pdf(draft.path), asyncio.to_thread(draft.sync))
             stored = await self._store.publish(key, draft)
         ARCHIVE_BYTES.inc(stored.size)
         return stored

@@ -1,6 +1,6 @@
 """How values become payloads: pydantic's JSON, with fewer fields of Countersign's own messages."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic_core import to_json
 from temporalio.api.common.v1 import Payload
@@ -34,15 +34,19 @@ def _usual(value: Short) -> set[str]:
     return {name for name, field in fields.items() if getattr(value, name) == field.default}
 
 
+_JSON: Final = _JsonConverter()
+_CONVERTERS: Final = tuple(
+    _JSON if converter.encoding == _JSON.encoding else converter
+    for converter in DefaultPayloadConverter.default_encoding_payload_converters
+)
+
+
 class PayloadConverter(CompositePayloadConverter):
-    """The converter of clients, workers and replays."""
+    """The converter of clients, workers and replays.
+
+    The SDK makes one for each workflow task. All share one JSON converter, and so what it caches by type.
+    """
 
     def __init__(self) -> None:
         """Use the SDK's converters, but for JSON."""
-        json = _JsonConverter()
-        super().__init__(
-            *(
-                json if converter.encoding == json.encoding else converter
-                for converter in DefaultPayloadConverter.default_encoding_payload_converters
-            )
-        )
+        super().__init__(*_CONVERTERS)

@@ -64,9 +64,16 @@ class Draft:
             raise trouble(error) from None
 
     def sync(self) -> None:
-        """Flush the content to the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Flush the content to the disk.
+
+        Raises:
+            StorageError: The disk is full or the like.
+        """
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise trouble(error) from None
 
     def __enter__(self) -> Self:
         return self

@@ -28,7 +28,7 @@ from tests.observability.test_observability_backlog_metrics import backlog_metri
 from tests.workflows.detouring import DetouringWorkflow
 from tests.workflows.office import Office, an_agreement, open_office
 
-HAPPY: Final = Path(__file__).parents[1] / "histories" / "happy.json"
+HAPPY: Final = Path(__file__).parents[1] / "histories" / "step_by_step" / "happy.json"
 LAST_TASK: Final = "temporal workflow reset --workflow-id {} --type LastWorkflowTask --reason stuck"
 
 

@@ -309,6 +309,7 @@ class AgreementState:
         self.learn_time(sent.at)
         if sent.generated_at is not None:
             self.carry(progress=progress.note(self.progress, "generated", sent.generated_at))
+            self.enter(Stage.SENDING, WaitingFor.PROVIDER, at=sent.generated_at)
         if sent.deliverable_id is not None:
             self.carry(generated=sent.deliverable_id)
         adopted = progress.adopt(self.progress, sent.document_id, sent.recipient_ids)
@@ -397,13 +398,18 @@ class AgreementState:
         )
         self.update_details()
 
-    def enter(self, stage: Stage, waiting_for: WaitingFor) -> None:
+    def enter(self, stage: Stage, waiting_for: WaitingFor, *, at: datetime | None = None) -> None:
         """Enter a stage and show it in the status and the current details.
 
         `update_search_attributes` makes it searchable.
+
+        Args:
+            stage: The stage.
+            waiting_for: What the agreement waits for.
+            at: When it entered, if that is known only now.
         """
         if stage is not self.stage:
-            now = workflow.now()
+            now = at or workflow.now()
             metrics.time_stage(self.stage, now - self.carried.stage_since)
             self.carry(stage_since=now)
         if (stage, waiting_for) != (self.stage, self.waiting_for):
