@@ -58,6 +58,19 @@ async def test_a_download_that_fails_is_tried_with_a_fresh_link(
     assert hashlib.sha256(content).hexdigest() == result.archive.document.sha256
 
 
+async def test_a_download_that_fails_keeps_no_other_file_from_the_store(office: Office) -> None:
+    await office.break_call(FILE, "status", status=500, times=None)
+    handle = await signed(office)
+    await office.deliver_event(handle, "completed", (await office.status(handle)).document_id or "")
+    await office.until_stage(handle, Stage.ARCHIVING)
+    await office.eventually(
+        lambda: asyncio.to_thread(lambda: {path.name for path in office.folder.rglob("*.*")}),
+        lambda names: "audit-trail.json" in names,
+    )
+    await office.mend()
+    assert (await office.result(handle)).outcome is Outcome.COMPLETED
+
+
 async def test_a_store_that_is_down_for_days_keeps_the_agreement_signed_and_visible(office: Office) -> None:
     handle = await signed(office)
     drafts = office.folder / ".drafts"

@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import TimeSkipper
 
 from activities.claims import ClaimActivities
 from activities.requests import ClaimRequest
@@ -19,9 +20,10 @@ from countersign.agreements.reference import workflow_id
 from countersign.client.references import StartedAgreement, failed_before_sending
 from countersign.client.start import start_agreement
 from countersign.providers.registry import accounts
-from countersign.storage import FolderStore
+from countersign.storage import Draft, FolderStore, StorageError, StoredFile
 from countersign.storage.store import StoreKeys
-from tests.workflows.office import SEND, Handle, Office, an_agreement
+from devstack.sandbox import Sandbox
+from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office, steps_of
 
 NOWHERE = TemplateSource(template_id="7e3a1c00-0000-4000-8000-00000000dead")
 
@@ -127,3 +129,52 @@ async def test_no_one_releases_what_another_run_holds(tmp_path: Path) -> None:
     await claims.claim(first)
     await claims.release(second)
     assert not await _claimed(claims, second)
+
+
+class FailingStore(FolderStore):
+    """Fails the first claims."""
+
+    def __init__(self, folder: Path, failures: int) -> None:
+        super().__init__(folder)
+        self._failures = failures
+
+    async def publish(self, key: str, draft: Draft) -> StoredFile:
+        if key.endswith("/claim.json") and self._failures:
+            self._failures -= 1
+            raise StorageError("store: No space left on device")
+        return await super().publish(key, draft)
+
+
+@pytest.mark.parametrize(("failures", "steps"), [(0, ["send"]), (2, ["claim", "send"])])
+async def test_a_claim_is_a_step_of_its_own_only_if_the_store_fails(
+    client: Client,
+    time_skipper: TimeSkipper,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    *,
+    failures: int,
+    steps: list[str],
+) -> None:
+    """So that Temporal retries it and shows what it waits for."""
+    store = FailingStore(tmp_path, failures)
+    async with open_office(client, time_skipper, sandbox, tmp_path, store=store) as office:
+        agreement = an_agreement()
+        handle = await office.start(agreement)
+        assert [await office.sent(handle)] == await office.documents_of(agreement)
+        assert await steps_of(handle) == steps
+
+
+async def test_a_refused_claim_is_no_step(office: Office) -> None:
+    agreement = an_agreement()
+    handle = await office.start(agreement)
+    await office.sent(handle)
+    await handle.terminate()
+    again: Handle = await office.client.start_workflow(
+        WORKFLOW_NAME,
+        agreement,
+        id=workflow_id(agreement.reference),
+        task_queue=office.settings.task_queue,
+        result_type=AgreementResult,
+    )
+    assert (await _failure(office, again)).type == REFERENCE_USED
+    assert await steps_of(again) == []

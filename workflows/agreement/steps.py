@@ -17,6 +17,7 @@ from typing import TypeVar
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import TimeoutError as StepTimeoutError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig, ActivityHandle
 
 from activities.requests import (
@@ -64,7 +65,8 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
     step of its own, which Temporal retries and shows; a repeated claim changes nothing.
 
     Raises:
-        ActivityError: It was refused.
+        ActivityError: It was refused, or the store failed for a day.
+        ApplicationError: It was refused.
     """
     request = _claim_request(state).model_copy(
         update={
@@ -81,9 +83,14 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
                 schedule_to_close_timeout=policies.CLAIM_AT_ONCE,
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
-        except ActivityError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.non_retryable:
-                raise
+        except (
+            ActivityError,
+            ApplicationError,
+            StepTimeoutError,
+        ) as error:  # the SDK wraps not all in the first
+            cause = error.cause if isinstance(error, ActivityError) else error
+            if isinstance(cause, ApplicationError) and cause.non_retryable:
+                raise ApplicationError(cause.message, type=cause.type, non_retryable=True) from error
     return await workflow.execute_activity_method(
         ClaimActivities.claim,
         request,
