@@ -71,11 +71,16 @@ def provider_words(error: ActivityError) -> str | None:
     return provider_message(error.cause.details) if isinstance(error.cause, ApplicationError) else None
 
 
-def as_failure(error: ActivityError) -> ApplicationError:
+def cause_of(error: ActivityError | ApplicationError) -> BaseException | None:
+    """Return why an activity failed. The SDK wraps the failures of local ones in no `ActivityError`."""
+    return error if isinstance(error, ApplicationError) else error.cause
+
+
+def as_failure(error: ActivityError | ApplicationError) -> ApplicationError:
     """Turn an activity's failure into the workflow's own: same type, sentence and provider's words."""
-    cause = error.cause
+    cause = cause_of(error)
     if isinstance(cause, ApplicationError):
-        words = provider_words(error)
+        words = provider_message(cause.details)
         details = ({PROVIDER_MESSAGE: words},) if words else ()
         return ApplicationError(cause.message, *details, type=cause.type, non_retryable=True)
     return ApplicationError("a step timed out", type="StepTimedOut", non_retryable=True)

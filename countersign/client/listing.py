@@ -194,10 +194,7 @@ async def count_by_stage(query: str, *, client: Client | None = None) -> dict[St
         UnreachableError: Temporal does not respond.
     """
     counts = await asyncio.gather(
-        *(
-            count_agreements(f'{query} and {search_attributes.STAGE.name} = "{stage}"', client=client)
-            for stage in Stage
-        )
+        *(count_agreements(f"{query} and {_at_stage(stage)}", client=client) for stage in Stage)
     )
     return dict(zip(Stage, counts, strict=True))
 

@@ -29,6 +29,7 @@ from countersign.agreements.callbacks import (
 from countersign.agreements.failures import callbacks_in
 from countersign.agreements.messages import AgreementInput, Message, Metadata
 from workflows.agreement.state import AgreementState
+from workflows.failures import cause_of
 
 _REFERENCE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$"
 
@@ -158,9 +159,10 @@ class Callbacks:
         state.carry(**changed)
 
 
-def callbacks_of_refused(state: AgreementState, error: ActivityError) -> tuple[str, ...]:
+def callbacks_of_refused(state: AgreementState, error: ActivityError | ApplicationError) -> tuple[str, ...]:
     """Return who is called back about a claim that failed; if it timed out, the caller alone is known."""
-    known = callbacks_in(error.cause.details) if isinstance(error.cause, ApplicationError) else None
+    cause = cause_of(error)
+    known = callbacks_in(cause.details) if isinstance(cause, ApplicationError) else None
     if known is None:
         return () if state.agreement.callback_url is None else (CALLER,)
     return known

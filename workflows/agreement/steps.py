@@ -44,6 +44,7 @@ from countersign.agreements.validation import needs_of
 from workflows.agreement import policies
 from workflows.agreement.policies import Policy
 from workflows.agreement.state import AgreementState
+from workflows.failures import cause_of
 
 with workflow.unsafe.imports_passed_through():
     from activities.archive import ArchiveActivities
@@ -66,7 +67,7 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
 
     Raises:
         ActivityError: It was refused, or the store failed for a day.
-        ApplicationError: It was refused.
+        ApplicationError: It was refused; the SDK does not wrap the failure of a local activity.
     """
     request = _claim_request(state).model_copy(
         update={
@@ -83,14 +84,10 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
                 schedule_to_close_timeout=policies.CLAIM_AT_ONCE,
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
-        except (
-            ActivityError,
-            ApplicationError,
-            StepTimeoutError,
-        ) as error:  # the SDK wraps not all in the first
-            cause = error.cause if isinstance(error, ActivityError) else error
+        except (ActivityError, ApplicationError, StepTimeoutError) as error:
+            cause = cause_of(error) if isinstance(error, ActivityError | ApplicationError) else None
             if isinstance(cause, ApplicationError) and cause.non_retryable:
-                raise ApplicationError(cause.message, type=cause.type, non_retryable=True) from error
+                raise
     return await workflow.execute_activity_method(
         ClaimActivities.claim,
         request,

@@ -171,7 +171,7 @@ class AgreementWorkflow:
         found = problems(self._state.agreement, workflow.info().workflow_start_time)
         try:
             self._state.keep_to(await steps.claim(self._state, found))
-        except ActivityError as error:
+        except (ActivityError, ApplicationError) as error:
             self._state.carry(callbacks=callbacks_of_refused(self._state, error))
             raise as_failure(error) from error
 
