@@ -23,7 +23,10 @@ def differences(document: Document, request: IdentifyRequest, sender: Sender | N
     elif _comparable(document.title) != _comparable(request.title):
         yield "title"
     expected = request.sender or sender
-    if expected and document.sender_email and document.sender_email.lower() != expected.email.lower():
+    is_of_another = (
+        expected and document.sender_email and document.sender_email.lower() != expected.email.lower()
+    )
+    if is_of_another or document.is_own is False:
         yield "sender"
     if request.since and document.created_at and document.created_at < request.since:
         yield "creation time"

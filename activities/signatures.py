@@ -258,7 +258,7 @@ class SignatureActivities:
 
     @activity.defn
     async def identify(self, request: IdentifyRequest) -> Identity:
-        """Compare a document's marker, title, sender, creation time and recipients: one call."""
+        """Compare a document's marker, title, sender, creation time and recipients: up to two calls."""
         with provider_errors():
             try:
                 found = await self._provider.document(request.document_id)

@@ -171,6 +171,7 @@ class Document:
         recipients: Who signs.
         sender_email: Who sent it, where the provider reports that.
         created_at: When it was created, where the provider reports that.
+        is_own: Whether the account's own key made it; None where the provider does not report that.
     """
 
     id: str
@@ -180,6 +181,7 @@ class Document:
     recipients: tuple[Recipient, ...]
     sender_email: str | None = field(default=None, repr=False)
     created_at: datetime | None = None
+    is_own: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,10 @@ from sandbox.core.store import Row
 from sandbox.core.validation import Body, check
 from sandbox.documenso import creation, envelopes, errors, jobs, marks, placement, sending, signing
 from sandbox.documenso.creation import File, PlacedField, Signer
-from sandbox.documenso.sandbox import COLLEAGUE, USERS, Sandbox
+from sandbox.documenso.sandbox import COLLEAGUE, OWNER, USERS, Sandbox
 
+MANUAL: Final = "manual"
+"""The control API's source of documents that a colleague made."""
 _LABELS: Final = {"FREE_SIGNATURE": "Signature"}
 _ERROR_PAGES: Final = {
     "RECIPIENT_EXPIRED": ("Expired", "The time to sign this document is over."),
@@ -246,6 +248,7 @@ class People(provider.People):
             state = "expired"
         return {key: document[key] for key in _SHOWN} | {
             "state": state,
+            "source": document["source"] if document["user_id"] == OWNER.id else MANUAL,
             "recipients": [{key: person[key] for key in _SHOWN_RECIPIENT} for person in people],
             "fields": envelopes.fields(self._sandbox, document["id"]),
         }

@@ -20,10 +20,10 @@ def envelope(sandbox: Sandbox, row: Row) -> dict[str, Any]:
 
 
 def found(sandbox: Sandbox, row: Row) -> dict[str, Any]:
-    """Build an envelope of a search; the tokens of other users' envelopes are empty."""
+    """Build an envelope of a search; of another user's envelope only a user's own token is shown."""
     people = [recipient(row, person) for person in envelopes.recipients(sandbox, row["id"])]
     if row["user_id"] != OWNER.id:
-        people = [person | {"token": ""} for person in people]
+        people = [person | {"token": ""} if person["email"] != OWNER.email else person for person in people]
     return summary(sandbox, row) | {"recipients": people}
 
 

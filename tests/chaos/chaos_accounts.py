@@ -26,7 +26,6 @@ class ChaosAccount:
         sent: The ledger's kind of entry for a document that reached the signers.
         webhook_faults: Faults of webhooks that only this provider has.
         is_conclusive: Whether a search proves that nothing was sent, so that no person is asked.
-        is_forgeable: Whether the provider shows which member made a document, so that a forged one is known.
         attachments: Files that are archived beside those of all accounts.
     """
 
@@ -39,7 +38,6 @@ class ChaosAccount:
     sent: str
     webhook_faults: tuple[dict[str, Any], ...]
     is_conclusive: bool = False
-    is_forgeable: bool = False
     attachments: tuple[str, ...] = ()
 
     def parse(self, event_type: str, payload: Mapping[str, Any]) -> ParsedDelivery | None:
@@ -76,7 +74,6 @@ TURBODOCX: Final = ChaosAccount(
     unchecked=("/_sandbox/storage/*", "/template/*"),
     sent="document_created",
     webhook_faults=({"do": "tamper"}, {"do": "before_reply", "event": "sent"}),
-    is_forgeable=True,
 )
 
 DOCUMENSO: Final = ChaosAccount(

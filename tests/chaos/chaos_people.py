@@ -28,7 +28,7 @@ from tests.workflows.office import an_agreement
 _AGAIN: Final = 0.5
 _PATIENCE: Final = 90.0
 FORGED_SOURCE: Final = "manual"
-"""The sandbox's source of documents that another member makes."""
+"""The sandboxes' source of documents that another member makes."""
 _QUERY: Final = timedelta(seconds=15)
 _REMIND_AFTER: Final = 0.5
 """Seconds from a send to the reminder that a person asks for: planned ones take at least an hour."""
@@ -153,7 +153,7 @@ class People:
         return an_agreement(reference=order.reference, account=order.account, source=self._file)
 
     async def _forge(self, order: Order) -> None:
-        """Make a document with the agreement's marker, as soon as its tag exists.
+        """Make a document with the agreement's marker, title and signers, as soon as its tag exists.
 
         This is the worst case: only readers of the store know the tag before the send.
         """
@@ -164,11 +164,16 @@ class People:
         agreement = an_agreement(reference=order.reference)
         marker = Marker(order.reference, json.loads(claims[0].read_text())["tag"])
         document = {
-            "title": mark_title(agreement.title, marker),
             "text": "Other words.",
             "recipients": [{"name": signer.name, "email": signer.email} for signer in agreement.signers],
-            "sender_email": "another-member@example.com",
         }
+        if order.account == TURBODOCX.name:
+            document |= {
+                "title": mark_title(agreement.title, marker),
+                "sender_email": "another-member@example.com",
+            }
+        else:
+            document |= {"title": agreement.title, "external_id": str(marker)}
         while True:
             with suppress(SandboxError):
                 if await documents(sandbox, order.reference, forged=True):

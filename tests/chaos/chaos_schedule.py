@@ -15,7 +15,7 @@ _TEMPORAL: Final = {"temporal": 1}
 """The weights of the parts that are killed and frozen."""
 
 FORGED: Final = 1 / 12
-"""Share of agreements for which another member makes a document with its marker, if a forged one is known."""
+"""Share of agreements for which another member makes a document with its marker."""
 
 LOST_SENDS: Final = 1 / 6
 """Maximum share of sends with faults, where an agreement whose send was lost must wait for a person."""
@@ -182,7 +182,7 @@ def _order(rng: random.Random, number: int, agreements: int, seconds: float, acc
         after=rng.uniform(0, 8),
         account=account.name,
         once_sent=rng.random() < 2 / 3,
-        forged=rng.random() < FORGED and account.is_forgeable,
+        forged=rng.random() < FORGED,
     )
 
 

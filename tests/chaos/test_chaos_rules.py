@@ -84,6 +84,10 @@ def test_a_forgery_may_be_open_or_signed() -> None:
     assert broken(replace(COMPLETED, forged=(OPEN, replace(SIGNED, signed_sha256="ff")))) == []
 
 
+def test_a_forgery_may_make_a_conclusive_search_ask_a_person() -> None:
+    assert broken(replace(CERTIFIED, asked=True, forged=(OPEN,))) == []
+
+
 def test_a_forgotten_agreement_violates_two_rules() -> None:
     assert broken(replace(TAKEN_BACK, ended=None)) == ["ends_or_waits", "drains"]
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 from countersign.agreements.failures import NOTHING_SENT
 from countersign.agreements.messages import AgreementInput, Outcome, WaitingFor
 from countersign.providers.calls import Limits
-from tests.conformance.conftest import ADA, Bench, Handle, Open
+from tests.conformance.conftest import ADA, GRACE, Bench, Handle, Open
 
 REFUSALS = (400, 403, 404, 409, 422)
 LOST: dict[str, dict[str, Any]] = {
@@ -110,12 +110,12 @@ async def test_a_refusal_fails_the_agreement_and_nothing_is_sent(sending: Bench)
 
 
 async def test_another_document_with_the_marker_is_never_taken_for_the_sent_one(sending: Bench) -> None:
-    """A person who is asked about it can have the agreement's own document sent."""
+    """Not even if it has the same title and signers. A person can have the agreement's own document sent."""
     method, path = sending.subject.writes[0]
     await sending.break_calls({"path": path, "method": method, "do": "rate_limit", "retry_after": 3})
     handle, agreement = await sending.begin()
     marker = await sending.marker(agreement)
-    other = await sending.subject.send_by_hand(sending.sandbox, marker, "Another Document", ADA)
+    other = await sending.subject.send_by_hand(sending.sandbox, marker, agreement.title, ADA, GRACE)
     assert await asked(sending, handle)
     await sending.resolve(handle, "send_again")
     document_id = await sending.sent(handle)

@@ -156,6 +156,48 @@ async def test_a_draft_is_no_sent_document_and_is_used_by_the_next_attempt(
     assert [entry["subject"] for entry in made] == [sent.id]
 
 
+async def by_hand(sandbox: Sandbox, wanted: SendOrder, *emails: str) -> str:
+    """Have a colleague send an envelope with the order's external id, title and people; return its id."""
+    body = {
+        "title": wanted.title,
+        "external_id": str(wanted.marker),
+        "recipients": [{"name": email, "email": email} for email in emails],
+    }
+    return str((await sandbox.call("POST", "/_sandbox/documents", body))["id"])
+
+
+@pytest.mark.parametrize("emails", [(ADA.email, GRACE.email), (ADA.email, "sender@example.com")])
+@pytest.mark.parametrize("has_sent", [False, True])
+async def test_a_colleagues_envelope_is_another_even_if_it_looks_the_same(
+    documenso: Documenso, documenso_sandbox: Sandbox, emails: tuple[str, ...], *, has_sent: bool
+) -> None:
+    """The token's own user may be one of the signers, and sees their token of anybody's envelope."""
+    people = tuple(Signer(name=email, email=email) for email in emails)
+    wanted = order(11, signers=people, cc=())
+    if has_sent:
+        await documenso.send(order(12), idempotency_key="a")
+    other = await by_hand(documenso_sandbox, wanted, *emails)
+    assert (await documenso.document(other)).is_own is False
+    sent = await documenso.send(wanted, idempotency_key="a")
+    assert sent.id != other
+    found = await documenso.search(wanted.marker, since=datetime.now(UTC), heartbeat=lambda _: None)
+    assert set(found.document_ids) == {sent.id, other}, "a person sees both if the send's outcome is unknown"
+
+
+@pytest.mark.parametrize("emails", [(ADA.email,), (ADA.email, GRACE.email), ("sender@example.com",)])
+async def test_an_envelope_of_its_own_is_known_by_another_process(
+    documenso: Documenso, documenso_sandbox: Sandbox, emails: tuple[str, ...]
+) -> None:
+    people = tuple(Signer(name=email, email=email) for email in emails)
+    wanted = order(13, signers=people, cc=(), fields=order().fields[: len(people)])
+    sent = await documenso.send(wanted, idempotency_key="a")
+    settings = DocumensoSettings(api_key=SecretStr(DOCUMENSO_KEY), base_url=documenso_sandbox.url)
+    restarted = connect("documenso", Rotating(settings), ProviderSettings())
+    assert (await restarted.document(sent.id)).is_own is True
+    assert await restarted.send(wanted, idempotency_key="b") == sent
+    await restarted.close()
+
+
 @pytest.mark.parametrize("fault", [{"do": "drop"}, {"do": "status", "status": 500}], ids=["drop", "500"])
 async def test_a_lost_response_to_the_distribution_is_made_up_for_by_a_read(
     documenso: Documenso, documenso_sandbox: Sandbox, fault: dict[str, Any]

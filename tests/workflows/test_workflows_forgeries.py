@@ -167,6 +167,8 @@ GENUINE = Document(
         ({"title": "Statement  of\u00a0Work"}, []),
         ({"created_at": datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)}, ["creation time"]),
         ({"sender_email": "mallory@example.com"}, ["sender"]),
+        ({"is_own": True}, []),
+        ({"sender_email": None, "is_own": False}, ["sender"]),
         ({"title": "Deed of Gift"}, ["title"]),
         ({"marker": Marker("order-1042", "k3x9zzzz")}, ["marker"]),
         ({"marker": None}, ["marker"]),

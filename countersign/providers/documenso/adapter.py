@@ -65,6 +65,7 @@ class Documenso:
         self.client = client
         self._app_url = app_url
         self._prefix = prefix
+        self._own_users: set[int] = set()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -99,6 +100,7 @@ class Documenso:
                 private = tuple(text for signer in order.signers for text in (signer.name, signer.email))
                 created = await self.client.create_draft(form, file, private=(order.title, *private))
                 envelope = await self.client.envelope(created)
+                self._learn(envelope.user_id)
         if envelope.status == _DRAFT:
             envelope = await self._distribute(envelope.id)
         return port.SentDocument(envelope.id, _signers(envelope))
@@ -106,9 +108,10 @@ class Documenso:
     async def _made_before(self, order: SendOrder) -> Envelope | None:
         """Find what earlier attempts sent or drafted; of several drafts, keep the oldest.
 
-        Others can make envelopes with the same external id: one that differs from the order is left alone.
+        Others can make envelopes with the same external id: one of another user, or that differs from the
+        order, is left alone.
         """
-        rows = [row async for row in self._marked(order.marker)]
+        rows = [row async for row in self._marked(order.marker) if self._is_own(row)]
         rows.sort(key=lambda row: (row.status == _DRAFT, row.created_at))
         found: Envelope | None = None
         for row in rows:
@@ -159,6 +162,26 @@ class Documenso:
             if row.external_id == text:
                 yield row
 
+    def _is_own(self, row: Row) -> bool:
+        if row.proves_own:
+            self._learn(row.user_id)
+        return row.user_id in self._own_users or row.is_own
+
+    def _learn(self, user_id: int | None) -> None:
+        """Remember a user whose tokens the account has had: the API names a token's user nowhere."""
+        if user_id is not None:
+            self._own_users.add(user_id)
+
+    async def _is_own_envelope(self, envelope: Envelope) -> bool:
+        """Return whether a user of the account's tokens made an envelope: no call, or a search.
+
+        An envelope that a search does not show, because a person moved it to a folder, counts as another's.
+        """
+        if envelope.user_id in self._own_users:
+            return True
+        rows = [row async for row in self._rows(envelope.external_id, 1) if row.id == envelope.id]
+        return any(self._is_own(row) for row in rows)
+
     async def _rows(self, query: str | None, at_most: int) -> AsyncIterator[Row]:
         for number in range(1, at_most + 1):
             page = await self.client.find(query, page=number)
@@ -179,7 +202,7 @@ class Documenso:
         return port.MarkedDocuments(frozenset(found), notes=(note,))
 
     async def document(self, document_id: str) -> Document:
-        """Read an envelope: one call."""
+        """Read an envelope: one call, and a search until the token's user is known."""
         envelope = await self.client.envelope(document_id)
         return Document(
             id=envelope.id,
@@ -188,6 +211,7 @@ class Documenso:
             title=envelope.title,
             recipients=_signers(envelope),
             created_at=envelope.created_at,
+            is_own=await self._is_own_envelope(envelope),
         )
 
     async def void(self, document_id: str, reason: str, *, idempotency_key: str) -> None:

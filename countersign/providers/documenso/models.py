@@ -1,13 +1,14 @@
 """Documenso's responses, parsed tolerantly: unknown fields are ignored, above all `token`.
 
-A recipient's token is the credential with which the recipient signs: no model has it but the one for links.
+A recipient's token is the credential with which the recipient signs: no model has it but the one for links. Of
+a search only whether it was shown is kept.
 """
 
 import math
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 Private = Annotated[str, Field(repr=False)]
@@ -66,6 +67,7 @@ class Envelope(Wire):
     status: str
     title: Private
     created_at: datetime
+    user_id: int | None = None
     recipients: tuple[Recipient, ...] = ()
     envelope_items: tuple[Item, ...] = ()
     document_meta: Meta | None = None
@@ -98,6 +100,13 @@ class SigningRecipients(Wire):
     recipients: tuple[SigningRecipient, ...]
 
 
+class RowRecipient(Wire):
+    """A person of a search's row."""
+
+    email: Private
+    has_token: Annotated[bool, BeforeValidator(bool)] = Field(default=False, alias="token")
+
+
 class Row(Wire):
     """A row of a search."""
 
@@ -105,6 +114,21 @@ class Row(Wire):
     external_id: str | None = None
     status: str
     created_at: datetime
+    user_id: int | None = None
+    recipients: tuple[RowRecipient, ...] = ()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the API token's user made it: only then the tokens of all recipients are shown.
+
+        A user also sees the token of a recipient with the user's own address.
+        """
+        return bool(self.recipients) and all(recipient.has_token for recipient in self.recipients)
+
+    @property
+    def proves_own(self) -> bool:
+        """Whether `is_own` holds although one of the recipients may be the user."""
+        return self.is_own and len({recipient.email.lower() for recipient in self.recipients}) > 1
 
 
 class Page(Wire):
