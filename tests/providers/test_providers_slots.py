@@ -216,6 +216,18 @@ async def test_a_change_is_logged_with_its_reason_and_counted(caplog: pytest.Log
     assert [counts[item]._value.get() for item in (State.OPEN, State.RECOVERING, State.BLOCKED)] == [1, 1, 1]
 
 
+async def test_an_idle_poll_ends_the_drain_at_its_limit(client: Client) -> None:
+    """Temporal may then hand a last task to that poll: see tests/workflows/test_workflows_lost_tasks.py."""
+    slots = CircuitSlots(Circuit(RULES))
+    async with working(client, Circuit(RULES), slots) as (provider, queue):
+        (handle,) = await start(client, queue, 1)
+        await handle.result()
+        await slots.drain(seconds=0.1)
+        assert slots._parked() > 0
+        assert slots.try_reserve_slot(None) is None, "no new poll begins"  # type: ignore[arg-type]  # unused
+    assert (provider.calls, slots._parked()) == (1, 0), "the worker stopped"
+
+
 async def test_a_drained_worker_leaves_nothing_that_was_handed_to_it(client: Client) -> None:
     circuit = Circuit(RULES)
     slots = CircuitSlots(circuit)

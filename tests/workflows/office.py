@@ -3,7 +3,7 @@
 import json
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -138,6 +138,7 @@ async def open_office(
     limits: Limits | None = None,
     store: Store | None = None,
     callbacks: CallbackSettings | None = None,
+    serves_account: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Office]:
     """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own.
@@ -151,6 +152,7 @@ async def open_office(
         limits: Of the calls to the provider.
         store: Another store than the folder.
         callbacks: Who may be called back; by default this machine.
+        serves_account: Whether a worker takes the steps that call the provider.
         settings: Countersign's own.
     """
     callbacks = callbacks or CallbackSettings(allow_loopback=True, secret=SecretStr(CALLBACK_SECRET))
@@ -183,7 +185,7 @@ async def open_office(
             circuits={configured.name: opened.circuit},
             sandboxed=True,
         ),
-        provider_worker(client, opened, store, own),
+        provider_worker(client, opened, store, own) if serves_account else nullcontext(),
         callback_worker(client, store, own, callbacks),
     ):
         yield Office(
