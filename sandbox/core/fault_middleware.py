@@ -47,11 +47,11 @@ class FaultMiddleware:
         seconds = 1.0 if fault.seconds is None else fault.seconds
         body = await read_body(receive)
         if fault.at == "before":
-            await asyncio.sleep(seconds)
+            await self._faults.hold(seconds)
         response, messages = await self._do(scope, body)
         del response
         if fault.at == "after":
-            await asyncio.sleep(seconds)
+            await self._faults.hold(seconds)
         for message in messages:
             await send(message)
 
@@ -76,7 +76,10 @@ class FaultMiddleware:
             case "reset":
                 fault_responses.reset(transport)
             case "hang":
-                await asyncio.wait([gone], timeout=_FOREVER if fault.seconds is None else fault.seconds)
+                seconds = _FOREVER if fault.seconds is None else fault.seconds
+                held = asyncio.create_task(self._faults.hold(seconds))
+                await asyncio.wait([gone, held], return_when=asyncio.FIRST_COMPLETED)
+                held.cancel()
                 transport.abort()
             case "drip":
                 await _drip(response, transport, gone, 0.5 if fault.seconds is None else fault.seconds)

@@ -1,8 +1,10 @@
 """Choose the fault of a call or a delivery, repeatably for the same seed."""
 
+import asyncio
 import random
 import sys
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from sandbox.core.fault_rules import ApiFault, RuleT, Script, WebhookFault
@@ -40,6 +42,7 @@ class Faults:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._replaced = asyncio.Event()
         kept = store.setting(_SETTING)
         self._start(Script.model_validate(kept) if kept else Script())
 
@@ -48,8 +51,13 @@ class Faults:
         """The script with its counts."""
         return self._script
 
+    async def hold(self, seconds: float) -> None:
+        """Wait for some seconds, or until the current script is replaced."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._replaced.wait(), seconds)
+
     def set(self, script: Script) -> None:
-        """Replace the script and start its clock. Print the seed if the script is random."""
+        """Replace the script, and end what the old one holds. Print the seed if the script is random."""
         needs_dice = script.random or any(rule.probability < 1 for rule in (*script.api, *script.webhooks))
         if script.seed is None:
             script = script.model_copy(update={"seed": random.SystemRandom().randrange(2**32)})
@@ -87,6 +95,8 @@ class Faults:
 
     def _start(self, script: Script) -> None:
         self._script = script
+        self._replaced.set()
+        self._replaced = asyncio.Event()
         self._dice = random.Random(script.seed)  # noqa: S311 - repeatable, not secret
         self._since = time.monotonic()
 

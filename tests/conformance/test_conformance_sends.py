@@ -112,7 +112,7 @@ async def test_a_refusal_fails_the_agreement_and_nothing_is_sent(sending: Bench)
 async def test_another_document_with_the_marker_is_never_taken_for_the_sent_one(sending: Bench) -> None:
     """Not even if it has the same title and signers. A person can have the agreement's own document sent."""
     method, path = sending.subject.writes[0]
-    await sending.break_calls({"path": path, "method": method, "do": "rate_limit", "retry_after": 3})
+    await sending.break_calls({"path": path, "method": method, "do": "rate_limit", "retry_after": 300})
     handle, agreement = await sending.begin()
     marker = await sending.marker(agreement)
     other = await sending.subject.send_by_hand(sending.sandbox, marker, agreement.title, ADA, GRACE)

@@ -133,7 +133,7 @@ async def test_the_genuine_document_is_adopted_beside_a_forgery(office: Office) 
 
 async def test_a_throttled_send_beside_a_forgery_asks_a_person(office: Office) -> None:
     agreement = an_agreement()
-    await office.break_call(SEND, "rate_limit", retry_after="3")
+    await office.break_call(SEND, "rate_limit", retry_after="300")
     handle = await office.start(agreement)
     await office.until(handle, lambda status: status.last_error is not None)
     forgery = await forge(office, agreement, title="Deed of Gift")

@@ -1,5 +1,6 @@
 """A status is not evidence: whatever the response to a send says, a document that is there is adopted."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from countersign.agreements import failures
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT, PROVIDER_MESSAGE
 from countersign.agreements.messages import Outcome, VoidRequest
-from countersign.agreements.reference import find_marker
+from countersign.agreements.reference import Marker, new_tag
 from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.delivery import Delivery, Markers, WorkflowFinder
@@ -29,6 +30,7 @@ REFUSALS = [
 ]
 STATUSES = [*REFUSALS, 401, 429]
 NO_LOG: dict[str, Any] = {"path": "/api/webhooks/*", "do": "status", "status": 403, "body": "", "times": None}
+HELD_LOG: dict[str, Any] = {"path": "/api/webhooks/*", "do": "hang", "times": None}
 
 
 @pytest_asyncio.fixture(autouse=True)
@@ -74,11 +76,13 @@ async def test_a_document_in_the_delivery_log_is_adopted(office: Office, status:
 
 @pytest.mark.parametrize("status", STATUSES)
 async def test_a_document_that_an_event_names_is_adopted(office: Office, status: int) -> None:
+    """The event comes before the search for evidence ends."""
     agreement = an_agreement()
-    await break_calls(office, response(status, at="after"), NO_LOG)
+    await break_calls(office, response(status, at="after"), HELD_LOG)
     handle = await office.start(agreement)
     (document_id,) = await office.eventually(lambda: office.documents_of(agreement), bool)
     await office.deliver_event(handle, "sent", document_id)
+    await break_calls(office, NO_LOG)
     assert await office.sent(handle) == document_id
     assert await office.documents_of(agreement) == [document_id]
 
@@ -139,11 +143,11 @@ async def test_voided_after_a_429_that_was_done_voids_the_document(office: Offic
 
 
 async def test_a_deadline_that_passes_after_a_429_that_was_done_voids_the_document(office: Office) -> None:
-    agreement = an_agreement(deadline=datetime.now(UTC) + timedelta(seconds=30))
+    agreement = an_agreement(deadline=datetime.now(UTC) + timedelta(minutes=4))
     await break_calls(office, response(429, at="after", headers={"Retry-After": "300"}))
     handle = await office.start(agreement)
     await office.until(handle, lambda status: status.last_error is not None)
-    await office.skip(handle, timedelta(minutes=1))
+    await office.skip(handle, timedelta(minutes=4))
     assert (await office.result(handle)).outcome is Outcome.EXPIRED
     (document_id,) = await office.documents_of(agreement)
     assert await office.status_at_provider(document_id) == "voided"
@@ -151,19 +155,15 @@ async def test_a_deadline_that_passes_after_a_429_that_was_done_voids_the_docume
 
 async def test_a_document_that_shows_up_after_the_failure_is_reported(office: Office) -> None:
     agreement = an_agreement()
-    await break_calls(office, response(400, at="late", commit_after=8))
+    await break_calls(office, response(400))
     handle = await office.start(agreement)
     assert (await failure(office, handle)).type == "Rejected"
-    (document_id,) = await office.eventually(lambda: office.documents_of(agreement), bool)
-    title = (await office.sandbox.call("GET", f"/turbosign/documents/{document_id}/recipients"))["data"][
-        "document"
-    ]["name"]
+    document_id = str(uuid.uuid4())
     event = SignatureEvent(event_id="late", kind="sent", document_id=document_id)
-    settings = office.settings
-    markers = Markers(environment=settings.environment, namespace=office.client.namespace)
-    delivered = await Delivery(office.client, WorkflowFinder(markers)).deliver(
-        ParsedDelivery(event, find_marker(title))
-    )
+    here = {"environment": office.settings.environment, "namespace": office.client.namespace}
+    marker = Marker(agreement.reference, new_tag(**here, reference=agreement.reference))
+    finder = WorkflowFinder(Markers(**here))
+    delivered = await Delivery(office.client, finder).deliver(ParsedDelivery(event, marker))
     assert delivered is DeliveryOutcome.CONTRADICTED, "logged, counted, and listed by `countersign orphans`"
 
     async def listed() -> list[ListedAgreement]:
