@@ -80,7 +80,7 @@ def workflow_runner(*, sandboxed: bool) -> WorkflowRunner:
     Args:
         sandboxed: Use the SDK's sandbox, which refuses what differs in a replay (time, random numbers,
             input and output) and gives every run its own modules. It costs a third of a worker's CPU. Tests
-            and replays use it, so production need not.
+            run and replay every branch of the workflow in it, so production need not.
     """
     if not sandboxed:
         return UnsandboxedWorkflowRunner()

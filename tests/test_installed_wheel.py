@@ -229,7 +229,10 @@ async def test_a_secret_manager_names_its_extra(project: Project, extra: str) ->
 CHECKERS = {"mypy": ("mypy", "--strict", "--python-executable"), "pyright": ("pyright", "--pythonpath")}
 
 
-@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize(
+    "checker",
+    [pytest.param("mypy", marks=pytest.mark.heavy), "pyright"],  # `make check` runs mypy
+)
 async def test_type_checkers_accept_the_public_api_and_reject_its_misuse(
     project: Project, checker: str
 ) -> None:

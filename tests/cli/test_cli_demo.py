@@ -64,6 +64,7 @@ def test_the_demo_shows_an_agreement_from_end_to_end_and_leaves_nothing(fresh: S
     assert _processes_in(fresh.folder) == []
 
 
+@pytest.mark.heavy
 def test_the_demo_runs_with_another_provider(fresh: Shell) -> None:
     ran = fresh.run("demo", "--free-ports", "--account", "documenso")
     assert ran.code == 0, ran.out + ran.err

@@ -18,7 +18,7 @@ COMMANDS = [
 ]
 
 
-@pytest.fixture(params=[400, 409, 500])
+@pytest.fixture(params=[400, *(pytest.param(status, marks=pytest.mark.heavy) for status in (409, 500))])
 def refusing(stack: Stack, request: pytest.FixtureRequest) -> Iterator[None]:
     fault = {"path": "/*", "do": "status", "status": request.param, "body": BODY, "times": None}
     asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [fault]}))

@@ -261,7 +261,7 @@ async def bench_at(
         open_account(
             account, keys, options or ProviderSettings(), slots=own.provider_slots, rules=rules, limits=limits
         ) as opened,
-        workflow_worker(client, store, own, {account.name: account}, sandboxed=True),
+        workflow_worker(client, store, own, {account.name: account}),
         provider_worker(client, opened, store, own),
     ):
         yield Bench(

@@ -101,7 +101,7 @@ async def both(
             )
             workers[name] = provider_worker(client, opened[name], store, own)
             await stack.enter_async_context(workers[name])
-        await stack.enter_async_context(workflow_worker(client, store, own, configured, sandboxed=True))
+        await stack.enter_async_context(workflow_worker(client, store, own, configured))
         yield TwoOrganizations(
             client=client,
             time=time,

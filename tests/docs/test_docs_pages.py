@@ -57,7 +57,8 @@ def test_links_and_anchors_exist(page: Path) -> None:
 @of_today
 def test_files_that_are_named_exist(page: Path) -> None:
     named = set(FILE.findall(page.read_text())) - MADE_IN_EXAMPLES
-    known = {path.name for path in ROOT.rglob("*.py") if ".venv" not in path.parts}
+    tops = [top for top in ROOT.iterdir() if not top.name.startswith(".")]
+    known = {path.name for top in tops for path in (top.rglob("*.py") if top.is_dir() else [top])}
     missing = [name for name in named if not (ROOT / name).exists() and name not in known]
     assert missing == []
 

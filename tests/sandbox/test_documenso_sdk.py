@@ -2,14 +2,18 @@
 
 import json
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-import documenso_sdk as sdk
 import httpx
 import pytest
-from documenso_sdk import models
 
 from tests.sandbox.documenso_kit import API_KEY, EXPIRED_KEY, Api, pdf
+
+
+def sdk() -> Any:
+    """Import the SDK, which takes seconds: not while tests are collected."""
+    return import_module("documenso_sdk")
 
 
 def address(documenso: Api) -> str:
@@ -18,7 +22,7 @@ def address(documenso: Api) -> str:
 
 @pytest.fixture
 def client(documenso: Api) -> Any:
-    return sdk.Documenso(api_key=API_KEY, server_url=address(documenso))
+    return sdk().Documenso(api_key=API_KEY, server_url=address(documenso))
 
 
 def payload(**changes: Any) -> dict[str, Any]:
@@ -92,7 +96,7 @@ def test_a_field_without_a_type_is_refused(client: Any) -> None:
     ada = client.envelopes.get(envelope_id=envelope_id).recipients[0]
     place = {"page": 1, "position_x": 10, "position_y": 60, "width": 30, "height": 5}
     data = [{"type": "SIGNATURE", "recipient_id": ada.id, **place}]
-    with pytest.raises(models.DocumensoError) as refused:
+    with pytest.raises(sdk().models.DocumensoError) as refused:
         client.envelopes.fields.create_many(envelope_id=envelope_id, data=data)
     assert refused.value.status_code == 400
 
@@ -113,13 +117,13 @@ def test_deleting_and_the_audit_log(client: Any) -> None:
     log = client.envelope.envelope_audit_log_find(envelope_id=envelope_id, per_page=100)
     assert {entry.type for entry in log.data} >= {"DOCUMENT_CREATED", "RECIPIENT_CREATED", "DOCUMENT_SENT"}
     assert client.envelopes.delete(envelope_id=envelope_id).success
-    with pytest.raises(models.EnvelopeGetNotFoundError, match="not found"):
+    with pytest.raises(sdk().models.EnvelopeGetNotFoundError, match="not found"):
         client.envelopes.get(envelope_id=envelope_id)
 
 
 def test_a_download_reaches_the_file_that_the_sdk_cannot_decode(client: Any, documenso: Api) -> None:
     item = client.envelopes.get(envelope_id=create(client)).envelope_items[0]
-    with pytest.raises(models.APIError, match="Unexpected response") as refused:
+    with pytest.raises(sdk().models.APIError, match="Unexpected response") as refused:
         client.envelopes.items.download(envelope_item_id=item.id)
     raw: httpx.Response = refused.value.raw_response
     assert (raw.status_code, raw.headers["content-type"]) == (200, "application/pdf")
@@ -131,7 +135,7 @@ def test_a_canceled_envelope_breaks_the_sdks_search(client: Any, documenso: Api)
     envelope_id = create(client)
     client.envelopes.distribute(envelope_id=envelope_id)
     documenso.call("cancel", envelopeId=envelope_id)
-    with pytest.raises(models.ResponseValidationError):
+    with pytest.raises(sdk().models.ResponseValidationError):
         client.envelope.envelope_find()
 
 
@@ -148,7 +152,7 @@ def test_a_canceled_envelope_breaks_the_sdks_search(client: Any, documenso: Api)
     ],
 )
 def test_every_error_becomes_the_sdks_own(client: Any, call: Callable[[Any], Any], error: str) -> None:
-    with pytest.raises(getattr(models, error)) as refused:
+    with pytest.raises(getattr(sdk().models, error)) as refused:
         call(client)
     assert refused.value.data.message
     assert refused.value.data.code
@@ -159,8 +163,8 @@ def test_every_error_becomes_the_sdks_own(client: Any, call: Callable[[Any], Any
     [("api_wrong", "EnvelopeFindUnauthorizedError"), (EXPIRED_KEY, "EnvelopeFindBadRequestError")],
 )
 def test_refused_tokens(documenso: Api, token: str, error: str) -> None:
-    client = sdk.Documenso(api_key=token, server_url=address(documenso))
-    with pytest.raises(getattr(models, error)) as refused:
+    client = sdk().Documenso(api_key=token, server_url=address(documenso))
+    with pytest.raises(getattr(sdk().models, error)) as refused:
         client.envelope.envelope_find()
     assert refused.value.data.code == "INTERNAL_SERVER_ERROR"
     assert json.loads(refused.value.body)["data"]["httpStatus"] == 401

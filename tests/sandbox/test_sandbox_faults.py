@@ -24,7 +24,7 @@ def set_faults(api: Api, *, webhooks: list[dict[str, Any]] | None = None, **rule
 def attempt(api: Api) -> httpx.Response | None:
     """Send once; returns None without a readable response."""
     try:
-        return api.post(SEND, json=api.body(), timeout=2)
+        return api.post(SEND, json=api.body(), timeout=30)
     except httpx.HTTPError:
         return None
 

@@ -139,6 +139,7 @@ async def open_office(
     store: Store | None = None,
     callbacks: CallbackSettings | None = None,
     serves_account: bool = True,
+    sandboxed: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Office]:
     """Run a worker on queues of its own, with its store in a folder; settings are Countersign's own.
@@ -153,6 +154,8 @@ async def open_office(
         store: Another store than the folder.
         callbacks: Who may be called back; by default this machine.
         serves_account: Whether a worker takes the steps that call the provider.
+        sandboxed: Run workflows in the SDK's strict sandbox, which costs CPU: test_workflows_histories.py runs
+            and replays all branches so.
         settings: Countersign's own.
     """
     callbacks = callbacks or CallbackSettings(allow_loopback=True, secret=SecretStr(CALLBACK_SECRET))
@@ -183,7 +186,7 @@ async def open_office(
             {configured.name: configured},
             callbacks=callbacks,
             circuits={configured.name: opened.circuit},
-            sandboxed=True,
+            sandboxed=sandboxed,
         ),
         provider_worker(client, opened, store, own) if serves_account else nullcontext(),
         callback_worker(client, store, own, callbacks),

@@ -70,7 +70,7 @@ async def test_every_branch_replays(
     name: str,
     record_histories: bool,
 ) -> None:
-    async with open_office(client, time_skipper, sandbox, tmp_path) as office:
+    async with open_office(client, time_skipper, sandbox, tmp_path, sandboxed=True) as office:
         handle = await SCENARIOS[name](office)
         try:
             await office.result(handle)

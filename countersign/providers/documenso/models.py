@@ -1,7 +1,7 @@
 """Documenso's responses, parsed tolerantly: unknown fields are ignored, above all `token`.
 
-A recipient's token is the credential with which the recipient signs: no model has it but the one for links. Of
-a search only whether it was shown is kept.
+A recipient's token is the credential with which the recipient signs: no model has it but the one for links.
+Of a search only whether it was shown is kept.
 """
 
 import math
