@@ -14,7 +14,15 @@ from temporalio.workflow import NondeterminismError
 from countersign.agreements.events import EventKind
 from countersign.agreements.messages import AgreementInput, Outcome, Stage
 from countersign.client import void_agreement
-from countersign.testing import Office, an_agreement, open_office, record_history, replay_histories
+from countersign.testing import (
+    Office,
+    an_agreement,
+    open_office,
+    record_history,
+    replay_histories,
+    start_temporal,
+)
+from countersign.testing.server import temporal_executable
 from tests.testing.orders import Order, ReorderedOrder
 
 
@@ -77,3 +85,18 @@ async def test_a_recorded_history_replays_until_the_code_takes_other_steps(
 async def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds no recorded history"):
         await replay_histories(tmp_path, [Order])
+
+
+async def test_a_server_that_is_slow_to_start_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK waits five seconds, which are too few on a busy machine."""
+    slow_once = tmp_path / "temporal"
+    slow_once.write_text(
+        f'#!/bin/sh\n[ -e "{tmp_path}/called" ] || {{ touch "{tmp_path}/called"; exec sleep 60; }}\n'
+        f'exec "{temporal_executable()}" "$@"\n'
+    )
+    slow_once.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    async with start_temporal() as environment:
+        assert await environment.client.service_client.check_health()
