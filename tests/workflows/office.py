@@ -154,8 +154,8 @@ async def open_office(
         store: Another store than the folder.
         callbacks: Who may be called back; by default this machine.
         serves_account: Whether a worker takes the steps that call the provider.
-        sandboxed: Run workflows in the SDK's strict sandbox, which costs CPU: test_workflows_histories.py runs
-            and replays all branches so.
+        sandboxed: Run workflows in the SDK's strict sandbox, which costs CPU: test_workflows_histories.py
+            runs and replays all branches so.
         settings: Countersign's own.
     """
     callbacks = callbacks or CallbackSettings(allow_loopback=True, secret=SecretStr(CALLBACK_SECRET))
