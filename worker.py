@@ -62,7 +62,7 @@ _PASSED_THROUGH: Final = ("activities", "countersign", "httpx")
 """What the SDK's sandbox does not import again for every agreement. It does import `workflows/` again."""
 CALLS_PER_STEP: Final = 3
 """Upper bound on provider calls per activity. Temporal limits activities per second, so `calls_per_second` is
-divided by this. Only `search` (up to ten pages) exceeds it."""
+divided by this. `search` (up to ten pages) exceeds it, and by one a send that generates anew."""
 CACHED_WORKFLOWS: Final = 1000
 """Agreements that a worker keeps in memory, the SDK's default; others are replayed when needed."""
 BACKLOG_SECONDS: Final = 5.0

@@ -30,7 +30,7 @@ class DocumentActivities:
 
     @activity.defn
     async def generate(self, request: GenerateRequest) -> DeliverableSource:
-        """Generate from a template, for agreements that began before the send did it."""
+        """Generate from a template, for agreements that began before the send did it: three calls at most."""
         return await self.generate_once(request, is_repeated=activity.info().attempt > 1)
 
     async def generate_once(self, request: GenerateRequest, *, is_repeated: bool) -> DeliverableSource:

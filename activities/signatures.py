@@ -203,7 +203,8 @@ class SignatureActivities:
         """Generate the document if its source is a template, then send it.
 
         Generating may be repeated, and Temporal does. A send may not: its fence is written first, and what
-        fails from then on is final. One call, or what the adapter needs; up to three more to generate.
+        fails from then on is final. One call, or what the adapter needs; three when it generates, one more
+        when that is repeated.
 
         Raises:
             ApplicationError: With the detail `NOT_BEGUN`, it could not generate. Any other type but `NotSent`
@@ -258,7 +259,7 @@ class SignatureActivities:
 
     @activity.defn
     async def identify(self, request: IdentifyRequest) -> Identity:
-        """Compare a document's marker, title, sender, creation time and recipients: up to two calls."""
+        """Compare marker, title, sender, creation time and recipients: one call, or what the adapter needs."""
         with provider_errors():
             try:
                 found = await self._provider.document(request.document_id)
