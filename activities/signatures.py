@@ -259,7 +259,7 @@ class SignatureActivities:
 
     @activity.defn
     async def identify(self, request: IdentifyRequest) -> Identity:
-        """Compare marker, title, sender, creation time and recipients: one call, or what the adapter needs."""
+        """Compare marker, title, sender, time and recipients: one call, or what the adapter needs."""
         with provider_errors():
             try:
                 found = await self._provider.document(request.document_id)
