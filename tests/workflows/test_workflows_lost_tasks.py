@@ -60,7 +60,7 @@ async def test_a_step_that_a_stopped_worker_was_handed_is_run_by_another(
     async with opened() as office:
         document_id = await office.sent(handle)
     assert await office.documents_of(agreement) == [document_id]
-    assert await steps_of(handle) == ["claim", "send", "revoke_send", "send"], "no person was asked"
+    assert (await steps_of(handle))[-3:] == ["send", "revoke_send", "send"], "no person was asked"
     async with opened(serves_account=False) as office:
         await office.sign_all(document_id)
         await office.deliver_event(handle, "completed", document_id)
@@ -68,4 +68,4 @@ async def test_a_step_that_a_stopped_worker_was_handed_is_run_by_another(
     async with opened() as office:
         result = await office.result(handle)
     assert (result.outcome, result.document_id) == (Outcome.COMPLETED, document_id)
-    assert (await steps_of(handle))[4:] == ["archive"], "Temporal repeated it by itself"
+    assert (await steps_of(handle)).count("archive") == 1, "Temporal repeated it by itself"
