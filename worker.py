@@ -16,23 +16,25 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.client import Client
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion, WorkflowIDConflictPolicy
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.archive import ArchiveActivities
 from activities.batches import BatchActivities
 from activities.callbacks import CallbackActivities
+from activities.changes import ChangeActivities, UnwatchActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
 from activities.signatures import SignatureActivities
 from countersign import __version__, entry
 from countersign.agreements.messages import WaitingFor
-from countersign.agreements.names import WORKFLOW_NAME, account_task_queue, callback_task_queue
+from countersign.agreements.names import WORKFLOW_NAME, account_task_queue, callback_task_queue, watcher_id
 from countersign.callbacks.sender import CallbackSender
 from countersign.client.outcome import await_agreement
 from countersign.configuration import SettingsError, load
@@ -50,9 +52,12 @@ from countersign.secrets.rotation import Rotating
 from countersign.settings import CallbackSettings, CountersignSettings, ProviderSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
 from countersign.storage.store import StoreKeys
+from countersign.watchers import Watchers
+from countersign.webhooks.delivery import Markers
 from workflows.agreement import AgreementWorkflow, metrics
 from workflows.bulk import BulkWorkflow
 from workflows.callbacks import CallbackWorkflow
+from workflows.watcher import Watch, WatcherWorkflow
 
 if TYPE_CHECKING:
     from countersign.observability.sdk import SdkMetrics
@@ -128,13 +133,15 @@ def workflow_worker(
         time_scale=settings.time_scale,
         longest_check_wait=timedelta(hours=settings.check_interval_hours),
         callbacks=callbacks,
+        watchers=Watchers(client, settings.task_queue, time_scale=settings.time_scale),
     )
     batches = BatchActivities(client, store, keys, task_queue=settings.task_queue)
+    watchers = UnwatchActivities(client, settings.task_queue)
     runner = EvictingRunner(workflow_runner(sandboxed=sandboxed))
     worker = Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AgreementWorkflow, BulkWorkflow, CallbackWorkflow],
+        workflows=[AgreementWorkflow, BulkWorkflow, CallbackWorkflow, WatcherWorkflow],
         activities=[
             claims.claim,
             claims.release,
@@ -142,6 +149,7 @@ def workflow_worker(
             await_agreement,
             batches.start_chunk,
             batches.void_chunk,
+            watchers.unwatch,
         ],
         workflow_runner=runner,
         interceptors=[CircuitReports(circuits)],
@@ -165,7 +173,19 @@ def provider_worker(
     """Build the worker that calls the provider with one account: not eager, with slots by the circuit."""
     documents = DocumentActivities(account.provider, store)
     keys = StoreKeys(settings.environment, client.namespace)
-    signatures = SignatureActivities(account.provider, store, keys)
+    watchers = Watchers(client, settings.task_queue, time_scale=settings.time_scale)
+    signatures = SignatureActivities(
+        account.provider, store, keys, partial(watchers.is_watching, account.name)
+    )
+    changes = ChangeActivities(
+        account.provider,
+        account.name,
+        client,
+        Markers(environment=settings.environment, namespace=client.namespace),
+        task_queue=settings.task_queue,
+        interval=timedelta(seconds=settings.watch_seconds),
+        time_scale=settings.time_scale,
+    )
     archive = ArchiveActivities(account.provider, store, keys)
     return Worker(
         client,
@@ -179,6 +199,7 @@ def provider_worker(
             signatures.void,
             signatures.remind,
             archive.archive,
+            changes.read_changes,
         ],
         tuner=tuner(account.slots),
         **_build(build),
@@ -206,6 +227,23 @@ def callback_worker(
         deployment_config=build,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
     )
+
+
+async def start_watchers(client: Client, settings: CountersignSettings, names: Iterable[str]) -> None:
+    """Start the watchers of accounts; one that runs goes on, at no cost.
+
+    A workflow, not a schedule: a schedule starts another workflow every minute, which costs an action more,
+    fills the list of workflows and has no place for the position from which the next reading goes on.
+    """
+    for name in names:
+        await client.start_workflow(
+            WatcherWorkflow.run,
+            Watch(account=name, time_scale=settings.time_scale),
+            id=watcher_id(settings.task_queue, name),
+            task_queue=settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"what changes at {name}",
+        )
 
 
 def _steps_per_second(calls_per_second: float | None) -> float | None:
@@ -285,6 +323,7 @@ async def run(names: Collection[str] = ()) -> int:
             )
         for worker in workers:
             await open_things.enter_async_context(worker)
+        await start_watchers(client, own, (account.name for account in opened))
         open_things.push_async_callback(_drain, opened)
         print("worker ready", flush=True)  # noqa: T201  # the parent process waits for this line
         await asyncio.Event().wait()

@@ -30,6 +30,7 @@ from countersign.providers.registry import Account
 from countersign.settings.callbacks import CallbackSettings
 from countersign.storage import Store, put
 from countersign.storage.store import StoreKeys
+from countersign.watchers import Watchers
 
 
 class SendFence:
@@ -91,6 +92,7 @@ class ClaimActivities:
         time_scale: How many times faster than usual new agreements wait.
         longest_check_wait: The longest wait between two checks of new agreements.
         callbacks: Who may be called back; by default no one.
+        watchers: Knows whether accounts are watched; without it, none is.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class ClaimActivities:
         time_scale: float = 1,
         longest_check_wait: timedelta = timedelta(days=1),
         callbacks: CallbackSettings | None = None,
+        watchers: Watchers | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -110,6 +113,7 @@ class ClaimActivities:
         self._time_scale = time_scale
         self._longest_check_wait = longest_check_wait
         self._callbacks = callbacks or CallbackSettings()
+        self._watchers = watchers
 
     @activity.defn
     async def claim(self, request: ClaimRequest) -> Claimed:
@@ -143,6 +147,7 @@ class ClaimActivities:
             claim=number,
             account=account,
             callbacks=callbacks,
+            watched=self._watchers is not None and await self._watchers.is_watching(account),
         )
 
     def _called_back(self, needs: Needs | None) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -61,6 +61,7 @@ class Claimed(Short):
         claim: The number of its claim: 1, or more after claims of the reference that were released.
         account: The account at the provider.
         callbacks: Who is called back: `callback_url`, and the names of the operators' subscriptions.
+        watched: Whether the account's watcher reads what changes at the provider.
     """
 
     tag: str
@@ -70,6 +71,7 @@ class Claimed(Short):
     claim: int = 1
     account: str = DEFAULT_ACCOUNT
     callbacks: tuple[str, ...] = Field(default=(), exclude_if=not_)
+    watched: bool = Field(default=False, exclude_if=not_)
 
 
 class SendAttempt(Message):
@@ -193,6 +195,12 @@ class CheckRequest(Message):
     """Get a document's state."""
 
     document_id: str
+
+
+class Checked(Observation):
+    """A document's state, and whether the account's watcher reads what changes at the provider."""
+
+    watched: bool = Field(default=False, exclude_if=not_)
 
 
 class VoidDocumentRequest(Message):
@@ -351,3 +359,35 @@ class Attempted(Message):
     problem: str | None = None
     may_have_arrived: bool = False
     refused: str | None = None
+
+
+class ReadRequest(Message):
+    """Read what changed at the provider, from a position that an earlier reading returned; {} at first."""
+
+    position: dict[str, str] = Field(default={})
+
+
+class Reading(Message):
+    """What a reading of the provider's changes ended in.
+
+    Args:
+        position: From where the next reading goes on.
+        at: When it was made, by the worker's clock.
+        next_in: How long to wait for the next one.
+        signalled: How many events agreements had missed.
+        blind: Why the changes cannot be read, in one clause; None if they were read.
+        missed: Why some of them were not read, although they can be; None if all were.
+    """
+
+    position: dict[str, str]
+    at: datetime
+    next_in: timedelta
+    signalled: int = 0
+    blind: str | None = None
+    missed: str | None = None
+
+
+class UnwatchRequest(Message):
+    """Have an account's open agreements check by themselves, because its watcher lost sight."""
+
+    account: str

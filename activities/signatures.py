@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from activities.documents import DocumentActivities
 from activities.errors import final, provider_errors
 from activities.identity import differences
 from activities.requests import (
+    Checked,
     CheckRequest,
     GenerateRequest,
     IdentifyRequest,
@@ -190,10 +191,18 @@ class SignatureActivities:
         provider: The provider.
         store: Where files to send and the fences of sends are.
         keys: The names of the fences.
+        is_watched: Whether the account's watcher reads what changes; without it, it does not.
     """
 
-    def __init__(self, provider: SignatureProvider, store: Store, keys: StoreKeys) -> None:
+    def __init__(
+        self,
+        provider: SignatureProvider,
+        store: Store,
+        keys: StoreKeys,
+        is_watched: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
         self._provider = provider
+        self._is_watched = is_watched
         self._store = store
         self._fence = SendFence(store, keys)
         self._documents = DocumentActivities(provider, store)
@@ -289,10 +298,12 @@ class SignatureActivities:
         )
 
     @activity.defn(name="look")  # the name in histories
-    async def check(self, request: CheckRequest) -> Observation:
+    async def check(self, request: CheckRequest) -> Checked:
         """Get a document's state: one call."""
         with provider_errors():
-            return await observe(self._provider, request.document_id)
+            found = await observe(self._provider, request.document_id)
+        watched = self._is_watched is not None and await self._is_watched()
+        return Checked(status=found.status, recipients=found.recipients, at=found.at, watched=watched)
 
     @activity.defn
     async def void(self, request: VoidDocumentRequest) -> None:

@@ -49,6 +49,7 @@ class SignatureEvent(BaseModel):
         occurred_at: ISO 8601, as the provider wrote it.
         document_hash: The provider's hash of the content. Recorded only; no decision uses it.
         received_at: ISO 8601, when the webhook receiver accepted it.
+        found_by: `watcher` if the account's watcher found the event at the provider; None for a webhook.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
@@ -61,3 +62,4 @@ class SignatureEvent(BaseModel):
     occurred_at: OptionalText = None
     document_hash: OptionalText = None
     received_at: OptionalText = None
+    found_by: OptionalText = None

@@ -405,8 +405,9 @@ class Archive(Message):
     attachments: tuple[StoredDocument, ...] = ()
 
 
-ResolvedBy = Literal["webhook", "poll", "operator"]
-"""How the outcome became known: by a webhook, by a check (`poll`), or by an operator's decision."""
+ResolvedBy = Literal["webhook", "watcher", "poll", "operator"]
+"""How the outcome became known: by a webhook, by the account's watcher, which found an event that no webhook
+had delivered, by the agreement's own check (`poll`), or by an operator's decision."""
 
 
 class AgreementResult(Message):
@@ -416,7 +417,8 @@ class AgreementResult(Message):
         reference: The agreement's reference.
         outcome: The final state.
         document_id: The provider's id of the document, if there is a document.
-        resolved_by: How the outcome became known: `webhook`, `poll` (a check) or `operator`.
+        resolved_by: How the outcome became known: `webhook`, `watcher` (the account's watcher found an event
+            that no webhook had delivered), `poll` (the agreement's own check) or `operator`.
         reason: The reason for voiding or abandoning it.
         archive: The signed document, if completed.
     """
@@ -582,3 +584,9 @@ class Observation(Message):
     status: str
     recipients: tuple[RecipientProgress, ...] = ()
     at: datetime | None = None
+
+
+class Unwatched(Message):
+    """The account's watcher lost sight at a time: the agreement checks by itself from then on."""
+
+    at: datetime

@@ -13,6 +13,14 @@ SIGNATURE_EVENT: Final = "signature_event"
 AWAIT_AGREEMENT: Final = "await_agreement"
 """The activity, on the workflow's task queue, that returns the result of an agreement once it has ended."""
 
+UNWATCHED: Final = "unwatched"
+"""The signal that an account's watcher cannot read what changed at the provider; carries `Unwatched`."""
+
+WATCHER_NAME: Final = "WatcherWorkflow"
+"""The workflow that reads what changed at the provider, one for every account."""
+WATCHER_MEMO: Final = "watching"
+"""Its memo: a mapping with `since` (ISO 8601) and `blind` (why it cannot read; None if it can)."""
+
 CIRCUIT_QUERY: Final = "circuit"
 """The query that the worker answers with the `CircuitStatus` of an account."""
 
@@ -25,3 +33,8 @@ def account_task_queue(task_queue: str, account: str) -> str:
 def callback_task_queue(task_queue: str) -> str:
     """Return the task queue of callbacks. No account's queue has this name: theirs hold no dot."""
     return f"{task_queue}.callbacks"
+
+
+def watcher_id(task_queue: str, account: str) -> str:
+    """Return the workflow id of an account's watcher: one for every account of a task queue."""
+    return f"watcher-{account_task_queue(task_queue, account)}"

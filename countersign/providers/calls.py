@@ -76,6 +76,8 @@ class Call:
         idempotency_key: Names a write, the same on every attempt.
         needs_role: Responds 403 to valid keys that lack a role, so a 403 does not block the queue.
         probes: Asks whether the provider is well, so it passes the circuit by.
+        counts: Whether its failure counts for the circuit. One that is made every minute must not: if its
+            endpoint alone fails, it would open the circuit for all others.
         private: Texts of the request that the provider's error messages may quote and logs may not.
     """
 
@@ -90,6 +92,7 @@ class Call:
     idempotency_key: str | None = None
     needs_role: bool = False
     probes: bool = False
+    counts: bool = True
     private: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     @property

@@ -100,13 +100,17 @@ class Circuit:
             allowed = 0 if halted else self._allowed
             return Snapshot(self._state, self._reason, allowed, wait, self._clock() - self._since)
 
-    def guard(self, operation: str) -> "Guard":
+    def guard(self, operation: str, *, counts: bool = True) -> "Guard":
         """Guard one call, as a context manager, and classify what it raises.
+
+        Args:
+            operation: The call.
+            counts: Whether a failure of the provider counts; a refused key always does.
 
         Raises:
             HeldError: On entering: nothing may go out now.
         """
-        return Guard(self, operation)
+        return Guard(self, operation, counts=counts)
 
     def enter(self, operation: str) -> int:
         """Begin a call; see `passage`. Returns what `leave` wants."""
@@ -116,13 +120,14 @@ class Circuit:
             self._flying += 1
             return self._epoch
 
-    def leave(self, epoch: int, error: BaseException | None) -> None:
+    def leave(self, epoch: int, error: BaseException | None, *, counts: bool = True) -> None:
         """End a call; see `passage`."""
+        health = call_health(error)
         with self._lock:
             if epoch != self._epoch:
                 return
             self._flying -= 1
-            self._learn(call_health(error))
+            self._learn(health if counts or health is not CallHealth.BAD else CallHealth.NEUTRAL)
 
     def _hold_back(self, operation: str) -> None:
         now = self.snapshot()
@@ -205,11 +210,12 @@ class Circuit:
 class Guard:
     """One call's way through the circuit."""
 
-    __slots__ = ("_circuit", "_epoch", "_operation")
+    __slots__ = ("_circuit", "_counts", "_epoch", "_operation")
 
-    def __init__(self, circuit: Circuit, operation: str) -> None:
+    def __init__(self, circuit: Circuit, operation: str, *, counts: bool = True) -> None:
         self._circuit = circuit
         self._operation = operation
+        self._counts = counts
         self._epoch = 0
 
     def __enter__(self) -> None:
@@ -218,4 +224,4 @@ class Guard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._circuit.leave(self._epoch, error)
+        self._circuit.leave(self._epoch, error, counts=self._counts)

@@ -5,13 +5,14 @@ is a package with an adapter that implements `SignatureProvider`, and `DocumentG
 documents from templates. `registry.py` finds it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import SecretStr
 
+from countersign.agreements.events import SignatureEvent
 from countersign.agreements.messages import Sender, SignatureField, Signer, Source, Variable
 from countersign.agreements.reference import Marker
 from countersign.documents import PageSize
@@ -293,6 +294,45 @@ class MarkedDocuments:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something that happened to a document, as the provider reports it when asked.
+
+    Args:
+        event: The event. If a webhook announces it, too, both have the same id, or are the same end of the
+            same document.
+        marker: What identifies the document as ours; None if the provider does not return it.
+        is_delivered: Whether the provider has delivered the event, to every address.
+    """
+
+    event: SignatureEvent
+    marker: Marker | None
+    is_delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What changed at the provider.
+
+    Args:
+        found: The changes, the oldest first.
+        position: From where the next reading goes on, in the provider's own terms.
+        calls: How many calls it took.
+        blind: Why the changes cannot be read, in one clause without personal data; None if they were.
+        missed: Why some of them were not read, in the same form; None if all were.
+    """
+
+    found: tuple[Change, ...] = ()
+    position: Mapping[str, str]
+    calls: int = 1
+    blind: str | None = None
+    missed: str | None = None
+
+
+OpenDocuments = Callable[[], Awaitable[frozenset[str]]]
+"""Lists the documents of the account's open agreements. A provider without a log of events asks for them."""
+
+
 class SignatureProvider(Protocol):
     """What an adapter does with a document.
 
@@ -343,6 +383,23 @@ class SignatureProvider(Protocol):
 
     async def marked_documents(self, since: datetime) -> MarkedDocuments:
         """Find all documents that carry a marker, created or changed since a time."""
+
+    async def changes(
+        self,
+        position: Mapping[str, str],
+        *,
+        settle: timedelta,
+        open_documents: OpenDocuments,
+        heartbeat: Heartbeat,
+    ) -> Changes:
+        """Read what changed at the provider, usually in one call.
+
+        Args:
+            position: What the last reading returned; empty at first.
+            settle: How long the provider's webhook may be under way: younger events are left for later.
+            open_documents: Lists the documents of the account's open agreements.
+            heartbeat: Called between the calls.
+        """
 
     async def void(self, document_id: str, reason: str, *, idempotency_key: str) -> None:
         """Void a document; the signers read the reason. Voiding what is void is harmless."""

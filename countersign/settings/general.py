@@ -44,12 +44,20 @@ class CountersignSettings(Settings):
         description="How long a stopping worker lets calls finish; more than the longest write.",
     )
     check_interval_hours: float = Field(
-        default=24,
+        default=720,
         ge=0.25,
-        le=24,
+        le=720,
         allow_inf_nan=False,
-        description="The longest wait between two checks of an agreement with the provider, from 0.25 to 24. "
-        "The first checks follow after 1, 5 and 15 minutes. Holds for agreements that start from now on.",
+        description="The longest wait between two checks of an agreement with the provider, from 0.25 to "
+        "720. If its account is watched, it checks after 7 days, then every 30 days; else after 1, 5 and 15 "
+        "minutes, hourly for a day, then daily. Holds for agreements that start from now on.",
+    )
+    watch_seconds: int = Field(
+        default=60,
+        ge=15,
+        le=900,
+        description="From one reading of what changed at the provider to the next, in seconds, from 15 to "
+        "900. A reading is one provider call and two billable actions, for all agreements of an account.",
     )
     time_scale: TimeScale = Field(
         default=1,

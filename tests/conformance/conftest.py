@@ -75,6 +75,7 @@ class Bench(testing.Office):
     folder: Path
     source: FileSource
     opened: OpenAccount
+    settings: CountersignSettings
     keys: Rotating[AccountSettings]
     key: list[AccountSettings] = field(default_factory=list)
 
@@ -276,6 +277,7 @@ async def bench_at(
             folder=folder,
             source=source,
             opened=opened,
+            settings=own,
             keys=keys,
             key=key,
         )

@@ -15,6 +15,8 @@
 | void     | 150 s       | 30 days | any      | voiding twice is voiding once |
 | remind   | 150 s       | 7 days  | one      | a reminder that may have been sent is not repeated |
 | archive  | 30 min      | 30 days | 5, any   | downloads; shown as failing after 5 attempts, and retried |
+| read changes | 10 min  | 30 days | 20       | the watcher's; an hour of failures, with the circuit closed |
+| unwatch  | 30 min      | 30 days | any      | one signal per open agreement; a repetition changes nothing |
 
 "In all" is at least 7 days for provider steps, but for the search after a refusal: the clock of blocked work
 keeps running.
@@ -100,6 +102,8 @@ VOID: Final = Policy(_WRITE, _MONTH, _retry(), priority=1)
 REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1), priority=2)
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
 ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILENCE)
+READ_CHANGES: Final = Policy(timedelta(minutes=10), _MONTH, _retry(20), _READ, priority=2)
+UNWATCH: Final = Policy(timedelta(minutes=30), _MONTH, _retry(), _SILENCE)
 
 ASKED_FOR: Final = 2
 """The priority up to which a step is one that a person asked for."""
@@ -133,18 +137,33 @@ def not_sent_delay(sends: int) -> timedelta:
 
 _FIRST_CHECKS: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 _HOURLY_CHECKS: Final = 24
+HOURLY: Final = len(_FIRST_CHECKS)
+"""The number of checks after which they are made hourly."""
 FINALIZATION_FAILED: Final = timedelta(days=1)
 """The provider may still finalize such a document; asking daily is enough."""
+_WATCHED: Final = (timedelta(days=7), timedelta(days=30))
+"""Waits of an agreement whose watcher reads what changes at the provider."""
 
 
-def until_next_check(checks: int, longest: timedelta) -> timedelta:
+def until_next_check(checks: int, longest: timedelta, *, watched: bool = False) -> timedelta:
     """Return the wait for the next check: 1, 5, 15 minutes, hourly for a day, then daily.
 
     Args:
         checks: How many checks were planned before.
-        longest: The limit of every wait, from 15 minutes to a day.
+        longest: The limit of every wait, from 15 minutes to 30 days.
+        watched: Whether the account's watcher reads what changes: then 7 days, and 30 days after that.
     """
-    if checks < len(_FIRST_CHECKS):
+    if watched:
+        return min(_WATCHED[min(checks, len(_WATCHED) - 1)], longest)
+    if checks < HOURLY:
         return _FIRST_CHECKS[checks]
-    hourly = checks < len(_FIRST_CHECKS) + _HOURLY_CHECKS
+    hourly = checks < HOURLY + _HOURLY_CHECKS
     return min(timedelta(hours=1) if hourly else timedelta(days=1), longest)
+
+
+# The watcher
+
+BLIND: Final = timedelta(minutes=10)
+"""How long changes may be unreadable before running agreements check by themselves."""
+REMEMBERED: Final = timedelta(minutes=1)
+"""Longer than workers remember that an account was watched."""

@@ -33,7 +33,7 @@ from countersign.agreements.messages import (
 from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.agreements.reference import Marker
 from countersign.agreements.times import format_time
-from workflows.agreement import metrics, progress
+from workflows.agreement import metrics, policies, progress
 from workflows.agreement.details import details
 from workflows.agreement.progress import Progress
 from workflows.failures import provider_words, reason
@@ -69,6 +69,9 @@ class Carried(Message):
         claimed_at: When it was claimed.
         time_scale: Factor by which every wait is shortened, as claimed.
         longest_check_wait: The longest wait between two checks, as claimed.
+        watched: Whether the account's watcher reads what changes, as claimed, and as the last check found.
+        unconfirmed: An event claimed an end that the provider did not confirm: check soon, watched or not.
+        claimed_by: What brought the event that claimed an end.
         stage_since: When it entered its stage.
         sent_at: When the send began; then, when the provider accepted it.
         known_time: The latest recorded time: the basis of what is planned next.
@@ -97,6 +100,9 @@ class Carried(Message):
     claimed_at: datetime | None = None
     time_scale: float = 1
     longest_check_wait: timedelta = timedelta(days=1)
+    watched: bool = False
+    unconfirmed: bool = False
+    claimed_by: ResolvedBy = "webhook"
     stage_since: datetime
     sent_at: datetime | None = None
     known_time: datetime
@@ -150,6 +156,7 @@ class AgreementState:
         self.void_request: VoidRequest | None = None
         self.resolution: tuple[Resolution, Sent | None] | None = None
         self.remind_now = False
+        self.unwatched_at: datetime | None = None
         self.trouble: str | None = None
         self.ended_by: ResolvedBy = "poll"
         self.reason: str | None = None
@@ -292,7 +299,16 @@ class AgreementState:
             time_scale=claimed.time_scale,
             longest_check_wait=claimed.longest_check_wait,
             callbacks=claimed.callbacks,
+            watched=claimed.watched,
         )
+
+    def rely_on_checks(self) -> None:
+        """Check hourly from now on, if the account's watcher lost sight and this agreement relies on it."""
+        at, self.unwatched_at = self.unwatched_at, None
+        if at is not None and self.carried.watched:
+            self.learn_time(at)
+            checks = max(self.carried.checks, policies.HOURLY)
+            self.carry(watched=False, checks=checks, next_check_at=None)
 
     def began_at(self, at: datetime | None) -> None:
         """Move the start of the send back to a recorded time."""
@@ -447,7 +463,10 @@ class AgreementState:
     def _apply_inbox(self) -> None:
         events, self.inbox = self.inbox, []
         for event in events:
+            before = self.progress.claimed
             self.carry(progress=progress.apply(self.progress, event))
+            if self.progress.claimed != before:
+                self.carry(claimed_by="watcher" if event.found_by == "watcher" else "webhook")
             self._log(
                 "event applied", event_id=event.event_id, kind=event.kind, document_id=event.document_id
             )

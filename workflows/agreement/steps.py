@@ -23,6 +23,7 @@ from temporalio.workflow import ActivityCancellationType, ActivityConfig, Activi
 from activities.requests import (
     ArchiveOutcome,
     ArchiveRequest,
+    Checked,
     CheckRequest,
     Claimed,
     ClaimRequest,
@@ -38,7 +39,7 @@ from activities.requests import (
     Sent,
     VoidDocumentRequest,
 )
-from countersign.agreements.messages import DeliverableSource, Observation, TemplateSource
+from countersign.agreements.messages import DeliverableSource, TemplateSource
 from countersign.agreements.names import account_task_queue
 from countersign.agreements.validation import needs_of
 from workflows.agreement import policies
@@ -185,7 +186,7 @@ async def identify(state: AgreementState, document_id: str) -> Identity:
     )
 
 
-async def fetch_state(state: AgreementState) -> Observation:
+async def fetch_state(state: AgreementState) -> Checked:
     """Get the document's state from the provider."""
     return await workflow.execute_activity_method(
         SignatureActivities.check,

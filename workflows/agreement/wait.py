@@ -67,7 +67,9 @@ async def await_end(state: AgreementState) -> Wait:
 
 
 def _has_news(state: AgreementState) -> bool:
-    return bool(state.inbox or state.void_request or state.resolution or state.remind_now)
+    return bool(
+        state.inbox or state.void_request or state.resolution or state.remind_now or state.unwatched_at
+    )
 
 
 def _history_is_long(state: AgreementState) -> bool:
@@ -93,6 +95,7 @@ async def _serve(state: AgreementState, fired: Due | None) -> None:
     checks would repeat without end.
     """
     state.take_in()
+    state.rely_on_checks()
     purpose = fired.purpose if fired else None
     is_reminder_due = state.remind_now or purpose == _REMINDER
     is_claimed = bool(state.progress.claimed) and not (state.trouble and is_reminder_due)
@@ -103,7 +106,7 @@ async def _serve(state: AgreementState, fired: Due | None) -> None:
     elif state.carried.deadline_passed or purpose == _DEADLINE:
         await _expire(state)
     elif is_claimed or purpose == _CHECK:
-        await _check(state, by="webhook" if state.progress.claimed else "poll")
+        await _check(state, by=state.carried.claimed_by if state.progress.claimed else "poll")
     elif is_reminder_due:
         await _remind(state)
     if state.progress.ended is None and state.progress.document_id is not None:
@@ -175,6 +178,8 @@ async def _check(state: AgreementState, *, by: ResolvedBy) -> None:
             state.carry(checks=0)
     if state.progress.claimed or by == "poll":
         await _ask(state, by=by)
+    if by != "poll" and state.progress.ended is None:
+        state.carry(unconfirmed=True)
     _plan_next_check(state)
 
 
@@ -189,6 +194,8 @@ async def _ask(state: AgreementState, *, by: ResolvedBy) -> None:
         )
     else:
         state.trouble = None
+        if seen.watched != state.carried.watched:
+            state.carry(watched=seen.watched, checks=0 if seen.watched else policies.HOURLY)
         state.observe(seen, by=by)
 
 
@@ -197,7 +204,9 @@ def _plan_next_check(state: AgreementState) -> None:
 
     The wait starts from a recorded time, so that a replay plans the same.
     """
-    wait = policies.until_next_check(state.carried.checks, state.carried.longest_check_wait)
+    carried = state.carried
+    watched = carried.watched and not carried.unconfirmed and not state.in_review()
+    wait = policies.until_next_check(carried.checks, carried.longest_check_wait, watched=watched)
     if state.progress.finalization_failed:
         wait = policies.FINALIZATION_FAILED
     at = state.carried.known_time + state.scaled(wait)

@@ -23,9 +23,10 @@ from countersign.agreements.messages import (
     Stage,
     TemplateSource,
     TimelineEntry,
+    Unwatched,
     VoidRequest,
 )
-from countersign.agreements.names import CIRCUIT_QUERY, WORKFLOW_NAME
+from countersign.agreements.names import CIRCUIT_QUERY, UNWATCHED, WORKFLOW_NAME
 from countersign.agreements.validation import problems
 from workflows.agreement import steps
 from workflows.agreement.archive import finish_archive
@@ -234,6 +235,11 @@ class AgreementWorkflow:
     def signature_event(self, event: SignatureEvent) -> None:
         """Store an event; the main coroutine applies it."""
         self._state.inbox.append(event)
+
+    @workflow.signal(name=UNWATCHED, description="The account's watcher lost sight of the provider.")
+    def unwatched(self, news: Unwatched) -> None:
+        """Store when; the main coroutine plans checks from then on."""
+        self._state.unwatched_at = news.at
 
     @workflow.query(description="The stage, what it waits for, and who has signed.")
     def status(self) -> AgreementStatus:

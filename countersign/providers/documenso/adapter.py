@@ -4,7 +4,7 @@ import io
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from countersign.agreements.reference import Marker, find_marker
 from countersign.providers import port
 from countersign.providers.calls import Limits
 from countersign.providers.documenso.capabilities import CAPABILITIES
+from countersign.providers.documenso.changes import changes, is_expired
 from countersign.providers.documenso.client import DocumensoClient
 from countersign.providers.documenso.error_bodies import explain
 from countersign.providers.documenso.models import Envelope, Recipient, Row
@@ -29,7 +30,15 @@ from countersign.providers.errors import (
     UnavailableError,
 )
 from countersign.providers.keys import RotatingKey
-from countersign.providers.port import Document, Evidence, Heartbeat, SearchResult, SendOrder, Sink
+from countersign.providers.port import (
+    Document,
+    Evidence,
+    Heartbeat,
+    OpenDocuments,
+    SearchResult,
+    SendOrder,
+    Sink,
+)
 from countersign.providers.transport import Gate, Transport
 from countersign.secrets.rotation import Rotating
 from countersign.settings.provider import ProviderSettings
@@ -55,16 +64,24 @@ class Documenso:
         client: Calls the provider.
         app_url: Where people sign.
         prefix: The prefix of the account's settings.
+        name: The account's name.
     """
 
     capabilities: Final = CAPABILITIES
     sender: Final[Sender | None] = None
     webhooks: Final = None
 
-    def __init__(self, client: DocumensoClient, app_url: str, prefix: str = DocumensoSettings.prefix) -> None:
+    def __init__(
+        self,
+        client: DocumensoClient,
+        app_url: str,
+        prefix: str = DocumensoSettings.prefix,
+        name: str = "documenso",
+    ) -> None:
         self.client = client
         self._app_url = app_url
         self._prefix = prefix
+        self._name = name
         self._own_users: set[int] = set()
 
     async def close(self) -> None:
@@ -201,6 +218,18 @@ class Documenso:
         note = "the provider keeps no log of events, and documents in folders are not searched"
         return port.MarkedDocuments(frozenset(found), notes=(note,))
 
+    async def changes(
+        self,
+        position: Mapping[str, str],
+        *,
+        settle: timedelta,
+        open_documents: OpenDocuments,
+        heartbeat: Heartbeat,
+    ) -> port.Changes:
+        """Find which open documents have ended; see `changes.py`. Views and signatures are not found."""
+        del position, settle  # there is no log
+        return await changes(self.client, self._name, await open_documents(), heartbeat=heartbeat)
+
     async def document(self, document_id: str) -> Document:
         """Read an envelope: one call, and a search until the token's user is known."""
         envelope = await self.client.envelope(document_id)
@@ -329,7 +358,7 @@ def connect(
         log_bodies=current.log_bodies == "redacted",
         throttling_names_a_wait=True,
     )
-    return Documenso(DocumensoClient(transport), current.base_url, current.prefix)
+    return Documenso(DocumensoClient(transport), current.base_url, current.prefix, name)
 
 
 def headers(settings: DocumensoSettings) -> Mapping[str, str]:
@@ -358,7 +387,7 @@ def _fits(envelope: Envelope, order: SendOrder) -> bool:
 
 
 def _status(envelope: Envelope) -> str:
-    if envelope.status == "PENDING" and _is_expired(envelope):
+    if envelope.status == "PENDING" and is_expired(envelope.recipients):
         return "expired"
     return _STATUSES.get(envelope.status, envelope.status.lower())
 
@@ -368,12 +397,6 @@ def _waiting(envelope: Envelope) -> Iterator[Recipient]:
     for entry in envelope.recipients:
         if entry.signs() and entry.signing_status == "NOT_SIGNED":
             yield entry
-
-
-def _is_expired(envelope: Envelope) -> bool:
-    """Return whether no open recipient can sign any more: the provider has no status for it."""
-    waiting, now = list(_waiting(envelope)), datetime.now(UTC)
-    return bool(waiting) and all(entry.expires_at is not None and entry.expires_at < now for entry in waiting)
 
 
 def _due(envelope: Envelope) -> Iterator[int]:

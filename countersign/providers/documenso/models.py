@@ -100,11 +100,16 @@ class SigningRecipients(Wire):
     recipients: tuple[SigningRecipient, ...]
 
 
-class RowRecipient(Wire):
+class RowRecipient(Recipient):
     """A person of a search's row."""
 
-    email: Private
     has_token: Annotated[bool, BeforeValidator(bool)] = Field(default=False, alias="token")
+
+
+class Envelopes(Wire):
+    """Several envelopes."""
+
+    data: tuple[Envelope, ...]
 
 
 class Row(Wire):

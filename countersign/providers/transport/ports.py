@@ -19,14 +19,14 @@ class Credentials(Protocol):
 class Gate(Protocol):
     """Decides whether calls may be made, and learns how they ended: the circuit."""
 
-    def guard(self, operation: str) -> AbstractContextManager[None]:
-        """Guard a call; raise `BlockedError` if none may be made."""
+    def guard(self, operation: str, *, counts: bool = True) -> AbstractContextManager[None]:
+        """Guard a call; raise `BlockedError` if none may be made. Ignore its failure if it does not count."""
 
 
 class OpenGate:
     """Lets every call pass."""
 
-    def guard(self, operation: str) -> AbstractContextManager[None]:  # noqa: ARG002  # any
+    def guard(self, operation: str, *, counts: bool = True) -> AbstractContextManager[None]:  # noqa: ARG002  # any
         """Let the call pass."""
         return nullcontext()
 

@@ -413,7 +413,7 @@ class Transport:
         started, correlation, exchange = time.perf_counter(), self._correlate(), _Exchange()
         error: ProviderError | None = None
         try:
-            with nullcontext() if call.probes else self._gate.guard(call.operation):
+            with nullcontext() if call.probes else self._gate.guard(call.operation, counts=call.counts):
                 return await self._answer(call, correlation, exchange, parse)
         except ProviderError as problem:
             error = problem

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,6 +23,7 @@ from countersign.providers.download import DownloadRules
 from countersign.providers.errors import RejectedError, UnauthorizedError, is_about_key
 from countersign.providers.keys import RotatingKey
 from countersign.providers.port import (
+    Changes,
     Document,
     Evidence,
     File,
@@ -32,6 +33,7 @@ from countersign.providers.port import (
     MarkedDocument,
     MarkedDocuments,
     MarkedEvent,
+    OpenDocuments,
     Recipient,
     SearchResult,
     SendOrder,
@@ -45,6 +47,7 @@ from countersign.providers.port import (
 from countersign.providers.transport import Gate, Transport
 from countersign.providers.turbodocx import requests
 from countersign.providers.turbodocx.capabilities import CAPABILITIES
+from countersign.providers.turbodocx.changes import changes
 from countersign.providers.turbodocx.client import TurboDocxClient
 from countersign.providers.turbodocx.delivery_log import is_last, marked, marked_events, pages
 from countersign.providers.turbodocx.error_bodies import explain
@@ -52,6 +55,7 @@ from countersign.providers.turbodocx.models import DocumentRecipient, PreparedRe
 from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.providers.turbodocx.subscription import TurboDocxSubscription
 from countersign.providers.turbodocx.templates import TemplateVariables, placeholders
+from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
 from countersign.secrets.rotation import Rotating
 from countersign.settings.provider import ProviderSettings
 from countersign.suggestions import did_you_mean
@@ -71,17 +75,23 @@ class TurboDocx:
         client: Calls the provider.
         sender: Who asks for signatures, unless the agreement names a sender.
         prefix: The prefix of the account's settings.
+        name: The account's name.
     """
 
     capabilities: Final = CAPABILITIES
 
     def __init__(
-        self, client: TurboDocxClient, sender: Sender, prefix: str = TurboDocxSettings.prefix
+        self,
+        client: TurboDocxClient,
+        sender: Sender,
+        prefix: str = TurboDocxSettings.prefix,
+        name: str = "turbodocx",
     ) -> None:
         self.client = client
         self.sender = sender
         self.webhooks = TurboDocxSubscription(client.webhooks)
         self._prefix = prefix
+        self._events = TurboDocxWebhookAdapter(name)
         self._variables = TemplateVariables(client)
 
     async def close(self) -> None:
@@ -230,6 +240,18 @@ class TurboDocx:
         notes = () if is_all else (f"only the newest {read:,} deliveries read; name fewer --days to see all",)
         return MarkedDocuments(frozenset(documents), tuple(events), notes)
 
+    async def changes(
+        self,
+        position: Mapping[str, str],
+        *,
+        settle: timedelta,
+        open_documents: OpenDocuments,
+        heartbeat: Heartbeat,
+    ) -> Changes:
+        """Read the delivery log since the last reading; see `changes.py`."""
+        del open_documents  # the log names all documents
+        return await changes(self.client.webhooks, self._events, position, settle=settle, heartbeat=heartbeat)
+
     async def document(self, document_id: str) -> Document:
         """Read a document with its recipients: one call."""
         found = await self.client.document_recipients(document_id)
@@ -319,7 +341,8 @@ def connect(
     hosts = tuple(options.download_hosts.lower().split(","))
     downloads = DownloadRules(hosts=hosts, seconds=limits.download_total)
     client = TurboDocxClient(transport, downloads=downloads)
-    return TurboDocx(client, Sender(name=current.sender_name, email=current.sender_email), current.prefix)
+    sender = Sender(name=current.sender_name, email=current.sender_email)
+    return TurboDocx(client, sender, current.prefix, name)
 
 
 def headers(settings: TurboDocxSettings) -> Mapping[str, str]:

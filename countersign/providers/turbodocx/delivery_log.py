@@ -62,7 +62,7 @@ def _event(payload: Any) -> MarkedEvent | None:
     about = _marked(payload)
     if about is None:
         return None
-    event_id, kind, at = payload.get("event_id"), payload.get("event"), _time(payload.get("created_at"))
+    event_id, kind, at = payload.get("event_id"), payload.get("event"), time_of(payload.get("created_at"))
     if not isinstance(event_id, str) or not isinstance(kind, str) or at is None:
         return None
     return MarkedEvent(event_id, kind.rpartition(".")[2], at, about)
@@ -79,11 +79,12 @@ def _marked(payload: Any) -> MarkedDocument | None:
 
 
 def _is_before(delivery: WebhookDelivery, since: datetime) -> bool:
-    created = _time(delivery.created_on)
+    created = time_of(delivery.created_on)
     return created is not None and created < since
 
 
-def _time(text: Any) -> datetime | None:
+def time_of(text: Any) -> datetime | None:
+    """Return a time of the log; None if it is none."""
     try:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError):

@@ -114,6 +114,7 @@ class WebhookCalls:
             query=query or {},
             body=body,
             needs_role=True,
+            counts=method != "GET",
         )
         return await self._transport.request(call, parse)
 

@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from countersign.agreements.messages import Signer, Source
 from countersign.agreements.reference import Marker
 from countersign.providers.errors import NotReadyError, RejectedError
 from countersign.providers.port import (
+    Changes,
     Document,
     Evidence,
     File,
     Heartbeat,
     MarkedDocument,
     MarkedDocuments,
+    OpenDocuments,
     Recipient,
     SearchResult,
     SendOrder,
@@ -104,6 +106,19 @@ class Memory:
         return MarkedDocuments(
             frozenset(item for item in found if _find(item.document_id).created_at >= since)
         )
+
+    async def changes(
+        self,
+        position: Mapping[str, str],
+        *,
+        settle: timedelta,
+        open_documents: OpenDocuments,
+        heartbeat: Heartbeat,
+    ) -> Changes:
+        """Keep no record of changes: agreements check by themselves."""
+        del settle, open_documents
+        heartbeat(0)
+        return Changes(position=position, calls=0, blind="the provider records no changes")
 
     async def void(self, document_id: str, reason: str, *, idempotency_key: str) -> None:
         """Void a document that has not ended."""
