@@ -250,7 +250,7 @@ def _steps_per_second(calls_per_second: float | None) -> float | None:
     return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
 
-def backlog_metrics(client: Client, task_queue: str, names: Iterable[str]) -> BacklogMetrics:
+def backlog_metrics(client: Client, task_queue: str, names: Collection[str]) -> BacklogMetrics:
     """Build the metrics of agreements and tasks that wait in Temporal, for these accounts."""
     return BacklogMetrics(
         client,
@@ -263,6 +263,8 @@ def backlog_metrics(client: Client, task_queue: str, names: Iterable[str]) -> Ba
             *(Queue(account_task_queue(task_queue, name), "activity") for name in names),
         ),
         seconds=BACKLOG_SECONDS,
+        task_queue=task_queue,
+        accounts=tuple(names),
     )
 
 
@@ -323,7 +325,7 @@ async def run(names: Collection[str] = ()) -> int:
             )
         for worker in workers:
             await open_things.enter_async_context(worker)
-        await start_watchers(client, own, (account.name for account in opened))
+        await start_watchers(client, own, circuits)
         open_things.push_async_callback(_drain, opened)
         print("worker ready", flush=True)  # noqa: T201  # the parent process waits for this line
         await asyncio.Event().wait()

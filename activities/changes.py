@@ -24,8 +24,6 @@ from countersign.webhooks.delivery import Markers
 
 SETTLE: Final = timedelta(seconds=30)
 """How long a webhook may be under way before its event counts as missed."""
-BLIND_AGAIN: Final = timedelta(minutes=5)
-"""When the changes are read again if they cannot be read now."""
 
 _ENDS: Final = frozenset(
     {
@@ -114,11 +112,10 @@ class ChangeActivities:
         for workflow_id, events in missed.items():
             await self._signal(workflow_id, events)
             activity.heartbeat()
-        wait = BLIND_AGAIN if changes.blind else self._interval * max(changes.calls, 1)
         return Reading(
             position=dict(changes.position),
             at=at,
-            next_in=wait / self._time_scale,
+            next_in=self._interval * max(changes.calls, 1) / self._time_scale,
             signalled=sum(map(len, missed.values())),
             blind=changes.blind,
             missed=changes.missed,

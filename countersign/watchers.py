@@ -31,10 +31,16 @@ class WatcherState:
     Args:
         lack: Why it does not, in one clause; None if it does.
         since: Since when it does, or does not, where that is known.
+        is_lost: It did before.
     """
 
     lack: str | None
     since: datetime | None = None
+    is_lost: bool = False
+
+    def silent_for(self, now: datetime) -> timedelta:
+        """How long it has not read what changes, though it did before."""
+        return now - self.since if self.is_lost and self.since else timedelta(0)
 
 
 async def watcher_state(
@@ -60,16 +66,17 @@ async def watcher_state(
             raise
         return WatcherState("no worker has started it")
     if found.status is not WorkflowExecutionStatus.RUNNING:
-        return WatcherState("it was stopped; the next worker to start starts it", found.close_time)
+        lack = "it was stopped; the next worker that starts will start it"
+        return WatcherState(lack, found.close_time, is_lost=True)
     memo: Mapping[str, Any] = await found.memo_value(WATCHER_MEMO, default={})
     if not memo:
         return WatcherState("it has not read anything yet", found.start_time)
     since = datetime.fromisoformat(memo["since"])
     if memo["blind"]:
-        return WatcherState(memo["blind"], since)
+        return WatcherState(memo["blind"], since, is_lost=memo["could_read"])
     due = _due(await _newest_event(client, found.id, found.run_id))
     if datetime.now(UTC) - due > silence:
-        return WatcherState("it is silent", due)
+        return WatcherState("it is silent", due, is_lost=True)
     return WatcherState(None, since)
 
 

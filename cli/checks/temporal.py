@@ -1,4 +1,4 @@
-"""Check Temporal: its response, the namespace, search attributes, workers and stuck agreements."""
+"""Check Temporal: its response, namespace, search attributes, workers, watchers and stuck agreements."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
@@ -12,16 +12,19 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements import search_attributes
 from countersign.agreements.names import account_task_queue
+from countersign.agreements.times import format_time
 from countersign.client.listing import STUCK
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.settings import CountersignSettings
 from countersign.task_queues import Kind, describe_task_queue
+from countersign.watchers import watcher_state
 
 from .configured import loaded
 from .finding import Finding, failed, ok, skipped, warning
 
 _CHECK, _ATTRIBUTES, _WORKERS, _AGREEMENTS = "Temporal", "search attributes", "workers", "agreements"
+_WATCHERS: Final = "watcher"
 _PATIENCE: Final = timedelta(seconds=5)
 _TYPES: Final = {
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -39,7 +42,7 @@ Consent = Callable[[Sequence[str]], bool]
 
 
 async def check_temporal(*, register: Consent) -> AsyncIterator[Finding]:
-    """Check server, namespace, search attributes, workers and stuck agreements.
+    """Check server, namespace, search attributes, workers, watchers and stuck agreements.
 
     Args:
         register: Decides whether to register missing search attributes.
@@ -56,7 +59,11 @@ async def check_temporal(*, register: Consent) -> AsyncIterator[Finding]:
     except RPCError as error:
         yield _refused(_CHECK, client, error)
         return
-    for name, look in ((_ATTRIBUTES, _attributes(client, register=register)), (_WORKERS, _workers(client))):
+    for name, look in (
+        (_ATTRIBUTES, _attributes(client, register=register)),
+        (_WORKERS, _workers(client)),
+        (_WATCHERS, _watchers(client)),
+    ):
         try:
             yield await look
         except RPCError as error:
@@ -128,6 +135,26 @@ async def _workers(client: Client) -> Finding:
     if alone:
         return warning(_WORKERS, f"no worker polls {', '.join(alone)}", "start one: python worker.py")
     return ok(_WORKERS, f"{max(polled.values())} polling {', '.join(polled)}")
+
+
+async def _watchers(client: Client) -> Finding:
+    """Report whether the accounts' watchers read what changes; one that never could is no failure."""
+    if not loaded(CountersignSettings):
+        return skipped(_WATCHERS, "the settings cannot work")
+    (settings,) = load(CountersignSettings)
+    names = [account for account, _ in settings.accounts]
+    states = {name: await watcher_state(client, settings.task_queue, name) for name in names}
+    lacking = [f"{name}: {state.lack}" for name, state in states.items() if state.lack]
+    lost = [
+        f"{name}: {state.lack}, since {format_time(state.since)}"
+        for name, state in states.items()
+        if state.is_lost
+    ]
+    if lost:
+        return warning(_WATCHERS, "; ".join(lost), "see docs/how-to/be-on-call.md#watchersilent")
+    if lacking:
+        return skipped(_WATCHERS, f"agreements check by themselves: {'; '.join(lacking)}")
+    return ok(_WATCHERS, f"reads what changes at {', '.join(names)}")
 
 
 async def _pollers(client: Client, queue: str, kind: Kind) -> int:

@@ -19,7 +19,8 @@ UNWATCHED: Final = "unwatched"
 WATCHER_NAME: Final = "WatcherWorkflow"
 """The workflow that reads what changed at the provider, one for every account."""
 WATCHER_MEMO: Final = "watching"
-"""Its memo: a mapping with `since` (ISO 8601) and `blind` (why it cannot read; None if it can)."""
+"""Its memo: a mapping with `since` (ISO 8601), `blind` (why it cannot read; None if it can) and `could_read`
+(whether it could before)."""
 
 CIRCUIT_QUERY: Final = "circuit"
 """The query that the worker answers with the `CircuitStatus` of an account."""

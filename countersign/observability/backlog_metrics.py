@@ -1,4 +1,4 @@
-"""Counts of waiting work: agreements by what they wait for, and tasks that no worker has started.
+"""Counts of waiting work: agreements by what they wait for, tasks that no worker has started, watchers.
 
 A request for the metrics refreshes the counts, at most every few seconds. Neither counting workflows nor
 describing a task queue is a billable action. Every worker reports the same counts, so take the maximum over
@@ -8,7 +8,7 @@ the workers, never the sum.
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.client import Client
@@ -20,10 +20,19 @@ from countersign.observability.metrics import (
     AGREEMENTS_STUCK,
     BACKLOG,
     BACKLOG_AGE,
+    WATCHER_SILENT,
 )
 from countersign.task_queues import Kind, describe_task_queue
+from countersign.watchers import watcher_state
 
-_GAUGES: Final = (AGREEMENTS_NEED_ATTENTION, AGREEMENTS_RUNNING, AGREEMENTS_STUCK, BACKLOG, BACKLOG_AGE)
+_GAUGES: Final = (
+    AGREEMENTS_NEED_ATTENTION,
+    AGREEMENTS_RUNNING,
+    AGREEMENTS_STUCK,
+    BACKLOG,
+    BACKLOG_AGE,
+    WATCHER_SILENT,
+)
 _TIMEOUT: Final = timedelta(seconds=2)
 _WAIT: Final = 0.5
 
@@ -47,6 +56,8 @@ class BacklogMetrics:
         waiting_for: The values of their search attribute `WaitingFor`.
         queues: The task queues to describe.
         seconds: How long counts are reused.
+        task_queue: The agreements' task queue.
+        accounts: The accounts whose watchers to describe.
     """
 
     def __init__(
@@ -57,12 +68,16 @@ class BacklogMetrics:
         waiting_for: tuple[str, ...],
         queues: tuple[Queue, ...],
         seconds: float,
+        task_queue: str,
+        accounts: tuple[str, ...],
     ) -> None:
         self._client = client
         self._running = f"WorkflowType = '{workflow_type}' AND ExecutionStatus = 'Running'"
         self._waiting_for = waiting_for
         self._described = queues
         self._seconds = seconds
+        self._task_queue = task_queue
+        self._accounts = accounts
         self._next_refresh_at = 0.0
         self._refreshing: asyncio.Task[None] | None = None
         self.queues = queues
@@ -101,6 +116,11 @@ class BacklogMetrics:
             AGREEMENTS_RUNNING.labels(name).set(count)
         AGREEMENTS_NEED_ATTENTION.labels(self._client.namespace).set(attention)
         AGREEMENTS_STUCK.labels(self._client.namespace).set(stuck)
+
+        for account in self._accounts:
+            state = await watcher_state(self._client, self._task_queue, account)
+            silent = state.silent_for(datetime.now(UTC))
+            WATCHER_SILENT.labels(account).set(silent.total_seconds())
 
     async def _count(self, condition: str) -> int:
         query = f"{self._running} AND {condition}"

@@ -64,6 +64,11 @@ AGREEMENTS_STUCK: Final = Gauge(
     "Running agreements with a workflow task that keeps failing; every worker reports the total.",
     ["namespace"],
 )
+WATCHER_SILENT: Final = Gauge(
+    "countersign_watcher_silent_seconds",
+    "How long the account's watcher has not read what changes; 0 while it does, and if it never could.",
+    ["provider"],
+)
 BACKLOG: Final = Gauge(
     "countersign_task_queue_backlog",
     "Tasks in a queue that wait for a worker; every worker reports the total.",

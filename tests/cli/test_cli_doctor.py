@@ -32,6 +32,7 @@ CHECKS = [
     "Temporal",
     "search attributes",
     "workers",
+    "watcher",
     "clock",
     "provider's key",
     "key's role",

@@ -18,6 +18,8 @@ def backlog_metrics(client: Client, queue: str) -> BacklogMetrics:
         waiting_for=("signatures",),
         queues=(Queue(queue, "workflow"),),
         seconds=0.001,
+        task_queue=queue,
+        accounts=("turbodocx",),
     )
 
 

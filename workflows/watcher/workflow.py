@@ -37,6 +37,7 @@ class Watch(Message):
         read_at: When it last read; None before the first reading.
         blind: Why it cannot read the changes, as the memo has it; None if it can.
         blind_since: When a reading first could not.
+        could_read: Whether it ever could.
         trusted: Whether agreements may rely on it: it could read, and has not told them otherwise since.
     """
 
@@ -46,6 +47,7 @@ class Watch(Message):
     read_at: datetime | None = None
     blind: str | None = None
     blind_since: datetime | None = None
+    could_read: bool = False
     trusted: bool = False
 
 
@@ -85,7 +87,7 @@ class WatcherWorkflow:
         if is_first or reading.blind != was_blind:
             self._show(reading.blind, reading.at)
         if reading.blind is None:
-            self._know(trusted=True)
+            self._know(trusted=True, could_read=True)
         if reading.missed or self._is_lost(reading):
             await self._unwatch()
         return reading.next_in
@@ -108,7 +110,8 @@ class WatcherWorkflow:
 
     def _show(self, blind: str | None, at: datetime) -> None:
         """Change the memo, which is a billable action."""
-        workflow.upsert_memo({WATCHER_MEMO: {"since": at.isoformat(), "blind": blind}})
+        shown = {"since": at.isoformat(), "blind": blind, "could_read": self._watch.could_read}
+        workflow.upsert_memo({WATCHER_MEMO: shown})
         self._know(blind=blind, blind_since=at if blind else None)
 
     def _know(self, **changes: object) -> None:
