@@ -14,6 +14,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import provider_errors
+from activities.heartbeat import ThrottledHeartbeat
 from activities.requests import Reading, ReadRequest, UnwatchRequest
 from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.agreements.messages import Stage, Unwatched
@@ -93,6 +94,7 @@ class ChangeActivities:
             ApplicationError: The provider's changes could not be read now; see `errors.py`.
         """
         listed: dict[str, str] = {}
+        heartbeat = ThrottledHeartbeat()
 
         async def open_documents() -> frozenset[str]:
             async for execution in self._client.list_workflows(self._open):
@@ -106,12 +108,12 @@ class ChangeActivities:
                 request.position,
                 settle=SETTLE / self._time_scale,
                 open_documents=open_documents,
-                heartbeat=activity.heartbeat,
+                heartbeat=heartbeat.beat,
             )
-        missed = await self._missed(self._by_workflow(changes.found, listed))
+        missed = await self._missed(self._by_workflow(changes.found, listed), heartbeat)
         for workflow_id, events in missed.items():
             await self._signal(workflow_id, events)
-            activity.heartbeat()
+            heartbeat.beat()
         return Reading(
             position=dict(changes.position),
             at=at,
@@ -137,7 +139,7 @@ class ChangeActivities:
         return found
 
     async def _missed(
-        self, by_workflow: Mapping[str, list[SignatureEvent]]
+        self, by_workflow: Mapping[str, list[SignatureEvent]], heartbeat: ThrottledHeartbeat
     ) -> Mapping[str, list[SignatureEvent]]:
         """Keep the events that a running agreement of this account has not received and can use."""
         missed: dict[str, list[SignatureEvent]] = {}
@@ -153,7 +155,7 @@ class ChangeActivities:
                 received = await self._received(execution.id)
                 if unknown := [event for event in events if not received.holds(event)]:
                     missed[execution.id] = unknown
-                activity.heartbeat()
+                heartbeat.beat()
         return missed
 
     async def _received(self, workflow_id: str) -> _Received:
@@ -207,7 +209,7 @@ class UnwatchActivities:
     async def unwatch(self, request: UnwatchRequest) -> int:
         """Signal an account's open agreements; returns how many."""
         query = f"{_open(request.account)} AND TaskQueue = '{self._task_queue}'"
-        news, count = Unwatched(at=datetime.now(UTC)), 0
+        news, count, heartbeat = Unwatched(at=datetime.now(UTC)), 0, ThrottledHeartbeat()
         async for execution in self._client.list_workflows(query):
             try:
                 await self._client.get_workflow_handle(execution.id).signal(UNWATCHED, news)
@@ -216,5 +218,5 @@ class UnwatchActivities:
                     raise
             else:
                 count += 1
-            activity.heartbeat(count)
+            heartbeat.beat(count)
         return count

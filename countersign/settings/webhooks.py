@@ -4,13 +4,20 @@ from datetime import datetime
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from countersign.configuration import Settings
 from countersign.settings.account import prefix
 from countersign.settings.environment import check_credential
+
+WebhookEvents = Literal["all", "essential"]
+"""The events that agreements are signalled."""
+WEBHOOK_EVENTS: Final = (
+    "`essential` saves billable actions: no agreement is signalled that its document was sent or viewed, and "
+    "`webhook setup` subscribes to no views. See docs/how-to/use-fewer-actions.md for what is lost."
+)
 
 
 class WebhookSettings(Settings):
@@ -23,6 +30,7 @@ class WebhookSettings(Settings):
     webhook_secret_previous_until: datetime | None = Field(
         default=None, description="When the previous secret stops being accepted, ISO 8601 with an offset."
     )
+    webhook_events: WebhookEvents = Field(default="all", description=WEBHOOK_EVENTS)
 
     @field_validator("webhook_secret", "webhook_secret_previous")
     @classmethod

@@ -22,7 +22,7 @@ class DeliveryOutcome(StrEnum):
     OTHER_ENVIRONMENT = "other_environment"
     """A test event that another environment or namespace has asked for. The provider shows the status."""
     IGNORED = "ignored"
-    """The event cannot concern a workflow."""
+    """The event cannot concern a workflow, or `WEBHOOK_EVENTS` leaves it out."""
     NO_WORKFLOW = "no_workflow"
     """Temporal has no workflow with the id that a configured route names, or no longer has it."""
 

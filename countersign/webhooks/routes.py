@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
+from countersign.agreements.events import EventKind
 from countersign.configuration import SettingsError, load, read
 from countersign.providers.registry import accounts
 from countersign.secrets.rotation import Rotating
@@ -21,6 +22,8 @@ from countersign.webhooks.verification import Headers, Key, Verification, verify
 
 DEPTH_LIMIT: Final = 32
 """Levels of nesting. Providers' payloads have 2 or 3."""
+LEFT_OUT: Final = frozenset({EventKind.SENT, EventKind.VIEWED, EventKind.PARTIALLY_SIGNED})
+"""The events that `WEBHOOK_EVENTS=essential` leaves out: no end and no signature depends on them."""
 DIGIT_LIMIT: Final = 32
 """Characters of a number. A 64-bit integer has at most 20."""
 
@@ -131,7 +134,7 @@ class WebhookRoute:
             raise RejectedDeliveryError(DeliveryOutcome(verification))
 
     def parse(self, headers: Headers, body: bytes) -> ParsedDelivery | WorkflowDelivery | None:
-        """Parse a verified body. Returns None if the event cannot concern a workflow.
+        """Parse a verified body. Returns None if the event cannot concern a workflow, or is left out.
 
         Raises:
             RejectedDeliveryError: The body is not a JSON object, or an event lacks a required field.
@@ -142,13 +145,19 @@ class WebhookRoute:
             raise RejectedDeliveryError(DeliveryOutcome.INVALID) from None
         except UnreadableError:
             raise RejectedDeliveryError(DeliveryOutcome.UNREADABLE) from None
-        if parsed is None:
+        if parsed is None or self._leaves_out(parsed):
             return None
         received_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         update = {"received_at": received_at}
         if isinstance(parsed, WorkflowDelivery):
             return replace(parsed, event=parsed.event.model_copy(update=update))
         return replace(parsed, event=parsed.event.model_copy(update=update))
+
+    def _leaves_out(self, parsed: ParsedDelivery | WorkflowDelivery) -> bool:
+        """Whether the settings leave an agreement's event out; a configured route has a filter of its own."""
+        if self.secrets.current.webhook_events == "all" or isinstance(parsed, WorkflowDelivery):
+            return False
+        return parsed.event.kind in LEFT_OUT
 
     def _keys(self, settings: WebhookSettings, now: float) -> list[Key]:
         accepted = settings.accepted(datetime.fromtimestamp(now, UTC))

@@ -248,6 +248,7 @@ async def test_only_what_a_running_agreement_has_missed_is_signalled(office: Off
     assert await read(kind=EventKind.COMPLETED) == []
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.heavy)])
 async def test_with_no_webhook_for_an_hour_every_end_is_known_after_two_readings(
     client: Client,

@@ -137,13 +137,12 @@ class WatcherWorkflow:
         self._know(trusted=False)
 
     def _config(self, policy: Policy, summary: str, task_queue: str | None = None) -> ActivityConfig:
-        policy = policy.at(self._watch.time_scale)
         return {
             "task_queue": task_queue,
             "start_to_close_timeout": policy.attempt,
             "schedule_to_close_timeout": policy.total,
             "heartbeat_timeout": policy.heartbeat,
-            "retry_policy": policy.retry,
+            "retry_policy": policy.at(self._watch.time_scale).retry,
             "priority": Priority(priority_key=policy.priority),
             "summary": summary,
         }

@@ -58,6 +58,7 @@ from countersign.providers.turbodocx.templates import TemplateVariables, placeho
 from countersign.providers.turbodocx.webhook import TurboDocxWebhookAdapter
 from countersign.secrets.rotation import Rotating
 from countersign.settings.provider import ProviderSettings
+from countersign.settings.webhooks import WebhookEvents
 from countersign.suggestions import did_you_mean
 
 _SEARCH_CALLS: Final = 10
@@ -76,6 +77,7 @@ class TurboDocx:
         sender: Who asks for signatures, unless the agreement names a sender.
         prefix: The prefix of the account's settings.
         name: The account's name.
+        webhook_events: The events of its webhook subscription.
     """
 
     capabilities: Final = CAPABILITIES
@@ -86,10 +88,11 @@ class TurboDocx:
         sender: Sender,
         prefix: str = TurboDocxSettings.prefix,
         name: str = "turbodocx",
+        webhook_events: WebhookEvents = "all",
     ) -> None:
         self.client = client
         self.sender = sender
-        self.webhooks = TurboDocxSubscription(client.webhooks)
+        self.webhooks = TurboDocxSubscription(client.webhooks, webhook_events)
         self._prefix = prefix
         self._events = TurboDocxWebhookAdapter(name)
         self._variables = TemplateVariables(client)
@@ -342,7 +345,7 @@ def connect(
     downloads = DownloadRules(hosts=hosts, seconds=limits.download_total)
     client = TurboDocxClient(transport, downloads=downloads)
     sender = Sender(name=current.sender_name, email=current.sender_email)
-    return TurboDocx(client, sender, current.prefix, name)
+    return TurboDocx(client, sender, current.prefix, name, current.webhook_events)
 
 
 def headers(settings: TurboDocxSettings) -> Mapping[str, str]:

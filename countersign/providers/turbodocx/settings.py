@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from countersign.settings.account import AccountSettings, Credential
 from countersign.settings.environment import PRODUCTION, check_credential
+from countersign.settings.webhooks import WEBHOOK_EVENTS, WebhookEvents
 
 LIVE_HOST: Final = "api.turbodocx.com"
 TEST_KEY_PREFIX: Final = "TDX-test-"
@@ -40,6 +41,7 @@ class TurboDocxSettings(AccountSettings):
         description="Asks for signatures if the agreement names no sender.",
     )
     sender_name: str = Field(repr=False, description="The sender's name.")
+    webhook_events: WebhookEvents = Field(default="all", description=WEBHOOK_EVENTS)
 
     @field_validator("api_key", mode="after")
     @classmethod

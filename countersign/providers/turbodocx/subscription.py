@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, SecretStr
 
+from countersign.agreements.events import EventKind
 from countersign.providers.calls import Call
 from countersign.providers.errors import RejectedError
 from countersign.providers.port import DeliveredTest, Subscription
@@ -20,12 +21,17 @@ from countersign.providers.turbodocx.models import (
     WebhookTest,
 )
 from countersign.providers.turbodocx.webhook import KINDS
+from countersign.settings.webhooks import WebhookEvents
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 NAME: Final = "signature"
 
+
+_LEFT_OUT: Final = frozenset({EventKind.VIEWED, EventKind.PARTIALLY_SIGNED})
+"""What a subscription to the essential events leaves out. Not `sent`, which the receiver drops: in the log of
+deliveries it is the evidence of a send whose response was lost."""
 
 _TEST_EVENT: Final = "signature.document.viewed"
 _TEST_DATA: Final = {
@@ -129,30 +135,37 @@ class TurboDocxSubscription:
 
     Args:
         calls: The endpoints.
+        events: All events, or the essential ones.
     """
 
     url_limit: Final = 10
 
-    def __init__(self, calls: WebhookCalls) -> None:
+    def __init__(self, calls: WebhookCalls, events: WebhookEvents = "all") -> None:
         self._calls = calls
+        left_out = _LEFT_OUT if events == "essential" else frozenset()
+        self._wanted = tuple(name for name, kind in KINDS.items() if kind not in left_out)
+        self._unwanted = KINDS.keys() - set(self._wanted)
 
     async def find(self) -> Subscription | None:
         """Return the subscription; None if there is none."""
         try:
-            return _neutral(await self._calls.get())
+            return self._neutral(await self._calls.get())
         except RejectedError as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return None
 
     async def create(self, url: str) -> SecretStr:
-        """Subscribe an address to all events that we need; return the secret, which is shown once."""
-        return (await self._calls.create(urls=[url], events=list(KINDS))).secret
+        """Subscribe an address to the events that we want; return the secret, which is shown once."""
+        return (await self._calls.create(urls=[url], events=self._wanted)).secret
 
     async def extend(self, current: Subscription, url: str) -> Subscription:
-        """Add an address and the missing events, and switch the subscription on."""
-        urls, events = (dict.fromkeys(items) for items in ((*current.urls, url), (*current.events, *KINDS)))
-        return _neutral(await self._calls.update(urls=list(urls), events=list(events), is_active=True))
+        """Add an address and the missing events, leave the unwanted ones out, and switch it on."""
+        urls, events = (
+            dict.fromkeys(items) for items in ((*current.urls, url), (*current.events, *self._wanted))
+        )
+        kept = [event for event in events if event not in self._unwanted]
+        return self._neutral(await self._calls.update(urls=list(urls), events=kept, is_active=True))
 
     async def rotate_secret(self) -> SecretStr:
         """Make a new secret; the old one becomes invalid at once."""
@@ -163,7 +176,6 @@ class TurboDocxSubscription:
         sent = await self._calls.test(_TEST_EVENT, {"document_id": document_id, **_TEST_DATA})
         return tuple(DeliveredTest(delivery.url, delivery.http_status) for delivery in sent.deliveries)
 
-
-def _neutral(found: Webhook) -> Subscription:
-    missing = tuple(kind for kind in KINDS if kind not in found.events)
-    return Subscription(found.urls, found.events, missing, found.is_active)
+    def _neutral(self, found: Webhook) -> Subscription:
+        missing = tuple(name for name in self._wanted if name not in found.events)
+        return Subscription(found.urls, found.events, missing, found.is_active)
