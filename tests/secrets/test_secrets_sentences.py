@@ -14,7 +14,7 @@ from countersign.settings import GROUPS, webhook_settings
 
 WRONG: Final = {
     "COUNTERSIGN_ACCOUNTS": "Turbo Docx",
-    "COUNTERSIGN_CHECK_INTERVAL_HOURS": "48",
+    "COUNTERSIGN_CHECK_INTERVAL_HOURS": "1000",
     "COUNTERSIGN_ENVIRONMENT": "Prod!",
     "COUNTERSIGN_GRACEFUL_STOP_SECONDS": "0",
     "COUNTERSIGN_LOG_LEVEL": "LOUD",

@@ -190,7 +190,7 @@ class TestRanges:
             ("GRACEFUL_STOP_SECONDS", "inf"),
             ("GRACEFUL_STOP_SECONDS", "nan"),
             ("CHECK_INTERVAL_HOURS", "0.2"),
-            ("CHECK_INTERVAL_HOURS", "25"),
+            ("CHECK_INTERVAL_HOURS", "721"),
             ("CHECK_INTERVAL_HOURS", "nan"),
             ("PACE", "0.5"),
             ("PACE", "nan"),

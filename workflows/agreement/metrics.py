@@ -22,7 +22,7 @@ def count_end(outcome: str, resolved_by: str) -> None:
 
     Args:
         outcome: How.
-        resolved_by: What made us know: `webhook`, `poll` or `operator`.
+        resolved_by: What made us know: `webhook`, `watcher`, `poll` or `operator`.
     """
     counter = workflow.metric_meter().create_counter(
         "countersign_agreements", "Agreements that ended, by outcome and by what made us know."
