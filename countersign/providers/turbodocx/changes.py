@@ -22,8 +22,6 @@ _PAGES: Final = 100
 """The most pages of one reading: ten thousand deliveries."""
 _FIRST: Final = timedelta(minutes=10)
 """How far back the first reading goes."""
-_LATE: Final = timedelta(seconds=15)
-"""How much later than the time that it carries a delivery may show up in the log."""
 _SUBSCRIPTION: Final = timedelta(hours=1)
 _ENDS: Final = frozenset({EventKind.COMPLETED, EventKind.VOIDED, EventKind.FINALIZATION_FAILED})
 _NEEDED: Final = tuple(name for name, kind in KINDS.items() if kind in _ENDS)
@@ -44,7 +42,8 @@ async def changes(
         adapter: Reads the deliveries' bodies.
         position: `since`, the time of the newest delivery that was read; `subscribed`, when the subscription
             was read.
-        settle: How long a delivery may be under way.
+        settle: How long a delivery may be under way. Half of it is how much later than the time that it
+            carries a delivery may show up in the log.
         heartbeat: Called after every page.
 
     Raises:
@@ -80,12 +79,13 @@ async def _read(
     since = newest = _at(position, "since", now - _FIRST)
     rows: list[WebhookDelivery] = []
     is_all = False
-    async for page in pages(log, since=since - _LATE, at_most=_PAGES, event_type=None):
-        calls, is_all = calls + 1, is_last(page, since - _LATE)
+    oldest = since - settle / 2
+    async for page in pages(log, since=oldest, at_most=_PAGES, event_type=None):
+        calls, is_all = calls + 1, is_last(page, oldest)
         heartbeat(calls)
         for row in page:
             at = time_of(row.created_on)
-            if at is not None and since - _LATE <= at <= now - settle:
+            if at is not None and oldest <= at <= now - settle:
                 rows.append(row)
                 newest = max(newest, at)
     if rows and all(row.payload is None for row in rows):
