@@ -130,7 +130,7 @@ def test_settings_that_cannot_work_are_lines_of_their_own(
     )
     assert doctor.code == 8
     unseen = [finding.check for finding in findings if finding.state is State.SKIPPED]
-    assert unseen == ["workers", "provider's key", "store"]
+    assert unseen == ["workers", "watcher", "provider's key", "store"]
 
 
 def test_a_missing_webhook_secret_is_something_to_mind(

@@ -1,8 +1,13 @@
 """The account's watcher finds what no webhook announced, the same with every provider."""
 
+from contextlib import suppress
+
+import pytest
 from temporalio.api.enums.v1 import EventType
 
 from countersign.agreements.messages import Outcome, Stage
+from countersign.providers.circuit import CircuitRules, State
+from countersign.providers.errors import ProviderError, UnavailableError
 from tests.conformance.conftest import Handle, Open
 from tests.watching import signalled, watching
 
@@ -35,6 +40,23 @@ async def test_what_webhooks_delivered_is_not_signalled_again(open_bench: Open) 
         readings = await watcher.read_again()
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
     assert sum(reading.signalled for reading in readings) == 0
+
+
+@pytest.mark.heavy
+async def test_while_the_circuit_is_open_the_watcher_waits_and_then_reads_on(open_bench: Open) -> None:
+    bench = await open_bench(time_scale=20, rules=CircuitRules(failures=2, cooldown=8))
+    circuit = bench.opened.circuit
+    async with watching(bench.client, bench.settings, bench.opened.name):
+        await bench.break_webhooks({"do": "drop", "times": None})
+        handle, _ = await bench.begin()
+        document_id = await bench.sent(handle)
+        for _ in range(2):
+            with suppress(ProviderError), circuit.guard("test"):
+                raise UnavailableError("it fails", operation="test")
+        assert circuit.snapshot().state is State.OPEN
+        await bench.complete(document_id)
+        result = await bench.result(handle)
+    assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "watcher")
 
 
 async def _activities(handle: Handle) -> list[str]:
