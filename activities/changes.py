@@ -4,7 +4,7 @@ A signal that an agreement has received before costs an action, so what its hist
 again. Reading histories, and listing workflows, costs none.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -111,14 +111,15 @@ class ChangeActivities:
                 heartbeat=heartbeat.beat,
             )
         missed = await self._missed(self._by_workflow(changes.found, listed), heartbeat)
+        signalled = 0
         for workflow_id, events in missed.items():
-            await self._signal(workflow_id, events)
+            signalled += await self._signal(workflow_id, events)
             heartbeat.beat()
         return Reading(
             position=dict(changes.position),
             at=at,
             next_in=self._interval * max(changes.calls, 1) / self._time_scale,
-            signalled=sum(map(len, missed.values())),
+            signalled=signalled,
             blind=changes.blind,
             missed=changes.missed,
         )
@@ -170,14 +171,18 @@ class ChangeActivities:
                 received.add(event)
         return received
 
-    async def _signal(self, workflow_id: str, events: Collection[SignatureEvent]) -> None:
-        handle = self._client.get_workflow_handle(workflow_id)
+    async def _signal(self, workflow_id: str, events: Iterable[SignatureEvent]) -> int:
+        """Signal an agreement; return how many events it took: none if it has ended meanwhile."""
+        handle, taken = self._client.get_workflow_handle(workflow_id), 0
         for event in events:
             try:
                 await handle.signal(SIGNATURE_EVENT, event.model_copy(update={"found_by": "watcher"}))
             except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended meanwhile
+                if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
+            else:
+                taken += 1
+        return taken
 
 
 def _open(account: str) -> str:

@@ -17,9 +17,10 @@ from temporalio.testing import ActivityEnvironment, TimeSkipper
 from activities.changes import ChangeActivities
 from activities.requests import Reading, ReadRequest
 from countersign.agreements.events import EventKind, SignatureEvent
-from countersign.agreements.messages import Outcome
+from countersign.agreements.messages import AgreementResult, Outcome
 from countersign.agreements.names import DEFAULT_ACCOUNT, watcher_id
 from countersign.agreements.reference import Marker, workflow_id
+from countersign.agreements.search_attributes import DOCUMENT_ID
 from countersign.providers.circuit import Circuit, CircuitRules, State
 from countersign.providers.errors import ProviderError, UnavailableError
 from countersign.providers.port import Change, Changes
@@ -353,16 +354,18 @@ async def test_with_no_webhook_for_an_hour_every_end_is_known_after_two_readings
 
 
 async def _begin(office: Office, count: int) -> dict[Handle, str]:
-    """Start agreements that wait for their signer, a few at once."""
-    slots = asyncio.Semaphore(8)
-    office.patience = 120
-
-    async def one() -> tuple[Handle, str]:
-        async with slots:
-            handle = await office.start(an_agreement(signers=(ADA,)))
-            return handle, await office.sent(handle)
-
-    return dict(await asyncio.gather(*(one() for _ in range(count))))
+    """Start agreements that wait for their signer, without a query: a thousand of them are work enough."""
+    agreements = [an_agreement(signers=(ADA,)) for _ in range(count)]
+    for agreement in agreements:
+        await office.start(agreement)
+    found: dict[Handle, str] = {}
+    query = f"TaskQueue = '{office.task_queue}' AND DocumentId IS NOT NULL AND ExecutionStatus = 'Running'"
+    while (await office.client.count_workflows(query)).count < count:  # noqa: ASYNC110  # the server's state
+        await asyncio.sleep(0.5)
+    async for execution in office.client.list_workflows(query):
+        handle: Handle = office.client.get_workflow_handle(execution.id, result_type=AgreementResult)
+        found[handle] = str(execution.typed_search_attributes[DOCUMENT_ID])
+    return found
 
 
 async def _known_at(handle: Handle) -> datetime:
