@@ -21,7 +21,8 @@ from countersign.agreements.names import WATCHER_MEMO, watcher_id
 SILENCE: Final = timedelta(minutes=5)
 """How long after its next step is due a watcher counts as silent."""
 _REUSED: Final = timedelta(seconds=30)
-_TIMEOUT: Final = timedelta(seconds=2)
+_TIMEOUT: Final = timedelta(seconds=1)
+"""For one of two calls: a claim, which waits for both, has three seconds."""
 
 
 @dataclass(frozen=True, slots=True)
