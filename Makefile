@@ -9,7 +9,7 @@ INSTALL := $(PIP) --require-hashes -r
 # The console script `countersign`, which runs this checkout. hatchling, which makes it, is in the locks.
 SCRIPT := $(PIP) --quiet --no-build-isolation --no-index --editable .
 
-# Without bytecode in the caches every process compiles what it imports again: a tenth of the tests' CPU.
+# Without bytecode in the caches every process compiles what it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 # A stamp bears the checksum of its lock: a changed lock is installed, an unchanged one costs nothing.
