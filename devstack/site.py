@@ -99,6 +99,7 @@ class Site:
             "COUNTERSIGN_STORE": str(self.store),
             "COUNTERSIGN_CALLBACKS_ALLOW_LOOPBACK": "true",
             "COUNTERSIGN_CALLBACKS_SECRET": CALLBACK_SECRET,
+            "COUNTERSIGN_CALLBACKS_API_URL": self.api_url,
         }
 
     def _account_settings(self) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Routes of agreements: start, list, follow, and the verbs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -13,15 +13,13 @@ from starlette.responses import Response
 from countersign.agreements.messages import Resolution, Stage, VoidRequest
 from countersign.agreements.reference import new_reference
 from countersign.api import documentation, examples, models, problems
-from countersign.api.access import check_account, check_reference
 from countersign.api.bodies import read_draft, read_object
 from countersign.api.encoding import encoded, etag, matches
-from countersign.api.models import BASE, CALLER, REFERENCE
-from countersign.api.problems import ProblemError, explained, invalid
-from countersign.api.service import Acts, Reads, Service, Starts, service_of
+from countersign.api.models import BASE, CALLER, REFERENCE, SECRET_FIELD, STORED_FIELD
+from countersign.api.problems import ProblemError, as_problems, explained, invalid
+from countersign.api.service import Acts, Reads, Service, Starts, check_tenant, service_of
 from countersign.api.tokens import Scope, TokenRecord
 from countersign.client.agreements import (
-    agreement_input,
     agreement_status,
     remind_agreement,
     resolve_agreement,
@@ -53,14 +51,6 @@ _ACCEPTED: Final[documentation.Responses] = {
 }
 
 
-@asynccontextmanager
-async def _explained() -> AsyncIterator[None]:
-    try:
-        yield
-    except CommandError as error:
-        raise explained(error) from None
-
-
 def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     body = content if isinstance(content, bytes) else encoded(content)
     return Response(body, status, dict(headers or {}), media_type="application/json")
@@ -68,19 +58,6 @@ def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = N
 
 def _sees_people(token: TokenRecord) -> bool:
     return Scope.READ_PEOPLE in token.scopes
-
-
-async def _check_tenant(service: Service, token: TokenRecord, reference: str) -> None:
-    """Check that a token may use an agreement; to others it does not exist.
-
-    Raises:
-        ProblemError: It may not, or there is no such agreement.
-    """
-    check_reference(token, reference)
-    if token.account:
-        async with _explained():
-            started_with = await agreement_input(reference, client=service.client)
-        check_account(token, started_with, service.default_account)
 
 
 @router.post(
@@ -109,7 +86,7 @@ async def _check_tenant(service: Service, token: TokenRecord, reference: str) ->
         },
         **documentation.errors(problems.TAKEN, *documentation.BODY),
     },
-    openapi_extra={"requestBody": examples.start_body()},
+    openapi_extra={"requestBody": examples.start_body(), "callbacks": examples.callbacks()},
 )
 async def start_agreement(
     request: Request,
@@ -130,15 +107,15 @@ async def start_agreement(
     request then never makes a second agreement. Other content under a reference that is in use is a 409.
 
     A file is in the JSON in base64, in the part `file` of a form whose part `agreement` is the JSON, or
-    behind a link that the provider downloads. The token's name becomes `initiated_by`. Needs the scope
-    `start`.
+    behind a link that the provider downloads. `callback_url` receives the agreement's events. The token's
+    name becomes `initiated_by`. Needs the scope `start`.
     """
     service = service_of(request)
     draft = _own(await read_draft(request), token, idempotency_key)
     request.state.reference = draft["reference"]
     if dry_run:
         notes: list[str] = []
-        async with _explained():
+        async with as_problems():
             checked = await check_agreement(draft, client=service.client, on_omission=notes.append)
         found = models.Checked(reference=checked.reference, notes=tuple(notes))
         return _json(found.model_dump(mode="json"))
@@ -178,6 +155,8 @@ def _own(draft: dict[str, Any], token: TokenRecord, key: str | None) -> dict[str
         reference = f"{token.prefix or ''}{new_reference()}"
     if CALLER in draft:
         wrong.append(f"{CALLER}: no such field; the token's name is used")
+    if STORED_FIELD in draft:
+        wrong.append(f"{STORED_FIELD}: no such field; send {SECRET_FIELD}")
     if token.account and draft.get("account", token.account) != token.account:
         wrong.append(f"account: the token is bound to {token.account}")
     for name, value in (("reference", reference), ("supersedes", draft.get("supersedes"))):
@@ -229,7 +208,7 @@ async def list_agreements(
         "failed": failed,
         "ended": ended,
     }
-    async with _explained():
+    async with as_problems():
         query = agreement_query(**given, prefix=token.prefix)  # type: ignore[arg-type]  # each as its parameter
         page = await agreement_page(query, cursor=cursor, limit=limit, client=service.client)
         counted = await count_by_stage(query, client=service.client) if counts else None
@@ -277,9 +256,9 @@ async def get_agreement(
     when the time is over. Needs the scope `read`; names and reasons need `read:people` as well.
     """
     service = service_of(request)
-    await _check_tenant(service, token, reference)
+    await check_tenant(service, token, reference)
     people = _sees_people(token)
-    async with _explained():
+    async with as_problems():
         view = await agreement_status(reference, client=service.client)
         content = encoded(models.agreement(view, people=people))
         knows = if_none_match is None or matches(if_none_match, etag(content))
@@ -335,12 +314,12 @@ async def void(request: Request, reference: Reference, token: Acts) -> Response:
     Signers read the reason, 1 to 500 characters. Needs the scope `act`.
     """
     service = service_of(request)
-    await _check_tenant(service, token, reference)
+    await check_tenant(service, token, reference)
     body = await read_object(request)
     reason = body.get("reason")
     if not isinstance(reason, str) or set(body) != {"reason"}:
         raise invalid("reason: write 1 to 500 characters, and nothing else")
-    async with _explained():
+    async with as_problems():
         await void_agreement(reference, reason, client=service.client)
     return _accepted(reference)
 
@@ -355,10 +334,10 @@ async def void(request: Request, reference: Reference, token: Acts) -> Response:
 async def remind(request: Request, reference: Reference, token: Acts) -> Response:
     """Remind the signers who have not signed, now. Needs the scope `act`."""
     service = service_of(request)
-    await _check_tenant(service, token, reference)
+    await check_tenant(service, token, reference)
     if await read_object(request):
         raise invalid("send no body")
-    async with _explained():
+    async with as_problems():
         await remind_agreement(reference, client=service.client)
     return _accepted(reference)
 
@@ -374,12 +353,12 @@ async def remind(request: Request, reference: Reference, token: Acts) -> Respons
 async def resolve(request: Request, reference: Reference, token: Acts) -> Response:
     """Decide for an agreement that needs attention or is in review. Needs the scope `act`."""
     service = service_of(request)
-    await _check_tenant(service, token, reference)
+    await check_tenant(service, token, reference)
     try:
         resolution = Resolution.model_validate(await read_object(request), extra="forbid")
     except ValidationError as error:
-        raise _unfit(error) from None
-    async with _explained():
+        raise invalid(*mistakes(error)) from None
+    async with as_problems():
         await resolve_agreement(reference, resolution, client=service.client)
     return _accepted(reference)
 
@@ -402,22 +381,18 @@ async def replace(request: Request, reference: Reference, token: Acts) -> Respon
     repeat the request, which continues where it was. Needs the scope `act`.
     """
     service = service_of(request)
-    await _check_tenant(service, token, reference)
+    await check_tenant(service, token, reference)
     try:
         wanted = models.NewSigner.model_validate(await read_object(request))
     except ValidationError as error:
-        raise _unfit(error) from None
+        raise invalid(*mistakes(error)) from None
     if wanted.new_reference is not None and not token.may_use(wanted.new_reference):
         raise invalid(f"new_reference: the token is bound to references that begin with {token.prefix}")
     try:
-        async with _explained(), asyncio.timeout(VOID_SECONDS):
+        async with as_problems(), asyncio.timeout(VOID_SECONDS):
             started = await replace_signer(
                 reference, wanted.signer, wanted.by, new_reference=wanted.new_reference, client=service.client
             )
     except TimeoutError:
         raise ProblemError(problems.VOIDING, "repeat the same request: it continues") from None
     return _accepted(reference, started.reference)
-
-
-def _unfit(error: ValidationError) -> ProblemError:
-    return invalid(*mistakes(error))

@@ -13,8 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 import countersign
+from countersign.agreements.callbacks import CallbackEvent
 from countersign.agreements.messages import Resolution, VoidRequest
-from countersign.api import access, agreements, archive, models, problems, templates
+from countersign.api import access, agreements, archive, models, problems, signing, templates
 from countersign.api.journal import REQUEST_ID, Journal
 from countersign.api.openapi import with_field_descriptions
 from countersign.api.problems import FieldError, Problem, ProblemError
@@ -28,7 +29,16 @@ Every request needs a bearer token: `Authorization: Bearer cst_…`. Errors are 
 `application/problem+json`) with a stable `type`. A 503 or a 429 has a `Retry-After`: repeat the same request
 then; nothing is lost or done twice. Every response has an `X-Request-Id`, which the logs contain.
 """
-_BODIES: Final = (models.Checked, models.NewAgreement, models.NewSigner, Problem, Resolution, VoidRequest)
+_BODIES: Final = (
+    models.Checked,
+    models.NewAgreement,
+    models.NewSigner,
+    signing.NewSigningLink,
+    CallbackEvent,
+    Problem,
+    Resolution,
+    VoidRequest,
+)
 """Models that routes name by reference alone."""
 
 
@@ -116,7 +126,7 @@ def document() -> Api:
             Exception: _respond_to_defect,
         },
     )
-    for router in (agreements.router, archive.router, templates.router):
+    for router in (agreements.router, signing.router, archive.router, templates.router):
         app.include_router(router)
     return app
 

@@ -10,15 +10,12 @@ from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response, StreamingResponse
 
 from countersign.api import documentation, problems
-from countersign.api.access import check_account, check_reference
 from countersign.api.agreements import Reference
 from countersign.api.encoding import matches
 from countersign.api.models import BASE
-from countersign.api.problems import ProblemError, explained
-from countersign.api.service import Reads, ReadsPeople, service_of
+from countersign.api.problems import ProblemError
+from countersign.api.service import Reads, ReadsPeople, check_tenant, service_of
 from countersign.api.tokens import TokenRecord
-from countersign.client.agreements import agreement_input
-from countersign.client.errors import CommandError
 from countersign.storage import StorageError
 from countersign.storage.store import StoreKeys
 
@@ -132,13 +129,7 @@ async def _file(
 ) -> Response:
     """Return a file of the archive. The store alone is asked, unless the token is bound to an account."""
     service = service_of(request)
-    check_reference(token, reference)
-    if token.account:
-        try:
-            started_with = await agreement_input(reference, client=service.client)
-        except CommandError as error:
-            raise explained(error) from None
-        check_account(token, started_with, service.default_account)
+    await check_tenant(service, token, reference)
     key = kind.name(service.keys, reference)
     try:
         size = await service.store.size(key)

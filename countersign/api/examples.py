@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from countersign.agreements.messages import SignerStatus, Stage, WaitingFor
+from countersign.agreements.callbacks import CallbackData, CallbackEvent, CallbackLinks, CallbackType
+from countersign.agreements.messages import Outcome, SignerStatus, Stage, WaitingFor
 from countersign.api import documentation, models, problems
 from countersign.api.bodies import AGREEMENT_PART, FILE_PART
 from countersign.client.view import AgreementView
@@ -37,13 +38,17 @@ START: Final = {
     ],
     "deadline": "14d",
 }
+SIGNING_LINK: Final = {"return_url": "https://shop.example/thanks"}
 NEW_SIGNER: Final = {"signer": 2, "by": {"name": "Cem Example", "email": "cem@example.com"}}
 
 
-def body_of(model: type[BaseModel], example: Mapping[str, Any]) -> dict[str, Any]:
+def body_of(model: type[BaseModel], example: Mapping[str, Any], *, required: bool = True) -> dict[str, Any]:
     """Describe a JSON body."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": dict(example)}}}
+    return {
+        "required": required,
+        "content": {"application/json": {"schema": schema, "example": dict(example)}},
+    }
 
 
 def start_body() -> dict[str, Any]:
@@ -70,6 +75,60 @@ def start_body() -> dict[str, Any]:
                 "encoding": {AGREEMENT_PART: {"contentType": "application/json"}},
             },
         },
+    }
+
+
+CALLBACK: Final = CallbackEvent(
+    type=CallbackType.COMPLETED,
+    timestamp=datetime(2027, 1, 31, 12, 0, 0, tzinfo=UTC),
+    data=CallbackData(
+        reference="order-1042",
+        document_id="25c7975b-9c18-4b15-862c-4f7afa7df21e",
+        outcome=Outcome.COMPLETED,
+        resolved_by="webhook",
+        links=CallbackLinks(
+            agreement="https://api.example.com/v1/agreements/order-1042",
+            document="https://api.example.com/v1/agreements/order-1042/signed.pdf",
+            audit_trail="https://api.example.com/v1/agreements/order-1042/audit-trail",
+            timeline="https://api.example.com/v1/agreements/order-1042/timeline",
+        ),
+        metadata={"order": "1042"},
+    ),
+)
+
+
+def callbacks() -> dict[str, Any]:
+    """Describe what the callers of a start receive at their `callback_url`."""
+    about = {
+        "webhook-id": "The event's id, the same for every attempt. Ignore an id that you know.",
+        "webhook-timestamp": "When this attempt was made, in seconds since 1970.",
+        "webhook-signature": "Its signatures by Standard Webhooks: verify one of them over the body's bytes.",
+    }
+    headers = [
+        {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+        for name, text in about.items()
+    ]
+    responses = {
+        "2XX": "It was received.",
+        "410": "No more attempts of this event.",
+        "default": "It is repeated, ten times over a day; not before `Retry-After`.",
+    }
+    return {
+        "event": {
+            "{$request.body#/callback_url}": {
+                "post": {
+                    "operationId": "receive_event",
+                    "summary": "Receive an event of the agreement",
+                    "description": "Respond within 10 s. Events may come twice and overtake each other.",
+                    "security": [],
+                    "parameters": headers,
+                    "requestBody": body_of(
+                        CallbackEvent, CALLBACK.model_dump(mode="json", exclude_none=True)
+                    ),
+                    "responses": {status: {"description": text} for status, text in responses.items()},
+                }
+            }
+        }
     }
 
 
@@ -122,6 +181,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         models.agreement(VIEW, people=True),
     ),
     "remind_agreement": Example(f'-X POST {_PATH}/remind"', 202, ACCEPTED.model_dump(mode="json")),
+    "make_signing_link": Example(f'{_PATH}/signers/1/signing-link" {_json(SIGNING_LINK)}', 200),
     "replace_signer": Example(f'{_PATH}/replace-signer" {_json(NEW_SIGNER)}', 202),
     "void_agreement": Example(f'{_PATH}.2/void" {_json({"reason": "The order was canceled."})}', 202),
     "resolve_agreement": Example(

@@ -105,6 +105,18 @@ _CHANGED: Final[dict[str, Any]] = {
 """Fields of a request that are not those of `AgreementInput`."""
 CALLER: Final = "initiated_by"
 """The field that a start sets to the token's name."""
+SECRET_FIELD: Final = "callback_secret"  # noqa: S105  # a name
+STORED_FIELD: Final = "callback_secret_key"
+"""The key of the stored secret. A caller that could send it could name the secret of another caller."""
+_SECRET: Final[Any] = (
+    str | None,
+    Field(
+        default=None,
+        description="The secret that signs the callbacks, `whsec_` and 24 to 64 random bytes in base64; by "
+        "default the secret in the worker's settings. It goes to the store, past Temporal.",
+        json_schema_extra={"writeOnly": True},
+    ),
+)
 
 
 def _fields(model: type[BaseModel], but: set[str]) -> dict[str, Any]:
@@ -115,7 +127,11 @@ NewAgreement: type[BaseModel] = create_model(
     "NewAgreement",
     __base__=Message,
     __doc__=AgreementInput.__doc__,
-    **{name: _CHANGED.get(name, field) for name, field in _fields(AgreementInput, {CALLER}).items()},
+    **{
+        name: _CHANGED.get(name, field)
+        for name, field in _fields(AgreementInput, {CALLER, STORED_FIELD}).items()
+    },
+    **{SECRET_FIELD: _SECRET},
 )
 """The body of a start: `AgreementInput` with the file itself. The API documents it; the client checks it."""
 

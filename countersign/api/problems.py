@@ -1,7 +1,9 @@
 """Errors of the API: problem details by RFC 9457, with a stable `type` and no person's data."""
 
+import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,15 +14,22 @@ from structlog.contextvars import get_contextvars
 
 from countersign.api.encoding import encoded
 from countersign.client.errors import (
+    AlreadySignedError,
     BadInputError,
     CommandError,
+    NotInTurnError,
+    NotYetError,
     NoWorkerError,
     ReferenceTakenError,
     StuckAgreementError,
     UnknownAgreementError,
+    UnknownSignerError,
     UnreachableError,
+    UnusableKeyError,
 )
 from countersign.http_server.limits import RETRY_AFTER_SECONDS, RejectedRequestError
+
+_log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 _URN: Final = "urn:countersign:problem:"
@@ -46,6 +55,9 @@ MALFORMED: Final = Kind("malformed-request", HTTPStatus.BAD_REQUEST, "The reques
 UNAUTHORIZED: Final = Kind("unauthorized", HTTPStatus.UNAUTHORIZED, "A valid bearer token is needed.")
 FORBIDDEN: Final = Kind("insufficient-scope", HTTPStatus.FORBIDDEN, "The token's scopes do not allow this.")
 UNKNOWN: Final = Kind("unknown-agreement", HTTPStatus.NOT_FOUND, "There is no such agreement.")
+UNKNOWN_SIGNER: Final = Kind(
+    "unknown-signer", HTTPStatus.NOT_FOUND, "The agreement has no signer with this number."
+)
 NOT_ARCHIVED: Final = Kind(
     "not-archived", HTTPStatus.NOT_FOUND, "The archive does not have this file, or not yet."
 )
@@ -57,6 +69,11 @@ TAKEN: Final = Kind(
     "reference-taken", HTTPStatus.CONFLICT, "The reference belongs to an agreement with other content."
 )
 CONFLICT: Final = Kind("state-conflict", HTTPStatus.CONFLICT, "The agreement's state does not allow this.")
+NOT_IN_TURN: Final = Kind("not-in-turn", HTTPStatus.CONFLICT, "Other signers sign before this one.")
+NOT_YET: Final = Kind(
+    "not-yet", HTTPStatus.CONFLICT, "The agreement's state does not allow this yet; repeat it later."
+)
+ALREADY_SIGNED: Final = Kind("already-signed", HTTPStatus.CONFLICT, "The signer has already signed.")
 TOO_LARGE: Final = Kind("too-large", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
 MEDIA: Final = Kind(
     "unsupported-media-type", HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body has another media type."
@@ -83,6 +100,11 @@ UNAVAILABLE: Final = Kind(
     "unavailable",
     HTTPStatus.SERVICE_UNAVAILABLE,
     "Temporal, a worker, the store or the provider does not respond.",
+)
+NO_KEY: Final = Kind(
+    "unusable-key",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "The API does not have the account's key, or the provider rejects it; an operator must set it.",
 )
 VOIDING: Final = Kind(
     "still-voiding", HTTPStatus.SERVICE_UNAVAILABLE, "The old agreement is not void yet; repeat the request."
@@ -116,6 +138,7 @@ class Problem(BaseModel):
         errors: What is wrong with the request.
         fields: The fields that differ from the agreement that has the reference.
         reference: The reference of the start that failed: repeat the request with it.
+        signers: The numbers of the signers whose turn it is.
     """
 
     type: str
@@ -126,6 +149,7 @@ class Problem(BaseModel):
     errors: tuple[FieldError, ...] | None = None
     fields: tuple[str, ...] | None = None
     reference: str | None = None
+    signers: tuple[int, ...] | None = None
 
 
 @dataclass(eq=False)
@@ -176,12 +200,19 @@ def explained(error: CommandError) -> ProblemError:
     """Translate an error of the client."""
     if isinstance(error, ReferenceTakenError):
         return _taken(error.fields)
-    if isinstance(error, BadInputError):
-        return invalid(*error.problems)
+    if isinstance(error, NotInTurnError):
+        return ProblemError(NOT_IN_TURN, str(error), {"signers": error.signers})
+    if isinstance(error, UnusableKeyError):
+        _log.warning("an account cannot be used: %s", " ".join(str(error).split()))
     for kind_of_error, kind, detail in _EXPLAINED:
         if isinstance(error, kind_of_error):
             return ProblemError(kind, detail)
-    kind = UNAVAILABLE if isinstance(error, UnreachableError) else CONFLICT
+    if isinstance(error, BadInputError):
+        return invalid(*error.problems)
+    if isinstance(error, UnreachableError):
+        kind = UNAVAILABLE
+    else:
+        kind = NOT_YET if isinstance(error, NotYetError) else CONFLICT
     return ProblemError(kind, _RUN_OUT.sub("", str(error)))
 
 
@@ -189,11 +220,27 @@ _EXPLAINED: Final[tuple[tuple[type[CommandError], Kind, str | None], ...]] = (
     (UnknownAgreementError, UNKNOWN, None),
     (NoWorkerError, NO_WORKER, "repeat the request later"),
     (StuckAgreementError, STUCK, "its workflow task keeps failing: the worker's log has details"),
+    (UnusableKeyError, NO_KEY, "its settings need the key that the workers have"),
+    (UnknownSignerError, UNKNOWN_SIGNER, None),
+    (AlreadySignedError, ALREADY_SIGNED, None),
 )
 
 
+@asynccontextmanager
+async def as_problems() -> AsyncIterator[None]:
+    """Translate errors of the client into problems."""
+    try:
+        yield
+    except CommandError as error:
+        raise explained(error) from None
+
+
+_SENT_AS: Final = {"callback_secret_key": "callback_secret"}
+"""Fields of the contract that a request has by another name."""
+
+
 def _taken(fields: Iterable[str]) -> ProblemError:
-    named = tuple(fields)
+    named = tuple(_SENT_AS.get(name, name) for name in fields)
     other = f"other {', '.join(named)}" if named else "other content"
     return ProblemError(
         TAKEN, f"the agreement that has this reference was started with {other}", {"fields": named}

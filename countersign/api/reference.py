@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from countersign.api import problems
 from countersign.api.app import document
-from countersign.api.examples import EXAMPLES, Example
+from countersign.api.examples import CALLBACK, EXAMPLES, Example
 
 PAGE: Final = Path("docs/reference/api.md")
 OPENAPI: Final = Path("docs/schemas/openapi.json")
@@ -47,6 +47,18 @@ _VIEW: Final = """
 | --- | --- |
 {rows}"""
 
+_CALLBACKS: Final = """
+## Callbacks
+
+An agreement with a `callback_url` calls it with a POST for each event, signed by Standard Webhooks. The
+URL's host must be in `COUNTERSIGN_CALLBACKS_HOSTS`. [Be called back](../how-to/be-called-back.md) lists the
+events, and shows how to verify and receive them. `links` are there if `COUNTERSIGN_CALLBACKS_API_URL` is set.
+
+```json
+{example}
+```
+"""
+
 _ERRORS: Final = """
 ## Errors
 
@@ -57,7 +69,8 @@ An error is a problem (RFC 9457) of the media type `application/problem+json`:
 ```
 
 `type` is stable. `errors` lists what is wrong with the input, with JSON pointers. `fields` of a
-`reference-taken` names the fields that differ. A problem never repeats a value.
+`reference-taken` names the fields that differ, `signers` of a `not-in-turn` those who sign first. A problem
+never repeats a value.
 
 | status | type | meaning |
 | --- | --- | --- |
@@ -84,7 +97,8 @@ def page() -> str:
             if operation["tags"][0] == tag
         ]
     view = _VIEW.format(rows="".join(_fields(described["components"]["schemas"]["Agreement"], needs=False)))
-    return "".join(parts) + view + _errors()
+    event = json.dumps(CALLBACK.model_dump(mode="json", exclude_none=True), indent=2)
+    return "".join(parts) + view + _CALLBACKS.format(example=event) + _errors()
 
 
 def _section(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> str:

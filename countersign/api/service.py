@@ -8,8 +8,10 @@ from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from temporalio.client import Client
 
-from countersign.api.access import Gate
+from countersign.api.access import Gate, check_account, check_reference
+from countersign.api.problems import as_problems
 from countersign.api.tokens import Scope, TokenRecord
+from countersign.client.agreements import agreement_input
 from countersign.storage import Store
 from countersign.storage.store import StoreKeys
 
@@ -41,6 +43,19 @@ def service_of(request: Request) -> Service:
     """Return the service of a request's application."""
     service: Service = request.app.state.service
     return service
+
+
+async def check_tenant(service: Service, token: TokenRecord, reference: str) -> None:
+    """Check that a token may use an agreement; to others it does not exist.
+
+    Raises:
+        ProblemError: It may not, or it is bound to an account and there is no such agreement.
+    """
+    check_reference(token, reference)
+    if token.account:
+        async with as_problems():
+            started_with = await agreement_input(reference, client=service.client)
+        check_account(token, started_with, service.default_account)
 
 
 _BEARER: Final = HTTPBearer(

@@ -22,7 +22,9 @@ from countersign.client.errors import (
     ReferenceTakenError,
     RefusedError,
     UnknownAgreementError,
+    UnknownSignerError,
     UnreachableError,
+    UnusableKeyError,
 )
 from countersign.client.follow import follow_agreement
 from countersign.client.listing import ListedAgreement, list_agreements
@@ -50,7 +52,9 @@ __all__ = [
     "SigningLink",
     "StartedAgreement",
     "UnknownAgreementError",
+    "UnknownSignerError",
     "UnreachableError",
+    "UnusableKeyError",
     "Verification",
     "agreement_input",
     "agreement_result",

@@ -59,6 +59,14 @@ class BadInputError(CommandError):
         self.problems = tuple(problems) or (message,)
 
 
+class UnusableKeyError(BadInputError):
+    """The settings of an account are invalid or missing here, or the provider rejects its API key."""
+
+
+class UnknownSignerError(BadInputError):
+    """The agreement has no signer with this number."""
+
+
 class UnknownAgreementError(CommandError):
     """No agreement has this reference."""
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from countersign.agreements.messages import AgreementInput, RolesSource, TemplateSource
 from countersign.agreements.validation import needs_of
-from countersign.client.errors import BadInputError, UnreachableError
+from countersign.client.errors import BadInputError, UnreachableError, UnusableKeyError
 from countersign.client.settings import load_settings
 from countersign.configuration import SettingsError, is_secret, read
 from countersign.providers.errors import ProviderError, UnauthorizedError
@@ -59,11 +59,15 @@ async def open_provider(account: Account) -> AsyncIterator[SignatureProvider]:
     """Open an account with the worker's settings, and translate its errors into a `CommandError`.
 
     Raises:
-        BadInputError: A setting is missing or invalid, or the provider rejects the API key.
+        UnusableKeyError: A setting is missing or invalid, or the provider rejects the API key.
         UnreachableError: The provider does not respond.
     """
-    settings = Rotating(load_settings(account.settings))
-    provider = account.plugin.connect(account.name, settings, load_settings(ProviderSettings))
+    try:
+        settings = Rotating(load_settings(account.settings))
+        rules = load_settings(ProviderSettings)
+    except BadInputError as error:
+        raise UnusableKeyError(str(error)) from None
+    provider = account.plugin.connect(account.name, settings, rules)
     try:
         async with explained_by_provider(provider):
             yield provider
@@ -95,6 +99,6 @@ async def explained_by_provider(provider: SignatureProvider) -> AsyncIterator[No
     try:
         yield
     except UnauthorizedError as error:
-        raise BadInputError(provider.advice(error.status)) from None
+        raise UnusableKeyError(provider.advice(error.status)) from None
     except ProviderError as error:
         raise UnreachableError(f"the check with the provider failed: {error}; retrying is safe") from None

@@ -26,6 +26,8 @@ from countersign.client.errors import (
     NotSentYetError,
     NotYetError,
     RefusedError,
+    UnknownSignerError,
+    UnusableKeyError,
 )
 from countersign.client.history import recorded_input
 from countersign.client.worker_calls import ask_status
@@ -94,8 +96,9 @@ async def signing_link(
         client: A connection to use; by default a shared one.
 
     Raises:
-        BadInputError: There is no such signer, the return URL or the verification does not fit, the provider
-            has no links, or the account's key is missing or rejected.
+        BadInputError: The return URL or the verification does not fit, or the provider has no links.
+        UnknownSignerError: There is no such signer.
+        UnusableKeyError: The account's key is missing or rejected.
         NotInTurnError: Others sign first; `signers` has their numbers.
         NotSentYetError: The signers are not asked yet.
         AlreadySignedError: The signer has signed.
@@ -109,7 +112,7 @@ async def signing_link(
         raise BadInputError(f"return URL: {problem}")
     agreement, status, account_name = await _known(reference, client or await shared_client())
     if not 1 <= signer <= len(agreement.signers):
-        raise BadInputError(
+        raise UnknownSignerError(
             f"{reference} has no signer {signer}; its signers are 1 to {len(agreement.signers)}"
         )
     document_id = _sent_document(reference, status)
@@ -117,7 +120,7 @@ async def signing_link(
     _check_capabilities(account, return_url)
     if not providers.has_key(account):
         keys = " and ".join(providers.key_variables(account))
-        raise BadInputError(f"signing links need the key of account {account.name}: set {keys} here, too")
+        raise UnusableKeyError(f"signing links need the key of account {account.name}: set {keys} here, too")
     person = agreement.signers[signer - 1]
     assertion = _assertion(signer, person, verification)
     async with providers.open_provider(account) as provider:

@@ -160,6 +160,7 @@ ROUTES: list[tuple[str, str, Scope]] = [
     ("POST", f"{BASE}/abc/remind", Scope.ACT),
     ("POST", f"{BASE}/abc/resolve", Scope.ACT),
     ("POST", f"{BASE}/abc/replace-signer", Scope.ACT),
+    ("POST", f"{BASE}/abc/signers/1/signing-link", Scope.ACT),
     ("GET", "/v1/templates", Scope.READ),
     ("GET", "/v1/templates/abc", Scope.READ),
 ]

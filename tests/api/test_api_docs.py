@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / reference.PAGE).read_text()
 HOW_TO = (ROOT / "docs/how-to/call-it-over-http.md").read_text()
 STEP = re.compile(
-    r"^(?:<!-- sign (?P<sign>\S+) -->|<!-- run -->\n```sh\n(?P<script>.*?)^```)$", re.MULTILINE | re.DOTALL
+    r"^(?:<!-- sign (?P<sign>\S+) -->|<!-- await (?P<awaited>\S+) -->|"
+    r"<!-- run -->\n```sh\n(?P<script>.*?)^```)$",
+    re.MULTILINE | re.DOTALL,
 )
 SCRIPT = re.compile(r"^```sh\n(curl .*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -98,6 +100,8 @@ async def test_the_recipes_work_in_their_order(api: Caller, stack: Stack, tmp_pa
             view = await api.until(step["sign"], "awaiting_signatures")
             await stack.sandbox.complete(view["document_id"])
             await api.until(step["sign"], "completed")
+        elif step["awaited"]:
+            await api.until(step["awaited"], "awaiting_signatures")
         else:
             script = f"set -e\n{head}{step['script']}printf '\\n200'\n"
             assert _curl(stack, tmp_path, script) == 200
