@@ -198,14 +198,16 @@ class Bench:
         for _ in range(callers):
             idle.put_nowait(Caller(self.ports[server]))
         titles = cycle([self._title(name) for name in self._names])
-        return [_over(idle, delivery(title, secret=secret)) for title in islice(titles, count)]
+        return [over(idle, delivery(title, secret=secret)) for title in islice(titles, count)]
 
     def _title(self, name: str) -> str:
         mark = reference.marker(environment="development", namespace=self._client.namespace, reference=name)
         return f"Statement of Work {mark}"
 
 
-def _over(idle: "asyncio.Queue[Caller]", request: bytes) -> Step:
+def over(idle: "asyncio.Queue[Caller]", request: bytes) -> Step:
+    """Send a request over an idle connection."""
+
     async def step() -> int:
         caller = await idle.get()
         status = await caller.send(request)
@@ -280,10 +282,12 @@ async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
     print("| what | per second | to signals | CPU ms each | to signals | p50 ms | p99 ms |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, runs in found.items():
-        print(f"| {name} | {_row(runs, found['signals'])} |")
+        print(f"| {name} | {row(runs, found['signals'])} |")
 
 
-def _row(runs: Sequence[Measured], signals: Sequence[Measured]) -> str:
+def row(runs: Sequence[Measured], signals: Sequence[Measured]) -> str:
+    """Return the cells of a table: medians, and ratios to the bare runs of the same rounds."""
+
     def cell(value: Callable[[Measured], float], digits: int) -> str:
         return f"{statistics.median(value(run) for run in runs):.{digits}f}"
 
@@ -325,7 +329,7 @@ async def _refuse(here: Bench, count: int) -> float:
     idle = asyncio.Queue[Caller]()
     for _ in range(AT_ONCE):
         idle.put_nowait(Caller(here.ports["receiver"]))
-    done = await measure([_over(idle, forged)] * count)
+    done = await measure([over(idle, forged)] * count)
     assert set(done.statuses) == {401}
     while not idle.empty():
         idle.get_nowait().close()
