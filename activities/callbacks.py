@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Final
 
 from temporalio import activity
@@ -12,6 +13,7 @@ from countersign.agreements.addresses import CallbackUrl, read_callback_url
 from countersign.agreements.callbacks import CALLER, CallbackEvent, CallbackLinks, CallbackType
 from countersign.callbacks.sender import CallbackSender, NoResponseError, NotConnectedError
 from countersign.callbacks.signing import read_secrets, sign
+from countersign.observability.metrics import CALLBACKS
 from countersign.providers import retry_after
 from countersign.settings.callbacks import CallbackSettings
 from countersign.storage import StorageError, Store
@@ -40,6 +42,7 @@ class CallbackActivities:
     async def call_back(self, request: DeliveryRequest) -> Attempted:
         """Post an event to one target, once; the workflow decides on another attempt."""
         attempted = await self._attempt(request)
+        CALLBACKS.labels(target=request.target, outcome=_outcome(attempted)).inc()
         _log.info(
             "callback",
             extra={
@@ -114,3 +117,13 @@ class CallbackActivities:
                 timeline=f"{agreement}/timeline",
             )
         return event.model_copy(update={"data": event.data.model_copy(update={"links": links})})
+
+
+def _outcome(attempted: Attempted) -> str:
+    """Return what an attempt ended in, as the metrics count it."""
+    if attempted.refused is not None:
+        return "refused"
+    if attempted.status is None:
+        return "unreachable"
+    is_success = HTTPStatus.OK <= attempted.status < HTTPStatus.MULTIPLE_CHOICES
+    return "delivered" if is_success else "rejected"

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from countersign.client.errors import ExitCode
 
+from .checks.callbacks import check_callbacks
 from .checks.configured import check_secrets, check_settings
 from .checks.finding import Finding, State
 from .checks.provider import check_provider
@@ -93,7 +94,7 @@ async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Findi
         test_event: Have the provider deliver a test event.
     """
     yield check_versions()
-    for finding in (*check_settings(), *check_secrets()):
+    for finding in (*check_settings(), *check_secrets(), check_callbacks()):
         yield finding
     for part in (
         check_temporal(register=register),

@@ -49,6 +49,9 @@ CIRCUIT_CHANGES: Final = Counter(
     "countersign_circuit_changes_total", "Changes of the circuit's state.", ["provider", "state"]
 )
 ARCHIVE_BYTES: Final = Counter("countersign_archive_bytes_total", "Bytes of signed documents archived.")
+CALLBACKS: Final = Counter(
+    "countersign_callbacks_total", "Attempts to call back, by target and outcome.", ["target", "outcome"]
+)
 AGREEMENTS_RUNNING: Final = Gauge(
     "countersign_agreements_running",
     "Running agreements by what they wait for; every worker reports the total.",

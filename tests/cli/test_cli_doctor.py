@@ -25,10 +25,13 @@ from countersign.storage.draft import Draft
 from devstack.sandbox import API_KEY, MEMBER_KEY
 from devstack.stack import Stack
 from tests.cli.shell import Shell
+from tests.cli.shell import ROOT, Shell
+from tests.workflows.office import CALLBACK_SECRET
 
 CHECKS = [
     "versions",
     "settings",
+    "callbacks",
     "Temporal",
     "search attributes",
     "workers",
@@ -84,6 +87,7 @@ def test_a_healthy_stack_is_healthy(doctor: Doctor) -> None:
     assert secrets == [
         "TURBODOCX_API_KEY from environment",
         "TURBODOCX_WEBHOOK_SECRET from environment",
+        "COUNTERSIGN_CALLBACKS_SECRET from environment",
     ]
 
 
@@ -140,6 +144,29 @@ def test_a_missing_webhook_secret_is_something_to_mind(
     (line,) = [finding for finding in doctor("--no-test-event") if finding.state is State.WARNING]
     assert line.found == "TURBODOCX_WEBHOOK_SECRET is not set here"
     assert doctor.code == 0
+
+
+def test_callbacks_need_hosts_and_a_secret(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def line() -> Finding:
+        return doctor.of("callbacks", "--no-test-event")
+
+    assert (line().state, line().found) == (State.OK, "agreements may name this machine")
+    monkeypatch.setenv("COUNTERSIGN_CALLBACKS_ALLOW_LOOPBACK", "false")
+    assert (line().state, line().advice) == (State.WARNING, "set COUNTERSIGN_CALLBACKS_HOSTS")
+    monkeypatch.setenv("COUNTERSIGN_CALLBACKS_HOSTS", "hooks.example.com")
+    monkeypatch.setenv(
+        "COUNTERSIGN_CALLBACKS_SUBSCRIPTIONS", f"crm https://crm.example.com/canary {CALLBACK_SECRET}"
+    )
+    assert (line().state, line().found) == (
+        State.OK,
+        "subscriptions crm; agreements may name hooks.example.com",
+    )
+    monkeypatch.delenv("COUNTERSIGN_CALLBACKS_SECRET")
+    assert (line().state, doctor.code) == (State.WARNING, 0)
+    assert line().found.endswith("no secret signs them")
+    monkeypatch.delenv("COUNTERSIGN_CALLBACKS_HOSTS")
+    monkeypatch.delenv("COUNTERSIGN_CALLBACKS_SUBSCRIPTIONS")
+    assert (line().state, line().found) == (State.OK, "none: no host may be called back")
 
 
 def test_production_without_encryption_is_something_to_mind(

@@ -8,6 +8,8 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 API_KEY: Final = "TDX-test-canary7c31f0a9d2e84b65"
+CALLBACK_KEY: Final = "n8n-signature-5d0e7f31canary"
+CALLBACK_SECRET: Final = "whsec_Y2FuYXJ5LW9mLWNhbGxiYWNrcy1pbi10aGUtc3RvcmU="
 SENDER_NAME: Final = "Zephyrine Quillfeather"
 SENDER_EMAIL: Final = "zephyrine@quillfeather.example"
 SIGNERS: Final = {

@@ -1,6 +1,7 @@
 """Canaries: planted as every key, name, address and text, they are found nowhere that we write."""
 
 import asyncio
+import hashlib
 import json
 import os
 import secrets
@@ -25,10 +26,13 @@ from countersign.encryption import EncryptionCodec
 from countersign.free_ports import free_port
 from countersign.loopback import LOOPBACK
 from countersign.observability.patterns import MASK
+from countersign.storage import put
 from devstack.ports import Ports
 from devstack.processes import Part, responds
 from devstack.stack import Stack
+from tests.callbacks.callback_receiver import receiving
 from tests.observability.collector import Collector, collecting
+from tests.polling import poll
 from tests.secrets import canaries
 from tests.workflows.office import SEND, TEMPLATE, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
@@ -70,7 +74,8 @@ class House:
 
     @property
     def canaries(self) -> tuple[str, ...]:
-        return (canaries.API_KEY, self.webhook_secret, b64encode(KEY).decode(), *canaries.PEOPLE)
+        own = (canaries.API_KEY, canaries.CALLBACK_KEY, canaries.CALLBACK_SECRET.removeprefix("whsec_"))
+        return (*own, self.webhook_secret, b64encode(KEY).decode(), *canaries.PEOPLE)
 
     async def type(self, *commands: Sequence[str]) -> None:
         """Run commands, and keep what they print."""
@@ -199,6 +204,22 @@ def quoting(fault: dict[str, Any]) -> dict[str, Any]:
     return quoted
 
 
+async def be_called_back(house: House) -> Handle:
+    """Complete an agreement with a credential in its callback URL and a secret; the first attempt fails."""
+    secret = canaries.CALLBACK_SECRET.encode()
+    key = f"files/{hashlib.sha256(secret).hexdigest()}.secret"
+    await put(house.office.store, key, secret)
+    async with receiving() as receiver:
+        receiver.script = [500]
+        url = f"http://{LOOPBACK}:{receiver.port}/hook?key={canaries.CALLBACK_KEY}"
+        handle = await house.office.start(agreement(callback_url=url, callback_secret_key=key))
+        await sign(house, handle)
+        await asyncio.to_thread(poll, lambda: receiver.types().count("sent") == 2)  # repeated
+        await asyncio.to_thread(poll, lambda: "completed" in receiver.types())
+    assert all(canaries.CALLBACK_KEY in call.target for call in receiver.calls)
+    return handle
+
+
 async def live_through_faults(house: House) -> list[Handle]:
     handles = []
     for fault in FAULTS:
@@ -267,8 +288,7 @@ def stages(log: bytes, workflow_id: str) -> list[str]:
 
 @pytest.mark.heavy
 async def test_canaries_are_found_nowhere_that_we_write(house: House, tmp_path: Path) -> None:
-    happy = await house.office.start(agreement())
-    await sign(house, happy)
+    happy = await be_called_back(house)
     handles = [happy, *await live_through_faults(house)]
     link = await use_the_command_line(house, tmp_path)
     described = [json_format.MessageToJson((await handle.describe()).raw_description) for handle in handles]
