@@ -25,7 +25,6 @@ from countersign.storage.draft import Draft
 from devstack.sandbox import API_KEY, MEMBER_KEY
 from devstack.stack import Stack
 from tests.cli.shell import Shell
-from tests.cli.shell import ROOT, Shell
 from tests.workflows.office import CALLBACK_SECRET
 
 CHECKS = [
