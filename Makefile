@@ -20,7 +20,7 @@ DOCS := $(VENV)/.installed-$(call checksum,requirements-docs.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up sandbox worker webhooks api test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference pin-images
+.PHONY: record-histories help demo up example sandbox worker webhooks api test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference pin-images
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +29,16 @@ demo: $(RUNTIME) ## one agreement, generated, sent, signed and archived before y
 	@$(VENV)/bin/countersign demo $(if $(ACCOUNT),--account $(ACCOUNT))
 
 up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver, the HTTP API and a worker, until Ctrl-C
-	@$(VENV)/bin/countersign up $(if $(ACCOUNT),--account $(ACCOUNT))
+	@$(if $(EXAMPLE),. examples/$(EXAMPLE)/env && COUNTERSIGN_WEBHOOKS_ROUTES=examples/$(EXAMPLE)/routes.toml) \
+		$(VENV)/bin/countersign up $(if $(ACCOUNT),--account $(ACCOUNT))
+
+STACK := .countersign/local/env
+RECEIVER ?= http://127.0.0.1:8080
+example: $(RUNTIME) ## an order of examples/order_to_cash, beside `make up EXAMPLE=order_to_cash`, until it is paid
+	@[ -e $(STACK) ] || { echo "Start the stack first, in another terminal: make up EXAMPLE=order_to_cash" >&2; exit 1; }
+	@. ./$(STACK); cd examples/order_to_cash; . ./env; \
+		python stand_in.py 8400 $(RECEIVER) & stand_in=$$!; python worker.py & worker=$$!; \
+		trap "kill $$stand_in $$worker; wait" EXIT; python starter.py "$${ORDER:-$$(date +%s)}"
 
 sandbox: $(RUNTIME) ## one sandbox alone: TurboDocx's, or Documenso's with PROVIDER=documenso
 	@$(RUN) -m sandbox $(PROVIDER)
@@ -64,6 +73,7 @@ check: $(DEV) ## format, lint and types
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+	@cd examples/order_to_cash && MYPYPATH=../.. ../../$(RUN) -m mypy --config-file= --strict --explicit-package-bases .
 
 schemas: $(RUNTIME) ## write the JSON Schemas in docs/schemas anew
 	@$(VENV)/bin/countersign schemas docs/schemas

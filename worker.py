@@ -32,7 +32,7 @@ from activities.changes import ChangeActivities, UnwatchActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
 from activities.signatures import SignatureActivities
-from countersign import __version__, entry
+from countersign import entry
 from countersign.agreements.messages import WaitingFor
 from countersign.agreements.names import WORKFLOW_NAME, account_task_queue, callback_task_queue, watcher_id
 from countersign.callbacks.sender import CallbackSender
@@ -43,11 +43,11 @@ from countersign.eviction import EvictingRunner
 from countersign.http_server.listening import CannotListenError
 from countersign.observability import logging, tracing
 from countersign.observability.backlog_metrics import BacklogMetrics, Queue
+from countersign.providers.api import api_worker, build_options
 from countersign.providers.circuit import Circuit
 from countersign.providers.circuit_reports import CircuitReports
 from countersign.providers.open_account import OpenAccount, open_account
 from countersign.providers.registry import Account, accounts
-from countersign.providers.slots import tuner
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CallbackSettings, CountersignSettings, ProviderSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
@@ -107,11 +107,6 @@ def deployment(settings: WorkerSettings, task_queue: str) -> WorkerDeploymentCon
     )
 
 
-def _build(deployment: WorkerDeploymentConfig | None) -> dict[str, Any]:
-    """Name the build. By default the SDK hashes all modules, which takes long and fills histories."""
-    return {"build_id": __version__} if deployment is None else {"deployment_config": deployment}
-
-
 def workflow_worker(
     client: Client,
     store: Store,
@@ -153,7 +148,7 @@ def workflow_worker(
         ],
         workflow_runner=runner,
         interceptors=[CircuitReports(circuits)],
-        **_build(build),
+        **build_options(build),
         max_cached_workflows=cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
@@ -170,7 +165,7 @@ def provider_worker(
     *,
     build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
-    """Build the worker that calls the provider with one account: not eager, with slots by the circuit."""
+    """Build the worker that calls the provider with one account."""
     documents = DocumentActivities(account.provider, store)
     keys = StoreKeys(settings.environment, client.namespace)
     watchers = Watchers(client, settings.task_queue, time_scale=settings.time_scale)
@@ -187,8 +182,9 @@ def provider_worker(
         time_scale=settings.time_scale,
     )
     archive = ArchiveActivities(account.provider, store, keys)
-    return Worker(
+    return api_worker(
         client,
+        account,
         task_queue=account_task_queue(settings.task_queue, account.name),
         activities=[
             documents.generate,
@@ -201,11 +197,9 @@ def provider_worker(
             archive.archive,
             changes.read_changes,
         ],
-        tuner=tuner(account.slots),
-        **_build(build),
-        max_task_queue_activities_per_second=_steps_per_second(account.calls_per_second),
-        disable_eager_activity_execution=True,
-        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
+        calls_per_activity=CALLS_PER_STEP,
+        graceful_stop_seconds=settings.graceful_stop_seconds,
+        build=build,
     )
 
 
@@ -244,10 +238,6 @@ async def start_watchers(client: Client, settings: CountersignSettings, names: I
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=f"what changes at {name}",
         )
-
-
-def _steps_per_second(calls_per_second: float | None) -> float | None:
-    return None if calls_per_second is None else calls_per_second / CALLS_PER_STEP
 
 
 def backlog_metrics(client: Client, task_queue: str, names: Collection[str]) -> BacklogMetrics:

@@ -7,7 +7,6 @@ from typing import Any, Final
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.errors import provider_errors, to_application_error
 from activities.heartbeat import ThrottledHeartbeat
 from activities.pdf import NotAPdfError, check_pdf
 from activities.requests import ArchiveOutcome, ArchiveRequest
@@ -19,6 +18,7 @@ from countersign.agreements.messages import Archive, Observation, StoredDocument
 from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
 from countersign.providers.port import SignatureProvider
+from countersign.providers.retry_table import provider_errors, to_application_error
 from countersign.storage import StorageError, Store, StoredFile, put
 from countersign.storage.store import StoreKeys
 

@@ -6,13 +6,13 @@ import hashlib
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.errors import provider_errors
 from activities.requests import GenerateRequest
 from countersign.agreements.failures import SOURCE_UNUSABLE
 from countersign.agreements.messages import DeliverableSource, TemplateSource
 from countersign.agreements.reference import idempotency_key
 from countersign.agreements.validation import images_of
 from countersign.providers.port import DocumentGenerator, SignatureProvider
+from countersign.providers.retry_table import provider_errors
 from countersign.storage import StorageError, Store
 
 
@@ -44,7 +44,7 @@ class DocumentActivities:
                 billed.
 
         Raises:
-            ApplicationError: By `activities/errors.py`, or `SourceUnusable`. Nothing was sent.
+            ApplicationError: By `providers/retry_table.py`, or `SourceUnusable`. Nothing was sent.
         """
         source, provider = request.source, self._provider
         if not isinstance(provider, DocumentGenerator):

@@ -14,7 +14,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.claims import SendFence
 from activities.documents import DocumentActivities
-from activities.errors import final, provider_errors
 from activities.identity import differences
 from activities.requests import (
     Checked,
@@ -60,6 +59,7 @@ from countersign.providers.port import (
     SendOrder,
     SignatureProvider,
 )
+from countersign.providers.retry_table import final, provider_errors
 from countersign.storage import StorageError, Store
 from countersign.storage.store import StoreKeys
 

@@ -23,7 +23,7 @@ OURS = (
 )
 ALLOWED = {
     "countersign": ("countersign",),
-    "workflows": ("workflows", "activities", "countersign.agreements"),
+    "workflows": ("workflows", "activities", "countersign.agreements", "countersign.workflow"),
     "activities": ("activities", "countersign"),
     "cli": ("cli", "countersign", "devstack", "workflows", "activities"),
     "devstack": ("devstack", "countersign"),

@@ -1,4 +1,4 @@
-"""Error types of a step: the values of `ApplicationError.type` that `activities/errors.py` raises.
+"""Error types of a step: the values of `ApplicationError.type`, by `countersign/providers/retry_table.py`.
 
 The history holds them in plain text, so they contain no personal data. A send that ends in `NOT_SENT` or
 `SOURCE_UNUSABLE` never reached the provider. A send that ends in `POSTPONED` or `REFUSED` reached it, and the

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
+from countersign.providers.api_parts import circuit_of
 from countersign.providers.calls import Limits
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.port import SignatureProvider
@@ -57,8 +58,7 @@ async def open_account(
         rules: The circuit's numbers; those of the options if not given.
         limits: Time limits; by default those of the options' time scale.
     """
-    rules = rules or CircuitRules(failures=options.circuit_failures).at(options.time_scale)
-    circuit = Circuit(replace(rules, slots=slots))
+    circuit = circuit_of(options, slots=slots, rules=rules)
     provider = account.plugin.connect(account.name, settings, options, gate=circuit, limits=limits)
     rate = settings.current.calls_per_second or options.calls_per_second
     try:

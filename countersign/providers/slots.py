@@ -55,7 +55,7 @@ class CircuitSlots(CustomSlotSupplier):
         self._lock = threading.Lock()
         self._taken = 0
         self._used = 0
-        self._draining = False
+        self._drained_at: float | None = None
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         circuit.subscribe(self._wake)
 
@@ -78,7 +78,7 @@ class CircuitSlots(CustomSlotSupplier):
         """Reserve a slot if one is free."""
         allowed = self._circuit.snapshot().allowed
         with self._lock:
-            if self._draining or self._taken >= allowed:
+            if self._drained_at is not None or self._taken >= allowed:
                 return None
             self._taken += 1
             return SlotPermit()
@@ -103,11 +103,11 @@ class CircuitSlots(CustomSlotSupplier):
         busy queue are served at once; those of an idle one stay parked, but then there is nothing to lose.
 
         Args:
-            seconds: The longest wait.
+            seconds: The longest wait, from the first call.
         """
-        self._draining = True
-        until = time.monotonic() + seconds
-        while self._parked() and time.monotonic() < until:  # noqa: ASYNC110  # set on foreign threads
+        if self._drained_at is None:
+            self._drained_at = time.monotonic() + seconds
+        while self._parked() and time.monotonic() < self._drained_at:  # noqa: ASYNC110  # set on foreign threads
             await asyncio.sleep(_GLANCE)
 
     def _parked(self) -> int:

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationErrorCategory
 
-from activities.errors import SPREAD, to_application_error
 from countersign.providers.calls import Limits
 from countersign.providers.errors import ThrottledError
 from countersign.providers.retry_after import seconds_to_wait
+from countersign.providers.retry_table import SPREAD, to_application_error
 from tests.providers.provider_calls import Operation, error_of, read, write
 from tests.providers.provider_edge import client, edge, response
 

@@ -1,4 +1,4 @@
-"""`activities/errors.py`: every provider error has one row, and the step's policy decides the rest."""
+"""The retry table: every provider error has one row, and the step's policy decides the rest."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -7,12 +7,12 @@ import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.errors import failure_type, provider_errors, to_application_error
 from countersign.agreements import failures
 from countersign.configuration import SettingsError, load
 from countersign.providers import errors
 from countersign.providers.calls import Limits
 from countersign.providers.open_account import open_account
+from countersign.providers.retry_table import failure_type, provider_errors, to_application_error
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings
 from countersign.storage import FolderStore

@@ -12,11 +12,11 @@ from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.errors import provider_errors
 from countersign.observability.metrics import CIRCUIT_CHANGES, CIRCUIT_STATE
 from countersign.providers.circuit import Circuit, CircuitRules, Snapshot, State
 from countersign.providers.errors import UnauthorizedError, UnavailableError
 from countersign.providers.probe import probing
+from countersign.providers.retry_table import provider_errors
 from countersign.providers.slots import CircuitSlots, tuner
 
 RULES = CircuitRules(failures=3, cooldown=0.3, blocked_probe=0.3, slots=4)

@@ -13,7 +13,6 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.errors import provider_errors
 from cli.views import News
 from countersign import task_queues
 from countersign.agreements.messages import Stage, WaitingFor
@@ -23,6 +22,7 @@ from countersign.client import waits
 from countersign.client.view import AgreementView
 from countersign.providers.circuit import Circuit, CircuitRules
 from countersign.providers.errors import ThrottledError, UnavailableError
+from countersign.providers.retry_table import provider_errors
 from countersign.providers.slots import CircuitSlots, tuner
 from tests.providers.test_providers_rate import documented_commands, run
 

@@ -24,61 +24,13 @@ First delay 1 s, doubled, at most 5 min: an outage of an hour costs some 20 atte
 failing is retried hourly.
 """
 
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from temporalio.common import RetryPolicy
-
 from countersign.agreements.failures import UNAUTHORIZED
+from countersign.workflow.policy import Policy, retry
 
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Time-outs and retries of a step.
-
-    Args:
-        attempt: Start-to-close: one attempt's limit.
-        total: Schedule-to-close: all attempts, with waiting.
-        retry: Temporal's retry policy.
-        heartbeat: Silence after which an attempt counts as dead.
-        priority: Which of the steps that wait in a queue goes first: 1 before 5. What a person has asked for
-            goes first, then sends and archives, then checks.
-    """
-
-    attempt: timedelta
-    total: timedelta
-    retry: RetryPolicy
-    heartbeat: timedelta | None = None
-    priority: int = 3
-
-    def at(self, time_scale: float) -> "Policy":
-        """Return the same policy, `time_scale` times faster."""
-        cap = self.retry.maximum_interval
-        return Policy(
-            attempt=self.attempt / time_scale,
-            total=self.total / time_scale,
-            retry=replace(
-                self.retry,
-                initial_interval=self.retry.initial_interval / time_scale,
-                maximum_interval=cap and cap / time_scale,
-            ),
-            heartbeat=self.heartbeat and self.heartbeat / time_scale,
-            priority=self.priority,
-        )
-
-
-def _retry(
-    maximum_attempts: int = 0, *, cap: timedelta = timedelta(minutes=5), ends_with: tuple[str, ...] = ()
-) -> RetryPolicy:
-    return RetryPolicy(
-        non_retryable_error_types=ends_with,
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2,
-        maximum_interval=cap,
-        maximum_attempts=maximum_attempts,
-    )
-
+__all__ = ["Policy"]
 
 _READ = timedelta(seconds=75)
 _WRITE = timedelta(seconds=150)
@@ -89,21 +41,21 @@ _SILENCE = timedelta(minutes=2)
 
 CLAIM_AT_ONCE: Final = timedelta(seconds=3)
 """Far below the workflow task's 10 s, in which it runs."""
-CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), _retry())
-REVOKE: Final = Policy(timedelta(seconds=30), timedelta(minutes=10), _retry())
-GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, _retry(ends_with=(UNAUTHORIZED,)))
-SEND: Final = Policy(_WRITE, _MONTH, _retry(1))
-GENERATE_AND_SEND: Final = Policy(_READ_TWICE_AND_WRITE + _WRITE, _MONTH, _retry())
-IDENTIFY: Final = Policy(_READ, _MONTH, _retry(), priority=1)
-SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, _retry(), _READ)
-SEARCH_REFUSED: Final = Policy(timedelta(minutes=10), timedelta(minutes=10), _retry(), _READ)
-CHECK: Final = Policy(_READ, _MONTH, _retry(), priority=4)
-VOID: Final = Policy(_WRITE, _MONTH, _retry(), priority=1)
-REMIND: Final = Policy(_WRITE, timedelta(days=7), _retry(1), priority=2)
-ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, _retry(5), _SILENCE)
-ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, _retry(cap=timedelta(hours=1)), _SILENCE)
-READ_CHANGES: Final = Policy(timedelta(minutes=10), _MONTH, _retry(20), _READ, priority=2)
-UNWATCH: Final = Policy(timedelta(minutes=30), _MONTH, _retry(), _SILENCE)
+CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), retry())
+REVOKE: Final = Policy(timedelta(seconds=30), timedelta(minutes=10), retry())
+GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, retry(ends_with=(UNAUTHORIZED,)))
+SEND: Final = Policy(_WRITE, _MONTH, retry(1))
+GENERATE_AND_SEND: Final = Policy(_READ_TWICE_AND_WRITE + _WRITE, _MONTH, retry())
+IDENTIFY: Final = Policy(_READ, _MONTH, retry(), priority=1)
+SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, retry(), _READ)
+SEARCH_REFUSED: Final = Policy(timedelta(minutes=10), timedelta(minutes=10), retry(), _READ)
+CHECK: Final = Policy(_READ, _MONTH, retry(), priority=4)
+VOID: Final = Policy(_WRITE, _MONTH, retry(), priority=1)
+REMIND: Final = Policy(_WRITE, timedelta(days=7), retry(1), priority=2)
+ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, retry(5), _SILENCE)
+ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, retry(cap=timedelta(hours=1)), _SILENCE)
+READ_CHANGES: Final = Policy(timedelta(minutes=10), _MONTH, retry(20), _READ, priority=2)
+UNWATCH: Final = Policy(timedelta(minutes=30), _MONTH, retry(), _SILENCE)
 
 ASKED_FOR: Final = 2
 """The priority up to which a step is one that a person asked for."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from countersign.agreements.messages import Sender, Signer, Source
 from countersign.agreements.reference import Marker, find_marker
 from countersign.providers import port
+from countersign.providers.api_parts import transport_of
 from countersign.providers.calls import Limits
 from countersign.providers.documenso.capabilities import CAPABILITIES
 from countersign.providers.documenso.changes import changes, is_expired
@@ -29,7 +30,6 @@ from countersign.providers.errors import (
     RejectedError,
     UnavailableError,
 )
-from countersign.providers.keys import RotatingKey
 from countersign.providers.port import (
     Document,
     Evidence,
@@ -39,7 +39,7 @@ from countersign.providers.port import (
     SendOrder,
     Sink,
 )
-from countersign.providers.transport import Gate, Transport
+from countersign.providers.transport import Gate
 from countersign.secrets.rotation import Rotating
 from countersign.settings.provider import ProviderSettings
 
@@ -346,16 +346,16 @@ def connect(
         tls: TLS settings other than the default.
     """
     current = settings.current
-    transport = Transport(
-        f"{current.base_url}/api/v2",
-        provider=name,
-        credentials=RotatingKey(settings, headers),
+    transport = transport_of(
+        name,
+        settings,
+        options,
+        headers=headers,
         explain=explain,
+        path="/api/v2",
         gate=gate,
-        limits=limits or Limits().at(options.time_scale),
-        trust_env=options.trust_env,
+        limits=limits,
         tls=tls,
-        log_bodies=current.log_bodies == "redacted",
         throttling_names_a_wait=True,
     )
     return Documenso(DocumensoClient(transport), current.base_url, current.prefix, name)

@@ -18,10 +18,10 @@ from countersign.agreements.messages import (
 )
 from countersign.agreements.reference import Marker, mark_title, split_title
 from countersign.agreements.validation import texts_of
+from countersign.providers.api_parts import transport_of
 from countersign.providers.calls import Limits
 from countersign.providers.download import DownloadRules
 from countersign.providers.errors import RejectedError, UnauthorizedError, is_about_key
-from countersign.providers.keys import RotatingKey
 from countersign.providers.port import (
     Changes,
     Document,
@@ -44,7 +44,7 @@ from countersign.providers.port import (
     TemplateDetails,
     TemplateName,
 )
-from countersign.providers.transport import Gate, Transport
+from countersign.providers.transport import Gate
 from countersign.providers.turbodocx import requests
 from countersign.providers.turbodocx.capabilities import CAPABILITIES
 from countersign.providers.turbodocx.changes import changes
@@ -330,16 +330,8 @@ def connect(
     """
     limits = limits or Limits().at(options.time_scale)
     current = settings.current
-    transport = Transport(
-        current.base_url,
-        provider=name,
-        credentials=RotatingKey(settings, headers),
-        explain=explain,
-        gate=gate,
-        limits=limits,
-        trust_env=options.trust_env,
-        tls=tls,
-        log_bodies=current.log_bodies == "redacted",
+    transport = transport_of(
+        name, settings, options, headers=headers, explain=explain, gate=gate, limits=limits, tls=tls
     )
     hosts = tuple(options.download_hosts.lower().split(","))
     downloads = DownloadRules(hosts=hosts, seconds=limits.download_total)

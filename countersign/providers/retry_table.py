@@ -12,8 +12,8 @@
 | OutcomeUnknownError              | OutcomeUnknown | as the step | the step's backoff                 |
 | ContractBrokenError              | ContractBroken | yes         | the step's backoff                 |
 
-"As the step": `workflows/agreement/policies.py` ends generating if the key is refused, and gives one
-attempt to the steps that must not be repeated blindly.
+"As the step": its policy decides. `workflows/agreement/policies.py` ends generating if the key is refused,
+and gives one attempt to the steps that must not be repeated blindly.
 The transport limits a requested delay; this module spreads it, so that workers that were throttled together
 do not retry together. Workflows read it from the failure (`next_retry_delay`). Expected errors are BENIGN: no
 warning. The SDK logs messages, so the provider's own words are a detail of the failure.

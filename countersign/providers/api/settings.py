@@ -1,0 +1,23 @@
+"""Settings of an API of your own."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from countersign.settings.account import AccountSettings, Credential
+
+
+class ApiSettings(AccountSettings):
+    """Address and key of an API. Inherit it, and name `prefix` and `live_host`.
+
+    With the prefix `BILLING_`, the variables are `BILLING_BASE_URL`, `BILLING_API_KEY` and
+    `BILLING_CALLS_PER_SECOND`. Outside production, the address must not be on `live_host`.
+    """
+
+    base_url: str = Field(description="The API's address, `https://host` with or without a path.")
+    api_key: Credential = Field(description="The API's key.")
+
+
+def bearer(settings: ApiSettings) -> Mapping[str, str]:
+    """Write the key as a bearer token."""
+    return {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}

@@ -1,0 +1,1 @@
+"""Parts for workflows of any kind. They import nothing that differs in a replay."""
