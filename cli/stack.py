@@ -1,6 +1,7 @@
 """The command line's local stack: in `.countersign/local`, on the usual ports if they are free."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from cli.command import print_notice
 from countersign.agreements import search_attributes
 from countersign.client.errors import BadInputError, CommandError, ExitCode
+from countersign.settings import ReceiverSettings
 from devstack.ports import Ports
 from devstack.processes import PartFailedError, prints
 from devstack.sandbox import SandboxError
@@ -99,7 +101,14 @@ def plan(
         ports=ports,
         accounts=accounts,
         parts=parts,
+        extra_env=_routes(),
     )
+
+
+def _routes() -> dict[str, str]:
+    """Return the setting of the receiver's further routes, the only one that a stack takes from outside."""
+    name = ReceiverSettings.variable("routes")
+    return {name: str(Path(os.environ[name]).resolve())} if os.environ.get(name) else {}
 
 
 def is_running() -> bool:

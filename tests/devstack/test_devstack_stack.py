@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import cli.stack
-from cli.stack import choose_ports
+from cli.stack import choose_ports, plan
 from devstack.ports import Ports
 from devstack.processes import prints
 from devstack.site import InUseError, Lock, last_ports
@@ -100,3 +100,14 @@ def test_make_clean_refuses_while_a_stack_runs(tmp_path: Path, runs: bool) -> No
 
 def _mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
+
+
+def test_the_local_stack_takes_the_routes_of_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`make up EXAMPLE=order_to_cash` names a file of this folder; the receiver runs in another one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COUNTERSIGN_WEBHOOKS_ROUTES", "routes.toml")
+    assert plan(tmp_path, Ports.pick()).extra_env == {
+        "COUNTERSIGN_WEBHOOKS_ROUTES": str(tmp_path / "routes.toml")
+    }
