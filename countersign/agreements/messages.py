@@ -516,6 +516,20 @@ class VoidRequest(Message):
     reason: str = Field(min_length=1, max_length=500)
 
 
+class CallbackAddress(Message):
+    """The argument of the `change_callback` signal: who receives the agreement's events from now on.
+
+    Args:
+        callback_url: As in `AgreementInput`.
+        callback_secret_key: As in `AgreementInput`.
+        metadata: As in `AgreementInput`.
+    """
+
+    callback_url: str = Field(max_length=2048, repr=False)
+    callback_secret_key: str | None = Field(default=None, pattern=r"^files/[0-9a-f]{64}\.secret$")
+    metadata: Metadata = Field(default={})
+
+
 class Resolution(Message):
     """A person's decision on an agreement that needs attention.
 

@@ -10,6 +10,9 @@ DEFAULT_ACCOUNT: Final = "turbodocx"
 SIGNATURE_EVENT: Final = "signature_event"
 """The signal that carries a `SignatureEvent`."""
 
+CHANGE_CALLBACK: Final = "change_callback"
+"""The signal that carries a `CallbackAddress`."""
+
 AWAIT_AGREEMENT: Final = "await_agreement"
 """The activity, on the workflow's task queue, that returns the result of an agreement once it has ended."""
 

@@ -7,14 +7,19 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
 
-from countersign.agreements.messages import AgreementInput
+from countersign.agreements.messages import AgreementInput, CallbackAddress
+from countersign.agreements.names import CHANGE_CALLBACK
 from countersign.agreements.reference import workflow_id
 from countersign.client.connections import sent_nothing
 from countersign.client.errors import BadInputError, ReferenceTakenError
 from countersign.client.history import RecordedInput, recorded_input
 
+RPC_TIMEOUT: Final = timedelta(seconds=10)
+
 _NOT_COMPARED: Final = frozenset({"reference", "deadline", "initiated_by"})
+_CALLBACK: Final = frozenset({"callback_url", "callback_secret_key", "metadata"})
 _DEADLINE_TOLERANCE: Final = timedelta(minutes=5)
 """The greatest difference between two deadlines "14 days from now": twice the time that checks take."""
 _NUMBERED: Final = re.compile(r"(?P<stem>.+)\.(?P<number>\d{1,3})")
@@ -41,7 +46,11 @@ class StartedAgreement(BaseModel):
 
 
 async def find_existing(
-    client: Client, agreement: AgreementInput, *, compare_deadline: bool = True
+    client: Client,
+    agreement: AgreementInput,
+    *,
+    compare_deadline: bool = True,
+    compare_callback: bool = True,
 ) -> StartedAgreement:
     """Return the agreement that uses the reference, if it has the same content.
 
@@ -49,6 +58,7 @@ async def find_existing(
         client: The connection to Temporal.
         agreement: What the reference must stand for.
         compare_deadline: Whether another deadline is other content.
+        compare_callback: Whether another `callback_url`, with its secret and metadata, is other content.
 
     Raises:
         ReferenceTakenError: The reference belongs to an agreement with other content.
@@ -62,7 +72,8 @@ async def find_existing(
         existing = await recorded_input(client, handle)
     except BadInputError:
         raise _taken(reference, "content that this process cannot read", runs=runs) from None
-    changed = _changed(agreement, existing)
+    ignored = frozenset() if compare_callback or agreement.callback_url is None else _CALLBACK
+    changed = [name for name in _changed(agreement, existing) if name not in ignored]
     if compare_deadline and not _same_deadline(agreement.deadline, existing):
         changed.append("deadline")
     if changed:
@@ -74,6 +85,39 @@ async def find_existing(
         already_running=runs,
         already_ended=not runs,
     )
+
+
+async def change_callback(
+    client: Client, agreement: AgreementInput, found: StartedAgreement
+) -> StartedAgreement:
+    """Send the events that follow to the URL of a repeated start, if it names one.
+
+    Args:
+        client: The connection to Temporal.
+        agreement: The repeated start.
+        found: The agreement that it means.
+
+    Returns:
+        `found`; as ended, if the agreement has ended meanwhile.
+
+    Raises:
+        RPCError: Temporal does not respond.
+    """
+    if agreement.callback_url is None or not found.already_running:
+        return found
+    address = CallbackAddress(
+        callback_url=agreement.callback_url,
+        callback_secret_key=agreement.callback_secret_key,
+        metadata=agreement.metadata,
+    )
+    handle = client.get_workflow_handle(found.workflow_id)
+    try:
+        await handle.signal(CHANGE_CALLBACK, address, rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return found.model_copy(update={"already_running": False, "already_ended": True})
+    return found
 
 
 async def failed_before_sending(client: Client, reference: str) -> bool:

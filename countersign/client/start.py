@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
-from datetime import timedelta
 from typing import Any, Final
 
 from structlog.contextvars import bound_contextvars
@@ -21,7 +20,13 @@ from countersign.client.drafts import check_draft
 from countersign.client.errors import BadInputError, UnknownAgreementError, UnreachableError
 from countersign.client.files import LocalFile, store_file
 from countersign.client.progress import Report, ignore
-from countersign.client.references import StartedAgreement, failed_before_sending, find_existing
+from countersign.client.references import (
+    RPC_TIMEOUT,
+    StartedAgreement,
+    change_callback,
+    failed_before_sending,
+    find_existing,
+)
 from countersign.client.settings import load_settings
 from countersign.observability.correlation import request_id
 from countersign.settings import CallbackSettings, CountersignSettings
@@ -30,7 +35,6 @@ _log = logging.getLogger(__name__)
 
 _AFTER_A_FAILURE: Final = WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 """Used only if the failed agreement reports that it sent nothing. The worker checks the claim again."""
-_RPC_TIMEOUT: Final = timedelta(seconds=10)
 
 
 async def check_agreement(
@@ -60,7 +64,7 @@ async def check_agreement(
     with suppress(UnknownAgreementError):
         async with explained(checked.reference):
             if not await failed_before_sending(client, checked.reference):
-                await find_existing(client, checked)
+                await find_existing(client, checked, compare_callback=False)
     return checked
 
 
@@ -75,7 +79,8 @@ async def start_agreement(
 ) -> StartedAgreement:
     """Check and start an agreement, and upload its local files to the store.
 
-    A repeated call with the same content returns the existing agreement. If that agreement failed before the
+    A repeated call with the same content returns the existing agreement. If it names a `callback_url`, that
+    URL, with its secret and metadata, receives the events that follow. If that agreement failed before the
     send, a repeated call starts it again, also with other content.
 
     Args:
@@ -152,7 +157,8 @@ async def start_once(
             except WorkflowAlreadyStartedError:
                 if not await failed_before_sending(client, checked.reference):
                     break
-        return await find_existing(client, checked)
+        found = await find_existing(client, checked, compare_callback=False)
+        return await change_callback(client, checked, found)
 
 
 async def _start(
@@ -177,7 +183,7 @@ async def _start(
             agreement.account or _default_account(), agreement.deadline, batch
         ),
         priority=priority,
-        rpc_timeout=_RPC_TIMEOUT,
+        rpc_timeout=RPC_TIMEOUT,
     )
     return StartedAgreement(
         reference=agreement.reference, workflow_id=handle.id, run_id=handle.first_execution_run_id or ""

@@ -13,10 +13,14 @@ from standardwebhooks.webhooks import Webhook
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.testing import TimeSkipper
 
+from activities.requests import Claimed
 from countersign.agreements.callbacks import CALLBACK_WORKFLOW, callbacks_of
-from countersign.agreements.messages import Outcome, TemplateSource, VoidRequest
+from countersign.agreements.messages import CallbackAddress, Outcome, TemplateSource, VoidRequest
 from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
+from countersign.client.errors import ReferenceTakenError
+from countersign.client.references import StartedAgreement
+from countersign.client.start import start_agreement
 from countersign.settings.callbacks import CallbackSettings
 from countersign.storage import FolderStore, put
 from devstack.sandbox import Sandbox
@@ -24,6 +28,7 @@ from tests.callbacks.callback_receiver import OTHER_SECRET, QUERY, SECRET, Recei
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.test_workflows_histories import replayer, runs_of
 from workflows.agreement import AgreementWorkflow
+from workflows.agreement.state import AgreementState, RunInput
 
 WHOLE = ("sent", "viewed-1", "viewed-2", "signed-1", "signed-2", "completed")
 """What a completed agreement calls back about: who signs has viewed."""
@@ -234,3 +239,47 @@ async def test_an_agreement_that_continues_as_new_repeats_no_event(
     assert len(histories) > 1
     for history in histories:
         await replayer().replay_workflow(history)
+
+
+@pytest.mark.parametrize("had_one", [True, False])
+async def test_a_repeated_start_moves_the_callbacks_to_its_url(
+    office: Office, receiver: Receiver, *, had_one: bool
+) -> None:
+    first = {"callback_url": receiver.url, "metadata": METADATA} if had_one else {}
+    agreement = an_agreement(**first)
+
+    async def start(**changes: Any) -> StartedAgreement:
+        return await start_agreement(
+            agreement.model_copy(update=changes),
+            ask_provider=False,
+            task_queue=office.task_queue,
+            client=office.client,
+        )
+
+    async with receiving() as other:
+        assert not (await start()).already_running
+        handle = office.handle(agreement.reference)
+        await office.sent(handle)
+        if had_one:
+            await until(office, receiver, "sent")
+        moved = {"callback_url": other.url, "metadata": {"execution": "2"}}
+        assert (await start(**moved)).already_running
+        with pytest.raises(ReferenceTakenError) as taken:
+            await start(**moved, title="Other")
+        assert taken.value.fields == ("title",)
+        await sign(office, handle)
+        await until(office, other, *WHOLE[had_one:])
+        assert {call.event["data"]["metadata"]["execution"] for call in other.calls} == {"2"}
+        assert receiver.types() == (["sent"] if had_one else [])
+        await office.result(handle)
+        assert (await start(**moved)).already_ended
+    for history in await runs_of(office, handle.id):
+        await replayer().replay_workflow(history)
+
+
+def test_a_url_that_comes_while_the_claim_is_made_is_called() -> None:
+    now = datetime.now(UTC)
+    state = AgreementState(RunInput(**dict(an_agreement())), now)
+    state.change_callback(CallbackAddress(callback_url="https://hooks.example.com/"))
+    state.keep_to(Claimed(tag="k3x9qa", at=now, callbacks=("crm",)))
+    assert state.carried.callbacks == ("callback_url", "crm")

@@ -13,12 +13,14 @@ from temporalio.exceptions import ActivityError
 
 from activities.requests import Claimed, Sent
 from countersign.agreements import search_attributes
+from countersign.agreements.callbacks import CALLER
 from countersign.agreements.events import EventKind, SignatureEvent
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
     AgreementStatus,
     Archive,
+    CallbackAddress,
     Message,
     Observation,
     Outcome,
@@ -43,6 +45,10 @@ STEP_BY_STEP_BEFORE: Final = datetime(2026, 11, 27, 19, tzinfo=UTC)
 
 A patch would record the same in two events and two billable actions of every agreement.
 """
+
+
+def _unique(*targets: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(targets))
 
 
 class EndedUnconfirmedError(Exception):
@@ -88,7 +94,7 @@ class Carried(Message):
         differing: Documents that carry the marker and do not match the agreement, and what differs.
         last_error: The last failure of a step, for the current details.
         provider_message: The provider's own words about it, for the status alone.
-        callbacks: Who is called back, as claimed.
+        callbacks: Who is called back: as claimed, and the caller if a repeated start named a URL.
         called_back: The events that they were called back about.
         attention_called_back: What needed attention when they were last called back about that.
     """
@@ -298,7 +304,7 @@ class AgreementState:
             claimed_at=claimed.at,
             time_scale=claimed.time_scale,
             longest_check_wait=claimed.longest_check_wait,
-            callbacks=claimed.callbacks,
+            callbacks=_unique(*self.carried.callbacks, *claimed.callbacks),
             watched=claimed.watched,
         )
 
@@ -309,6 +315,11 @@ class AgreementState:
             self.learn_time(at)
             checks = max(self.carried.checks, policies.HOURLY)
             self.carry(watched=False, checks=checks, next_check_at=None)
+
+    def change_callback(self, address: CallbackAddress) -> None:
+        """Send the events that follow to another URL; the claim may not know yet that there is one."""
+        self.agreement = self.agreement.model_copy(update=dict(address))
+        self.carry(callbacks=_unique(CALLER, *self.carried.callbacks))
 
     def began_at(self, at: datetime | None) -> None:
         """Move the start of the send back to a recorded time."""

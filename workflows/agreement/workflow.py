@@ -16,6 +16,7 @@ from countersign.agreements.failures import NOTHING_SENT
 from countersign.agreements.messages import (
     AgreementResult,
     AgreementStatus,
+    CallbackAddress,
     CircuitStatus,
     DeliverableSource,
     Outcome,
@@ -26,7 +27,7 @@ from countersign.agreements.messages import (
     Unwatched,
     VoidRequest,
 )
-from countersign.agreements.names import CIRCUIT_QUERY, UNWATCHED, WORKFLOW_NAME
+from countersign.agreements.names import CHANGE_CALLBACK, CIRCUIT_QUERY, UNWATCHED, WORKFLOW_NAME
 from countersign.agreements.validation import problems
 from workflows.agreement import steps
 from workflows.agreement.archive import finish_archive
@@ -240,6 +241,11 @@ class AgreementWorkflow:
     def unwatched(self, news: Unwatched) -> None:
         """Store when; the main coroutine plans checks from then on."""
         self._state.unwatched_at = news.at
+
+    @workflow.signal(name=CHANGE_CALLBACK, description="Send the events that follow to another URL.")
+    def change_callback(self, address: CallbackAddress) -> None:
+        """Store who is called back: a repeated start named another URL, secret or metadata."""
+        self._state.change_callback(address)
 
     @workflow.query(description="The stage, what it waits for, and who has signed.")
     def status(self) -> AgreementStatus:
