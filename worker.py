@@ -212,7 +212,9 @@ def callback_worker(
     build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
     """Build the worker that calls back, on a queue of its own: slow receivers keep no one else waiting."""
-    activities = CallbackActivities(CallbackSender(), store, callbacks)
+    activities = CallbackActivities(
+        CallbackSender(private_networks=callbacks.private_networks), store, callbacks
+    )
     return Worker(
         client,
         task_queue=callback_task_queue(settings.task_queue),

@@ -91,12 +91,12 @@ class CallbackActivities:
             if subscription is None:
                 raise ValueError("COUNTERSIGN_CALLBACKS_SUBSCRIPTIONS no longer names it")
             url = read_callback_url(subscription.url)
-            if url.is_loopback and not self._settings.allow_loopback:
-                raise ValueError("COUNTERSIGN_CALLBACKS_ALLOW_LOOPBACK is not set")
+            if problem := self._settings.reach_problem(url.host, plain=url.is_plain):
+                raise ValueError(problem)
             return url, subscription.secret
         url = read_callback_url(request.url or "")
         has_secret = request.secret_key is not None
-        if problem := self._settings.problem(url.host, url.port, has_secret=has_secret):
+        if problem := self._settings.problem(url.host, url.port, plain=url.is_plain, has_secret=has_secret):
             raise ValueError(problem)
         if request.secret_key is not None:
             return url, (await self._store.read(request.secret_key)).decode("ascii", errors="replace")

@@ -155,7 +155,9 @@ class ClaimActivities:
         callers: tuple[str, ...] = ()
         problem = None
         if needs and needs.callback:
-            problem = self._callbacks.problem(*needs.callback, has_secret=needs.callback_secret)
+            problem = self._callbacks.problem(
+                *needs.callback, plain=needs.callback_plain, has_secret=needs.callback_secret
+            )
             callers = () if problem else (CALLER,)
         return (f"callback_url: {problem}",) if problem else (), (*callers, *self._callbacks.subscribers())
 

@@ -12,6 +12,7 @@ from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
     AgreementStatus,
+    CallbackAddress,
     Resolution,
     VoidRequest,
 )
@@ -25,6 +26,7 @@ PUBLISHED: Final[tuple[type[BaseModel], ...]] = (
     AgreementStatus,
     Resolution,
     VoidRequest,
+    CallbackAddress,
     CallbackEvent,
 )
 

@@ -5,12 +5,14 @@ Nothing here resolves a name. Who connects resolves it, and checks every address
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from countersign.loopback import LOOPBACK_HOSTS
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 URL_LIMIT: Final = 2048
 """Characters of a callback URL."""
@@ -23,6 +25,14 @@ _UNREACHABLE_NAME: Final = re.compile(
 """Numbers that some resolvers read as an address, and names that no public server has."""
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_PRIVATE: Final = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+)
+_NOT_PRIVATE: Final = f"must be networks such as 10.1.2.0/24, within {', '.join(map(str, _PRIVATE))}"
+_METADATA: Final = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe"))  # AWS, Google, Oracle
+)
+"""Private addresses at which a machine of a cloud reads its own credentials; the others are link-local."""
 _PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -41,6 +51,33 @@ def is_public(address: IpAddress) -> bool:
     return address in _GLOBAL_UNICAST and address.is_global and not address.scope_id
 
 
+def read_private_networks(text: str) -> tuple[IpNetwork, ...]:
+    """Read private networks, separated by commas.
+
+    Raises:
+        ValueError: One is none, or is not private.
+    """
+    networks = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        try:
+            network = ipaddress.ip_network(part)
+        except ValueError:
+            raise ValueError(_NOT_PRIVATE) from None
+        if not any(_is_within(network, private) for private in _PRIVATE):
+            raise ValueError(_NOT_PRIVATE)
+        networks.append(network)
+    return tuple(networks)
+
+
+def _is_within(network: IpNetwork, other: IpNetwork) -> bool:
+    return network[0] in other and network[-1] in other
+
+
+def is_in(address: IpAddress, networks: Iterable[IpNetwork]) -> bool:
+    """Return whether an address belongs to networks, and is not that of a cloud's metadata."""
+    return address not in _METADATA and any(address in network for network in networks)
+
+
 def may_be_public(host: str) -> bool:
     """Return whether a host, a name or an address, may be on the internet; names are not resolved."""
     try:
@@ -53,7 +90,7 @@ class CallbackUrl(NamedTuple):
     """A URL, taken apart.
 
     Args:
-        scheme: `https`, or `http` on this machine.
+        scheme: `https` or `http`.
         host: The host in lower case, without brackets.
         port: The port.
         authority: Host and port as written, for the header `Host`.
@@ -67,16 +104,21 @@ class CallbackUrl(NamedTuple):
     target: str
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is http without TLS."""
+        return self.scheme == "http"
+
+    @property
     def is_loopback(self) -> bool:
         """Whether it names this machine."""
         return self.host in LOOPBACK_HOSTS
 
 
 def read_callback_url(url: str) -> CallbackUrl:
-    """Take a URL apart that a service wants to be called at.
+    """Take a URL apart that a service wants to be called at; the settings say whether it may be.
 
     Raises:
-        ValueError: It cannot be called; the message says why, and does not quote it.
+        ValueError: It is none; the message says why, and does not quote it.
     """
     if len(url) > URL_LIMIT or _PRINTABLE.fullmatch(url) is None:
         raise ValueError(f"must be a URL of at most {URL_LIMIT} printable ASCII characters")
@@ -93,19 +135,13 @@ def read_callback_url(url: str) -> CallbackUrl:
     if "#" in url:
         raise ValueError("must end before the #, which is never sent")
     target = url[len(parts.scheme) + len("://") + len(parts.netloc) :]
-    read = CallbackUrl(
+    return CallbackUrl(
         scheme=parts.scheme,
         host=host,
         port=port or _PORTS[parts.scheme],
         authority=parts.netloc,
         target=target if target.startswith("/") else f"/{target}",
     )
-    if not read.is_loopback:
-        if read.scheme != "https":
-            raise ValueError("must begin with https://")
-        if not may_be_public(host):
-            raise ValueError("must name a public host")
-    return read
 
 
 def _is_address(host: str) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from countersign.agreements.addresses import is_public, may_be_public, read_callback_url
+from countersign.agreements.addresses import CallbackUrl, is_public, may_be_public, read_callback_url
 from countersign.agreements.messages import (
     AgreementInput,
     ExternalCheck,
@@ -368,6 +368,7 @@ class Needs(Message):
         review: A person reviews the document before it is sent.
         no_emails: Nobody is invited by e-mail.
         callback: The host and the port that callbacks go to.
+        callback_plain: They go there by plain http.
         callback_secret: The agreement brings the secret that signs them.
     """
 
@@ -381,12 +382,13 @@ class Needs(Message):
     review: bool = False
     no_emails: bool = Field(default=False, exclude_if=not_)
     callback: tuple[str, int] | None = Field(default=None, exclude_if=not_)
+    callback_plain: bool = Field(default=False, exclude_if=not_)
     callback_secret: bool = Field(default=False, exclude_if=not_)
 
 
 def needs_of(agreement: AgreementInput) -> Needs:
     """Return what an agreement asks of a provider, and of the worker that calls back."""
-    source = agreement.source
+    source, url = agreement.source, _callback_url(agreement.callback_url)
     return Needs(
         source=source.kind,
         file_type=PurePath(source.file_name).suffix.lower() if isinstance(source, FileSource) else None,
@@ -397,17 +399,15 @@ def needs_of(agreement: AgreementInput) -> Needs:
         identity=tuple(sorted({signer.identity.kind for signer in agreement.signers if signer.identity})),
         review=agreement.review,
         no_emails=not agreement.send_emails,
-        callback=_callback_host(agreement.callback_url),
+        callback=None if url is None else (url.host, url.port),
+        callback_plain=url is not None and url.is_plain,
         callback_secret=agreement.callback_secret_key is not None,
     )
 
 
-def _callback_host(url: str | None) -> tuple[str, int] | None:
-    """Return host and port of a callback URL, which is a credential as a whole; None without a valid one."""
-    if url is None:
-        return None
+def _callback_url(url: str | None) -> CallbackUrl | None:
+    """Take a callback URL apart, which is a credential as a whole; None without a valid one."""
     try:
-        read = read_callback_url(url)
+        return None if url is None else read_callback_url(url)
     except ValueError:
         return None
-    return read.host, read.port

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import httpx
 
-from countersign.agreements.addresses import CallbackUrl, IpAddress, is_public
+from countersign.agreements.addresses import CallbackUrl, IpAddress, IpNetwork, is_in, is_public
 from countersign.providers.transport.connections import default_tls
 
 logging.getLogger("httpcore").setLevel(logging.WARNING)  # below it, it prints addresses and headers
@@ -54,6 +54,7 @@ class CallbackSender:
 
     Args:
         tls: The TLS settings; by default the usual authorities, or those of `SSL_CERT_FILE`.
+        private_networks: Networks that a name may lead to beside the internet, also with plain http.
         resolve: Resolves names; by default with the system's resolver.
         seconds: How long a call may take.
     """
@@ -62,10 +63,12 @@ class CallbackSender:
         self,
         *,
         tls: ssl.SSLContext | None = None,
+        private_networks: Sequence[IpNetwork] = (),
         resolve: Resolve | None = None,
         seconds: float = SECONDS,
     ) -> None:
         self._tls = tls or default_tls(trust_env=True)
+        self._private_networks = private_networks
         self._threads = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="resolver")
         self._resolve = resolve or self._ask_system
         self._seconds = seconds
@@ -75,7 +78,7 @@ class CallbackSender:
 
         Args:
             url: The URL, allowed by the settings. A name of this machine may lead to this machine alone, any
-                other name to public addresses alone.
+                other name to the private networks and, with https, to public addresses.
             headers: The headers beside `Host`, `Content-Length` and the like.
             body: The body, which is JSON.
 
@@ -119,10 +122,14 @@ class CallbackSender:
             addresses = await self._resolve(url.host, url.port)
         except OSError:
             raise NotConnectedError("the host cannot be resolved") from None
-        allowed = all(address.is_loopback if url.is_loopback else is_public(address) for address in addresses)
-        if not allowed:
+        if not all(self._may_be_called(url, address) for address in addresses):
             raise NotConnectedError("the host has an address that must not be called")
         return addresses
+
+    def _may_be_called(self, url: CallbackUrl, address: IpAddress) -> bool:
+        if url.is_loopback:
+            return address.is_loopback
+        return is_in(address, self._private_networks) or (not url.is_plain and is_public(address))
 
     async def _ask_system(self, host: str, port: int) -> Sequence[IpAddress]:
         found = await asyncio.get_running_loop().run_in_executor(

@@ -235,7 +235,7 @@ def _check_callback(agreement: AgreementInput) -> None:
         return
     url = read_callback_url(agreement.callback_url)
     # The secret in the worker's settings need not be in this process's.
-    if problem := settings.problem(url.host, url.port, has_secret=True):
+    if problem := settings.problem(url.host, url.port, plain=url.is_plain, has_secret=True):
         raise BadInputError(f"callback_url: {problem}")
 
 

@@ -5,7 +5,13 @@ import ipaddress
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from countersign.agreements.addresses import is_public, may_be_public, read_callback_url
+from countersign.agreements.addresses import (
+    is_in,
+    is_public,
+    may_be_public,
+    read_callback_url,
+    read_private_networks,
+)
 from countersign.settings.callbacks import CallbackSettings
 from tests.callbacks.callback_receiver import OTHER_SECRET, SECRET
 
@@ -97,7 +103,6 @@ def test_a_url_is_taken_apart_and_its_query_kept() -> None:
         ("https://hooks.example.com:0/", "must be https://host/path"),
         ("https://hooks.example.com:99999/", "is not a URL"),
         ("https://[::1/", "is not a URL"),
-        ("http://hooks.example.com/x", "must begin with https://"),
         ("https://user:pass@hooks.example.com/", "must not contain a user name or a password"),
         ("https://hooks.example.com\\@127.0.0.1/", "must not contain a user name or a password"),
         ("https://@hooks.example.com/", "must not contain a user name or a password"),
@@ -107,13 +112,6 @@ def test_a_url_is_taken_apart_and_its_query_kept() -> None:
         ("https://hooks.example.com/\r\nX: y", "must be a URL of at most 2048 printable ASCII"),
         ("https://höoks.example.com/", "must be a URL of at most 2048 printable ASCII"),
         ("https://hooks.example.com/" + "a" * 2048, "must be a URL of at most 2048 printable ASCII"),
-        ("https://10.0.0.1/", "must name a public host"),
-        ("https://2130706433/", "must name a public host"),
-        ("https://0x7f.1/", "must name a public host"),
-        ("https://[::ffff:127.0.0.1]/", "must name a public host"),
-        ("https://[::ffff:7f00:1]/", "must name a public host"),
-        ("https://intranet/", "must name a public host"),
-        ("https://printer.local/", "must name a public host"),
     ],
 )
 def test_a_url_that_is_never_called_is_refused_without_being_quoted(url: str, why: str) -> None:
@@ -146,15 +144,100 @@ ALLOWED = CallbackSettings(
     ],
 )
 def test_the_settings_name_hosts_and_ports(host: str, port: int, *, allowed: bool) -> None:
-    assert (ALLOWED.problem(host, port, has_secret=False) is None) is allowed
+    assert (ALLOWED.problem(host, port, plain=False, has_secret=False) is None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://hooks.example.com/x", "must begin with https://"),
+        ("https://10.0.0.1/", "must name a public host"),
+        ("https://2130706433/", "must name a public host"),
+        ("https://0x7f.1/", "must name a public host"),
+        ("https://[::ffff:127.0.0.1]/", "must name a public host"),
+        ("https://[::ffff:7f00:1]/", "must name a public host"),
+        ("https://intranet/", "must name a public host"),
+        ("https://printer.local/", "must name a public host"),
+    ],
+)
+def test_the_private_parts_of_the_network_are_out_of_reach(url: str, why: str) -> None:
+    read = read_callback_url(url)
+    everything = CallbackSettings(hosts=(read.host, f"http://{read.host}"), secret=SecretStr(SECRET))
+    problem = everything.problem(read.host, read.port, plain=read.is_plain, has_secret=True)
+    assert problem is not None
+    assert problem.startswith(why)
+    assert problem.endswith("set COUNTERSIGN_CALLBACKS_PRIVATE_NETWORKS")
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://n8n:5678/x", True),
+        ("http://n8n/x", False),
+        ("https://n8n:5678/x", False),
+        ("https://n8n.internal/x", True),
+        ("http://n8n.internal/x", False),
+        ("http://plain.example.com/x", True),
+        ("https://plain.example.com/x", False),
+        ("https://10.1.2.3/x", True),
+        ("https://printer.internal/x", False),
+        ("http://127.0.0.1/x", False),
+    ],
+)
+def test_hosts_in_private_networks_are_named_with_their_scheme(url: str, *, allowed: bool) -> None:
+    settings = CallbackSettings(
+        hosts="http://n8n:5678,n8n.internal,http://plain.example.com,10.1.2.3",
+        private_networks="10.1.2.0/24, fd12::/64",
+        secret=SecretStr(SECRET),
+    )
+    read = read_callback_url(url)
+    problem = settings.problem(read.host, read.port, plain=read.is_plain, has_secret=False)
+    assert (problem is None) is allowed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10.1.2.0/24,0.0.0.0/0",
+        "::/0",
+        "10.0.0.0/7",
+        "127.0.0.0/8",
+        "169.254.169.254/32",
+        "169.254.0.0/16",
+        "100.64.0.0/10",
+        "fe80::/10",
+        "::1/128",
+        "::ffff:10.0.0.0/104",
+        "93.184.215.0/24",
+        "10.1.2.3/24",
+        "n8n",
+    ],
+)
+def test_only_private_networks_can_be_opened(text: str) -> None:
+    with pytest.raises(
+        ValidationError, match=r"must be networks such as 10\.1\.2\.0/24, within 10\.0\.0\.0/8"
+    ):
+        CallbackSettings(private_networks=text)
+
+
+def test_an_open_network_leads_to_no_metadata_and_no_other_network() -> None:
+    networks = read_private_networks("10.1.2.0/24,fc00::/7")
+    inside = ("10.1.2.3", "fd12::1")
+    outside = ("10.1.3.1", "127.0.0.1", "::ffff:10.1.2.3", "fd00:ec2::254", "fd20:ce::254", "169.254.169.254")
+    assert all(is_in(ipaddress.ip_address(address), networks) for address in inside)
+    assert not any(is_in(ipaddress.ip_address(address), networks) for address in outside)
 
 
 def test_by_default_no_one_may_be_called() -> None:
-    problem = CallbackSettings(secret=SecretStr(SECRET)).problem("hooks.example.com", 443, has_secret=False)
+    problem = CallbackSettings(secret=SecretStr(SECRET)).problem(
+        "hooks.example.com", 443, plain=False, has_secret=False
+    )
     assert problem == ("hooks.example.com may not be called back; COUNTERSIGN_CALLBACKS_HOSTS must name it")
     unsigned = CallbackSettings(hosts=("hooks.example.com",))
-    assert unsigned.problem("hooks.example.com", 443, has_secret=True) is None
-    assert "no secret signs it" in (unsigned.problem("hooks.example.com", 443, has_secret=False) or "")
+    assert unsigned.problem("hooks.example.com", 443, plain=False, has_secret=True) is None
+    assert "no secret signs it" in (
+        unsigned.problem("hooks.example.com", 443, plain=False, has_secret=False) or ""
+    )
 
 
 @pytest.mark.parametrize(

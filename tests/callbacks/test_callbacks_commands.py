@@ -141,7 +141,7 @@ async def test_a_drafts_secret_becomes_a_file_of_the_store() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"callback_url": "http://hooks.example.com"}, "callback_url: must begin with https://"),
+        ({"callback_url": "ftp://hooks.example.com"}, "callback_url: must be https://host/path"),
         (
             {"callback_url": "https://u:p@hooks.example.com"},
             "callback_url: must not contain a user name or a password",

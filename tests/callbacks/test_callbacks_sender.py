@@ -194,3 +194,32 @@ async def test_a_name_that_does_not_exist_is_reported() -> None:
     url = read_callback_url("https://hooks.example.com/")._replace(host="no-such-host.invalid")
     with pytest.raises(NotConnectedError, match="the host cannot be resolved"):
         await CallbackSender().post(url, {}, b"{}")
+
+
+PRIVATE = (ipaddress.ip_network("127.0.0.3/32"),)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_host_in_an_open_network_is_called_there_alone(
+    certified: ssl.SSLContext, trusting: ssl.SSLContext, scheme: str
+) -> None:
+    """127.0.0.3 plays the network that the settings open."""
+    tls = certified if scheme == "https" else None
+    resolver = Resolver([PRIVATE[0][0]], [PRIVATE[0][0], INSIDE], [INSIDE])
+    sender = CallbackSender(tls=trusting, private_networks=PRIVATE, resolve=resolver, seconds=2)
+    async with receiving(str(PRIVATE[0][0]), tls=tls) as receiver:
+        url = read_callback_url(f"{scheme}://{NAME}:{receiver.port}/hook?{QUERY}")
+        assert (await sender.post(url, {}, b"{}")).status == 204
+        for _ in range(2):
+            with pytest.raises(NotConnectedError, match="an address that must not be called"):
+                await sender.post(url, {}, b"{}")
+        assert [call.target for call in receiver.calls] == [f"/hook?{QUERY}"]
+
+
+async def test_plain_http_never_leaves_for_the_internet(trusting: ssl.SSLContext) -> None:
+    sender = CallbackSender(tls=trusting, private_networks=PRIVATE, resolve=Resolver([OUTSIDE]), seconds=2)
+    async with receiving(str(OUTSIDE)) as receiver:
+        url = read_callback_url(f"http://{NAME}:{receiver.port}/")
+        with pytest.raises(NotConnectedError, match="an address that must not be called"):
+            await sender.post(url, {}, b"{}")
+        assert receiver.calls == []
