@@ -28,11 +28,14 @@ _TOO_SLOW: Final = "did not start within"
 
 
 @asynccontextmanager
-async def start_temporal() -> AsyncIterator[WorkflowEnvironment]:
+async def start_temporal(*, http_port: int | None = None) -> AsyncIterator[WorkflowEnvironment]:
     """Run a Temporal dev server until the block ends.
 
     The server is the `temporal` program on the PATH or beside the Python interpreter (the extra `testing`
     installs it). Without one, the SDK downloads it.
+
+    Args:
+        http_port: The port of Temporal's HTTP API; by default any.
 
     Yields:
         The environment. Its clock is real; `temporalio.testing.TimeSkipper` skips a workflow's waits.
@@ -69,9 +72,12 @@ async def _start_once() -> WorkflowEnvironment:
         dev_server_existing_path=temporal_executable(),
         dev_server_log_level="error",
         dev_server_extra_args=[
-            argument
-            for name, value in _CONFIGURATION.items()
-            for argument in ("--dynamic-config-value", f"{name}={value}")
+            *(() if http_port is None else ("--http-port", str(http_port))),
+            *(
+                argument
+                for name, value in _CONFIGURATION.items()
+                for argument in ("--dynamic-config-value", f"{name}={value}")
+            ),
         ],
     )
 
