@@ -67,7 +67,7 @@ async def test_the_requests_of_the_recipes_start_and_follow(api: Caller, stack: 
 async def test_the_code_for_hubspot_starts_an_agreement(api: Caller, stack: Stack) -> None:
     (code,) = CODE
     script = code.replace("https://countersign.example.com", stack.api_url) + HUBSPOT
-    env = {"PATH": os.environ["PATH"], "COUNTERSIGN_TOKEN": str(api.token)}
+    env = {"PATH": os.environ["PATH"], "API_TOKEN": str(api.token)}
     command = [tool("node", "nodejs"), "-e", script]
     for _ in range(2):
         done = await asyncio.to_thread(
