@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from countersign.free_ports import free_port
-from devstack.processes import Part, Supervisor, responds
+from devstack.processes import Part, Supervisor, prints
 from tests.conftest import tool
 
 _N8N: Final = "n8n@1.123.81"
 """The newest series that runs on the Node of Debian and Ubuntu (20)."""
-_PROJECT: Final = {"private": True, "overrides": {"xlsx": "0.18.5"}}
-"""The version of xlsx that n8n names lies outside of npm's registry."""
+_OVERRIDES: Final = {"xlsx": "0.18.5", "@langchain/langgraph-checkpoint": "1.0.0"}
+"""The version of xlsx that n8n names lies outside of npm's registry; a newer checkpoint does not fit the rest."""
 _QUIET: Final = (
     "N8N_DIAGNOSTICS_ENABLED",
     "N8N_VERSION_NOTIFICATIONS_ENABLED",
@@ -37,7 +37,7 @@ def install_n8n(folder: Path) -> Path:
     program = folder / "node_modules/n8n/bin/n8n"
     if not (folder / "installed").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text(json.dumps(_PROJECT))
+        (folder / "package.json").write_text(json.dumps({"private": True, "overrides": _OVERRIDES}))
         options = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--legacy-peer-deps")
         _npm(folder, "install", *options, _N8N)
         headers = [f"--nodedir={_NODE_HEADERS.parents[2]}"] if _NODE_HEADERS.exists() else []
@@ -109,6 +109,7 @@ async def running_n8n(
         "N8N_PROTOCOL": "http",
         "N8N_ENCRYPTION_KEY": "of-a-test",
         "DB_TYPE": "sqlite",
+        "N8N_EXPRESSION_ENGINE": "legacy",  # the other one is compiled code for some Nodes only
         **dict.fromkeys(_QUIET, "false"),
     }
     for name, content in (("workflow", workflow), ("credentials", credentials)):
@@ -117,7 +118,7 @@ async def running_n8n(
         _n8n(program, env, f"import:{name}", f"--input={file}")
     _n8n(program, env, "update:workflow", f"--id={workflow['id']}", "--active=true")
     command = [tool("node"), str(program), "start"]
-    part = Part("n8n", command, responds(f"{url}/healthz/readiness"), env, folder, _READY_SECONDS)
+    part = Part("n8n", command, prints("Activated workflow"), env, folder, _READY_SECONDS)
     async with Supervisor(folder) as supervisor:
         await supervisor.start(part)
         yield N8n(url, folder / ".n8n/database.sqlite")

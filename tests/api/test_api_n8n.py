@@ -57,7 +57,7 @@ async def until(n8n: N8n, condition: Callable[[dict[str, str]], bool]) -> dict[s
     async def executions() -> dict[str, str]:
         return await asyncio.to_thread(n8n.executions)
 
-    return await eventually(executions, condition, seconds=300)
+    return await eventually(executions, condition, patience=300)
 
 
 async def test_a_workflow_of_n8n_is_called_back_and_reads_the_outcome(
