@@ -13,7 +13,6 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.errors import provider_errors
 from activities.heartbeat import ThrottledHeartbeat
 from activities.requests import Reading, ReadRequest, UnwatchRequest
 from countersign.agreements.events import EventKind, SignatureEvent
@@ -21,6 +20,7 @@ from countersign.agreements.messages import Stage, Unwatched
 from countersign.agreements.names import SIGNATURE_EVENT, UNWATCHED, WORKFLOW_NAME
 from countersign.agreements.search_attributes import DOCUMENT_ID, STAGE
 from countersign.providers.port import Change, SignatureProvider
+from countersign.providers.retry_table import provider_errors
 from countersign.webhooks.delivery import Markers
 
 SETTLE: Final = timedelta(seconds=30)

@@ -43,22 +43,22 @@ async def start_temporal(*, http_port: int | None = None) -> AsyncIterator[Workf
     Raises:
         RuntimeError: The server does not start.
     """
-    async with await _start() as environment:
+    async with await _start(http_port) as environment:
         yield environment
 
 
-async def _start() -> WorkflowEnvironment:
+async def _start(http_port: int | None) -> WorkflowEnvironment:
     """Start the server, again on a busy machine: the SDK gives it five seconds."""
     for _ in range(_STARTS - 1):
         try:
-            return await _start_once()
+            return await _start_once(http_port)
         except RuntimeError as error:
             if _TOO_SLOW not in str(error):
                 raise
-    return await _start_once()
+    return await _start_once(http_port)
 
 
-async def _start_once() -> WorkflowEnvironment:
+async def _start_once(http_port: int | None) -> WorkflowEnvironment:
     return await WorkflowEnvironment.start_local(
         data_converter=data_converter(),
         search_attributes=[
@@ -68,6 +68,7 @@ async def _start_once() -> WorkflowEnvironment:
             search_attributes.DOCUMENT_ID,
             search_attributes.NEEDS_ATTENTION,
             search_attributes.DEADLINE,
+            search_attributes.BATCH,
         ],
         dev_server_existing_path=temporal_executable(),
         dev_server_log_level="error",

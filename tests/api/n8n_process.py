@@ -17,7 +17,7 @@ from tests.conftest import tool
 _N8N: Final = "n8n@1.123.81"
 """The newest series that runs on the Node of Debian and Ubuntu (20)."""
 _OVERRIDES: Final = {"xlsx": "0.18.5", "@langchain/langgraph-checkpoint": "1.0.0"}
-"""The version of xlsx that n8n names lies outside of npm's registry; a newer checkpoint does not fit the rest."""
+"""The version of xlsx that n8n names is not on npm; a newer checkpoint does not fit the rest."""
 _QUIET: Final = (
     "N8N_DIAGNOSTICS_ENABLED",
     "N8N_VERSION_NOTIFICATIONS_ENABLED",
