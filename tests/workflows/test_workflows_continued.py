@@ -40,6 +40,9 @@ CARRIED = Carried(
     callbacks=("callback_url", "crm"),
     called_back=frozenset({"agreement.sent"}),
     attention_called_back="0123456789abcdef",
+    watched=True,
+    unconfirmed=True,
+    claimed_by="watcher",
 )
 OF_ONE_MOMENT = {
     "agreement": "handed over beside it",
@@ -51,6 +54,7 @@ OF_ONE_MOMENT = {
     "void_request": "as the inbox",
     "resolution": "as the inbox",
     "remind_now": "as the inbox",
+    "unwatched_at": "as the inbox",
     "trouble": "found anew by the next check",
     "ended_by": "known at the end",
     "reason": "known at the end",
