@@ -193,5 +193,4 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "list_templates": Example('"$API/v1/templates"', 200),
     "get_template": Example(f'"$API/v1/templates/{TEMPLATE}"', 200),
 }
-"""By operation, in the order of a test, for which `order-1041` is completed and `order-1043` in review.
-"""
+"""By operation, in the order of a test. There, `order-1041` is completed and `order-1043` is in review."""
