@@ -17,6 +17,7 @@ from .checks.finding import Finding, State
 from .checks.provider import check_provider
 from .checks.store import check_store, check_versions
 from .checks.temporal import Consent, check_temporal
+from .checks.tokens import check_tokens
 from .command import Json, out, print_json, verb
 from .prompts import can_ask, confirm
 
@@ -100,6 +101,7 @@ async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Findi
         check_temporal(register=register),
         check_provider(send_test_event=test_event),
         check_store(),
+        check_tokens(),
     ):
         async for finding in part:
             yield finding

@@ -6,6 +6,7 @@ from countersign.configuration import Settings, SettingsError, is_secret, load, 
 from countersign.providers.registry import Account, accounts
 from countersign.settings import (
     PRODUCTION,
+    ApiSettings,
     CallbackSettings,
     CodecServerSettings,
     CountersignSettings,
@@ -18,7 +19,7 @@ from countersign.settings import (
 from .finding import Finding, failed, ok, warning
 
 _NEEDED = (CountersignSettings, ProviderSettings, WorkerSettings, ReceiverSettings)
-_SET_AT_WILL = (CallbackSettings, EncryptionSettings, CodecServerSettings)
+_SET_AT_WILL = (ApiSettings, CallbackSettings, EncryptionSettings, CodecServerSettings)
 _SETTINGS, _SECRETS = "settings", "secret"
 
 

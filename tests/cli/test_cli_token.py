@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from countersign.api.tokens import RefusedTokenError, Scope, Verifier, open_tokens
+from cli.checks.finding import State
+from cli.checks.tokens import check_tokens
+from countersign.api.tokens import RefusedTokenError, Scope, Verifier, new_token, open_tokens
 from countersign.storage import FolderStore
 from tests.cli.shell import Shell
 
@@ -58,3 +61,26 @@ def test_a_wrong_token_is_one_sentence(shell: Shell, arguments: list[str], sente
     ran = shell("token", "create", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert sentence in " ".join(ran.err.replace("│", " ").split())
+
+
+async def test_the_doctor_reports_tokens_that_end_soon(shell: Shell, request: pytest.FixtureRequest) -> None:
+    kind = request.node.callspec.params["shell"]
+    tokens = open_tokens(_setting(kind, shell.folder), FolderStore(shell.folder / "store"), "test")
+    assert [finding async for finding in check_tokens()] == []
+    for name, days in (("soon", 13), ("later", 15), ("ended", -1)):
+        until = datetime.now(UTC) + timedelta(days=days)
+        await tokens.add(new_token(name, (Scope.READ,), expires_at=until)[1])
+    (finding,) = [finding async for finding in check_tokens()]
+    assert finding.state is State.WARNING
+    assert " of soon ends " in finding.found
+
+
+async def test_the_doctor_reports_a_damaged_file_of_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tokens.json").write_text("{")
+    monkeypatch.setenv("COUNTERSIGN_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("COUNTERSIGN_API_TOKENS", str(tmp_path / "tokens.json"))
+    (finding,) = [finding async for finding in check_tokens()]
+    assert finding.state is State.FAILED
+    assert "is damaged" in finding.found
