@@ -148,10 +148,10 @@ async def watch(machine: Machine, supervisor: Supervisor) -> None:
     await supervisor.start(replace(part, command=[*part.command, listening]))
     address = f"http://127.0.0.1:{machine.ports['9090']}"
     async with asyncio.timeout(40):
-        while len(ask(address, "query?query=countersign_build_info")["result"]) < 2:  # noqa: ASYNC110  # it is Prometheus's state
+        while len(ask(address, "query?query=countersign_build_info")["result"]) < 3:  # noqa: ASYNC110  # it is Prometheus's state
             await asyncio.sleep(0.5)
     seen = ask(address, "query?query=countersign_build_info")["result"]
-    assert {sample["metric"]["role"] for sample in seen} == {"worker", "webhooks"}
+    assert {sample["metric"]["role"] for sample in seen} == {"worker", "webhooks", "api"}
     (rules,) = ask(address, "rules")["groups"]
     assert {rule["health"] for rule in rules["rules"]} <= {"ok", "unknown"}
 
