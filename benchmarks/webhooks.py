@@ -40,7 +40,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from temporalio.client import Client
 
-from benchmarks.sandbox import cpu_seconds
+from benchmarks.measurement import cpu_seconds
 from countersign.agreements import reference, search_attributes
 from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
