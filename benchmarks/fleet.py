@@ -38,11 +38,16 @@ class Fleet:
     def __init__(self, stack: Stack, client: Client, agreements: int) -> None:
         self.stack = stack
         self.client = client
-        self.references: Sequence[str] = [uuid.uuid4().hex[:12] for _ in range(agreements)]
+        self.references = self.new_references(agreements)
+
+    @staticmethod
+    def new_references(count: int) -> Sequence[str]:
+        """Return references of new agreements."""
+        return [uuid.uuid4().hex[:12] for _ in range(count)]
 
     async def start(self) -> None:
         """Start all agreements."""
-        await asyncio.gather(*map(self._start, self.references))
+        await asyncio.gather(*map(self.start_one, self.references))
 
     async def documents(self) -> list[Mapping[str, Any]]:
         """Return the sandbox's documents."""
@@ -81,7 +86,8 @@ class Fleet:
             await asyncio.sleep(0.5)
         raise TimeoutError(f"{running - waiting} agreements still move after {_PATIENCE} s")
 
-    async def _start(self, reference: str) -> None:
+    async def start_one(self, reference: str) -> None:
+        """Start one agreement."""
         agreement = AgreementInput(
             reference=reference,
             title="A benchmark",

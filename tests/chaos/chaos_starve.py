@@ -14,12 +14,15 @@ class CannotStarveError(Exception):
     """This machine does not allow limits of processor time."""
 
 
-def starve(cores: float, pid: int | None = None) -> None:
+def starve(cores: float, pid: int | None = None) -> Path:
     """Give a process, and those it starts from now on, so many processor cores together.
 
     Args:
         cores: How many, for example 0.5.
         pid: The process; by default this one.
+
+    Returns:
+        The control group, which its last process leaves behind: an empty folder.
 
     Raises:
         CannotStarveError: There are no control groups, or they are not writable.
@@ -36,3 +39,4 @@ def starve(cores: float, pid: int | None = None) -> None:
         (group / "cgroup.procs").write_text(str(pid or os.getpid()))
     except OSError as error:
         raise CannotStarveError(f"--cores needs a writable control group: {error}") from error
+    return group
