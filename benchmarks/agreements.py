@@ -1,6 +1,6 @@
 """Measure the cost of an agreement against plain Temporal workflows with the same calls.
 
-    python -m benchmarks.agreements [--agreements 60] [--rounds 5] [--lone 15] [--signers 1]
+    python -m benchmarks.agreements [--agreements 60] [--rounds 5] [--seconds S] [--lone 15]
 
 `benchmarks/floor.py` says what the two floors are. Countersign and the floors run on one Temporal server and
 one sandbox, with a worker process each, and take turns; the order rotates from round to round. Countersign
@@ -14,6 +14,7 @@ After the rounds, single agreements run alone, in turn: the latency that a perso
 
 import argparse
 import asyncio
+import math
 import re
 import statistics
 import sys
@@ -312,7 +313,10 @@ async def _measure(bench: Bench, options: argparse.Namespace) -> None:
     try:
         for variant in WORKERS:  # not measured: imports, connections and caches
             await bench.round(variant, AT_ONCE)
+        began = time.monotonic()
         for number in range(options.rounds):
+            if rounds and time.monotonic() - began > options.seconds:
+                break
             progress(f"round {number + 1} of {options.rounds}")
             rounds.append({name: await bench.round(name, options.agreements) for name in _order(number)})
         progress("single agreements")
@@ -354,6 +358,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--agreements", type=int, default=60, help="per round and variant (default 60)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no further round after these")
     parser.add_argument("--lone", type=int, default=15, help="single agreements per variant (default 15)")
     parser.add_argument("--signers", type=int, default=1)
     return parser.parse_args()

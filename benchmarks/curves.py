@@ -42,7 +42,7 @@ def draw(places: Sequence[float], axis: str, charts: Sequence[Chart]) -> str:
 
 def _chart(places: Sequence[float], axis: str, chart: Chart) -> list[str]:
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
-    top = max(*chart.values, 1e-9)
+    top = max(chart.values) or 1
     points = [
         (
             round(_LEFT + place / max(places) * (right - _LEFT), 1),

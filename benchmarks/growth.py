@@ -1,6 +1,6 @@
 """Measure what grows with the number of waiting agreements.
 
-    python -m benchmarks.growth [--step 500] [--steps 4] [--picture docs/images/growth.svg]
+    python -m benchmarks.growth [--step 500] [--steps 4] [--seconds S] [--picture FILE]
 
 One stack: Temporal, sandbox, receiver and a worker. In every step, agreements are started until
 `number * step` wait for their signatures, then, with all of them open:
@@ -182,14 +182,19 @@ def exponent(places: Sequence[int], values: Sequence[float]) -> float:
 
 
 async def run(options: argparse.Namespace) -> Sequence[Level]:
-    """Measure all levels."""
+    """Measure all levels, or those for which there is time."""
+    began, levels = time.monotonic(), list[Level]()
     async with fleet(0, {}) as running:
         growth = Growth(running)
-        levels = [await growth.level(options.step * number) for number in range(1, options.steps + 1)]
+        for number in range(1, options.steps + 1):
+            levels.append(await growth.level(options.step * number))
+            if len(levels) > 1 and time.monotonic() - began > options.seconds:
+                progress(f"no time for more than {levels[-1].waiting} agreements")
+                break
         for number, level in reversed(list(enumerate(levels))):
             ready_s, restart_s = await growth.restart(level.waiting)
             levels[number] = replace(level, ready_s=ready_s, restart_s=restart_s)
-        return levels
+    return levels
 
 
 def report(levels: Sequence[Level], picture: Path) -> bool:
@@ -226,7 +231,13 @@ def main() -> int:
     )
     parser.add_argument("--step", type=int, default=500, help="agreements per step (default 500)")
     parser.add_argument("--steps", type=int, default=4, help="measurements (default 4)")
-    parser.add_argument("--picture", type=Path, default=Path("docs/images/growth.svg"))
+    parser.add_argument("--seconds", type=float, default=math.inf, help="take no further step after these")
+    parser.add_argument(
+        "--picture",
+        type=Path,
+        default=Path("docs/images/growth.svg"),
+        help="where the curves are drawn (default docs/images/growth.svg)",
+    )
     options = parser.parse_args()
     if options.steps < 2:  # noqa: PLR2004  # a line needs two points
         parser.error("--steps must be at least 2: a curve needs two points")

@@ -13,16 +13,15 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
 from temporalio.api.enums.v1 import EventType
 
 from benchmarks.agreements import billable_actions
 from benchmarks.fleet import WAITING, Fleet, fleet, reference_of
+from benchmarks.measurement import show, show_table
 from countersign.agreements.failures import OUTCOME_UNKNOWN
 from countersign.agreements.messages import Resolution
 from countersign.client.agreements import resolve_agreement
@@ -122,27 +121,28 @@ async def live(*, circuit: bool, options: argparse.Namespace) -> Report:
         return await Outage(running, time_scale=options.time_scale).run()
 
 
-def show(reports: Mapping[str, Report], options: argparse.Namespace, out: Console) -> None:
+def show_reports(reports: Mapping[str, Report], options: argparse.Namespace) -> None:
     """Print both reports side by side."""
-    table = Table(
-        "",
-        *reports,
-        title=f"{options.agreements} agreements, down for {OUTAGE:.0f} s / {options.time_scale:g}",
-    )
-    for name, value in (
+    rows: tuple[tuple[str, Callable[[Report], object]], ...] = (
         ("calls that met the outage", lambda run: run.calls),
         ("of them probes", lambda run: run.probes),
-        ("attempts burned", lambda run: run.attempts),
-        ("billable actions", lambda run: f"{run.actions:.0f}"),
-        ("sends in flight, outcome unknown", lambda run: run.unknown),
-        ("of them adopted by themselves", lambda run: run.unknown - run.waited),
+        ("attempts used", lambda run: run.attempts),
+        ("billable actions", lambda run: f"{run.actions:,.0f}"),
+        ("sends of unknown outcome", lambda run: run.unknown),
+        ("of them adopted", lambda run: run.unknown - run.waited),
         ("of them left to a person", lambda run: run.waited),
-        ("drained after, s", lambda run: f"{run.seconds:.0f}"),
-        ("agreements by end", lambda run: dict(run.outcomes)),
-        ("agreements by number of documents", lambda run: dict(run.documents)),
-    ):
-        table.add_row(name, *(str(value(report)) for report in reports.values()))
-    out.print(table)
+        ("until all had ended or waited for a person, s", lambda run: f"{run.seconds:.0f}"),
+        ("agreements by end", lambda run: _counts(run.outcomes)),
+        ("agreements by number of documents", lambda run: _counts(run.documents)),
+    )
+    show(f"{options.agreements} agreements, down for {OUTAGE:.0f} s / {options.time_scale:g}:")
+    show_table(
+        ["", *reports], [[name, *(value(report) for report in reports.values())] for name, value in rows]
+    )
+
+
+def _counts(counter: Counter[str] | Counter[int]) -> str:
+    return ", ".join(f"{key}: {number}" for key, number in counter.items())
 
 
 def check(report: Report, options: argparse.Namespace) -> None:
@@ -162,12 +162,11 @@ def main() -> None:
         "--time-scale", type=float, default=6, help="how many times faster than real (default 6)"
     )
     options = parser.parse_args()
-    out = Console()
     reports = {
         name: asyncio.run(live(circuit=circuit, options=options))
         for name, circuit in (("circuit", True), ("no circuit", False))
     }
-    show(reports, options, out)
+    show_reports(reports, options)
     check(reports["circuit"], options)
 
 

@@ -153,11 +153,19 @@ def _spent(pids: Mapping[str, int]) -> Mapping[str, float]:
 async def run(options: argparse.Namespace) -> None:
     """Measure in turn and print the medians."""
     rounds: list[tuple[Run, Run]] = []
-    for number in range(options.rounds):
-        progress(f"round {number + 1} of {options.rounds}")
-        single, how = await measure(1, options.agreements, options.cores)
-        several, how = await measure(options.workers, options.agreements, options.cores)
-        rounds.append((single, several))
+    how = ""
+    try:
+        for number in range(options.rounds):
+            progress(f"round {number + 1} of {options.rounds}")
+            single, how = await measure(1, options.agreements, options.cores)
+            several, how = await measure(options.workers, options.agreements, options.cores)
+            rounds.append((single, several))
+    finally:  # what there is, if it is interrupted
+        if rounds:
+            _report(rounds, how, options)
+
+
+def _report(rounds: Sequence[tuple[Run, Run]], how: str, options: argparse.Namespace) -> None:
     columns = (
         "workers",
         "agreements per second",

@@ -20,9 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.measurement import show_table
 from countersign.agreements import search_attributes
 from devstack.processes import prints
 from devstack.stack import Plan, Stack
@@ -100,14 +98,14 @@ def _show(measured: dict[Path, list[dict[str, float]]], rounds: int, against: Pa
     ours = measured[ROOT]
     medians = {name: statistics.median(run[name] for run in ours) for name in ours[0]}
     base = next(iter(medians.values()))
-    table = Table("", "CPU seconds", "above the base", "to the other", title=f"{rounds} rounds")
+    rows = []
     for name, seconds in medians.items():
-        ratio = "-"
+        to_other = "-"
         if against:
             pairs = zip(ours, measured[against], strict=True)
-            ratio = f"{statistics.median(run[name] / other[name] for run, other in pairs):.2f}"
-        table.add_row(name, f"{seconds:.2f}", f"{seconds - base:.2f}", ratio)
-    Console(highlight=False).print(table)
+            to_other = f"{statistics.median(run[name] / other[name] for run, other in pairs):.2f}"
+        rows.append((f"`{name}`", f"{seconds:.2f}", f"{seconds - base:.2f}", to_other))
+    show_table((f"{rounds} rounds", "CPU seconds", "above the base", "to the other"), rows)
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rich.console import Console
-
 from benchmarks.fleet import fleet
+from benchmarks.measurement import show
 
 WINDOWS: Final = 300
 """Number of windows: half an hour of windows of six seconds."""
@@ -96,11 +95,8 @@ def main() -> None:
     options = parser.parse_args()
     allowed = Allowance()
     flow = asyncio.run(run(options.agreements, allowed))
-    out = Console()
-    out.print(
-        f"{options.agreements} agreements in {flow.seconds:.0f} s; none failed, none waits for a person"
-    )
-    out.print(
+    show(f"{options.agreements} agreements in {flow.seconds:.0f} s; none failed, none waits for a person")
+    show(
         f"requests per {allowed.seconds:g} s: at most {max(flow.windows)}, {sum(flow.windows)} in all; "
         f"refused with 429: {flow.refused}"
     )
