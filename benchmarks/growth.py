@@ -68,8 +68,8 @@ class Level:
     idle_actions: float
     webhook_ms: float
     list_ms: float
-    ready_s: float = 0
-    restart_s: float = 0
+    ready_s: float | None = None
+    restart_s: float | None = None
 
 
 class Growth:
@@ -181,9 +181,9 @@ def exponent(places: Sequence[int], values: Sequence[float]) -> float:
     return statistics.linear_regression(xs, ys).slope
 
 
-async def run(options: argparse.Namespace) -> Sequence[Level]:
-    """Measure all levels, or those for which there is time."""
-    began, levels = time.monotonic(), list[Level]()
+async def run(options: argparse.Namespace, levels: list[Level]) -> None:
+    """Measure all levels, or those for which there is time, and append them."""
+    began = time.monotonic()
     async with fleet(0, {}) as running:
         growth = Growth(running)
         for number in range(1, options.steps + 1):
@@ -194,13 +194,16 @@ async def run(options: argparse.Namespace) -> Sequence[Level]:
         for number, level in reversed(list(enumerate(levels))):
             ready_s, restart_s = await growth.restart(level.waiting)
             levels[number] = replace(level, ready_s=ready_s, restart_s=restart_s)
-    return levels
 
 
 def report(levels: Sequence[Level], picture: Path) -> bool:
     """Print the table, write the picture; returns whether nothing grows superlinearly."""
     numbers = [level.waiting for level in levels]
-    curves = {title: [float(asdict(level)[name]) for level in levels] for name, title in CURVES.items()}
+    curves = {
+        title: [float(asdict(level)[name]) for level in levels]
+        for name, title in CURVES.items()
+        if all(asdict(level)[name] is not None for level in levels)  # else it was interrupted before
+    }
     exponents = {title: exponent(numbers, values) for title, values in curves.items()}
     rows = [[title, *map(decimals, values), f"{exponents[title]:.2f}"] for title, values in curves.items()]
     rows.append(["billable actions while idle", *(f"{level.idle_actions:.0f}" for level in levels), ""])
@@ -241,7 +244,17 @@ def main() -> int:
     options = parser.parse_args()
     if options.steps < 2:  # noqa: PLR2004  # a line needs two points
         parser.error("--steps must be at least 2: a curve needs two points")
-    return 0 if report(asyncio.run(run(options)), options.picture) else 1
+    levels: list[Level] = []
+    interrupted = False
+    try:
+        asyncio.run(run(options, levels))
+    except (KeyboardInterrupt, TimeoutError) as error:
+        interrupted = True
+        progress(f"ended early: {type(error).__name__}")
+    if len(levels) < 2:  # noqa: PLR2004  # as above
+        show("There was no time for two steps.")
+        return 1
+    return 0 if report(levels, options.picture) and not interrupted else 1
 
 
 if __name__ == "__main__":

@@ -29,8 +29,12 @@ def progress(text: str) -> None:
 
 
 def ratio(values: Sequence[float], base: Sequence[float]) -> float:
-    """Return the median of the ratios of values that were measured in the same round."""
-    return statistics.median(one / other for one, other in zip(values, base, strict=True))
+    """Return the median of the ratios of values that were measured in the same round.
+
+    Rounds whose base is 0 (CPU time below the clock's tick) are left out; without others it is not a number.
+    """
+    ratios = [one / other for one, other in zip(values, base, strict=True) if other]
+    return statistics.median(ratios) if ratios else math.nan
 
 
 def machine() -> str:
