@@ -54,6 +54,9 @@ CURVES: Final = {
     "ready_s": "restarted worker ready, s",
     "restart_s": "restart to archived, s",
 }
+_IDLE: Final = {CURVES["worker_idle"], CURVES["server_idle"]}
+_IDLE_NOISE: Final = 20.0
+"""Milliseconds per second, 2 % of a core: what a few checks or a read of the watcher make of 10 s."""
 
 
 @dataclass(frozen=True)
@@ -175,9 +178,15 @@ class Growth:
         return time.perf_counter() - began
 
 
-def exponent(places: Sequence[int], values: Sequence[float]) -> float:
-    """Return the slope of the line through the logarithms; values under 1 count as 1, which is noise."""
-    xs, ys = [math.log(place) for place in places], [math.log(max(value, 1)) for value in values]
+def exponent(places: Sequence[int], values: Sequence[float], least: float = 1) -> float:
+    """Return the slope of the line through the logarithms.
+
+    Args:
+        places: Numbers of waiting agreements.
+        values: What was measured with them.
+        least: What smaller values count as: less is noise.
+    """
+    xs, ys = [math.log(place) for place in places], [math.log(max(value, least)) for value in values]
     return statistics.linear_regression(xs, ys).slope
 
 
@@ -204,7 +213,10 @@ def report(levels: Sequence[Level], picture: Path) -> bool:
         for name, title in CURVES.items()
         if all(asdict(level)[name] is not None for level in levels)  # else it was interrupted before
     }
-    exponents = {title: exponent(numbers, values) for title, values in curves.items()}
+    exponents = {
+        title: exponent(numbers, values, _IDLE_NOISE if title in _IDLE else 1)
+        for title, values in curves.items()
+    }
     rows = [[title, *map(decimals, values), f"{exponents[title]:.2f}"] for title, values in curves.items()]
     rows.append(["billable actions while idle", *(f"{level.idle_actions:.0f}" for level in levels), ""])
     show_table(["waiting agreements", *(f"{number:,}" for number in numbers), "exponent"], rows)

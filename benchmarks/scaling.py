@@ -82,8 +82,16 @@ def budgets(workers: Sequence[int], others: Sequence[int], cores: float) -> Iter
     finally:
         for group, pid in zip(groups, workers, strict=True):
             (group.parent / "cgroup.procs").write_text(str(pid))
-            with suppress(OSError):
-                group.rmdir()
+            _remove(group)
+
+
+def _remove(group: Path) -> None:
+    """Remove a control group; the kernel refuses for a moment after its last process has left."""
+    for _ in range(20):
+        with suppress(OSError):
+            group.rmdir()
+            return
+        time.sleep(0.05)
 
 
 def _pin(workers: Sequence[int], others: Sequence[int]) -> None:

@@ -19,6 +19,10 @@ def test_quadratic_growth_beside_a_constant_is_superlinear() -> None:
     assert exponent(PLACES, [100 + place**2 / 1000 for place in PLACES]) > SUPERLINEAR
 
 
+def test_values_below_the_noise_are_constant() -> None:
+    assert exponent(PLACES, [0, 1, 9, 19], least=20) == 0
+
+
 def test_the_picture_has_a_curve_per_chart_from_left_to_right() -> None:
     picture = draw(PLACES, "waiting", [Chart("a", [1, 2, 3, 4]), Chart("b", [0] * 4)])
     rising, flat = (
