@@ -60,6 +60,8 @@ WORKERS: Final = {OURS: "worker", CONTROL: "worker", TUNED: floor.TUNED, ONE_SIG
 _KINDS: Final = {"signed": "partially_signed"}
 _DESCRIBED: Final = 10
 """Agreements of a round that the sizes of histories are taken from."""
+_METRICS_SECONDS: Final = 2.0
+"""The server's counts of actions are about a second late."""
 _PATIENCE: Final = 60.0
 """Seconds for an agreement to be sent, and to end after its last signature."""
 
@@ -205,9 +207,11 @@ class Bench:
                 ended = time.perf_counter()
             return done
 
-        before = self._costs(variant)
+        actions, before = billable_actions(self.stack.ports.metrics), self._cpu(variant)
         runs = [done for done in await asyncio.gather(*(run_one() for _ in range(agreements))) if done]
-        worker, server, actions = (now - then for now, then in zip(self._costs(variant), before, strict=True))
+        worker, server = (now - then for now, then in zip(self._cpu(variant), before, strict=True))
+        await asyncio.sleep(_METRICS_SECONDS)
+        actions = billable_actions(self.stack.ports.metrics) - actions
         if not runs:
             raise LostRoundError(f"{variant}: no agreement of {agreements} was completed")
         ends = [await run.handle.describe() for run, _ in runs[-_DESCRIBED:]]
@@ -223,10 +227,9 @@ class Bench:
             ),
         )
 
-    def _costs(self, variant: str) -> tuple[float, float, float]:
+    def _cpu(self, variant: str) -> tuple[float, float]:
         supervisor = self.stack.supervisor
-        worker, server = supervisor.pid(WORKERS[variant]), supervisor.pid("temporal")
-        return cpu_seconds(worker), cpu_seconds(server), billable_actions(self.stack.ports.metrics)
+        return cpu_seconds(supervisor.pid(WORKERS[variant])), cpu_seconds(supervisor.pid("temporal"))
 
 
 def billable_actions(port: int) -> float:

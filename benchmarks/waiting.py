@@ -23,12 +23,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from benchmarks.agreements import ROOT, TEMPLATE, VARIABLES
+from benchmarks.measurement import progress, show_table
 from countersign.agreements import search_attributes
 from countersign.agreements.messages import AgreementInput, AgreementResult, Signer, TemplateSource
 from countersign.agreements.names import DEFAULT_ACCOUNT, TASK_QUEUE, WORKFLOW_NAME
@@ -194,17 +193,16 @@ def _environment(folder: Path, sandbox: Sandbox, port: int, secret: str, events:
 
 async def run(agreements: int) -> None:
     """Measure all variants and print a table."""
-    console = Console()
-    table = Table("actions per agreement, signed", "at once", "after a day", "after 30 days")
+    rows = []
     for variant in VARIANTS:
         with tempfile.TemporaryDirectory() as folder:
             async with town(Path(folder), variant) as running:
                 counts = [await running.measure(wait, agreements) for wait in WAITS]
-        table.add_row(variant.name, *(f"{sum(count.values()) / agreements:.1f}" for count in counts))
+        rows.append([variant.name, *(f"{sum(count.values()) / agreements:.1f}" for count in counts)])
         for wait, count in zip(WAITS, counts, strict=True):
             kinds = ", ".join(f"{kind} {number / agreements:.1f}" for kind, number in sorted(count.items()))
-            console.print(f"{variant.name}, {wait.days} days: {kinds}")
-    console.print(table)
+            progress(f"{variant.name}, {wait.days} days: {kinds}")
+    show_table(["actions per agreement, signed", "at once", "after a day", "after 30 days"], rows)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ def test_ratios_are_within_a_round() -> None:
     assert ratio([1, 20, 300], [1, 10, 100]) == 2
 
 
-def test_a_round_whose_base_is_nothing_is_left_out() -> None:
+def test_a_round_with_a_base_of_nothing_is_left_out() -> None:
     assert ratio([1, 20, 30], [0, 10, 10]) == 2.5
     assert math.isnan(ratio([1], [0]))
 
