@@ -103,7 +103,7 @@ clean: ## remove caches and local state, but not the virtual environment
 
 # What the heavy tests need and Python's packages do not hold, as command:package of Debian.
 DEBIAN := chromium:chromium prometheus:prometheus pg_ctlcluster:postgresql nc:netcat-openbsd nginx:nginx-light \
-	caddy:caddy npm:npm wget:wget
+	caddy:caddy npm:npm wget:wget curl:curl node:nodejs kubectl:kubernetes-client systemd-analyze:systemd
 debian-tools:
 	@missing=; for each in $(DEBIAN); do \
 		command -v "$${each%:*}" > /dev/null || missing="$$missing $${each#*:}"; \

@@ -43,7 +43,7 @@ VOID_SECONDS: Final = 25
 """How long a replacement waits until the old agreement is void."""
 
 Reference = Annotated[
-    str, Path(pattern=REFERENCE, description="The agreement's reference.", examples=["order-1042"])
+    str, Path(pattern=REFERENCE, description="The agreement's reference.", examples=["order-4711"])
 ]
 _RUNS: Final = "The body is the view of the agreement."
 _ACCEPTED: Final[documentation.Responses] = {

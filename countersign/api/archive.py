@@ -36,7 +36,7 @@ class Conditions:
 def _conditions(
     *,
     range: Annotated[  # noqa: A002  # the header's name
-        str | None, Header(description="One range of bytes.", examples=["bytes=0-1023"])
+        str | None, Header(description="One range of bytes.", examples=["bytes=0-"])
     ] = None,
     if_range: Annotated[str | None, Header(description="The `ETag` for which the range holds.")] = None,
     if_none_match: Annotated[str | None, Header(description="The `ETag` that you have.")] = None,

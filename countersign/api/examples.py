@@ -25,7 +25,7 @@ VERB_PROBLEMS: Final = (
 
 TEMPLATE: Final = "7e3a1c00-0000-4000-8000-000000000002"
 START: Final = {
-    "reference": "order-1042",
+    "reference": "order-4711",
     "title": "Mutual NDA",
     "source": {
         "kind": "template",
@@ -82,15 +82,15 @@ CALLBACK: Final = CallbackEvent(
     type=CallbackType.COMPLETED,
     timestamp=datetime(2027, 1, 31, 12, 0, 0, tzinfo=UTC),
     data=CallbackData(
-        reference="order-1042",
+        reference="order-4711",
         document_id="25c7975b-9c18-4b15-862c-4f7afa7df21e",
         outcome=Outcome.COMPLETED,
         resolved_by="webhook",
         links=CallbackLinks(
-            agreement="https://api.example.com/v1/agreements/order-1042",
-            document="https://api.example.com/v1/agreements/order-1042/signed.pdf",
-            audit_trail="https://api.example.com/v1/agreements/order-1042/audit-trail",
-            timeline="https://api.example.com/v1/agreements/order-1042/timeline",
+            agreement="https://api.example.com/v1/agreements/order-4711",
+            document="https://api.example.com/v1/agreements/order-4711/signed.pdf",
+            audit_trail="https://api.example.com/v1/agreements/order-4711/audit-trail",
+            timeline="https://api.example.com/v1/agreements/order-4711/timeline",
         ),
         metadata={"order": "1042"},
     ),
@@ -152,10 +152,10 @@ def _json(body: Mapping[str, Any]) -> str:
     return f"-H 'Content-Type: application/json' -d '{written}'"
 
 
-_PATH: Final = '"$API/v1/agreements/order-1042'
+_PATH: Final = '"$API/v1/agreements/order-4711'
 _AT: Final = datetime(2027, 1, 31, 12, 0, 0, tzinfo=UTC)
 VIEW: Final = AgreementView(
-    reference="order-1042",
+    reference="order-4711",
     stage=Stage.AWAITING_SIGNATURES,
     waiting_for=WaitingFor.SIGNATURES,
     document_id="25c7975b-9c18-4b15-862c-4f7afa7df21e",
@@ -169,7 +169,7 @@ VIEW: Final = AgreementView(
     next_check_at=_AT + timedelta(minutes=5),
 )
 ACCEPTED: Final = models.Accepted(
-    reference="order-1042", links=models.Links.of("order-1042", runs=True, archived=False)
+    reference="order-4711", links=models.Links.of("order-4711", runs=True, archived=False)
 )
 
 EXAMPLES: Final[Mapping[str, Example]] = {

@@ -95,7 +95,7 @@ SourceContent = Annotated[
 ]
 
 _CHANGED: Final[dict[str, Any]] = {
-    "reference": (str | None, Field(default=None, pattern=REFERENCE, examples=["order-1042"])),
+    "reference": (str | None, Field(default=None, pattern=REFERENCE, examples=["order-4711"])),
     "source": (SourceContent, ...),
     "deadline": (
         datetime | Annotated[str, Field(pattern=r"^\d{1,6}[dh]$")] | None,

@@ -230,8 +230,10 @@ def _check_callback(agreement: AgreementInput) -> None:
     Raises:
         BadInputError: The host may not be called.
     """
+    if agreement.callback_url is None:
+        return
     settings = load_settings(CallbackSettings)
-    if agreement.callback_url is None or not settings.hosts:
+    if not settings.hosts:
         return
     url = read_callback_url(agreement.callback_url)
     # The secret in the worker's settings need not be in this process's.

@@ -77,7 +77,7 @@ async def test_every_request_of_the_page_does_what_it_says(api: Caller, stack: S
         status = _curl(stack, tmp_path, f"{reference.CURL} -w '\\n%{{http_code}}' {example.command}")
         assert status == example.status, name
         if name == "start_agreement":
-            await api.until("order-1042", "awaiting_signatures")
+            await api.until("order-4711", "awaiting_signatures")
     assert (tmp_path / "signed.pdf").read_bytes().startswith(b"%PDF-")
 
 

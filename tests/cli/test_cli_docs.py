@@ -90,7 +90,7 @@ def _check_session(shell: Shell, words: list[str], shown: list[str]) -> None:
         missing = [entry for entry in shown if not any(matches(entry, line) for line in reported)]
         assert missing == [], lines
     else:
-        assert len(lines) == len(shown), lines
+        assert len(lines) == len(shown), "\n".join(lines)
         pairs = zip(shown, lines, strict=True)
         assert [pair for pair in pairs if not matches(*pair)] == []
 

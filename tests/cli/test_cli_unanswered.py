@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from temporalio import activity
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import TypedSearchAttributes
@@ -21,6 +22,11 @@ from tests.workflows.reordered import ReorderedWorkflow
 from worker import workflow_runner
 
 
+@activity.defn(name="claim")
+async def _claim(request: dict[str, object]) -> None:
+    """Stand for the local activity, without which the worker cannot begin."""
+
+
 async def test_code_that_does_not_fit_is_reported_in_one_sentence(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -29,7 +35,10 @@ async def test_code_that_does_not_fit_is_reported_in_one_sentence(
         await office.sent(await office.start(agreement))
         queue = office.settings.task_queue
     runner = workflow_runner(sandboxed=True)
-    async with Worker(client, task_queue=queue, workflows=[ReorderedWorkflow], workflow_runner=runner):
+    served = Worker(
+        client, task_queue=queue, workflows=[ReorderedWorkflow], activities=[_claim], workflow_runner=runner
+    )
+    async with served:
         with pytest.raises(UnreachableError) as failed:
             await agreement_status(agreement.reference, client=client)
     sentence = str(failed.value)

@@ -60,7 +60,7 @@ async def test_a_step_that_a_stopped_worker_was_handed_is_run_by_another(
     async with opened() as office:
         document_id = await office.sent(handle)
     assert await office.documents_of(agreement) == [document_id]
-    assert (await steps_of(handle))[-3:] == ["send", "revoke_send", "send"], "no person was asked"
+    assert (await steps_of(handle))[:3] == ["send", "revoke_send", "send"], "no person was asked"
     async with opened(serves_account=False) as office:
         await office.sign_all(document_id)
         await office.deliver_event(handle, "completed", document_id)

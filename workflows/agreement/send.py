@@ -61,10 +61,18 @@ async def _send(state: AgreementState, source: SendableSource, attempt: int) -> 
     await workflow.wait_condition(lambda: sending.done() or state.is_void_requested())
     if not sending.done():
         sending.cancel()
-        if isinstance(source, TemplateSource):
+        if isinstance(source, TemplateSource) and await _is_revoked(state, attempt):
             with contextlib.suppress(ActivityError):
-                await steps.revoke_send(state, attempt=attempt)
+                await sending  # whatever it reports is about generating: the send cannot begin any more
+            state.end_if_voided()
     return await sending
+
+
+async def _is_revoked(state: AgreementState, attempt: int) -> bool:
+    try:
+        return await steps.revoke_send(state, attempt=attempt)
+    except ActivityError:
+        return False
 
 
 async def _after_failure(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:
