@@ -185,12 +185,12 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "replace_signer": Example(f'{_PATH}/replace-signer" {_json(NEW_SIGNER)}', 202),
     "void_agreement": Example(f'{_PATH}.2/void" {_json({"reason": "The order was canceled."})}', 202),
     "resolve_agreement": Example(
-        f'"$API/v1/agreements/order-1043/resolve" {_json({"action": "send_now"})}', 202
+        f'"$API/v1/agreements/order-4713/resolve" {_json({"action": "send_now"})}', 202
     ),
-    "get_signed_document": Example('"$API/v1/agreements/order-1041/signed.pdf" -o signed.pdf', 200),
-    "get_audit_trail": Example('"$API/v1/agreements/order-1041/audit-trail"', 200),
-    "get_timeline": Example('"$API/v1/agreements/order-1041/timeline"', 200),
+    "get_signed_document": Example('"$API/v1/agreements/order-4710/signed.pdf" -o signed.pdf', 200),
+    "get_audit_trail": Example('"$API/v1/agreements/order-4710/audit-trail"', 200),
+    "get_timeline": Example('"$API/v1/agreements/order-4710/timeline"', 200),
     "list_templates": Example('"$API/v1/templates"', 200),
     "get_template": Example(f'"$API/v1/templates/{TEMPLATE}"', 200),
 }
-"""By operation, in the order of a test. There, `order-1041` is completed and `order-1043` is in review."""
+"""By operation, in the order of a test. There, `order-4710` is completed and `order-4713` is in review."""

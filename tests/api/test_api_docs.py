@@ -66,11 +66,11 @@ def test_the_examples_fit_their_schemas() -> None:
 
 
 async def test_every_request_of_the_page_does_what_it_says(api: Caller, stack: Stack, tmp_path: Path) -> None:
-    await api.start(a_draft("order-1041"))
-    await api.start(a_draft("order-1043", review=True))
-    await stack.sandbox.complete((await api.until("order-1041", "awaiting_signatures"))["document_id"])
-    await api.until("order-1041", "completed")
-    await api.until("order-1043", "in_review")
+    await api.start(a_draft("order-4710"))
+    await api.start(a_draft("order-4713", review=True))
+    await stack.sandbox.complete((await api.until("order-4710", "awaiting_signatures"))["document_id"])
+    await api.until("order-4710", "completed")
+    await api.until("order-4713", "in_review")
     on_page = {f"{reference.CURL} \\\n    {example.command}\n" for example in EXAMPLES.values()}
     assert set(SCRIPT.findall(PAGE)) == on_page
     for name, example in EXAMPLES.items():

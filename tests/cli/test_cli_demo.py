@@ -94,8 +94,8 @@ def test_up_serves_every_address_and_ctrl_c_stops_everything(fresh: Shell) -> No
     process = fresh.process("up", "--free-ports")
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(9)]
-        ui, sandbox, receiver = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
+        lines = [process.stdout.readline() for _ in range(10)]
+        ui, sandbox, receiver, *_ = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
         for url in (ui, f"{sandbox}/_sandbox/inbox", f"{receiver}/healthz"):
             assert responds(url)("")
         demo = fresh.run("demo")
