@@ -118,7 +118,7 @@ def test_up_restarts_a_killed_worker_and_survives_a_deleted_folder(fresh: Shell)
     process = fresh.process("up", "--free-ports")
     try:
         assert process.stdout is not None
-        banner = [process.stdout.readline() for _ in range(9)]
+        banner = [process.stdout.readline() for _ in range(10)]
         folder = fresh.folder / ".countersign/local"
         old = int((folder / "logs/worker.pid").read_text())
         os.kill(old, signal.SIGKILL)
@@ -126,7 +126,7 @@ def test_up_restarts_a_killed_worker_and_survives_a_deleted_folder(fresh: Shell)
         assert demo.code == 0, demo.out + demo.err
         assert int((folder / "logs/worker.pid").read_text()) != old
         shutil.rmtree(folder, ignore_errors=True)
-        assert [process.stdout.readline() for _ in range(9)] == banner
+        assert [process.stdout.readline() for _ in range(10)] == banner
         demo = fresh.run("demo")
         assert demo.code == 0, demo.out + demo.err
         process.send_signal(signal.SIGINT)
