@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from countersign.agreements.batches import BULK_PRIORITY, ChunkRequest, ChunkResult, RefusedRow
 from countersign.agreements.messages import AgreementInput
 from countersign.agreements.reference import workflow_id
+from countersign.agreements.search_attributes import BATCH
 from countersign.client.errors import BadInputError, ReferenceTakenError
 from countersign.client.references import StartedAgreement
 from countersign.client.start import start_once
@@ -21,7 +22,6 @@ from countersign.storage.store import StoreKeys
 
 _AT_ONCE: Final = 8
 """Rows of a chunk that are started at once."""
-_GONE: Final = frozenset({RPCStatusCode.NOT_FOUND})
 
 Row = tuple[int, AgreementInput]
 
@@ -75,7 +75,9 @@ class BatchActivities:
 
     @activity.defn
     async def void_chunk(self, request: ChunkRequest) -> None:
-        """Cancel the agreements of a chunk, which voids their documents; what has ended stays.
+        """Cancel the agreements of a chunk that this batch started, which voids their documents.
+
+        What has ended stays. So does an agreement that somebody else started under a row's reference.
 
         Raises:
             StorageError: The store failed.
@@ -83,10 +85,12 @@ class BatchActivities:
         """
 
         async def cancel(row: Row) -> None:
+            handle = self._client.get_workflow_handle(workflow_id(row[1].reference))
             try:
-                await self._client.get_workflow_handle(workflow_id(row[1].reference)).cancel()
+                if (await handle.describe()).typed_search_attributes.get(BATCH) == request.batch:
+                    await handle.cancel()
             except RPCError as error:
-                if error.status not in _GONE:
+                if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
 
         await self._run_over_rows(request, cancel)

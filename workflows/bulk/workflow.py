@@ -53,7 +53,8 @@ class BulkWorkflow:
             if self._cancelled:
                 break
             await self._start(chunk)
-            if chunk + 1 - batch.next_chunk >= CHUNKS_PER_RUN and chunk + 1 < batch.chunks:
+            is_long = chunk + 1 - batch.next_chunk >= CHUNKS_PER_RUN
+            if is_long and chunk + 1 < batch.chunks and not self._cancelled:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(
                     batch.model_copy(
