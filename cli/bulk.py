@@ -24,7 +24,7 @@ from countersign.client import batches
 from countersign.client.batches import BatchView, CheckedTable
 from countersign.client.errors import BadInputError, ExitCode
 from countersign.client.settings import load_settings
-from countersign.client.tables import HEADER, Mistake
+from countersign.client.tables import HEADER, Mistake, delimiter_of
 from countersign.settings import ProviderSettings
 
 from .command import Json, Yes, err, out, print_json, verb
@@ -200,7 +200,7 @@ async def failed(batch: _Batch, table: Annotated[Path, _TABLE]) -> None:
             lines = file.readlines()
     except OSError as error:
         raise BadInputError(f"{table}: {error.strerror}") from None
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    delimiter = delimiter_of(lines[0] if lines else "")
     rows = csv.reader(lines, delimiter=delimiter)
     header = next(rows, [])
     if "reference" not in header:

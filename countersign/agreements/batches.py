@@ -21,7 +21,8 @@ class BatchProgress(Message):
 
     Args:
         started: Rows whose agreement was started.
-        existed: Rows whose agreement had been started before, with the same content.
+        existed: Rows whose agreement had been started before, with the same content; also by an attempt of
+            this batch that was cut off.
         refused: Rows that could not be started; the store has the reasons.
         paused: Whether the batch is paused.
         cancelled: Whether it was cancelled before all rows were started.
@@ -65,9 +66,10 @@ class BatchInput(Message):
 
 
 class ChunkRequest(Message):
-    """Start the agreements of a chunk."""
+    """Start or void the agreements of a chunk."""
 
     batch: str
+    table_sha256: str
     chunk: int
 
 

@@ -32,7 +32,7 @@ from countersign.client.errors import (
     UnreachableError,
 )
 from countersign.client.files import store_file
-from countersign.client.listing import ListedAgreement, agreement_query, count_agreements, list_agreements
+from countersign.client.listing import ListedAgreement, agreement_query, count_by_stage, list_agreements
 from countersign.client.settings import load_settings
 from countersign.client.tables import Mistake, Row, check_table
 from countersign.connection import namespace
@@ -172,7 +172,7 @@ async def start_batch(
                 f"the batch {batch} was started from another table: choose another --batch"
             )
         return False
-    rows = await _store_rows(path, batch, on_row)
+    rows = await _store_rows(path, request, on_row)
     request = request.model_copy(update={"rows": rows})
     settings = load_settings(CountersignSettings)
     async with explained(batch):
@@ -192,7 +192,7 @@ async def start_batch(
     return True
 
 
-async def _store_rows(path: Path, batch: str, on_row: Callable[[int], None]) -> int:
+async def _store_rows(path: Path, request: BatchInput, on_row: Callable[[int], None]) -> int:
     """Put the rows into the store, chunk by chunk, and the files that they need.
 
     A chunk that is there stays: relative deadlines of the first attempt count.
@@ -214,11 +214,19 @@ async def _store_rows(path: Path, batch: str, on_row: Callable[[int], None]) -> 
             chunk.append(_row_line(row))
             count += 1
             if len(chunk) == CHUNK_ROWS:
-                await put(store, keys.rows(batch, count // CHUNK_ROWS - 1), "".join(chunk).encode())
+                await put(
+                    store,
+                    keys.rows(request.batch, request.table_sha256, count // CHUNK_ROWS - 1),
+                    "".join(chunk).encode(),
+                )
                 chunk.clear()
                 on_row(count)
         if chunk:
-            await put(store, keys.rows(batch, count // CHUNK_ROWS), "".join(chunk).encode())
+            await put(
+                store,
+                keys.rows(request.batch, request.table_sha256, count // CHUNK_ROWS),
+                "".join(chunk).encode(),
+            )
     except StorageError as error:
         raise UnreachableError(f"{error}; run the same command again") from None
     on_row(count)
@@ -247,8 +255,8 @@ async def batch_status(batch: str, *, client: Client | None = None) -> BatchView
     async with explained(batch):
         described = await handle.describe()
         progress = await handle.query("progress", result_type=BatchProgress, rpc_timeout=_RPC_TIMEOUT)
-    counts = await asyncio.gather(*(_count(client, batch, stage) for stage in Stage))
-    stages = {stage.value: count for stage, count in zip(Stage, counts, strict=True) if count}
+    counts = await count_by_stage(agreement_query(where=_of(batch), ended=True), client=client)
+    stages = {stage.value: count for stage, count in counts.items() if count}
     return BatchView(
         batch=batch,
         rows=recorded.rows,
@@ -256,11 +264,6 @@ async def batch_status(batch: str, *, client: Client | None = None) -> BatchView
         stages=stages,
         is_running=described.close_time is None,
     )
-
-
-async def _count(client: Client, batch: str, stage: Stage) -> int:
-    query = agreement_query(stage=stage, where=_of(batch), ended=True)
-    return await count_agreements(query, client=client)
 
 
 async def follow_batch(batch: str, *, client: Client | None = None) -> AsyncIterator[BatchView]:
@@ -330,7 +333,7 @@ async def refused_rows(batch: str, *, client: Client | None = None) -> list[Refu
     found: list[RefusedRow] = []
     try:
         for chunk in range(recorded.chunks):
-            key = keys.refused_rows(batch, chunk)
+            key = keys.refused_rows(batch, recorded.table_sha256, chunk)
             if await store.find(key) is not None:
                 text = (await store.read(key)).decode()
                 found += map(RefusedRow.model_validate_json, text.splitlines())

@@ -144,10 +144,9 @@ Cells = Iterator[tuple[int, list[str]]]
 def _csv_cells(path: Path, text: Iterable[str]) -> Cells:
     lines = iter(text)
     first = next(lines, "")
-    delimiter = max(",;\t", key=first.count)
     before = csv.field_size_limit(CELL_LIMIT)
     try:
-        reader = csv.reader(_again(first, lines), delimiter=delimiter, strict=True)
+        reader = csv.reader(_again(first, lines), delimiter=delimiter_of(first), strict=True)
         line = 1
         for cells in reader:
             yield line, cells
@@ -156,6 +155,11 @@ def _csv_cells(path: Path, text: Iterable[str]) -> Cells:
         raise BadInputError(f"{path}, line {reader.line_num}: {error}") from None
     finally:
         csv.field_size_limit(before)
+
+
+def delimiter_of(header: str) -> str:
+    """Return what separates the cells of a CSV file: a comma, a semicolon or a tab."""
+    return max(",;\t", key=header.count)
 
 
 def _again(first: str, rest: Iterable[str]) -> Iterator[str]:

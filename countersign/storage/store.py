@@ -57,16 +57,16 @@ class StoreKeys:
         """Name our own timeline."""
         return self._of(reference, "timeline.json")
 
-    def rows(self, batch: str, chunk: int) -> str:
-        """Name a chunk of a batch's rows."""
-        return self._of_batch(batch, f"rows-{chunk:05}.jsonl")
+    def rows(self, batch: str, table_sha256: str, chunk: int) -> str:
+        """Name a chunk of a batch's rows; another table under the batch's name has rows of its own."""
+        return self._of_batch(batch, table_sha256, f"rows-{chunk:05}.jsonl")
 
-    def refused_rows(self, batch: str, chunk: int) -> str:
+    def refused_rows(self, batch: str, table_sha256: str, chunk: int) -> str:
         """Name the rows of a chunk that could not be started."""
-        return self._of_batch(batch, f"refused-{chunk:05}.jsonl")
+        return self._of_batch(batch, table_sha256, f"refused-{chunk:05}.jsonl")
 
-    def _of_batch(self, batch: str, name: str) -> str:
-        return f"{self.environment}/{self.namespace}/batches/{batch}/{name}"
+    def _of_batch(self, batch: str, table_sha256: str, name: str) -> str:
+        return f"{self.environment}/{self.namespace}/batches/{batch}/{table_sha256}/{name}"
 
     def _of(self, reference: str, name: str) -> str:
         return f"{self.environment}/{self.namespace}/{reference.lower()}/{name}"

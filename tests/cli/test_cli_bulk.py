@@ -3,15 +3,27 @@
 import csv
 import io
 import json
+import uuid
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import CancelledError
+from temporalio.testing import ActivityEnvironment
 
-from countersign.agreements.batches import CHUNK_ROWS
+from activities.batches import BatchActivities
+from countersign.agreements.batches import CHUNK_ROWS, ChunkRequest
+from countersign.agreements.reference import workflow_id
+from countersign.client.agreements import agreement_status
+from countersign.client.start import start_agreement
+from countersign.connection import connect
+from countersign.storage import FolderStore, put
+from countersign.storage.store import StoreKeys
 from devstack.stack import Stack
 from tests.cli.shell import Shell
-from tests.workflows.office import TEMPLATE
+from tests.workflows.office import TEMPLATE, an_agreement
 
 HEADER = ["reference", "title", "template", "signer_1_name", "signer_1_email", "deadline"]
 HEADER += ["var.CustomerName", "var.CompanyName", "var.Service", "var.Price", "var.StartDate"]
@@ -21,6 +33,12 @@ VALUES = ["Example Ltd", "Countersign", "Consulting", "1,000", "2026-01-01"]
 def _row(key: str, **changes: str) -> list[str]:
     values = [key, "Order", TEMPLATE, "Ada Lovelace", "ada@example.com", "30d", *VALUES]
     return [changes.get(name.replace(".", "_"), value) for name, value in zip(HEADER, values, strict=True)]
+
+
+def _agreement(reference: str) -> dict[str, Any]:
+    """An agreement as a chunk of the store holds it."""
+    agreement = an_agreement(reference=reference)
+    return agreement.model_dump(mode="json", exclude_none=True)
 
 
 def _write(path: Path, *rows: list[str], delimiter: str = ",") -> Path:
@@ -90,17 +108,25 @@ def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell,
     assert "30 of 30 started, 30 awaiting signatures" in ran.out
 
 
-def test_a_cancelled_batch_voids_what_it_started_and_nothing_else(shell: Shell) -> None:
-    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
-    first = _write(shell.folder / "first.csv", _row(f"{name}-0"))
-    assert shell.run("bulk", "start", str(first), "--batch", f"{name}-a", "--yes").code == 0
-    rows = [_row(f"{name}-0", title="Another"), *(_row(f"{name}-{number}") for number in range(1, 3))]
-    second = _write(shell.folder / "second.csv", *rows)
-    stack_of_rows = shell.run("bulk", "start", str(second), "--batch", name, "--yes")
-    assert stack_of_rows.code == 6, "the first row has another's reference"
-    assert shell.run("bulk", "cancel", name, "--void").code == 10, "nobody confirmed"
-    assert shell.run("bulk", "cancel", name, "--void", "--yes").code == 4, "it has ended: all rows are started"
-    assert {row["stage"] for row in _report(shell, f"{name}-a").values()} == {"awaiting_signatures"}
+async def test_a_cancelled_batch_voids_what_it_started_and_nothing_else(
+    shell: Shell, stack: Stack, tmp_path: Path
+) -> None:
+    client = await connect(environment=stack.env)
+    store, keys = FolderStore(tmp_path / "rows"), StoreKeys("local", client.namespace)
+    batch = f"void-{uuid.uuid4().hex[:8]}"
+    own, foreign = f"{batch}-own", f"{batch}-foreign"
+    chunk = ChunkRequest(batch=batch, table_sha256="t", chunk=0)
+    rows = [{"line": 2, "agreement": _agreement(own)}, {"line": 3, "agreement": _agreement(foreign)}]
+    await put(store, keys.rows(batch, "t", 0), "\n".join(map(json.dumps, rows)).encode())
+    await start_agreement(_agreement(foreign) | {"title": "Another"}, client=client, ask_provider=False)
+    activities = BatchActivities(client, store, keys, task_queue="countersign")
+    result = await ActivityEnvironment().run(activities.start_chunk, chunk)
+    assert (result.started, result.refused) == (1, 1)
+    await ActivityEnvironment().run(activities.void_chunk, chunk)
+    with pytest.raises(WorkflowFailureError) as ended:
+        await client.get_workflow_handle(workflow_id(own)).result()
+    assert isinstance(ended.value.cause, CancelledError), "voided, as it was cancelled"
+    assert (await agreement_status(foreign, client=client)).result is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Final
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
+from temporalio.workflow import ActivityConfig
 
 from countersign.agreements.batches import (
     BULK_PRIORITY,
@@ -71,14 +72,7 @@ class BulkWorkflow:
 
     async def _start(self, chunk: int) -> None:
         result = await workflow.execute_activity_method(
-            BatchActivities.start_chunk,
-            ChunkRequest(batch=self._batch.batch, chunk=chunk),
-            start_to_close_timeout=_ATTEMPT,
-            schedule_to_close_timeout=_TOTAL,
-            heartbeat_timeout=_SILENCE,
-            retry_policy=_RETRY,
-            priority=Priority(priority_key=BULK_PRIORITY, fairness_key=self._batch.batch),
-            summary=f"start rows, part {chunk + 1} of {self._batch.chunks}",
+            BatchActivities.start_chunk, self._request(chunk), **self._config("start", chunk)
         )
         self._progress = self._progress.model_copy(
             update={
@@ -91,15 +85,21 @@ class BulkWorkflow:
     async def _void_started(self) -> None:
         for chunk in range(self._batch.chunks):
             await workflow.execute_activity_method(
-                BatchActivities.void_chunk,
-                ChunkRequest(batch=self._batch.batch, chunk=chunk),
-                start_to_close_timeout=_ATTEMPT,
-                schedule_to_close_timeout=_TOTAL,
-                heartbeat_timeout=_SILENCE,
-                retry_policy=_RETRY,
-                priority=Priority(priority_key=BULK_PRIORITY, fairness_key=self._batch.batch),
-                summary=f"void rows, part {chunk + 1} of {self._batch.chunks}",
+                BatchActivities.void_chunk, self._request(chunk), **self._config("void", chunk)
             )
+
+    def _request(self, chunk: int) -> ChunkRequest:
+        return ChunkRequest(batch=self._batch.batch, table_sha256=self._batch.table_sha256, chunk=chunk)
+
+    def _config(self, verb: str, chunk: int) -> ActivityConfig:
+        return {
+            "start_to_close_timeout": _ATTEMPT,
+            "schedule_to_close_timeout": _TOTAL,
+            "heartbeat_timeout": _SILENCE,
+            "retry_policy": _RETRY,
+            "priority": Priority(priority_key=BULK_PRIORITY, fairness_key=self._batch.batch),
+            "summary": f"{verb} rows, part {chunk + 1} of {self._batch.chunks}",
+        }
 
     @workflow.query(description="How many rows were started, existed before, or were refused.")
     def progress(self) -> BatchProgress:
