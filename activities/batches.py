@@ -69,11 +69,8 @@ class BatchActivities:
         if refused:
             lines = sorted(refused, key=lambda row: row.line)
             content = "".join(f"{row.model_dump_json()}\n" for row in lines)
-            await put(
-                self._store,
-                self._keys.refused_rows(request.batch, request.table_sha256, request.chunk),
-                content.encode(),
-            )
+            key = self._keys.refused_rows(request.batch, request.table_sha256, request.chunk)
+            await put(self._store, key, content.encode())
         existed = sum(one.already_running or one.already_ended for one in started)
         return ChunkResult(started=len(started) - existed, existed=existed, refused=len(refused))
 
@@ -100,10 +97,8 @@ class BatchActivities:
         await self._run_over_rows(request, cancel)
 
     async def _run_over_rows(self, request: ChunkRequest, work: Callable[[Row], Awaitable[None]]) -> None:
-        text = (
-            await self._store.read(self._keys.rows(request.batch, request.table_sha256, request.chunk))
-        ).decode()
-        rows = [json.loads(line) for line in text.splitlines()]
+        key = self._keys.rows(request.batch, request.table_sha256, request.chunk)
+        rows = [json.loads(line) for line in (await self._store.read(key)).splitlines()]
         for first in range(0, len(rows), _AT_ONCE):
             some = rows[first : first + _AT_ONCE]
             await asyncio.gather(

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -198,6 +199,7 @@ async def _store_rows(path: Path, request: BatchInput, on_row: Callable[[int], N
     A chunk that is there stays: relative deadlines of the first attempt count.
     """
     store, keys = _store()
+    key = partial(keys.rows, request.batch, request.table_sha256)
     stored: set[str] = set()
     chunk: list[str] = []
     count = 0
@@ -214,19 +216,11 @@ async def _store_rows(path: Path, request: BatchInput, on_row: Callable[[int], N
             chunk.append(_row_line(row))
             count += 1
             if len(chunk) == CHUNK_ROWS:
-                await put(
-                    store,
-                    keys.rows(request.batch, request.table_sha256, count // CHUNK_ROWS - 1),
-                    "".join(chunk).encode(),
-                )
+                await put(store, key(count // CHUNK_ROWS - 1), "".join(chunk).encode())
                 chunk.clear()
                 on_row(count)
         if chunk:
-            await put(
-                store,
-                keys.rows(request.batch, request.table_sha256, count // CHUNK_ROWS),
-                "".join(chunk).encode(),
-            )
+            await put(store, key(count // CHUNK_ROWS), "".join(chunk).encode())
     except StorageError as error:
         raise UnreachableError(f"{error}; run the same command again") from None
     on_row(count)
@@ -237,7 +231,7 @@ async def _store_rows(path: Path, request: BatchInput, on_row: Callable[[int], N
 
 def _row_line(row: Row) -> str:
     agreement = row.agreement.model_dump(mode="json", exclude_none=True)
-    return json.dumps({"line": row.line, "agreement": agreement}, ensure_ascii=False) + "\n"
+    return json.dumps({"line": row.line, "agreement": agreement}) + "\n"
 
 
 async def batch_status(batch: str, *, client: Client | None = None) -> BatchView:

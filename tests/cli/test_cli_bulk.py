@@ -108,9 +108,8 @@ def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell,
     assert "30 of 30 started, 30 awaiting signatures" in ran.out
 
 
-async def test_a_cancelled_batch_voids_what_it_started_and_nothing_else(
-    shell: Shell, stack: Stack, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("shell")
+async def test_a_cancelled_batch_voids_what_it_started_and_nothing_else(stack: Stack, tmp_path: Path) -> None:
     client = await connect(environment=stack.env)
     store, keys = FolderStore(tmp_path / "rows"), StoreKeys("local", client.namespace)
     batch = f"void-{uuid.uuid4().hex[:8]}"
