@@ -61,14 +61,15 @@ async def _send(state: AgreementState, source: SendableSource, attempt: int) -> 
     await workflow.wait_condition(lambda: sending.done() or state.is_void_requested())
     if not sending.done():
         sending.cancel()
-        if isinstance(source, TemplateSource) and await _is_revoked(state, attempt):
+        if isinstance(source, TemplateSource) and await _revoked(state, attempt):
             with contextlib.suppress(ActivityError):
                 await sending  # whatever it reports is about generating: the send cannot begin any more
             state.end_if_voided()
     return await sending
 
 
-async def _is_revoked(state: AgreementState, attempt: int) -> bool:
+async def _revoked(state: AgreementState, attempt: int) -> bool:
+    """Revoke an attempt; False if it had begun, or if the store does not tell."""
     try:
         return await steps.revoke_send(state, attempt=attempt)
     except ActivityError:
@@ -118,12 +119,7 @@ async def _never_began(state: AgreementState, error: ActivityError) -> bool:
     Temporal loses a task now and then, and a worker may die before it calls the provider. A send that reports
     an unknown outcome has begun.
     """
-    if is_reported(error):
-        return False
-    try:
-        return await steps.revoke_send(state, attempt=state.carried.sends)
-    except ActivityError:
-        return False
+    return not is_reported(error) and await _revoked(state, state.carried.sends)
 
 
 async def _wait_to_repeat(state: AgreementState, error: ActivityError, deadline: UpdatableTimer) -> None:

@@ -134,8 +134,9 @@ class Memory:
         _find(document_id)
 
     async def signing_link(self, document_id: str, recipient_id: str, **_more: Any) -> SigningLink:
-        """Never called: the capabilities have no signing links."""
-        raise NotImplementedError
+        """Refuse: the capabilities have no signing links, so nothing calls it."""
+        del document_id, recipient_id
+        raise RejectedError("signing_link: there are none", operation="signing_link", status=501)
 
     async def signed_pdf(self, document_id: str, into: Sink, *, max_bytes: int, heartbeat: Heartbeat) -> None:
         """Write the file, once it is signed."""
