@@ -48,6 +48,7 @@ from countersign.providers.circuit import Circuit
 from countersign.providers.circuit_reports import CircuitReports
 from countersign.providers.open_account import OpenAccount, open_account
 from countersign.providers.registry import Account, accounts
+from countersign.providers.slots import DRAIN_SECONDS
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CallbackSettings, CountersignSettings, ProviderSettings, WorkerSettings
 from countersign.storage import Store, UnusableStoreError, open_store
@@ -164,6 +165,7 @@ def provider_worker(
     settings: CountersignSettings,
     *,
     build: WorkerDeploymentConfig | None = None,
+    drain_seconds: float = DRAIN_SECONDS,
 ) -> Worker:
     """Build the worker that calls the provider with one account."""
     documents = DocumentActivities(account.provider, store)
@@ -199,6 +201,7 @@ def provider_worker(
         ],
         calls_per_activity=CALLS_PER_STEP,
         graceful_stop_seconds=settings.graceful_stop_seconds,
+        drain_seconds=drain_seconds,
         build=build,
     )
 
@@ -357,6 +360,7 @@ def _served(configured: Mapping[str, Account], names: Collection[str]) -> tuple[
 
 
 async def _drain(opened: Iterable[OpenAccount]) -> None:
+    """Drain all accounts at once: their workers stop one after the other."""
     await asyncio.gather(*(account.slots.drain() for account in opened))
 
 

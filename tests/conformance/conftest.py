@@ -263,7 +263,7 @@ async def bench_at(
             account, keys, options or ProviderSettings(), slots=own.provider_slots, rules=rules, limits=limits
         ) as opened,
         workflow_worker(client, store, own, {account.name: account}),
-        provider_worker(client, opened, store, own),
+        provider_worker(client, opened, store, own, drain_seconds=0),
     ):
         yield Bench(
             client=client,

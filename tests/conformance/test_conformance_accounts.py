@@ -99,7 +99,7 @@ async def both(
                     rules=CircuitRules(failures=3, cooldown=0.5),
                 )
             )
-            workers[name] = provider_worker(client, opened[name], store, own)
+            workers[name] = provider_worker(client, opened[name], store, own, drain_seconds=0)
             await stack.enter_async_context(workers[name])
         await stack.enter_async_context(workflow_worker(client, store, own, configured))
         yield TwoOrganizations(

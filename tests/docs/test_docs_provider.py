@@ -87,7 +87,7 @@ async def test_an_agreement_runs_with_a_provider_of_another_distribution(
     async with (
         open_account(account, settings, ProviderSettings(), slots=5) as opened,
         workflow_worker(client, store, own, {"memory": account}, sandboxed=True),
-        provider_worker(client, opened, store, own),
+        provider_worker(client, opened, store, own, drain_seconds=0),
         running_receiver(
             client, MEMORY_WEBHOOK_SECRET=SECRET, COUNTERSIGN_ACCOUNTS="memory", PYTHONPATH=installed
         ) as receiver,

@@ -188,7 +188,7 @@ async def open_office(
             circuits={configured.name: opened.circuit},
             sandboxed=sandboxed,
         ),
-        provider_worker(client, opened, store, own) if serves_account else nullcontext(),
+        provider_worker(client, opened, store, own, drain_seconds=0) if serves_account else nullcontext(),
         callback_worker(client, store, own, callbacks),
     ):
         yield Office(

@@ -15,7 +15,7 @@ from temporalio.worker import (
 
 from countersign import __version__
 from countersign.providers.retry_table import provider_errors
-from countersign.providers.slots import CircuitSlots, tuner
+from countersign.providers.slots import DRAIN_SECONDS, CircuitSlots, tuner
 
 GRACEFUL_STOP_SECONDS: Final = 150.0
 """How long a stopping worker lets calls finish; more than the longest write."""
@@ -41,6 +41,7 @@ def api_worker(
     activities: Sequence[Callable[..., Any]],
     calls_per_activity: int = 1,
     graceful_stop_seconds: float = GRACEFUL_STOP_SECONDS,
+    drain_seconds: float = DRAIN_SECONDS,
     build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
     """Build the worker of the activities that call one API; no other worker may serve its task queue.
@@ -56,12 +57,15 @@ def api_worker(
         calls_per_activity: Upper bound on calls per activity. Temporal limits activities per second, so the
             rate is divided by this.
         graceful_stop_seconds: How long a stopping worker lets calls finish.
+        drain_seconds: How long it waits before that for tasks that Temporal may be handing to it. An idle
+            worker waits that long. 0 is for tests: a task that is lost comes back after its time-out only.
         build: This build's id, for worker versioning.
     """
     rate = api.calls_per_second
     return _ApiWorker(
         client,
         slots=api.slots,
+        drain_seconds=drain_seconds,
         task_queue=task_queue,
         activities=activities,
         tuner=tuner(api.slots),
@@ -81,12 +85,13 @@ def build_options(build: WorkerDeploymentConfig | None) -> dict[str, Any]:
 class _ApiWorker(Worker):
     """A worker that drains its polls before it stops."""
 
-    def __init__(self, client: Client, *, slots: CircuitSlots, **options: Any) -> None:
+    def __init__(self, client: Client, *, slots: CircuitSlots, drain_seconds: float, **options: Any) -> None:
         super().__init__(client, **options)
         self._slots = slots
+        self._drain_seconds = drain_seconds
 
     async def shutdown(self) -> None:
-        await self._slots.drain()
+        await self._slots.drain(self._drain_seconds)
         await super().shutdown()
 
 
