@@ -91,7 +91,8 @@ class ChangeActivities:
         """Read what changed since the last reading, and signal what agreements have missed.
 
         Raises:
-            ApplicationError: The provider's changes could not be read now; see `errors.py`.
+            ApplicationError: The provider's changes could not be read now; see
+                `countersign/providers/retry_table.py`.
         """
         listed: dict[str, str] = {}
         heartbeat = ThrottledHeartbeat()

@@ -56,7 +56,8 @@ async def _keep_probing(
         wait = circuit.snapshot().probe_in
         if wait is None or wait > 0:
             with suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await changed.wait()
             continue
         circuit.begin_probe()
         error: Exception | None = None

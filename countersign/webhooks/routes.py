@@ -165,7 +165,8 @@ class WebhookRoute:
 
     async def _renew(self, mismatched: WebhookSettings) -> bool:
         with suppress(TimeoutError):
-            return await asyncio.wait_for(self.secrets.renew(mismatched), RENEW_TIMEOUT_SECONDS)
+            async with asyncio.timeout(RENEW_TIMEOUT_SECONDS):
+                return await self.secrets.renew(mismatched)
         return False
 
 

@@ -54,7 +54,8 @@ class Faults:
     async def hold(self, seconds: float) -> None:
         """Wait for some seconds, or until the current script is replaced."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._replaced.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._replaced.wait()
 
     def set(self, script: Script) -> None:
         """Replace the script, and end what the old one holds. Print the seed if the script is random."""

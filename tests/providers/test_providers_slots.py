@@ -244,3 +244,20 @@ async def test_a_drained_worker_leaves_nothing_that_was_handed_to_it(client: Cli
         if description.status is WorkflowExecutionStatus.RUNNING:
             await handle.terminate()
     assert provider.calls < len(handles), "what comes after the drain is left for other workers"
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_probing_ends_at_whatever_moment_it_is_left(turns: int) -> None:
+    circuit = Circuit(CircuitRules(failures=1, cooldown=3600))
+
+    async def probe_for_a_while() -> None:
+        async with probing(circuit, "test", Provider(circuit).probe):
+            circuit.leave(circuit.enter("look"), UnavailableError("look: HTTP 503", operation="look"))
+            await asyncio.sleep(0.01)  # it waits for the time of the next probe
+            circuit.end_probe(None)
+            for _ in range(turns):  # the change is on its way through the loop
+                await asyncio.sleep(0)
+
+    task = asyncio.create_task(probe_for_a_while())
+    ended, _ = await asyncio.wait({task}, timeout=20)
+    assert ended, "it waits for a task that has lost its cancellation"
