@@ -16,6 +16,7 @@ from countersign.providers.retry_table import failure_type, provider_errors, to_
 from countersign.secrets.rotation import Rotating
 from countersign.settings import CountersignSettings, ProviderSettings
 from countersign.storage import FolderStore
+from countersign.workflow.once import retry_delay
 from tests.providers.provider_desk import ACCOUNT, Desk, settings_of
 from worker import CALLS_PER_STEP, provider_worker
 from workflows.agreement import policies
@@ -96,9 +97,9 @@ class TestPolicies:
             assert retry.maximum_interval == cap, name
 
     def test_a_send_that_never_left_is_tried_later_every_time_up_to_a_cap(self) -> None:
-        delays = [policies.not_sent_delay(sends).total_seconds() for sends in range(1, 10)]
+        delays = [retry_delay(sends).total_seconds() for sends in range(1, 10)]
         assert delays == [5, 10, 20, 40, 80, 160, 300, 300, 300]
-        assert policies.not_sent_delay(10_000) == timedelta(minutes=5)
+        assert retry_delay(10_000) == timedelta(minutes=5)
 
     def test_what_may_have_gone_out_is_not_tried_again(self) -> None:
         assert policies.SEND.retry.maximum_attempts == 1

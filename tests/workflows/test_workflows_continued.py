@@ -50,7 +50,6 @@ OF_ONE_MOMENT = {
     "waiting_for": "as the stage",
     "inbox": "an agreement does not continue while there is news",
     "may_have_sent": "of use only before the document is known",
-    "lost_sends": "as may_have_sent",
     "void_request": "as the inbox",
     "resolution": "as the inbox",
     "remind_now": "as the inbox",

@@ -19,10 +19,10 @@ from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.webhooks.adapter import ParsedDelivery
 from countersign.webhooks.delivery import Delivery, Markers, WorkflowFinder
 from countersign.webhooks.outcome import DeliveryOutcome
+from countersign.workflow.failures import Effect, effect
 from tests.workflows.office import SEND, Handle, Office, an_agreement, steps_of
 from tests.workflows.scenarios import NO_ONE
 from workflows.agreement import AgreementWorkflow
-from workflows.failures import Effect, effect
 
 REFUSALS = [
     pytest.param(status, marks=[] if status in {400, 403} else pytest.mark.heavy)

@@ -28,8 +28,8 @@ from countersign.agreements.callbacks import (
 )
 from countersign.agreements.failures import callbacks_in
 from countersign.agreements.messages import AgreementInput, Message, Metadata
+from countersign.workflow.failures import cause_of
 from workflows.agreement.state import AgreementState
-from workflows.failures import cause_of
 
 _REFERENCE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$"
 

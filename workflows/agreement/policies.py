@@ -63,26 +63,8 @@ ASKED_FOR: Final = 2
 CLOCK_SKEW: Final = timedelta(minutes=5)
 """How far the provider's clock may be behind ours."""
 
-SETTLE: Final = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 120, 400))
-"""Waits between searches for a send of unknown outcome: ten minutes, longer than the provider takes."""
-
-LOST_SENDS: Final = 5
-"""Lost responses after which a person decides although the search is conclusive: some providers respond with
-a 500 to what never heals."""
-
-SETTLE_AFTER_STATUS: Final = timedelta(seconds=2)
-"""How long evidence may take to show after a 4xx response to a send."""
-
 VOID_AGAIN: Final = timedelta(hours=1)
 """Wait before the next attempt to void, if the provider rejected the last one."""
-
-_NOT_SENT_FIRST: Final = timedelta(seconds=5)
-_NOT_SENT_CAP: Final = timedelta(minutes=5)
-
-
-def not_sent_delay(sends: int) -> timedelta:
-    """Return the wait before a send is repeated, 5 s to 5 min, unless the provider gave a Retry-After."""
-    return min(_NOT_SENT_FIRST * (1 << min(sends - 1, 10)), _NOT_SENT_CAP)
 
 
 # Waits between checks

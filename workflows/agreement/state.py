@@ -35,10 +35,10 @@ from countersign.agreements.messages import (
 from countersign.agreements.names import DEFAULT_ACCOUNT
 from countersign.agreements.reference import Marker
 from countersign.agreements.times import format_time
+from countersign.workflow.failures import provider_words, reason
 from workflows.agreement import metrics, policies, progress
 from workflows.agreement.details import details
 from workflows.agreement.progress import Progress
-from workflows.failures import provider_words, reason
 
 STEP_BY_STEP_BEFORE: Final = datetime(2026, 11, 27, 19, tzinfo=UTC)
 """Agreements that began before claimed and generated in steps of their own, and replay so.
@@ -157,7 +157,6 @@ class AgreementState:
         if carried and self.in_review():
             self.stage, self.waiting_for = Stage.IN_REVIEW, WaitingFor.OPERATOR
         self.may_have_sent = False
-        self.lost_sends = 0
         self.inbox: list[SignatureEvent] = []
         self.void_request: VoidRequest | None = None
         self.resolution: tuple[Resolution, Sent | None] | None = None

@@ -42,10 +42,10 @@ from activities.requests import (
 from countersign.agreements.messages import DeliverableSource, TemplateSource
 from countersign.agreements.names import account_task_queue
 from countersign.agreements.validation import needs_of
+from countersign.workflow.failures import cause_of
 from workflows.agreement import policies
 from workflows.agreement.policies import Policy
 from workflows.agreement.state import AgreementState
-from workflows.failures import cause_of
 
 with workflow.unsafe.imports_passed_through():
     from activities.archive import ArchiveActivities
@@ -237,7 +237,7 @@ async def await_or_cancel(activity: ActivityHandle[ResultT], *, cancel_when: Cal
     must check it again.
 
     Raises:
-        ActivityError: It failed; see `workflows.failures.effect`.
+        ActivityError: It failed; see `countersign.workflow.failures.effect`.
     """
     await workflow.wait_condition(lambda: activity.done() or cancel_when())
     if not activity.done():

@@ -29,6 +29,7 @@ from countersign.agreements.messages import (
 )
 from countersign.agreements.names import CHANGE_CALLBACK, CIRCUIT_QUERY, UNWATCHED, WORKFLOW_NAME
 from countersign.agreements.validation import problems
+from countersign.workflow.failures import as_failure, reason
 from workflows.agreement import steps
 from workflows.agreement.archive import finish_archive
 from workflows.agreement.callbacks import Callbacks, callbacks_of_refused, report_unreadable
@@ -36,7 +37,6 @@ from workflows.agreement.raw_input import read_input, takes_payloads
 from workflows.agreement.send import send_once
 from workflows.agreement.state import AgreementState, EndedUnconfirmedError
 from workflows.agreement.wait import Wait, await_end
-from workflows.failures import as_failure, reason
 
 
 @workflow.defn(name=WORKFLOW_NAME)

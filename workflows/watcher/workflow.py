@@ -16,9 +16,9 @@ from temporalio.workflow import ActivityConfig, ContinueAsNewVersioningBehavior
 from activities.requests import Reading, ReadRequest, UnwatchRequest
 from countersign.agreements.messages import Message
 from countersign.agreements.names import WATCHER_MEMO, WATCHER_NAME, account_task_queue
+from countersign.workflow.failures import reason
 from workflows.agreement import policies
 from workflows.agreement.policies import Policy
-from workflows.failures import reason
 
 with workflow.unsafe.imports_passed_through():
     from activities.changes import ChangeActivities, UnwatchActivities
