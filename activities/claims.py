@@ -4,10 +4,8 @@ The run that holds a claim releases it only if it has sent nothing; then the nex
 and releases are files that are created once, so that one of two runs gets the claim.
 """
 
-import hashlib
 import itertools
 import json
-import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -19,8 +17,6 @@ from countersign.agreements.callbacks import CALLER
 from countersign.agreements.failures import (
     BAD_INPUT,
     CALLBACKS,
-    NOT_SENT,
-    OUTCOME_UNKNOWN,
     REFERENCE_USED,
 )
 from countersign.agreements.reference import new_tag
@@ -28,58 +24,9 @@ from countersign.agreements.validation import Needs
 from countersign.providers.lacks import lacks
 from countersign.providers.registry import Account
 from countersign.settings.callbacks import CallbackSettings
-from countersign.storage import Store, put
+from countersign.storage import Fence, Store, put
 from countersign.storage.store import StoreKeys
 from countersign.watchers import Watchers
-
-
-class SendFence:
-    """Makes provable that a send never began: its key is created once, by the send or by `revoke`.
-
-    Args:
-        store: Where the keys are kept.
-        keys: Their names.
-    """
-
-    def __init__(self, store: Store, keys: StoreKeys) -> None:
-        self._store = store
-        self._keys = keys
-
-    async def begin(self, attempt: SendAttempt) -> None:
-        """Begin an attempt; the provider may be called only after this has returned.
-
-        Raises:
-            ApplicationError: `NotSent`: the workflow has revoked it. `OutcomeUnknown`: the same attempt began
-                before (the workflow was reset since); details[0] is when, ISO 8601.
-            StorageError: The store failed; nothing may be sent.
-        """
-        found = await self._write(attempt, {"attempt": uuid.uuid4().hex, "at": datetime.now(UTC).isoformat()})
-        if found is None:
-            return
-        if "revoked" in found:
-            raise ApplicationError("not sent: the workflow had given the attempt up", type=NOT_SENT)
-        raise ApplicationError(
-            "the same send began before: outcome unknown", found["at"], type=OUTCOME_UNKNOWN
-        )
-
-    async def revoke(self, attempt: SendAttempt) -> bool:
-        """Keep an attempt from beginning; False if it began before.
-
-        Raises:
-            StorageError: The store failed.
-        """
-        found = await self._write(attempt, {"revoked": True})
-        return found is None or "revoked" in found
-
-    async def _write(self, attempt: SendAttempt, entry: dict[str, object]) -> dict[str, str] | None:
-        """Write an entry; None if it is there now, else the entry that was there before."""
-        key = self._keys.sending(attempt.reference, attempt.claim, attempt.number)
-        content = json.dumps(entry).encode()
-        stored = await put(self._store, key, content)
-        if stored.sha256 == hashlib.sha256(content).hexdigest():
-            return None
-        found: dict[str, str] = json.loads(await self._store.read(key))
-        return found
 
 
 class ClaimActivities:
@@ -109,7 +56,7 @@ class ClaimActivities:
         self._store = store
         self._keys = keys
         self._accounts = accounts
-        self._fence = SendFence(store, keys)
+        self._fence = Fence(store)
         self._time_scale = time_scale
         self._longest_check_wait = longest_check_wait
         self._callbacks = callbacks or CallbackSettings()
@@ -177,7 +124,7 @@ class ClaimActivities:
     @activity.defn
     async def revoke_send(self, attempt: SendAttempt) -> bool:
         """Keep an attempt to send from beginning; False if it began before."""
-        return await self._fence.revoke(attempt)
+        return await self._fence.revoke(self._keys.sending(attempt.reference, attempt.claim, attempt.number))
 
     async def _held(self, request: ClaimRequest) -> tuple[int, Mapping[str, str]] | None:
         """Take the first claim that was not released; return its number and content, None if it is taken."""

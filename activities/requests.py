@@ -120,11 +120,6 @@ class SendRequest(Short):
     claim: int = 1
     attempt: int = 1
 
-    @property
-    def fence(self) -> SendAttempt:
-        """The fence of the attempt."""
-        return SendAttempt(reference=self.marker.reference, claim=self.claim, number=self.attempt)
-
 
 class Sent(Short):
     """The provider's document and its recipients' ids, in the order of the agreement's signers.

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.claims import SendFence
 from activities.documents import DocumentActivities
 from activities.identity import differences
 from activities.requests import (
@@ -60,7 +59,7 @@ from countersign.providers.port import (
     SignatureProvider,
 )
 from countersign.providers.retry_table import final, provider_errors
-from countersign.storage import StorageError, Store
+from countersign.storage import Fence, StorageError, Store
 from countersign.storage.store import StoreKeys
 
 
@@ -204,7 +203,8 @@ class SignatureActivities:
         self._provider = provider
         self._is_watched = is_watched
         self._store = store
-        self._fence = SendFence(store, keys)
+        self._fence = Fence(store)
+        self._keys = keys
         self._documents = DocumentActivities(provider, store)
 
     @activity.defn
@@ -246,7 +246,9 @@ class SignatureActivities:
     async def _send_once(self, request: SendRequest) -> Sent:
         try:
             order = await send_order(request, self._store)
-            await self._fence.begin(request.fence)
+            await self._fence.begin(
+                self._keys.sending(request.marker.reference, request.claim, request.attempt)
+            )
         except StorageError as error:
             raise ApplicationError(str(error), type=NOT_SENT) from None
         with provider_errors(), _explained(request.source):

@@ -6,6 +6,7 @@ from typing import Final
 
 from countersign.extras import needs_extra
 from countersign.storage.draft import Draft, StorageError, UnusableStoreError
+from countersign.storage.fence import Fence
 from countersign.storage.folder import FolderStore
 from countersign.storage.store import Store, StoredFile, put
 
@@ -19,6 +20,7 @@ _DRIVE_OR_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 __all__ = [
     "BUCKETS",
     "Draft",
+    "Fence",
     "FolderStore",
     "StorageError",
     "Store",

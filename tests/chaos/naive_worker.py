@@ -6,8 +6,8 @@ from unittest.mock import AsyncMock, patch
 
 import worker
 from activities import signatures
-from activities.claims import SendFence
 from countersign import entry
+from countersign.storage import Fence
 from workflows.agreement import policies
 
 
@@ -20,5 +20,5 @@ def retry_sends() -> None:
 
 if __name__ == "__main__":
     retry_sends()
-    with patch.object(SendFence, "begin", AsyncMock()):  # it forbids a second attempt of the same send
+    with patch.object(Fence, "begin", AsyncMock()):  # it forbids a second attempt of the same send
         entry.leave(worker.main())

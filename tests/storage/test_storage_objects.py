@@ -14,11 +14,8 @@ import boto3
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.claims import SendFence
-from activities.requests import SendAttempt
 from countersign.agreements.failures import NOT_SENT
-from countersign.storage import StorageError, Store, open_store, put
-from countersign.storage.store import StoreKeys
+from countersign.storage import Fence, StorageError, Store, open_store, put
 from tests.aws import aws
 from tests.storage import azure_storage as azure
 from tests.storage.azure_storage import azure_storage
@@ -109,18 +106,19 @@ async def test_one_of_many_at_once_wins_and_all_are_reported_which(store: Store)
 
 
 async def test_of_a_send_and_its_revocation_one_wins(store: Store) -> None:
-    fence = SendFence(store, StoreKeys("test", "default"))
+    fence = Fence(store)
 
-    async def began(attempt: SendAttempt) -> bool:
+    async def began(key: str) -> bool:
         try:
-            await fence.begin(attempt)
+            await fence.begin(key)
         except ApplicationError as error:
             return error.type != NOT_SENT
         return True
 
     for number in range(1, 6):
-        attempt = SendAttempt(reference="order-1042", claim=1, number=number)
-        has_begun, is_revoked = await asyncio.gather(began(attempt), fence.revoke(attempt))
+        has_begun, is_revoked = await asyncio.gather(
+            began(f"sending-{number}"), fence.revoke(f"sending-{number}")
+        )
         assert has_begun != is_revoked
 
 

@@ -14,11 +14,9 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import TimeSkipper
 
-from activities.claims import SendFence
-from activities.requests import SendAttempt
 from countersign.agreements.failures import NOT_SENT, OUTCOME_UNKNOWN
 from countersign.agreements.messages import DeliverableSource, Outcome, VoidRequest
-from countersign.storage import Draft, FolderStore, StoredFile
+from countersign.storage import Draft, Fence, FolderStore, StoredFile
 from countersign.storage.store import StoreKeys
 from devstack.sandbox import Sandbox
 from tests.workflows.office import TEMPLATE, Handle, Office, an_agreement, open_office, steps_of
@@ -27,7 +25,7 @@ from workflows.agreement import AgreementWorkflow
 
 ROOT = Path(__file__).parents[2]
 PRICE = {"placeholder": "{Price}", "text": "1", "mimeType": "text"}
-ATTEMPT = SendAttempt(reference="order-1042", claim=1, number=1)
+KEY = "order-1042/sending-1.json"
 
 
 @pytest.mark.parametrize(
@@ -145,47 +143,48 @@ async def reset_to_before_the_send(office: Office, handle: Handle) -> Handle:
 
 
 @pytest.fixture
-def fence(tmp_path: Path) -> SendFence:
-    return SendFence(FolderStore(tmp_path), StoreKeys("test", "default"))
+def fence(tmp_path: Path) -> Fence:
+    return Fence(FolderStore(tmp_path))
 
 
-async def test_of_a_send_and_its_revocation_one_wins(fence: SendFence) -> None:
-    async def began(attempt: SendAttempt) -> bool:
+async def test_of_a_send_and_its_revocation_one_wins(fence: Fence) -> None:
+    async def began(key: str) -> bool:
         try:
-            await fence.begin(attempt)
+            await fence.begin(key)
         except ApplicationError as error:
             return error.type != NOT_SENT
         return True
 
     outcomes = set()
     for number in range(1, 40):
-        attempt = ATTEMPT.model_copy(update={"number": number})
-        starts = [began(attempt), fence.revoke(attempt)]
+        key = f"order-1042/sending-{number}.json"
+        starts = [began(key), fence.revoke(key)]
         outcome = await asyncio.gather(*(starts if number % 2 else starts[::-1]))
         outcomes.add(tuple(outcome if number % 2 else outcome[::-1]))
     assert outcomes <= {(True, False), (False, True)}
 
 
-async def test_what_was_revoked_never_begins(fence: SendFence) -> None:
-    assert await fence.revoke(ATTEMPT)
-    assert await fence.revoke(ATTEMPT), "a repetition of the step finds its own entry"
+async def test_what_was_revoked_never_begins(fence: Fence) -> None:
+    assert await fence.revoke(KEY)
+    assert await fence.revoke(KEY), "a repetition of the step finds its own entry"
     with pytest.raises(ApplicationError) as refused:
-        await fence.begin(ATTEMPT)
+        await fence.begin(KEY)
     assert refused.value.type == NOT_SENT
 
 
-async def test_what_began_is_unknown_to_a_second_start(fence: SendFence) -> None:
-    await fence.begin(ATTEMPT)
-    assert not await fence.revoke(ATTEMPT)
+async def test_what_began_is_unknown_to_a_second_start(fence: Fence) -> None:
+    await fence.begin(KEY)
+    assert not await fence.revoke(KEY)
     with pytest.raises(ApplicationError) as refused:
-        await fence.begin(ATTEMPT)
+        await fence.begin(KEY)
     assert refused.value.type == OUTCOME_UNKNOWN
 
 
-async def test_every_attempt_of_every_claim_has_a_fence(fence: SendFence, tmp_path: Path) -> None:
+async def test_every_attempt_of_every_claim_has_a_fence(fence: Fence, tmp_path: Path) -> None:
+    keys = StoreKeys("test", "default")
     for claim in (1, 2):
         for number in (1, 2):
-            await fence.begin(SendAttempt(reference="order-1042", claim=claim, number=number))
+            await fence.begin(keys.sending("order-1042", claim, number))
     files = entries(tmp_path)
     assert set(files) == {"sending-1.json", "sending-2.json", "sending-1.2.json", "sending-2.2.json"}
     assert all(set(entry) == {"attempt", "at"} for entry in files.values())
