@@ -256,6 +256,7 @@ class SignatureActivities:
                 )
             except ValueError as error:
                 raise _unusable(str(error)) from None
+            await self._fence.finish(request.fence, sent.id)
             recipient_ids = _ids(request.signers, sent.recipients)
             if recipient_ids is None:
                 raise OutcomeUnknownError("send: returned other recipients", operation="send")
