@@ -130,6 +130,7 @@ def workflow_worker(
         longest_check_wait=timedelta(hours=settings.check_interval_hours),
         callbacks=callbacks,
         watchers=Watchers(client, settings.task_queue, time_scale=settings.time_scale),
+        converter=client.data_converter,
     )
     batches = BatchActivities(client, store, keys, task_queue=settings.task_queue)
     watchers = UnwatchActivities(client, settings.task_queue)
@@ -142,6 +143,7 @@ def workflow_worker(
             claims.claim,
             claims.release,
             claims.revoke_send,
+            claims.record_end,
             await_agreement,
             batches.start_chunk,
             batches.void_chunk,

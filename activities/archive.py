@@ -11,7 +11,7 @@ from activities.heartbeat import ThrottledHeartbeat
 from activities.pdf import NotAPdfError, check_pdf
 from activities.requests import ArchiveOutcome, ArchiveRequest
 from activities.signatures import observe
-from activities.timeline import written_out
+from activities.timeline import one_spelling, written_out
 from countersign.agreements.events import EventKind
 from countersign.agreements.failures import ARCHIVE_FAILED
 from countersign.agreements.messages import Archive, Observation, StoredDocument
@@ -122,6 +122,7 @@ def _timeline(request: ArchiveRequest, observation: Observation, document: Store
         "reference": request.reference,
         "document_id": request.document_id,
         "sha256": document.sha256,
+        "confirmed_at": observation.at and one_spelling(observation.at.isoformat()),
         "signers": len(observation.recipients),
         "timeline": written_out(request.timeline),
     }

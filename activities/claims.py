@@ -1,18 +1,22 @@
 """Claims of references in the store, which remembers them longer than Temporal remembers workflows.
 
-The run that holds a claim releases it only if it has sent nothing; then the next claim can be made. Claims
-and releases are files that are created once, so that one of two runs gets the claim.
+The run that holds a claim releases it only if it has sent nothing; then the next claim can be made. If
+Temporal has lost the run, `countersign recover` hands its claim on: the next one has its tag, by which the
+document is found. All of these are files that are created once, so that one of two runs gets the claim.
 """
 
 import itertools
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
 
 from temporalio import activity
+from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
-from activities.requests import Claimed, ClaimRequest, SendAttempt
+from activities.requests import Claimed, ClaimRequest, EndRequest, Recovered, SendAttempt
 from countersign.agreements.callbacks import CALLER
 from countersign.agreements.failures import (
     BAD_INPUT,
@@ -21,12 +25,24 @@ from countersign.agreements.failures import (
 )
 from countersign.agreements.reference import new_tag
 from countersign.agreements.validation import Needs
+from countersign.connection import data_converter
 from countersign.providers.lacks import lacks
 from countersign.providers.registry import Account
 from countersign.settings.callbacks import CallbackSettings
 from countersign.storage import Fence, Store, put
 from countersign.storage.store import StoreKeys
+from countersign.stored_input import seal
 from countersign.watchers import Watchers
+
+_ATTEMPT: Final = re.compile(r"(?P<what>sending|sent)-(?P<number>\d+)(?:\.(?P<claim>\d+))?\.json")
+
+
+class Held(NamedTuple):
+    """A claim that a run holds: its number, its content, and whether it continues another's."""
+
+    number: int
+    claim: Mapping[str, str]
+    recovers: bool
 
 
 class ClaimActivities:
@@ -40,6 +56,7 @@ class ClaimActivities:
         longest_check_wait: The longest wait between two checks of new agreements.
         callbacks: Who may be called back; by default no one.
         watchers: Knows whether accounts are watched; without it, none is.
+        converter: Encrypts the stored inputs, if payloads are.
     """
 
     def __init__(
@@ -52,6 +69,7 @@ class ClaimActivities:
         longest_check_wait: timedelta = timedelta(days=1),
         callbacks: CallbackSettings | None = None,
         watchers: Watchers | None = None,
+        converter: DataConverter | None = None,
     ) -> None:
         self._store = store
         self._keys = keys
@@ -61,10 +79,14 @@ class ClaimActivities:
         self._longest_check_wait = longest_check_wait
         self._callbacks = callbacks or CallbackSettings()
         self._watchers = watchers
+        self._converter = converter or data_converter()
 
     @activity.defn
     async def claim(self, request: ClaimRequest) -> Claimed:
-        """Claim the reference for this agreement; a repetition changes nothing.
+        """Claim the reference for this agreement and store its input; a repetition changes nothing.
+
+        An agreement that continues a lost one was accepted before: its problems, such as a deadline that has
+        passed, are left to its course.
 
         Raises:
             ApplicationError: `BadInput`: it has problems, or its account's provider lacks what it needs;
@@ -74,9 +96,10 @@ class ClaimActivities:
         account = request.account or next(iter(self._accounts))
         refused, callbacks = self._called_back(request.needs)
         called_back = {CALLBACKS: callbacks}
-        if problems := (*request.problems, *self._lacks(account, request.needs), *refused):
+        own = request.problems if request.problems and not await self._is_recovered(request) else ()
+        if problems := (*own, *self._lacks(account, request.needs), *refused):
             raise ApplicationError("; ".join(problems), called_back, type=BAD_INPUT, non_retryable=True)
-        held = await self._held(request)
+        held = await self._held(request, account)
         if held is None:
             raise ApplicationError(
                 f"reference {request.reference} was used by an earlier agreement; choose a new one, "
@@ -85,16 +108,21 @@ class ClaimActivities:
                 type=REFERENCE_USED,
                 non_retryable=True,
             )
-        number, claim = held
+        account = held.claim.get("account", account)
+        if request.agreement is not None:
+            content = await seal(request.agreement, self._converter)
+            await put(self._store, self._keys.input(request.reference, held.number), content)
         return Claimed(
-            tag=claim["tag"],
-            at=claim["at"],
+            tag=held.claim["tag"],
+            at=held.claim["at"],
             time_scale=self._time_scale,
             longest_check_wait=self._longest_check_wait,
-            claim=number,
+            claim=held.number,
             account=account,
             callbacks=callbacks,
             watched=self._watchers is not None and await self._watchers.is_watching(account),
+            records_end=True,
+            recovered=await self._past(request.reference) if held.recovers else None,
         )
 
     def _called_back(self, needs: Needs | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -118,32 +146,68 @@ class ClaimActivities:
     @activity.defn
     async def release(self, request: ClaimRequest) -> None:
         """Release the reference: this agreement has sent nothing, and is about to fail."""
-        if (held := await self._held(request)) is not None:
-            await self._put(self._keys.released(request.reference, held[0]), {"run_id": request.run_id})
+        if (held := await self._held(request, "")) is not None:
+            await self._put(self._keys.released(request.reference, held.number), {"run_id": request.run_id})
+
+    @activity.defn
+    async def record_end(self, request: EndRequest) -> None:
+        """Record an end without an archive: `recover` leaves such an agreement alone, `purge` deletes it."""
+        entry = {"outcome": str(request.outcome), "at": datetime.now(UTC).isoformat()}
+        if request.document_id is not None:
+            entry["document_id"] = request.document_id
+        await self._put(self._keys.end(request.reference), entry)
 
     @activity.defn
     async def revoke_send(self, attempt: SendAttempt) -> bool:
         """Keep an attempt to send from beginning; False if it began before."""
         return await self._fence.revoke(self._keys.sending(attempt.reference, attempt.claim, attempt.number))
 
-    async def _held(self, request: ClaimRequest) -> tuple[int, Mapping[str, str]] | None:
-        """Take the first claim that was not released; return its number and content, None if it is taken."""
+    async def _held(self, request: ClaimRequest, account: str) -> Held | None:
+        """Take the first claim that was neither released nor handed on; return None if it is taken."""
         environment, namespace = self._keys.environment, self._keys.namespace
-        entry = {
+        new = {
             "run_id": request.run_id,
             "tag": new_tag(environment=environment, namespace=namespace, reference=request.reference),
             "at": datetime.now(UTC).isoformat(),
+            "account": account,
         }
+        inherited: dict[str, str] = {}
         for number in itertools.count(1):
-            claim = await self._put(self._keys.claim(request.reference, number), entry)
+            claim = await self._put(self._keys.claim(request.reference, number), {**new, **inherited})
             if claim["run_id"] == request.run_id:
-                return number, claim
-            if await self._store.find(self._keys.released(request.reference, number)) is None:
+                return Held(number, claim, recovers=bool(inherited))
+            if await self._store.find(self._keys.released(request.reference, number)) is not None:
+                inherited = {}
+            elif await self._store.find(self._keys.recovered(request.reference, number)) is not None:
+                inherited = {name: claim[name] for name in ("tag", "at", "account") if name in claim}
+            else:
                 break
         return None
+
+    async def _is_recovered(self, request: ClaimRequest) -> bool:
+        keys = await self._store.keys(self._keys.of_reference(request.reference))
+        return any(key.rpartition("/")[2].startswith("recovered.") for key in keys)
+
+    async def _past(self, reference: str) -> Recovered:
+        """Read what the sends of a reference left in the store."""
+        folder = self._keys.of_reference(reference)
+        attempts = [*_attempts(await self._store.keys(folder))]
+        sent = sorted(((claim, number, key) for what, claim, number, key in attempts if what == "sent"))
+        entries = [json.loads(await self._store.read(key)) for *_, key in reversed(sent)]
+        return Recovered(
+            documents=tuple(dict.fromkeys(entry["document_id"] for entry in entries)),
+            sends=max((number for _, _, number, _ in attempts), default=0),
+        )
 
     async def _put(self, key: str, entry: Mapping[str, str]) -> Mapping[str, str]:
         """Write an entry unless there is one; return the one that is there."""
         await put(self._store, key, json.dumps(entry).encode())
         found: dict[str, str] = json.loads(await self._store.read(key))
         return found
+
+
+def _attempts(keys: list[str]) -> Iterator[tuple[str, int, int, str]]:
+    """Parse the keys that attempts to send left: what, number of the claim, number of the attempt, key."""
+    for key in keys:
+        if found := _ATTEMPT.fullmatch(key.rpartition("/")[2]):
+            yield found["what"], int(found["claim"] or 1), int(found["number"]), key

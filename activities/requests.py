@@ -9,12 +9,14 @@ from pydantic import Field
 from countersign.agreements.callbacks import CallbackEvent
 from countersign.agreements.messages import (
     SEND_EMAILS,
+    AgreementInput,
     Archive,
     DeliverableSource,
     FileSource,
     LinkSource,
     Message,
     Observation,
+    Outcome,
     RolesSource,
     Sender,
     Short,
@@ -41,6 +43,7 @@ class ClaimRequest(Message):
         problems: Why the agreement must not begin, one sentence each.
         account: The account that the agreement names; None for the default.
         needs: What it asks of the account's provider.
+        agreement: Its input, which the store keeps for `countersign recover`.
     """
 
     reference: str
@@ -48,6 +51,19 @@ class ClaimRequest(Message):
     problems: tuple[str, ...] = ()
     account: str | None = None
     needs: Needs | None = None
+    agreement: AgreementInput | None = None
+
+
+class Recovered(Message):
+    """What the store knows of an agreement that Temporal has lost, and that this one continues.
+
+    Args:
+        documents: The documents that its sends recorded, the last one first.
+        sends: How many attempts to send there were.
+    """
+
+    documents: tuple[str, ...] = ()
+    sends: int = 0
 
 
 class Claimed(Short):
@@ -62,6 +78,8 @@ class Claimed(Short):
         account: The account at the provider.
         callbacks: Who is called back: `callback_url`, and the names of the operators' subscriptions.
         watched: Whether the account's watcher reads what changes at the provider.
+        records_end: Whether the store is told of an end without an archive. Histories from before do not.
+        recovered: What is known of the lost agreement that this one continues.
     """
 
     tag: str
@@ -72,6 +90,16 @@ class Claimed(Short):
     account: str = DEFAULT_ACCOUNT
     callbacks: tuple[str, ...] = Field(default=(), exclude_if=not_)
     watched: bool = Field(default=False, exclude_if=not_)
+    records_end: bool = Field(default=False, exclude_if=not_)
+    recovered: Recovered | None = None
+
+
+class EndRequest(Message):
+    """Record how an agreement ended that has no archive."""
+
+    reference: str
+    outcome: Outcome
+    document_id: str | None = None
 
 
 class SendAttempt(Message):

@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
@@ -59,7 +60,7 @@ from countersign.providers.port import (
     SignatureProvider,
 )
 from countersign.providers.retry_table import final, provider_errors
-from countersign.storage import Fence, StorageError, Store
+from countersign.storage import Fence, StorageError, Store, put
 from countersign.storage.store import StoreKeys
 
 
@@ -87,6 +88,8 @@ async def observe(provider: SignatureProvider, document_id: str) -> Observation:
 
 READ_LIMIT_SECONDS: Final = 20.0
 """How long reading the file's pages may take: the send's attempt has 150 s, and the provider's call 120 s."""
+_RECORD_SECONDS: Final = 5.0
+"""How long recording a document may take, for the same reason."""
 
 
 async def send_order(request: SendRequest, store: Store) -> SendOrder:
@@ -258,6 +261,7 @@ class SignatureActivities:
                 )
             except ValueError as error:
                 raise _unusable(str(error)) from None
+            await self._record_sent(request, sent.id)
             recipient_ids = _ids(request.signers, sent.recipients)
             if recipient_ids is None:
                 raise OutcomeUnknownError("send: returned other recipients", operation="send")
@@ -267,6 +271,13 @@ class SignatureActivities:
             at=datetime.now(UTC),
             review_url=sent.review_url,
         )
+
+    async def _record_sent(self, request: SendRequest, document_id: str) -> None:
+        """Record which document was sent, for `countersign recover`, if the store can."""
+        key = self._keys.sent(request.marker.reference, request.claim, request.attempt)
+        with suppress(StorageError, TimeoutError):
+            async with asyncio.timeout(_RECORD_SECONDS):
+                await put(self._store, key, json.dumps({"document_id": document_id}).encode())
 
     @activity.defn
     async def identify(self, request: IdentifyRequest) -> Identity:

@@ -56,6 +56,9 @@ Where = Annotated[
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask for confirmation.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", metavar="", help="Show what would be done, and do nothing.")
+]
 Names = Annotated[
     bool,
     typer.Option("--names", metavar="", help="Print signers' names in full, also into a file or a pipe."),

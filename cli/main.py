@@ -23,6 +23,7 @@ VERBS: Final = {
     "watch": "Follow an agreement until it ends.",
     "list": "List agreements, the longest waiting first.",
     "orphans": "List documents that no agreement knows, and events that came after an end.",
+    "recover": "Let agreements go on that the store knows and Temporal has lost.",
     "remind": "Remind the signers of an agreement, or of all that match --where.",
     "void": "Void an agreement, or all that match --where: signing stops.",
     "resolve": "Decide for agreements that need attention or are in review.",

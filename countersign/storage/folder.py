@@ -102,14 +102,24 @@ class FolderStore:
             raise trouble(error) from None
 
     async def keys(self, folder: str) -> list[str]:
-        """List a folder."""
+        """List a folder and those in it."""
         try:
-            names = await asyncio.to_thread(os.listdir, self._path(folder))
-        except FileNotFoundError:
-            return []
+            return await asyncio.to_thread(self._walk, check_key(folder))
         except OSError as error:
             raise trouble(error) from None
-        return sorted(f"{folder}/{name}" for name in names)
+
+    async def delete(self, key: str) -> None:
+        """Delete a file, and its folder if that is empty then."""
+        path = self._path(key)
+        try:
+            await asyncio.to_thread(_delete, path)
+        except OSError as error:
+            raise trouble(error) from None
+
+    def _walk(self, folder: str) -> list[str]:
+        found = os.walk(self._folder / folder, onerror=_raise_unless_missing)
+        paths = (Path(parent, name) for parent, _, names in found for name in names)
+        return sorted(path.relative_to(self._folder).as_posix() for path in paths)
 
     def _path(self, key: str) -> Path:
         return self._folder / check_key(key)
@@ -128,6 +138,17 @@ def _publish(draft: Draft, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.link(draft.path, path)
     _sync_folder(path.parent)
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _delete(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # it holds other files, or is gone
+        path.parent.rmdir()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -106,12 +106,21 @@ class ObjectStore:
             raise _trouble(error) from None
 
     async def keys(self, folder: str) -> list[str]:
-        """List a folder."""
+        """List a folder and those in it."""
         try:
             found = await obstore.list(self._bucket, f"{check_key(folder)}/").collect_async()
         except BaseError as error:
             raise _trouble(error) from None
         return sorted(item["path"] for item in found)
+
+    async def delete(self, key: str) -> None:
+        """Delete an object."""
+        try:
+            await obstore.delete_async(self._bucket, check_key(key))
+        except FileNotFoundError:
+            pass
+        except BaseError as error:
+            raise _trouble(error) from None
 
 
 def _trouble(error: Exception) -> StorageError:

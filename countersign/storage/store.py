@@ -41,6 +41,22 @@ class StoreKeys:
             reference, f"sending-{number}.json" if claim == 1 else f"sending-{number}.{claim}.json"
         )
 
+    def sent(self, reference: str, claim: int, number: int) -> str:
+        """Name the file that holds the id of the document that an attempt has sent."""
+        return self._of(reference, f"sent-{number}.json" if claim == 1 else f"sent-{number}.{claim}.json")
+
+    def input(self, reference: str, claim: int) -> str:
+        """Name the input of the agreement that holds a claim."""
+        return self._of(reference, "input.json" if claim == 1 else f"input.{claim}.json")
+
+    def recovered(self, reference: str, claim: int) -> str:
+        """Name the file that hands a claim on to the agreement that continues it."""
+        return self._of(reference, "recovered.json" if claim == 1 else f"recovered.{claim}.json")
+
+    def end(self, reference: str) -> str:
+        """Name the end of an agreement that has no archive."""
+        return self._of(reference, "end.json")
+
     def signed_document(self, reference: str) -> str:
         """Name the signed PDF."""
         return self._of(reference, "signed.pdf")
@@ -68,8 +84,17 @@ class StoreKeys:
     def _of_batch(self, batch: str, table_sha256: str, name: str) -> str:
         return f"{self.environment}/{self.namespace}/batches/{batch}/{table_sha256}/{name}"
 
+    @property
+    def folder(self) -> str:
+        """The folder that holds a folder for each reference."""
+        return f"{self.environment}/{self.namespace}"
+
+    def of_reference(self, reference: str) -> str:
+        """Name the folder of a reference."""
+        return f"{self.folder}/{reference.lower()}"
+
     def _of(self, reference: str, name: str) -> str:
-        return f"{self.environment}/{self.namespace}/{reference.lower()}/{name}"
+        return f"{self.of_reference(reference)}/{name}"
 
 
 _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*", re.ASCII)
@@ -118,7 +143,10 @@ class Store(Protocol):
         """Read a file's bytes from `start` to before `end`, in chunks."""
 
     async def keys(self, folder: str) -> list[str]:
-        """Return the keys of the files in a folder, sorted; for folders of a few hundred files."""
+        """Return the keys of the files in a folder and below it, sorted."""
+
+    async def delete(self, key: str) -> None:
+        """Delete a file; one that is not there is no error."""
 
 
 async def put(store: Store, key: str, content: bytes) -> StoredFile:

@@ -55,7 +55,7 @@ def is_reported(error: ActivityError) -> bool:
 
 
 def began_before(error: ActivityError) -> datetime | None:
-    """When the same send began before, if that is why its outcome is unknown (`SendFence.begin`)."""
+    """When the same send began before, if that is why its outcome is unknown (`Fence.begin`)."""
     details = error.cause.details if isinstance(error.cause, ApplicationError) and is_reported(error) else ()
     return datetime.fromisoformat(details[0]) if details else None
 

@@ -9,8 +9,8 @@ from tests.chaos.chaos_evidence import Case, Evidence
 COMPLETED_SHARE: Final = 0.9
 """Minimum share of completed agreements among those that people want signed and that need no person."""
 
-CLAIM: Final = "claim.json"
-FENCE: Final = "sending-"
+NO_ARCHIVE: Final = ("claim.", "input.", "sending-", "sent-", "end.")
+"""How the files of a reference begin that every agreement may have."""
 SIGNED: Final = "signed.pdf"
 ARCHIVE: Final = {SIGNED, "audit-trail.json", "timeline.json"}
 
@@ -62,7 +62,7 @@ def archived_when_completed(evidence: Evidence) -> Iterator[str]:
 
 
 def _archive_is_broken(case: Case) -> str | None:
-    files = {name for name in case.files if name != CLAIM and not name.startswith(FENCE)}
+    files = {name for name in case.files if not name.startswith(NO_ARCHIVE)}
     signed = [document for document in case.documents if document.status == "completed"]
     if case.ended != "completed":
         if files:

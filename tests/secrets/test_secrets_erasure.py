@@ -32,6 +32,7 @@ async def test_a_person_can_be_forgotten(standing_stack: tuple[Stack, Client], o
     await office.result(handle)
     folder = stack.store / "local" / "default" / agreement.reference
     assert holds_the_person(folder)
+    assert (folder / "input.json").is_file(), "which the page names"
 
     command = """temporal workflow delete --yes --query "WorkflowId = 'agreement-<reference>'\""""
     assert command in DOCS
@@ -41,7 +42,7 @@ async def test_a_person_can_be_forgotten(standing_stack: tuple[Stack, Client], o
         subprocess.run, [*words, "--address", stack.temporal_address], check=True, capture_output=True
     )
     for path in folder.iterdir():
-        if path.name != "claim.json":
+        if path.name not in {"claim.json", "sending-1.json"}:
             path.unlink()
 
     async with asyncio.timeout(90):

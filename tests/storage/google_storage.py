@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 BUCKET: Final = "archive"
 
@@ -42,10 +42,28 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         bucket, key = self._names()
+        if not key:
+            prefix = parse_qs(urlsplit(self.path).query).get("prefix", [""])[0]
+            return self._answer(200, self._listed(prefix))
         content = self.server.objects.get(key) if bucket == BUCKET else None
         if content is None:
             return self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
         return self._answer(200, content, etag=content)
+
+    def do_DELETE(self) -> None:
+        _, key = self._names()
+        found = self.server.objects.pop(key, None)
+        return self._answer(404 if found is None else 204, b"")
+
+    def _listed(self, prefix: str) -> bytes:
+        """List objects as https://cloud.google.com/storage/docs/xml-api/get-bucket-list writes them."""
+        objects = (
+            f"<Contents><Key>{key}</Key><LastModified>2027-01-31T12:00:00.000Z</LastModified>"
+            f'<ETag>"0"</ETag><Size>{len(content)}</Size></Contents>'
+            for key, content in sorted(self.server.objects.items())
+            if key.startswith(prefix)
+        )
+        return f"<ListBucketResult>{''.join(objects)}</ListBucketResult>".encode()
 
     def _names(self) -> tuple[str, str]:
         bucket, _, key = unquote(urlsplit(self.path).path).removeprefix("/").partition("/")

@@ -78,6 +78,18 @@ async def test_a_folder_that_may_not_be_written_is_a_storage_error_and_leaves_no
         assert (await put(store, "order-1042/signed.pdf", b"content")).size == 7
 
 
+async def test_lists_a_folder_and_those_in_it_and_deletes(store: FolderStore, tmp_path: Path) -> None:
+    for key in ("a/b/claim.json", "a/b/signed.pdf", "a/c/claim.json", "ab/claim.json"):
+        await put(store, key, b"")
+    assert await store.keys("a") == ["a/b/claim.json", "a/b/signed.pdf", "a/c/claim.json"]
+    for _ in range(2):
+        await store.delete("a/c/claim.json")
+    await store.delete("a/b/claim.json")
+    assert await store.keys("a") == ["a/b/signed.pdf"]
+    assert [path.name for path in (tmp_path / "store" / "a").iterdir()] == ["b"]
+    assert await store.keys("nothing") == []
+
+
 async def test_sweeps_what_a_killed_process_left_a_day_ago(store: FolderStore, tmp_path: Path) -> None:
     with store.draft() as old, store.draft() as young:
         os.utime(old.path, (0, time.time() - 100_000))

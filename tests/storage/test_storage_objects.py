@@ -129,6 +129,15 @@ async def test_a_large_file_arrives_whole(store: Store) -> None:
     assert await store.find("large") == stored
 
 
+async def test_lists_a_folder_and_those_in_it_and_deletes(store: Store) -> None:
+    for key in ("a/b/claim.json", "a/b/signed.pdf", "a/c/claim.json", "ab/claim.json"):
+        await put(store, key, b"x")
+    assert await store.keys("a") == ["a/b/claim.json", "a/b/signed.pdf", "a/c/claim.json"]
+    for _ in range(2):
+        await store.delete("a/c/claim.json")
+    assert await store.keys("a") == ["a/b/claim.json", "a/b/signed.pdf"]
+
+
 async def test_what_is_not_there(store: Store) -> None:
     assert await store.find("nothing") is None
     with pytest.raises(StorageError, match="store: nothing"):

@@ -5,6 +5,7 @@
 | claim    | 30 s        | 1 day   | any      | a file in the store, or its release; harmless to repeat |
 | claim, local | 3 s  | 3 s     | one      | the same, within the workflow task; then the step above |
 | revoke   | 30 s        | 10 min  | any      | a file in the store; without it the outcome is unknown |
+| record the end | 30 s  | 10 min  | any      | a file in the store; local first, as a claim |
 | generate | 270 s       | 30 days | any      | two reads and a write; a retry searches first |
 | send     | 150 s       | 30 days | one      | a write has 120 s at the client; a retry could send twice |
 | with generate | 420 s | 30 days | any     | until the send's fence is written, then none |
@@ -43,6 +44,7 @@ CLAIM_AT_ONCE: Final = timedelta(seconds=3)
 """Far below the workflow task's 10 s, in which it runs."""
 CLAIM: Final = Policy(timedelta(seconds=30), timedelta(days=1), retry())
 REVOKE: Final = Policy(timedelta(seconds=30), timedelta(minutes=10), retry())
+RECORD_END: Final = REVOKE
 GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, retry(ends_with=(UNAUTHORIZED,)))
 SEND: Final = Policy(_WRITE, _MONTH, retry(1))
 GENERATE_AND_SEND: Final = Policy(_READ_TWICE_AND_WRITE + _WRITE, _MONTH, retry())

@@ -38,6 +38,35 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
         await send.run()
     finally:
         send.deadline.cancel()
+    _note_sent(state)
+
+
+async def find_sent(state: AgreementState) -> None:
+    """Find the document of the lost agreement that this one continues; without one, ask a person.
+
+    It never sends by itself, even if the search proves that the provider has no document: the lost agreement
+    may have ended long ago, and the provider may have deleted its document since.
+
+    Raises:
+        EndedUnconfirmedError: A person abandoned it.
+    """
+    if state.recovered is None:
+        return
+    state.may_have_sent = True
+    state.carry(sends=state.recovered.sends, sent_at=state.carried.claimed_at)
+    state.note("recovered from the store")
+    state.enter(Stage.SENDING, WaitingFor.PROVIDER)
+    send = _Send(state, state.agreement.source)
+    if await send.first_of(state.recovered.documents) is None:
+        sent, found = await send.find()
+        if sent is None:
+            await send.ask(found)
+    if state.progress.document_id is not None:
+        state.carry(next_check_at=state.carried.known_time)  # it may have ended while it was lost
+        _note_sent(state)
+
+
+def _note_sent(state: AgreementState) -> None:
     state.trouble = None
     state.note("prepared for review" if state.in_review() else "sent")
 

@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, TypedSearchAttributes
 from temporalio.exceptions import ActivityError
 
-from activities.requests import Claimed, Sent
+from activities.requests import Claimed, Recovered, Sent
 from countersign.agreements import search_attributes
 from countersign.agreements.callbacks import CALLER
 from countersign.agreements.events import EventKind, SignatureEvent
@@ -94,6 +94,7 @@ class Carried(Message):
         differing: Documents that carry the marker and do not match the agreement, and what differs.
         last_error: The last failure of a step, for the current details.
         provider_message: The provider's own words about it, for the status alone.
+        records_end: Whether the store is told of an end without an archive, as claimed.
         callbacks: Who is called back: as claimed, and the caller if a repeated start named a URL.
         called_back: The events that they were called back about.
         attention_called_back: What needed attention when they were last called back about that.
@@ -125,6 +126,7 @@ class Carried(Message):
     differing: dict[str, str] = Field(default={})
     last_error: str | None = None
     provider_message: str | None = None
+    records_end: bool = False
     callbacks: tuple[str, ...] = ()
     called_back: frozenset[str] = frozenset()
     attention_called_back: str | None = None
@@ -156,6 +158,7 @@ class AgreementState:
         self.waiting_for = WaitingFor.SIGNATURES if carried else WaitingFor.PROVIDER
         if carried and self.in_review():
             self.stage, self.waiting_for = Stage.IN_REVIEW, WaitingFor.OPERATOR
+        self.recovered: Recovered | None = None
         self.may_have_sent = False
         self.inbox: list[SignatureEvent] = []
         self.void_request: VoidRequest | None = None
@@ -305,7 +308,9 @@ class AgreementState:
             longest_check_wait=claimed.longest_check_wait,
             callbacks=_unique(*self.carried.callbacks, *claimed.callbacks),
             watched=claimed.watched,
+            records_end=claimed.records_end,
         )
+        self.recovered = claimed.recovered
 
     def rely_on_checks(self) -> None:
         """Check hourly from now on, if the account's watcher lost sight and this agreement relies on it."""

@@ -10,15 +10,21 @@ evidence: a sign of a document at the provider, after a send whose outcome is un
 carried: what survives continue-as-new
 """
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.exceptions import TimeoutError as StepTimeoutError
-from temporalio.workflow import ActivityCancellationType, ActivityConfig, ActivityHandle
+from temporalio.workflow import (
+    ActivityCancellationType,
+    ActivityConfig,
+    ActivityHandle,
+    LocalActivityConfig,
+)
 
 from activities.requests import (
     ArchiveOutcome,
@@ -27,6 +33,7 @@ from activities.requests import (
     CheckRequest,
     Claimed,
     ClaimRequest,
+    EndRequest,
     GenerateRequest,
     IdentifyRequest,
     Identity,
@@ -39,7 +46,7 @@ from activities.requests import (
     Sent,
     VoidDocumentRequest,
 )
-from countersign.agreements.messages import DeliverableSource, TemplateSource
+from countersign.agreements.messages import DeliverableSource, Outcome, TemplateSource
 from countersign.agreements.names import account_task_queue
 from countersign.agreements.validation import needs_of
 from countersign.workflow.failures import cause_of
@@ -54,6 +61,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.signatures import SignatureActivities
 
 ResultT = TypeVar("ResultT")
+
+_AT_ONCE: Final = LocalActivityConfig(
+    schedule_to_close_timeout=policies.CLAIM_AT_ONCE, retry_policy=RetryPolicy(maximum_attempts=1)
+)
+_LOCAL_FAILURES: Final = (ActivityError, ApplicationError, StepTimeoutError)
 
 
 # On the workflow's queue
@@ -75,17 +87,13 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
             "problems": problems,
             "account": state.agreement.account,
             "needs": needs_of(state.agreement),
+            "agreement": state.agreement,
         }
     )
     if not state.began_step_by_step:
         try:
-            return await workflow.execute_local_activity_method(
-                ClaimActivities.claim,
-                request,
-                schedule_to_close_timeout=policies.CLAIM_AT_ONCE,
-                retry_policy=RetryPolicy(maximum_attempts=1),
-            )
-        except (ActivityError, ApplicationError, StepTimeoutError) as error:
+            return await workflow.execute_local_activity_method(ClaimActivities.claim, request, **_AT_ONCE)
+        except _LOCAL_FAILURES as error:
             cause = cause_of(error) if isinstance(error, ActivityError | ApplicationError) else None
             if isinstance(cause, ApplicationError) and cause.non_retryable:
                 raise
@@ -103,6 +111,20 @@ async def release(state: AgreementState) -> None:
         _claim_request(state),
         **_config(policies.CLAIM, f"release {state.agreement.reference}: nothing was sent"),
     )
+
+
+async def record_end(state: AgreementState, outcome: Outcome) -> None:
+    """Record an end without an archive in the store; if the store fails, the agreement ends all the same."""
+    request = EndRequest(
+        reference=state.agreement.reference, outcome=outcome, document_id=state.progress.document_id
+    )
+    try:
+        await workflow.execute_local_activity_method(ClaimActivities.record_end, request, **_AT_ONCE)
+    except _LOCAL_FAILURES:
+        with contextlib.suppress(ActivityError):
+            await workflow.execute_activity_method(
+                ClaimActivities.record_end, request, **_config(policies.RECORD_END, "record the end")
+            )
 
 
 async def revoke_send(state: AgreementState, *, attempt: int) -> bool:

@@ -34,7 +34,7 @@ from workflows.agreement import steps
 from workflows.agreement.archive import finish_archive
 from workflows.agreement.callbacks import Callbacks, callbacks_of_refused, report_unreadable
 from workflows.agreement.raw_input import read_input, takes_payloads
-from workflows.agreement.send import send_once
+from workflows.agreement.send import find_sent, send_once
 from workflows.agreement.state import AgreementState, EndedUnconfirmedError
 from workflows.agreement.wait import Wait, await_end
 
@@ -124,6 +124,7 @@ class AgreementWorkflow:
         | phase    | waits for                          | can end the agreement as                         |
         |----------|------------------------------------|--------------------------------------------------|
         | claim    | the store                          | failed: bad input, or a reference used before    |
+        | recover  | the provider; a person; rarely     | abandoned                                        |
         | generate | the provider                       | voided; failed                                   |
         | send     | the provider; a person, if unknown | voided, expired, abandoned; failed               |
         | review   | a person; only if asked for        | voided, expired, abandoned                       |
@@ -142,14 +143,18 @@ class AgreementWorkflow:
             if is_first_run:
                 self._show_start()
                 await self._claim()
-                await self._prepare_and_send()
+                await find_sent(state)
+                if state.progress.document_id is None:
+                    await self._prepare_and_send()
             while (wait := await await_end(state)) is Wait.SEND_NOW:
                 await self._prepare_and_send()
             if wait is Wait.HISTORY_IS_LONG:
                 workflow.continue_as_new(state.for_next_run())
         except EndedUnconfirmedError as end:
+            await self._record_end(end.outcome)
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
         await finish_archive(state)
+        await self._record_end(state.outcome())
         return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
 
     def _show_start(self) -> None:
@@ -176,6 +181,11 @@ class AgreementWorkflow:
         except (ActivityError, ApplicationError) as error:
             self._state.carry(callbacks=callbacks_of_refused(self._state, error))
             raise as_failure(error) from error
+
+    async def _record_end(self, outcome: Outcome) -> None:
+        """Record an end without an archive; the claim says whether, so that older histories replay."""
+        if self._state.carried.records_end and outcome is not Outcome.COMPLETED:
+            await steps.record_end(self._state, outcome)
 
     async def _release(self) -> bool:
         """Give the reference back; False if the store cannot record it."""

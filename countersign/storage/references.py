@@ -1,0 +1,86 @@
+"""What the store holds of each reference, by the names of its files."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
+from countersign.storage.store import Store, StoreKeys
+
+_CLAIM: Final = re.compile(r"claim(?:\.(?P<number>\d+))?\.json")
+
+
+@dataclass(frozen=True)
+class StoredReference:
+    """The files of one reference.
+
+    Args:
+        reference: The reference, in lower case.
+        keys: The keys of its files.
+        names: How its files are named.
+    """
+
+    reference: str
+    keys: frozenset[str]
+    names: StoreKeys
+
+    @property
+    def claim(self) -> int:
+        """The number of the last claim; 0 if there is none."""
+        found = (_CLAIM.fullmatch(key.rpartition("/")[2]) for key in self.keys)
+        return max((int(name["number"] or 1) for name in found if name), default=0)
+
+    @property
+    def claim_key(self) -> str:
+        """The key of the last claim."""
+        return self.names.claim(self.reference, self.claim)
+
+    @property
+    def input_key(self) -> str | None:
+        """The key of the input of the last claim, or of one that it continues; None if the store has none."""
+        for number in range(self.claim, 0, -1):
+            if (key := self.names.input(self.reference, number)) in self.keys:
+                return key
+            if self.names.recovered(self.reference, number - 1) not in self.keys:
+                break
+        return None
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the last claim was given back: nothing was sent under it."""
+        return self.names.released(self.reference, self.claim) in self.keys
+
+    @property
+    def is_handed_on(self) -> bool:
+        """Whether the last claim waits for an agreement that continues it."""
+        return self.names.recovered(self.reference, self.claim) in self.keys
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the archive is complete, or another end recorded."""
+        return bool(self.keys & {self.names.timeline(self.reference), self.names.end(self.reference)})
+
+
+async def stored_references(store: Store, names: StoreKeys) -> list[StoredReference]:
+    """List the claimed references of an environment and namespace.
+
+    Raises:
+        StorageError: The store failed.
+    """
+    by_reference: dict[str, set[str]] = defaultdict(set)
+    for key in await store.keys(names.folder):
+        reference, separator, name = key.removeprefix(f"{names.folder}/").partition("/")
+        if separator and "/" not in name:
+            by_reference[reference].add(key)
+    found = (StoredReference(name, frozenset(keys), names) for name, keys in sorted(by_reference.items()))
+    return [reference for reference in found if reference.claim]
+
+
+async def stored_reference(store: Store, names: StoreKeys, reference: str) -> StoredReference:
+    """Return what the store holds of one reference.
+
+    Raises:
+        StorageError: The store failed.
+    """
+    keys = await store.keys(names.of_reference(reference))
+    return StoredReference(reference.lower(), frozenset(keys), names)
