@@ -1,16 +1,10 @@
-"""Claims of references in the store, which remembers them longer than Temporal remembers workflows.
+"""The steps of an agreement that use the store alone: claim and release its reference, revoke a send."""
 
-The run that holds a claim releases it only if it has sent nothing; then the next claim can be made. If
-Temporal has lost the run, `countersign recover` hands its claim on: the next one has its tag, by which the
-document is found. All of these are files that are created once, so that one of two runs gets the claim.
-"""
-
-import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final
 
 from temporalio import activity
 from temporalio.converter import DataConverter
@@ -29,20 +23,12 @@ from countersign.connection import data_converter
 from countersign.providers.lacks import lacks
 from countersign.providers.registry import Account
 from countersign.settings.callbacks import CallbackSettings
-from countersign.storage import Fence, Store, put
+from countersign.storage import Claims, Fence, Store, put
 from countersign.storage.store import StoreKeys
 from countersign.stored_input import seal
 from countersign.watchers import Watchers
 
 _ATTEMPT: Final = re.compile(r"(?P<what>sending|sent)-(?P<number>\d+)(?:\.(?P<claim>\d+))?\.json")
-
-
-class Held(NamedTuple):
-    """A claim that a run holds: its number, its content, and whether it continues another's."""
-
-    number: int
-    claim: Mapping[str, str]
-    recovers: bool
 
 
 class ClaimActivities:
@@ -74,6 +60,7 @@ class ClaimActivities:
         self._store = store
         self._keys = keys
         self._accounts = accounts
+        self._claims = Claims(store, keys)
         self._fence = Fence(store)
         self._time_scale = time_scale
         self._longest_check_wait = longest_check_wait
@@ -99,7 +86,13 @@ class ClaimActivities:
         own = request.problems if request.problems and not await self._is_recovered(request) else ()
         if problems := (*own, *self._lacks(account, request.needs), *refused):
             raise ApplicationError("; ".join(problems), called_back, type=BAD_INPUT, non_retryable=True)
-        held = await self._held(request, account)
+        held = await self._claims.claim(
+            request.reference,
+            request.run_id,
+            tag=self._new_tag(request.reference),
+            at=datetime.now(UTC).isoformat(),
+            account=account,
+        )
         if held is None:
             raise ApplicationError(
                 f"reference {request.reference} was used by an earlier agreement; choose a new one, "
@@ -108,13 +101,13 @@ class ClaimActivities:
                 type=REFERENCE_USED,
                 non_retryable=True,
             )
-        account = held.claim.get("account", account)
+        account = held.content.get("account", account)
         if request.agreement is not None:
             content = await seal(request.agreement, self._converter)
             await put(self._store, self._keys.input(request.reference, held.number), content)
         return Claimed(
-            tag=held.claim["tag"],
-            at=held.claim["at"],
+            tag=held.content["tag"],
+            at=held.content["at"],
             time_scale=self._time_scale,
             longest_check_wait=self._longest_check_wait,
             claim=held.number,
@@ -146,8 +139,7 @@ class ClaimActivities:
     @activity.defn
     async def release(self, request: ClaimRequest) -> None:
         """Release the reference: this agreement has sent nothing, and is about to fail."""
-        if (held := await self._held(request, "")) is not None:
-            await self._put(self._keys.released(request.reference, held.number), {"run_id": request.run_id})
+        await self._claims.release(request.reference, request.run_id)
 
     @activity.defn
     async def record_end(self, request: EndRequest) -> None:
@@ -155,34 +147,16 @@ class ClaimActivities:
         entry = {"outcome": str(request.outcome), "at": datetime.now(UTC).isoformat()}
         if request.document_id is not None:
             entry["document_id"] = request.document_id
-        await self._put(self._keys.end(request.reference), entry)
+        await put(self._store, self._keys.end(request.reference), json.dumps(entry).encode())
 
     @activity.defn
     async def revoke_send(self, attempt: SendAttempt) -> bool:
         """Keep an attempt to send from beginning; False if it began before."""
         return await self._fence.revoke(self._keys.sending(attempt.reference, attempt.claim, attempt.number))
 
-    async def _held(self, request: ClaimRequest, account: str) -> Held | None:
-        """Take the first claim that was neither released nor handed on; return None if it is taken."""
+    def _new_tag(self, reference: str) -> str:
         environment, namespace = self._keys.environment, self._keys.namespace
-        new = {
-            "run_id": request.run_id,
-            "tag": new_tag(environment=environment, namespace=namespace, reference=request.reference),
-            "at": datetime.now(UTC).isoformat(),
-            "account": account,
-        }
-        inherited: dict[str, str] = {}
-        for number in itertools.count(1):
-            claim = await self._put(self._keys.claim(request.reference, number), {**new, **inherited})
-            if claim["run_id"] == request.run_id:
-                return Held(number, claim, recovers=bool(inherited))
-            if await self._store.find(self._keys.released(request.reference, number)) is not None:
-                inherited = {}
-            elif await self._store.find(self._keys.recovered(request.reference, number)) is not None:
-                inherited = {name: claim[name] for name in ("tag", "at", "account") if name in claim}
-            else:
-                break
-        return None
+        return new_tag(environment=environment, namespace=namespace, reference=reference)
 
     async def _is_recovered(self, request: ClaimRequest) -> bool:
         keys = await self._store.keys(self._keys.of_reference(request.reference))
@@ -198,12 +172,6 @@ class ClaimActivities:
             documents=tuple(dict.fromkeys(entry["document_id"] for entry in entries)),
             sends=max((number for _, _, number, _ in attempts), default=0),
         )
-
-    async def _put(self, key: str, entry: Mapping[str, str]) -> Mapping[str, str]:
-        """Write an entry unless there is one; return the one that is there."""
-        await put(self._store, key, json.dumps(entry).encode())
-        found: dict[str, str] = json.loads(await self._store.read(key))
-        return found
 
 
 def _attempts(keys: list[str]) -> Iterator[tuple[str, int, int, str]]:

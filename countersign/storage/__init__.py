@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from countersign.extras import needs_extra
+from countersign.storage.claims import Claims
 from countersign.storage.draft import Draft, StorageError, UnusableStoreError
 from countersign.storage.fence import Fence
 from countersign.storage.folder import FolderStore
@@ -19,6 +20,7 @@ _DRIVE_OR_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 __all__ = [
     "BUCKETS",
+    "Claims",
     "Draft",
     "Fence",
     "FolderStore",

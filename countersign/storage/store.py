@@ -14,6 +14,9 @@ from typing import Final, Protocol
 
 from countersign.storage.draft import Draft, StorageError
 
+AGREEMENT: Final = "agreement"
+"""The kind of our own claims, whose files have no prefix."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreKeys:
@@ -27,13 +30,13 @@ class StoreKeys:
     environment: str
     namespace: str
 
-    def claim(self, reference: str, number: int = 1) -> str:
+    def claim(self, reference: str, number: int = 1, kind: str = AGREEMENT) -> str:
         """Return the key of a reference's claim; `number` counts the claims that were released before."""
-        return self._of(reference, "claim.json" if number == 1 else f"claim.{number}.json")
+        return self._of_claim(reference, number, kind, "claim")
 
-    def released(self, reference: str, number: int) -> str:
+    def released(self, reference: str, number: int, kind: str = AGREEMENT) -> str:
         """Return the key of the file that marks a claim as released."""
-        return self._of(reference, "released.json" if number == 1 else f"released.{number}.json")
+        return self._of_claim(reference, number, kind, "released")
 
     def sending(self, reference: str, claim: int, number: int) -> str:
         """Name the fence of an attempt to send, under a claim of the reference."""
@@ -49,9 +52,9 @@ class StoreKeys:
         """Name the input of the agreement that holds a claim."""
         return self._of(reference, "input.json" if claim == 1 else f"input.{claim}.json")
 
-    def recovered(self, reference: str, claim: int) -> str:
-        """Name the file that hands a claim on to the agreement that continues it."""
-        return self._of(reference, "recovered.json" if claim == 1 else f"recovered.{claim}.json")
+    def recovered(self, reference: str, number: int, kind: str = AGREEMENT) -> str:
+        """Name the file that hands a claim on to the one that continues it."""
+        return self._of_claim(reference, number, kind, "recovered")
 
     def end(self, reference: str) -> str:
         """Name the end of an agreement that has no archive."""
@@ -80,6 +83,10 @@ class StoreKeys:
     def refused_rows(self, batch: str, table_sha256: str, chunk: int) -> str:
         """Name the rows of a chunk that could not be started."""
         return self._of_batch(batch, table_sha256, f"refused-{chunk:05}.jsonl")
+
+    def _of_claim(self, reference: str, number: int, kind: str, what: str) -> str:
+        own = what if kind == AGREEMENT else f"{kind}-{what}"
+        return self._of(reference, f"{own}.json" if number == 1 else f"{own}.{number}.json")
 
     def _of_batch(self, batch: str, table_sha256: str, name: str) -> str:
         return f"{self.environment}/{self.namespace}/batches/{batch}/{table_sha256}/{name}"

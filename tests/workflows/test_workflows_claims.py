@@ -20,7 +20,7 @@ from countersign.agreements.reference import workflow_id
 from countersign.client.references import StartedAgreement, failed_before_sending
 from countersign.client.start import start_agreement
 from countersign.providers.registry import accounts
-from countersign.storage import Draft, FolderStore, StorageError, StoredFile
+from countersign.storage import Claims, Draft, FolderStore, StorageError, StoredFile
 from countersign.storage.store import StoreKeys
 from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office, steps_of
@@ -122,6 +122,20 @@ async def test_of_many_runs_one_takes_over_what_was_released(tmp_path: Path) -> 
     taken = await asyncio.gather(*(_claimed(claims, run) for run in others))
     assert taken.count(True) == 1
     assert await _claimed(claims, others[taken.index(True)])
+
+
+async def test_kinds_share_a_reference(tmp_path: Path) -> None:
+    store, keys = FolderStore(tmp_path), StoreKeys("test", "default")
+    agreements, quotes = Claims(store, keys), Claims(store, keys, kind="quote")
+    assert await agreements.claim("order-1042", "agreement-run")
+    assert await quotes.claim("order-1042", "quote-run", by="sales")
+    assert await agreements.claim("order-1042", "quote-run") is None
+    assert await quotes.claim("order-1042", "agreement-run") is None
+    await quotes.release("order-1042", "quote-run")
+    assert await agreements.claim("order-1042", "another-run") is None, "only the quote was released"
+    again = await quotes.claim("order-1042", "another-run")
+    assert again is not None
+    assert (again.number, dict(again.content)) == (2, {"run_id": "another-run"})
 
 
 async def test_no_one_releases_what_another_run_holds(tmp_path: Path) -> None:
