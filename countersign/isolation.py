@@ -5,6 +5,7 @@ starting one and importing a PDF reader takes 0.2 s.
 """
 
 import asyncio
+import atexit
 import math
 import os
 import pickle
@@ -96,6 +97,12 @@ def _give_back(process: subprocess.Popen[bytes]) -> None:
             _idle.append(process)
             return
     _end(process)
+
+
+@atexit.register
+def _end_idle() -> None:
+    while _idle:
+        _end(_idle.pop())
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
