@@ -35,6 +35,7 @@ VERBS: Final = {
     "webhook": "Set up and test webhooks.",
     "notices": "Test the notices of problems that operators are sent.",
     "token": "Make, list and revoke the bearer tokens of the HTTP API.",
+    "ui": "Print links to Temporal's UI, one for each filter that an operator needs.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",
     "schemas": "Write the JSON Schemas of input, status, result, updates, callbacks and notices.",
     "demo": "Run one agreement from end to end: generated, sent, signed by two people, archived.",
