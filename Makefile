@@ -20,7 +20,7 @@ DOCS := $(VENV)/.installed-$(call checksum,requirements-docs.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up example sandbox worker webhooks api test test-heavy test-all chaos screenshots debian-tools check format clean schemas docs reference pin-images
+.PHONY: record-histories help demo up example sandbox worker webhooks api test test-heavy test-all chaos screenshots recordings debian-tools check format clean schemas docs reference pin-images
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ chaos: $(DEV) ## 500 agreements of both accounts while parts are killed and call
 
 screenshots: $(DEV) debian-tools ## the docs' pictures of Temporal's UI, taken by the tests that look at it
 	@COUNTERSIGN_SCREENSHOTS=docs/images $(RUN) -m pytest -m heavy tests/ui
+
+recordings: $(DEV) ## the docs' recorded sessions at the terminal, as SVG, of the tests that record them
+	@COUNTERSIGN_SCREENSHOTS=docs/images $(RUN) -m pytest -m heavy tests/cli/test_cli_recordings.py
 
 check: $(DEV) ## format, lint and types
 	@$(RUN) -m ruff format --check .

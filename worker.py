@@ -31,16 +31,24 @@ from activities.callbacks import CallbackActivities
 from activities.changes import ChangeActivities, UnwatchActivities
 from activities.claims import ClaimActivities
 from activities.documents import DocumentActivities
+from activities.notices import NoticeActivities, ProblemActivities
 from activities.signatures import SignatureActivities
 from countersign import entry
 from countersign.agreements.messages import WaitingFor
-from countersign.agreements.names import WORKFLOW_NAME, account_task_queue, callback_task_queue, watcher_id
+from countersign.agreements.names import (
+    WORKFLOW_NAME,
+    account_task_queue,
+    callback_task_queue,
+    notices_id,
+    watcher_id,
+)
 from countersign.callbacks.sender import CallbackSender
 from countersign.client.outcome import await_agreement
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.eviction import EvictingRunner
 from countersign.http_server.listening import CannotListenError
+from countersign.notices.delivery import NoticeSender
 from countersign.observability import logging, tracing
 from countersign.observability.backlog_metrics import BacklogMetrics, Queue
 from countersign.providers.api import api_worker, build_options
@@ -50,7 +58,13 @@ from countersign.providers.open_account import OpenAccount, open_account
 from countersign.providers.registry import Account, accounts
 from countersign.providers.slots import DRAIN_SECONDS
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CallbackSettings, CountersignSettings, ProviderSettings, WorkerSettings
+from countersign.settings import (
+    CallbackSettings,
+    CountersignSettings,
+    NoticeSettings,
+    ProviderSettings,
+    WorkerSettings,
+)
 from countersign.storage import Store, UnusableStoreError, open_store
 from countersign.storage.store import StoreKeys
 from countersign.watchers import Watchers
@@ -58,6 +72,7 @@ from countersign.webhooks.delivery import Markers
 from workflows.agreement import AgreementWorkflow, metrics
 from workflows.bulk import BulkWorkflow
 from workflows.callbacks import CallbackWorkflow
+from workflows.notices import NoticesState, NoticesWorkflow
 from workflows.watcher import Watch, WatcherWorkflow
 
 if TYPE_CHECKING:
@@ -115,6 +130,7 @@ def workflow_worker(
     configured: Mapping[str, Account],
     *,
     callbacks: CallbackSettings | None = None,
+    notices: NoticeSettings | None = None,
     circuits: Mapping[str, Circuit] = MappingProxyType({}),
     build: WorkerDeploymentConfig | None = None,
     cached_workflows: int = CACHED_WORKFLOWS,
@@ -134,11 +150,14 @@ def workflow_worker(
     )
     batches = BatchActivities(client, store, keys, task_queue=settings.task_queue)
     watchers = UnwatchActivities(client, settings.task_queue)
+    problems = ProblemActivities(
+        client, settings.task_queue, configured, circuits, notices or NoticeSettings()
+    )
     runner = EvictingRunner(workflow_runner(sandboxed=sandboxed))
     worker = Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[AgreementWorkflow, BulkWorkflow, CallbackWorkflow, WatcherWorkflow],
+        workflows=[AgreementWorkflow, BulkWorkflow, CallbackWorkflow, NoticesWorkflow, WatcherWorkflow],
         activities=[
             claims.claim,
             claims.release,
@@ -148,6 +167,7 @@ def workflow_worker(
             batches.start_chunk,
             batches.void_chunk,
             watchers.unwatch,
+            problems.find_problems,
         ],
         workflow_runner=runner,
         interceptors=[CircuitReports(circuits)],
@@ -214,16 +234,17 @@ def callback_worker(
     settings: CountersignSettings,
     callbacks: CallbackSettings,
     *,
+    notices: NoticeSettings | None = None,
     build: WorkerDeploymentConfig | None = None,
 ) -> Worker:
     """Build the worker that calls back, on a queue of its own: slow receivers keep no one else waiting."""
-    activities = CallbackActivities(
-        CallbackSender(private_networks=callbacks.private_networks), store, callbacks
-    )
+    sender = CallbackSender(private_networks=callbacks.private_networks)
+    activities = CallbackActivities(sender, store, callbacks)
+    delivery = NoticeActivities(NoticeSender(notices or NoticeSettings(), callbacks, sender))
     return Worker(
         client,
         task_queue=callback_task_queue(settings.task_queue),
-        activities=[activities.call_back],
+        activities=[activities.call_back, delivery.deliver_notice],
         max_concurrent_activities=CALLBACKS_AT_ONCE,
         deployment_config=build,
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_stop_seconds),
@@ -244,6 +265,22 @@ async def start_watchers(client: Client, settings: CountersignSettings, names: I
             task_queue=settings.task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=f"what changes at {name}",
+        )
+
+
+async def start_notices(client: Client, settings: CountersignSettings, notices: NoticeSettings) -> None:
+    """Start the notices of every channel of the settings; those that run go on.
+
+    A workflow, not a schedule, as for the watchers: it remembers of which problems it has notified operators.
+    """
+    for channel in notices.channels():
+        await client.start_workflow(
+            NoticesWorkflow.run,
+            NoticesState(channel=channel, environment=settings.environment, time_scale=settings.time_scale),
+            id=notices_id(settings.task_queue, channel),
+            task_queue=settings.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"notices by {channel}",
         )
 
 
@@ -281,12 +318,15 @@ async def run(names: Collection[str] = ()) -> int:
     served = _served(configured, names)
     kinds: list[type[Any]] = [account.settings for account in served]
     loaded: tuple[Any, ...] = load(
-        CountersignSettings, ProviderSettings, WorkerSettings, CallbackSettings, *kinds
+        CountersignSettings, ProviderSettings, WorkerSettings, CallbackSettings, NoticeSettings, *kinds
     )
     own: CountersignSettings = loaded[0]
     options: ProviderSettings = loaded[1]
     watched: WorkerSettings = loaded[2]
     callbacks: CallbackSettings = loaded[3]
+    notices: NoticeSettings = loaded[4]
+    if problem := notices.reach_problem(callbacks):
+        raise SettingsError.listing([f"{NoticeSettings.variable('url')}: {problem}"])
     logging.configure(level=own.log_level, service="worker")
     store = open_store(own.store)
     sdk = _sdk_metrics() if watched.metrics_port is not None else None
@@ -296,7 +336,7 @@ async def run(names: Collection[str] = ()) -> int:
             await open_things.enter_async_context(
                 open_account(account, Rotating(settings), options, slots=own.provider_slots)
             )
-            for account, settings in zip(served, loaded[4:], strict=True)
+            for account, settings in zip(served, loaded[5:], strict=True)
         ]
         build = deployment(watched, own.task_queue)
         circuits = {account.name: account.circuit for account in opened}
@@ -307,12 +347,13 @@ async def run(names: Collection[str] = ()) -> int:
                 own,
                 configured,
                 callbacks=callbacks,
+                notices=notices,
                 circuits=circuits,
                 build=build,
                 sandboxed=watched.workflow_sandbox,
             ),
             *(provider_worker(client, account, store, own, build=build) for account in opened),
-            callback_worker(client, store, own, callbacks, build=build),
+            callback_worker(client, store, own, callbacks, notices=notices, build=build),
         )
         if sdk is not None and watched.metrics_port is not None:
             backlog = backlog_metrics(client, own.task_queue, circuits)
@@ -323,6 +364,7 @@ async def run(names: Collection[str] = ()) -> int:
         for worker in workers:
             await open_things.enter_async_context(worker)
         await start_watchers(client, own, circuits)
+        await start_notices(client, own, notices)
         open_things.push_async_callback(_drain, opened)
         print("worker ready", flush=True)  # noqa: T201  # the parent process waits for this line
         await asyncio.Event().wait()

@@ -27,6 +27,7 @@ from countersign.agreements.messages import (
     TimelineEntry,
 )
 from countersign.agreements.names import DEFAULT_ACCOUNT
+from countersign.agreements.notices import Channel, Digest, Notice, Problem
 from countersign.agreements.reference import Marker
 from countersign.agreements.validation import Needs
 
@@ -414,3 +415,52 @@ class UnwatchRequest(Message):
     """Have an account's open agreements check by themselves, because its watcher lost sight."""
 
     account: str
+
+
+class FindProblemsRequest(Message):
+    """Find what is wrong.
+
+    Args:
+        channel: The channel that the notices go out by.
+        digested_at: When the last digest was made, or the first look; None at the first look.
+        missed_at: When an account's watcher last found events that no webhook had brought.
+    """
+
+    channel: Channel
+    digested_at: datetime | None = None
+    missed_at: dict[str, datetime] = Field(default={})
+
+
+class Findings(Message):
+    """What is wrong at one time.
+
+    Args:
+        at: When it was seen, by the worker's clock.
+        is_on: Whether the settings have the channel.
+        problems: The problems.
+        unsure: The keys of problems of which this look cannot say whether they are over; one that ends with
+            a colon stands for a whole kind.
+        missed_at: As in the request, with what this look has found.
+        digest: The digest, if one is due.
+    """
+
+    at: datetime
+    is_on: bool = True
+    problems: tuple[Problem, ...] = ()
+    unsure: tuple[str, ...] = ()
+    missed_at: dict[str, datetime] = Field(default={})
+    digest: Digest | None = None
+
+
+class DeliverNoticeRequest(Message):
+    """Deliver a notice.
+
+    Args:
+        channel: How.
+        notice: The notice.
+        notice_id: The same for every attempt.
+    """
+
+    channel: Channel
+    notice: Notice
+    notice_id: str

@@ -14,6 +14,7 @@ from countersign.client.errors import ExitCode
 from .checks.callbacks import check_callbacks
 from .checks.configured import check_secrets, check_settings
 from .checks.finding import Finding, State
+from .checks.notices import check_notices
 from .checks.provider import check_provider
 from .checks.store import check_store, check_versions
 from .checks.temporal import Consent, check_temporal
@@ -95,7 +96,7 @@ async def examine(*, register: Consent, test_event: bool) -> AsyncIterator[Findi
         test_event: Have the provider deliver a test event.
     """
     yield check_versions()
-    for finding in (*check_settings(), *check_secrets(), check_callbacks()):
+    for finding in (*check_settings(), *check_secrets(), check_callbacks(), check_notices()):
         yield finding
     for part in (
         check_temporal(register=register),

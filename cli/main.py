@@ -33,9 +33,11 @@ VERBS: Final = {
     "callbacks": "List callbacks, and deliver them again.",
     "init": "Set up Countersign: ask for what is missing, check it, write it.",
     "webhook": "Set up and test webhooks.",
+    "notices": "Test the notices of problems that operators are sent.",
     "token": "Make, list and revoke the bearer tokens of the HTTP API.",
+    "ui": "Print links to Temporal's UI, one for each filter that an operator needs.",
     "doctor": "Check settings, secrets, Temporal, the provider, its webhooks and the store.",
-    "schemas": "Write the JSON Schemas of the input, the status, the result, the updates and the callbacks.",
+    "schemas": "Write the JSON Schemas of input, status, result, updates, callbacks and notices.",
     "demo": "Run one agreement from end to end: generated, sent, signed by two people, archived.",
     "up": "Run Temporal with its UI, the sandbox, the receiver, the HTTP API and a worker until Ctrl-C.",
 }

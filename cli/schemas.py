@@ -16,6 +16,7 @@ from countersign.agreements.messages import (
     Resolution,
     VoidRequest,
 )
+from countersign.agreements.notices import Notice
 from countersign.client.errors import BadInputError
 
 from .command import out, verb
@@ -28,6 +29,7 @@ PUBLISHED: Final[tuple[type[BaseModel], ...]] = (
     VoidRequest,
     CallbackAddress,
     CallbackEvent,
+    Notice,
 )
 
 
@@ -37,7 +39,7 @@ async def schemas(
         Path, typer.Argument(help="Where to write them.", metavar="FOLDER", show_default=False)
     ],
 ) -> None:
-    """Write the JSON Schemas of the input, the status, the result, the updates and the callbacks."""
+    """Write the JSON Schemas of input, status, result, updates, callbacks and notices."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for model in PUBLISHED:

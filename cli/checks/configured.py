@@ -11,6 +11,7 @@ from countersign.settings import (
     CodecServerSettings,
     CountersignSettings,
     EncryptionSettings,
+    NoticeSettings,
     ProviderSettings,
     ReceiverSettings,
     WorkerSettings,
@@ -19,7 +20,7 @@ from countersign.settings import (
 from .finding import Finding, failed, ok, warning
 
 _NEEDED = (CountersignSettings, ProviderSettings, WorkerSettings, ReceiverSettings)
-_SET_AT_WILL = (ApiSettings, CallbackSettings, EncryptionSettings, CodecServerSettings)
+_SET_AT_WILL = (ApiSettings, CallbackSettings, NoticeSettings, EncryptionSettings, CodecServerSettings)
 _SETTINGS, _SECRETS = "settings", "secret"
 
 

@@ -25,6 +25,9 @@ WATCHER_MEMO: Final = "watching"
 """Its memo: a mapping with `since` (ISO 8601), `blind` (why it cannot read; None if it can) and `could_read`
 (whether it could before)."""
 
+NOTICES_NAME: Final = "NoticesWorkflow"
+"""The workflow that notifies operators of problems, one for every channel."""
+
 CIRCUIT_QUERY: Final = "circuit"
 """The query that the worker answers with the `CircuitStatus` of an account."""
 
@@ -42,3 +45,8 @@ def callback_task_queue(task_queue: str) -> str:
 def watcher_id(task_queue: str, account: str) -> str:
     """Return the workflow id of an account's watcher: one for every account of a task queue."""
     return f"watcher-{account_task_queue(task_queue, account)}"
+
+
+def notices_id(task_queue: str, channel: str) -> str:
+    """Return the workflow id of a channel's notices: one for every channel of a task queue."""
+    return f"notices-{task_queue}-{channel}"

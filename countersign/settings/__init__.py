@@ -15,6 +15,7 @@ from countersign.settings.callbacks import CallbackSettings
 from countersign.settings.encryption import CodecServerSettings, EncryptionSettings
 from countersign.settings.environment import PRODUCTION
 from countersign.settings.general import CountersignSettings
+from countersign.settings.notices import NoticeSettings
 from countersign.settings.provider import ProviderSettings
 from countersign.settings.webhooks import ReceiverSettings, WebhookSettings, webhook_settings
 from countersign.settings.worker import WorkerSettings
@@ -28,6 +29,7 @@ GROUPS: Final[tuple[type[Settings], ...]] = (
     ReceiverSettings,
     ApiSettings,
     CallbackSettings,
+    NoticeSettings,
 )
 """All groups, in the order that the documentation lists them."""
 
@@ -40,6 +42,7 @@ __all__ = [
     "CodecServerSettings",
     "CountersignSettings",
     "EncryptionSettings",
+    "NoticeSettings",
     "ProviderSettings",
     "ReceiverSettings",
     "Settings",

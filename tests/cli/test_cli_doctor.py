@@ -31,6 +31,7 @@ CHECKS = [
     "versions",
     "settings",
     "callbacks",
+    "notices",
     "Temporal",
     "search attributes",
     "workers",

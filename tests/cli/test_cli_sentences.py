@@ -364,6 +364,7 @@ def test_a_start_does_not_need_the_provider(shell: Shell, monkeypatch: pytest.Mo
         ["webhook", "setup"],
         ["webhook", "test"],
         ["webhook", "route", "test"],
+        ["notices", "test"],
     ],
     ids=" ".join,
 )

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import FrameLocator, Locator, Page, expect
 from temporalio.workflow import _Definition
 
+from cli.ui import list_url
 from countersign.client.agreements import agreement_status
 from countersign.client.references import StartedAgreement
 from tests.deploy.filters import saved_filters
@@ -108,6 +109,16 @@ async def test_every_saved_filter_shows_what_it_is_for(page: Page, shown: Shown)
         await expect(links, name).to_have_text(FOUND[name], timeout=PATIENCE)
         if not FOUND[name]:
             await expect(page.get_by_text("No Workflows Found"), name).to_be_visible(timeout=PATIENCE)
+
+
+async def test_a_link_of_the_command_is_saved_as_a_view(page: Page, shown: Shown) -> None:
+    name, found = "what needs attention", page.get_by_role("link", name="agreement-order-")
+    await page.goto(list_url(shown.stack.ui_url, "default", name, save=True))
+    await expect(found).to_have_text(FOUND[name], timeout=PATIENCE)
+    await page.goto(f"{shown.stack.ui_url}/namespaces/default/workflows")
+    await page.get_by_role("button", name="Saved Views").locator("visible=true").first.click()
+    await page.get_by_text(name).locator("visible=true").first.click(timeout=PATIENCE)
+    await expect(found).to_have_text(FOUND[name], timeout=PATIENCE)
 
 
 async def test_search_attributes_are_columns(page: Page, shown: Shown) -> None:

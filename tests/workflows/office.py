@@ -26,7 +26,7 @@ from countersign.providers.open_account import open_account
 from countersign.providers.registry import account
 from countersign.providers.turbodocx.settings import TurboDocxSettings
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CallbackSettings, CountersignSettings, ProviderSettings
+from countersign.settings import CallbackSettings, CountersignSettings, NoticeSettings, ProviderSettings
 from countersign.storage import FolderStore, Store
 from devstack.sandbox import API_KEY, ORG_ID, Sandbox
 from devstack.stack import Stack
@@ -138,6 +138,7 @@ async def open_office(
     limits: Limits | None = None,
     store: Store | None = None,
     callbacks: CallbackSettings | None = None,
+    notices: NoticeSettings | None = None,
     serves_account: bool = True,
     sandboxed: bool = False,
     **settings: Any,
@@ -153,6 +154,7 @@ async def open_office(
         limits: Of the calls to the provider.
         store: Another store than the folder.
         callbacks: Who may be called back; by default this machine.
+        notices: How operators are notified of problems; by default not at all.
         serves_account: Whether a worker takes the steps that call the provider.
         sandboxed: Run workflows in the SDK's strict sandbox, which costs CPU: test_workflows_histories.py
             runs and replays all branches so.
@@ -185,11 +187,12 @@ async def open_office(
             own,
             {configured.name: configured},
             callbacks=callbacks,
+            notices=notices,
             circuits={configured.name: opened.circuit},
             sandboxed=sandboxed,
         ),
         provider_worker(client, opened, store, own, drain_seconds=0) if serves_account else nullcontext(),
-        callback_worker(client, store, own, callbacks),
+        callback_worker(client, store, own, callbacks, notices=notices),
     ):
         yield Office(
             client=client,

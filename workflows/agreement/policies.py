@@ -18,6 +18,8 @@
 | archive  | 30 min      | 30 days | 5, any   | downloads; shown as failing after 5 attempts, and retried |
 | read changes | 10 min  | 30 days | 20       | the watcher's; an hour of failures, with the circuit closed |
 | unwatch  | 30 min      | 30 days | any      | one signal per open agreement; a repetition changes nothing |
+| find problems | 5 min  | 30 days | any      | reads of Temporal |
+| deliver a notice | 2 min | 1 day | any, hourly | then it is made anew, of what is wrong by then |
 
 "In all" is at least 7 days for provider steps, but for the search after a refusal: the clock of blocked work
 keeps running.
@@ -58,6 +60,8 @@ ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, retry(5), _SILENCE)
 ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, retry(cap=timedelta(hours=1)), _SILENCE)
 READ_CHANGES: Final = Policy(timedelta(minutes=10), _MONTH, retry(20), _READ, priority=2)
 UNWATCH: Final = Policy(timedelta(minutes=30), _MONTH, retry(), _SILENCE)
+FIND_PROBLEMS: Final = Policy(timedelta(minutes=5), _MONTH, retry(), priority=2)
+DELIVER_NOTICE: Final = Policy(timedelta(minutes=2), timedelta(days=1), retry(cap=timedelta(hours=1)))
 
 ASKED_FOR: Final = 2
 """The priority up to which a step is one that a person asked for."""
@@ -103,3 +107,8 @@ BLIND: Final = timedelta(minutes=10)
 """How long changes may be unreadable before running agreements check by themselves."""
 REMEMBERED: Final = timedelta(minutes=1)
 """Longer than workers remember that an account was watched."""
+
+# Notices
+
+NEXT_LOOK: Final = timedelta(minutes=1)
+"""From one look for problems to the next."""

@@ -1,0 +1,1 @@
+"""Send notices of problems to operators, by webhook and by mail."""
