@@ -179,22 +179,16 @@ async def cancel(
 async def report(batch: _Batch) -> None:
     """Print a CSV with a line for each row: its reference, its stage, how it ended, or why it was refused."""
     write = csv.writer(sys.stdout, lineterminator="\n").writerow
-    write(("reference", "stage", "waiting_for", "needs_attention", "started_at", "ended_at", "refused"))
-    for found in await batches.batch_agreements(batch):
-        stage = "failed" if found.failed else found.stage
-        ended = found.ended_at.isoformat() if found.ended_at else ""
-        attention = "yes" if found.needs_attention else ""
-        write((found.reference, stage, found.waiting_for, attention, found.started_at.isoformat(), ended, ""))
-    for row in await batches.refused_rows(batch):
-        write((row.reference, "refused", "", "", "", "", row.reason))
+    write(batches.REPORT_HEADER)
+    async for row in batches.batch_report(batch):
+        write(row.cells())
 
 
 @app.command()
 @verb
 async def failed(batch: _Batch, table: Annotated[Path, _TABLE]) -> None:
     """Print the rows of a CSV table that could not be started, ready to be corrected and started again."""
-    refused = {row.reference.lower() for row in await batches.refused_rows(batch)}
-    refused |= {found.reference for found in await batches.batch_agreements(batch) if found.failed}
+    refused = await batches.failed_references(batch)
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             lines = file.readlines()

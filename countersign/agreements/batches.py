@@ -40,6 +40,18 @@ class BatchProgress(Message):
         return self.started + self.existed + self.refused
 
 
+class BatchOwner(Message):
+    """The bounds of the token that started a batch: all its rows are within them.
+
+    Args:
+        account: The only account at a provider that the token may use; None for all.
+        prefix: How every reference begins that the token may use; None for all.
+    """
+
+    account: str | None = None
+    prefix: str | None = None
+
+
 class BatchInput(Message):
     """A batch whose rows are in the store.
 
@@ -50,6 +62,7 @@ class BatchInput(Message):
         next_chunk: The chunk to go on with, from 0.
         progress: What was done before `next_chunk`.
         paused: Whether it waits to be resumed.
+        owner: Who started it over HTTP; None if a person or a token without bounds did.
     """
 
     batch: str = Field(pattern=BATCH_NAME)
@@ -58,6 +71,7 @@ class BatchInput(Message):
     next_chunk: int = 0
     progress: BatchProgress = BatchProgress()
     paused: bool = False
+    owner: BatchOwner | None = None
 
     @property
     def chunks(self) -> int:

@@ -3,12 +3,14 @@
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from countersign.agreements.batches import BatchInput, BatchOwner
 from countersign.agreements.messages import AgreementInput
 from countersign.api import problems
+from countersign.api.models import CALLER, SECRET_FIELD, STORED_FIELD
 from countersign.api.problems import ProblemError
 from countersign.api.tokens import RefusedTokenError, Scope, TokenRecord, Verifier
 from countersign.observability.metrics import API_REFUSED
@@ -125,3 +127,48 @@ def check_account(token: TokenRecord, agreement: AgreementInput, default: str) -
     """
     if token.account and (agreement.account or default) != token.account:
         raise ProblemError(problems.UNKNOWN)
+
+
+def within_bounds(draft: Mapping[str, Any], token: TokenRecord) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Complete a draft of an agreement with what its token says.
+
+    Returns:
+        The draft, and what in it contradicts the token, one clause each.
+    """
+    wrong: list[str] = []
+    if CALLER in draft:
+        wrong.append(f"{CALLER}: no such field; the token's name is used")
+    if STORED_FIELD in draft:
+        wrong.append(f"{STORED_FIELD}: no such field; send {SECRET_FIELD}")
+    if token.account and draft.get("account", token.account) != token.account:
+        wrong.append(f"account: the token is bound to {token.account}")
+    for name in ("reference", "supersedes"):
+        value = draft.get(name)
+        # A number becomes a text when the draft is checked.
+        if value is not None and value != "" and not token.may_use(str(value)):
+            wrong.append(f"{name}: the token is bound to references that begin with {token.prefix}")
+    own = {CALLER: token.name} | ({"account": token.account} if token.account else {})
+    return {**draft, **own}, tuple(wrong)
+
+
+def owner_of(token: TokenRecord) -> BatchOwner | None:
+    """Return whose batches a token starts: they have its bounds."""
+    if token.account is None and token.prefix is None:
+        return None
+    return BatchOwner(account=token.account, prefix=token.prefix and token.prefix.lower())
+
+
+def check_batch_owner(token: TokenRecord, batch: BatchInput) -> None:
+    """Check that a token may use a batch: that all rows are within its bounds, because its starter's are.
+
+    Raises:
+        ProblemError: It may not; to it, the batch does not exist.
+    """
+    owner = batch.owner or BatchOwner()
+    if (token.account and owner.account != token.account) or not token.may_use(owner.prefix or ""):
+        raise ProblemError(problems.UNKNOWN_BATCH)
+
+
+def batch_prefix(token: TokenRecord) -> str:
+    """Return how the names of a token's batches begin: as its references, in a batch's characters."""
+    return (token.prefix or "").lower().replace(".", "-").replace("_", "-")

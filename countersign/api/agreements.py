@@ -1,7 +1,6 @@
 """Routes of agreements: start, list, follow, and the verbs."""
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -10,14 +9,26 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
+from countersign.agreements.batches import BATCH_NAME
 from countersign.agreements.messages import Resolution, Stage, VoidRequest
 from countersign.agreements.reference import new_reference
 from countersign.api import documentation, examples, models, problems
+from countersign.api.access import within_bounds
 from countersign.api.bodies import read_draft, read_object
-from countersign.api.encoding import encoded, etag, matches
-from countersign.api.models import BASE, CALLER, REFERENCE, SECRET_FIELD, STORED_FIELD
+from countersign.api.encoding import encoded, etag, json_response, matches
+from countersign.api.models import BASE, REFERENCE
 from countersign.api.problems import ProblemError, as_problems, explained, invalid
-from countersign.api.service import Acts, Reads, Service, Starts, check_tenant, service_of
+from countersign.api.service import (
+    LONGEST_WAIT,
+    POLL_SECONDS,
+    Acts,
+    Reads,
+    Service,
+    Starts,
+    check_tenant,
+    first_change,
+    service_of,
+)
 from countersign.api.tokens import Scope, TokenRecord
 from countersign.client.agreements import (
     agreement_status,
@@ -25,6 +36,7 @@ from countersign.client.agreements import (
     resolve_agreement,
     void_agreement,
 )
+from countersign.client.batches import of_batch
 from countersign.client.draft_errors import mistakes
 from countersign.client.errors import CommandError, FailedAgreementError, UnreachableError
 from countersign.client.follow import follow_agreement
@@ -35,10 +47,6 @@ from countersign.client.view import AgreementView
 
 router = APIRouter(tags=["agreements"])
 
-POLL_SECONDS: Final = 2
-"""`Retry-After` of a start."""
-LONGEST_WAIT: Final = 60
-"""Seconds of a long poll. Proxies often close a connection that is idle for longer."""
 VOID_SECONDS: Final = 25
 """How long a replacement waits until the old agreement is void."""
 
@@ -49,11 +57,6 @@ _RUNS: Final = "The body is the view of the agreement."
 _ACCEPTED: Final[documentation.Responses] = {
     202: {"model": models.Accepted, "description": "A worker does it.", "headers": documentation.LOCATION}
 }
-
-
-def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = content if isinstance(content, bytes) else encoded(content)
-    return Response(body, status, dict(headers or {}), media_type="application/json")
 
 
 def _sees_people(token: TokenRecord) -> bool:
@@ -118,7 +121,7 @@ async def start_agreement(
         async with as_problems():
             checked = await check_agreement(draft, client=service.client, on_omission=notes.append)
         found = models.Checked(reference=checked.reference, notes=tuple(notes))
-        return _json(found.model_dump(mode="json"))
+        return json_response(found.model_dump(mode="json"))
     try:
         agreement, started = await begin_agreement(
             draft, ask_provider=False, task_queue=service.task_queue, client=service.client
@@ -137,7 +140,7 @@ async def start_agreement(
     if not started.already_ended:
         headers["Retry-After"] = str(POLL_SECONDS)
     content = models.agreement(view, people=_sees_people(token))
-    return _json(content, 200 if started.already_ended else 202, headers)
+    return json_response(content, 200 if started.already_ended else 202, headers)
 
 
 def _own(draft: dict[str, Any], token: TokenRecord, key: str | None) -> dict[str, Any]:
@@ -153,19 +156,10 @@ def _own(draft: dict[str, Any], token: TokenRecord, key: str | None) -> dict[str
     reference = given if given is not None else key
     if reference is None:
         reference = f"{token.prefix or ''}{new_reference()}"
-    if CALLER in draft:
-        wrong.append(f"{CALLER}: no such field; the token's name is used")
-    if STORED_FIELD in draft:
-        wrong.append(f"{STORED_FIELD}: no such field; send {SECRET_FIELD}")
-    if token.account and draft.get("account", token.account) != token.account:
-        wrong.append(f"account: the token is bound to {token.account}")
-    for name, value in (("reference", reference), ("supersedes", draft.get("supersedes"))):
-        if isinstance(value, str) and not token.may_use(value):
-            wrong.append(f"{name}: the token is bound to references that begin with {token.prefix}")
-    if wrong:
-        raise invalid(*wrong)
-    own = {"reference": reference, CALLER: token.name}
-    return draft | own | ({"account": token.account} if token.account else {})
+    own, contradictions = within_bounds({**draft, "reference": reference}, token)
+    if wrong or contradictions:
+        raise invalid(*wrong, *contradictions)
+    return own
 
 
 @router.get(
@@ -187,6 +181,7 @@ async def list_agreements(
     stuck: Annotated[bool, Query(description="Only those with a workflow task that keeps failing.")] = False,
     failed: Annotated[bool, Query(description="Only those that ended without an outcome.")] = False,
     ended: Annotated[bool, Query(description="Those that have ended too.")] = False,
+    batch: Annotated[str | None, Query(pattern=BATCH_NAME, description="Only those of this batch.")] = None,
     counts: Annotated[bool, Query(description="Count the agreements at every stage.")] = False,
     limit: Annotated[int, Query(ge=1, le=1000, description="Agreements on a page.")] = 100,
     cursor: Annotated[
@@ -207,6 +202,7 @@ async def list_agreements(
         "stuck": stuck,
         "failed": failed,
         "ended": ended,
+        "where": batch and of_batch(batch),
     }
     async with as_problems():
         query = agreement_query(**given, prefix=token.prefix)  # type: ignore[arg-type]  # each as its parameter
@@ -226,7 +222,7 @@ async def list_agreements(
         parameters = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         following = f"{BASE}?{urlencode([*parameters, ('cursor', page.cursor)])}"
     found = models.AgreementList(agreements=items, next=following, counts=counted)
-    return _json(found.model_dump(mode="json"))
+    return json_response(found.model_dump(mode="json"))
 
 
 @router.get(
@@ -263,24 +259,13 @@ async def get_agreement(
         content = encoded(models.agreement(view, people=people))
         knows = if_none_match is None or matches(if_none_match, etag(content))
         if wait and knows and view.result is None and view.failure is None:
-            content = await _changed(service, reference, content, wait, people=people)
+            change = _next_change(service, reference, content, people=people)
+            content = await first_change(service, change, content, wait)
     tag = etag(content)
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     if matches(if_none_match, tag):
         return Response(status_code=304, headers=headers)
-    return _json(content, headers=headers)
-
-
-async def _changed(service: Service, reference: str, content: bytes, seconds: int, *, people: bool) -> bytes:
-    """Return a view once it differs from the content, or the content if the time is over or the API stops."""
-    change = asyncio.create_task(_next_change(service, reference, content, people=people))
-    stop = asyncio.create_task(service.closing.wait())
-    try:
-        await asyncio.wait({change, stop}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        return change.result() if change.done() else content
-    finally:
-        change.cancel()
-        stop.cancel()
+    return json_response(content, headers=headers)
 
 
 async def _next_change(service: Service, reference: str, content: bytes, *, people: bool) -> bytes:
@@ -297,7 +282,7 @@ async def _next_change(service: Service, reference: str, content: bytes, *, peop
 def _accepted(reference: str, location: str | None = None) -> Response:
     base = location or reference
     body = models.Accepted(reference=base, links=models.Links.of(base, runs=True, archived=False))
-    return _json(body.model_dump(mode="json"), 202, {"Location": f"{BASE}/{base}"})
+    return json_response(body.model_dump(mode="json"), 202, {"Location": f"{BASE}/{base}"})
 
 
 @router.post(

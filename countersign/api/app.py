@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 import countersign
 from countersign.agreements.callbacks import CallbackEvent
 from countersign.agreements.messages import Resolution, VoidRequest
-from countersign.api import access, agreements, archive, models, problems, signing, templates
+from countersign.api import access, agreements, archive, batches, models, problems, signing, templates
 from countersign.api.journal import REQUEST_ID, Journal
 from countersign.api.openapi import with_field_descriptions
 from countersign.api.problems import FieldError, Problem, ProblemError
@@ -30,8 +30,10 @@ Every request needs a bearer token: `Authorization: Bearer cst_…`. Errors are 
 then; nothing is lost or done twice. Every response has an `X-Request-Id`, which the logs contain.
 """
 _BODIES: Final = (
+    models.BatchCancellation,
     models.Checked,
     models.NewAgreement,
+    models.NewBatch,
     models.NewSigner,
     signing.NewSigningLink,
     CallbackEvent,
@@ -126,7 +128,7 @@ def document() -> Api:
             Exception: _respond_to_defect,
         },
     )
-    for router in (agreements.router, signing.router, archive.router, templates.router):
+    for router in (agreements.router, signing.router, archive.router, batches.router, templates.router):
         app.include_router(router)
     return app
 

@@ -1,10 +1,15 @@
-"""The body of a start: JSON, or a form of several parts with JSON and a file."""
+"""The body of a start: JSON, or a form of several parts with JSON and a file, or with a table."""
 
+import asyncio
 import base64
 import binascii
-from collections.abc import AsyncGenerator, Mapping
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, Final
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -13,15 +18,22 @@ from starlette.requests import Request
 from countersign.api import problems
 from countersign.api.problems import ProblemError, invalid
 from countersign.client.files import SIZE_LIMIT
-from countersign.http_server.limits import read_body
+from countersign.http_server.limits import body_chunks, read_body
 from countersign.webhooks.routes import NotJsonError, parse_object
 
 LIMIT: Final = SIZE_LIMIT * 4 // 3 + 2 * 1024 * 1024
 """Bytes of a start: a file in base64 and the agreement."""
 SMALL_LIMIT: Final = 64 * 1024
 """Bytes of any other body."""
+TABLE_LIMIT: Final = 32 * 1024 * 1024
+"""Bytes of a table with its name: some 100,000 rows."""
 AGREEMENT_PART: Final = "agreement"
 FILE_PART: Final = "file"
+BATCH_PART: Final = "batch"
+TABLE_PART: Final = "table"
+_TABLES: Final = frozenset({".csv", ".tsv", ".txt", ".jsonl", ".ndjson"})
+"""How the file name of a table ends. Workbooks are left out: a small one may unpack to any size."""
+_JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
 _CONTENTS: Final = {"kind", "file_name", "content"}
 
@@ -41,7 +53,7 @@ async def read_draft(request: Request) -> dict[str, Any]:
         ProblemError: The body has another type, is no JSON, or names a file that it does not hold.
         RejectedRequestError: The body exceeds a limit.
     """
-    media_type = _media_type(request)
+    media_type = _media_type(request, _JSON, _FORM)
     body = await read_body(request, LIMIT)
     if media_type == _FORM:
         draft, upload = await _read_form(request, body)
@@ -67,17 +79,64 @@ async def read_object(request: Request) -> dict[str, Any]:
     body = await read_body(request, SMALL_LIMIT)
     if not body:
         return {}
-    _media_type(request, form=False)
+    _media_type(request, _JSON)
     return _parsed(body)
 
 
-def _media_type(request: Request, *, form: bool = True) -> str:
+@asynccontextmanager
+async def received_table(request: Request) -> AsyncIterator[tuple[str, Path]]:
+    """Receive a form with a batch's name and its table, which goes to a temporary file as it comes.
+
+    Yields:
+        The name, and the file, which is gone afterwards.
+
+    Raises:
+        ProblemError: The body has another type, or its parts differ.
+        RejectedRequestError: The body exceeds a limit.
+    """
+    _media_type(request, _FORM)
+    parser = MultiPartParser(
+        request.headers,
+        body_chunks(request, TABLE_LIMIT),
+        max_files=1,
+        max_fields=1,
+        max_part_size=SMALL_LIMIT,
+    )
+    try:
+        form = await parser.parse()
+    except (MultiPartException, KeyError, ValueError):
+        raise _other_parts(BATCH_PART, TABLE_PART) from None
+    try:
+        parts = dict(form.multi_items())
+        batch, table = parts.get(BATCH_PART), parts.get(TABLE_PART)
+        if parts.keys() != {BATCH_PART, TABLE_PART} or not isinstance(batch, str):
+            raise _other_parts(BATCH_PART, TABLE_PART)
+        if not isinstance(table, UploadFile):
+            raise invalid(f"{TABLE_PART}: send it as a file, with a file name")
+        ending = Path(table.filename or "").suffix.lower()
+        if ending not in _TABLES:
+            raise invalid(f"{TABLE_PART}: name a file that ends in .csv or .jsonl")
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"table{ending}"
+            await asyncio.to_thread(_copy, table.file, path)
+            yield batch, path
+    finally:
+        await form.close()
+
+
+def _copy(source: BinaryIO, path: Path) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(source, file)
+
+
+def _other_parts(*names: str) -> ProblemError:
+    return ProblemError(problems.MALFORMED, f"the form must have the parts `{'` and `'.join(names)}` alone")
+
+
+def _media_type(request: Request, *allowed: str) -> str:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    allowed = {"application/json", _FORM} if form else {"application/json"}
     if media_type not in allowed:
-        raise ProblemError(
-            problems.MEDIA, f"use {' or '.join(sorted(allowed))}", headers={"Connection": "close"}
-        )
+        raise ProblemError(problems.MEDIA, f"use {' or '.join(allowed)}", headers={"Connection": "close"})
     return media_type
 
 
@@ -111,9 +170,7 @@ async def _read_form(request: Request, body: bytes) -> tuple[dict[str, Any], Upl
 async def _parts(form: FormData) -> tuple[dict[str, Any], Upload | None]:
     parts = dict(form.multi_items())
     if parts.keys() - {AGREEMENT_PART, FILE_PART} or AGREEMENT_PART not in parts:
-        raise ProblemError(
-            problems.MALFORMED, f"the form must have the parts `{AGREEMENT_PART}` and `{FILE_PART}` alone"
-        )
+        raise _other_parts(AGREEMENT_PART, FILE_PART)
     text, file = parts[AGREEMENT_PART], parts.get(FILE_PART)
     written = await text.read() if isinstance(text, UploadFile) else text.encode(errors="surrogatepass")
     if file is None:

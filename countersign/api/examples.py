@@ -12,6 +12,7 @@ from countersign.agreements.callbacks import CallbackData, CallbackEvent, Callba
 from countersign.agreements.messages import Outcome, SignerStatus, Stage, WaitingFor
 from countersign.api import documentation, models, problems
 from countersign.api.bodies import AGREEMENT_PART, FILE_PART
+from countersign.client.batches import BatchView
 from countersign.client.view import AgreementView
 
 VERB_PROBLEMS: Final = (
@@ -76,6 +77,12 @@ def start_body() -> dict[str, Any]:
             },
         },
     }
+
+
+def batch_body() -> dict[str, Any]:
+    """Describe the body of a batch's start."""
+    schema = {"$ref": "#/components/schemas/NewBatch"}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 CALLBACK: Final = CallbackEvent(
@@ -172,6 +179,16 @@ ACCEPTED: Final = models.Accepted(
     reference="order-4711", links=models.Links.of("order-4711", runs=True, archived=False)
 )
 
+_HEADER: Final = "reference,title,template,signer_1_name,signer_1_email,var.CustomerName,var.EffectiveDate"
+_TABLE: Final = f"""'table={_HEADER}
+renewal-1,Renewal,{TEMPLATE},Ada Example,ada@example.com,Example Ltd,2027-01-01
+renewal-2,Renewal,{TEMPLATE},Ben Example,ben@example.com,Sample Inc,2027-01-01
+;filename=agreements.csv'"""
+_BATCH: Final = models.Batch(
+    **dict(BatchView.at_start("spring-renewal", 2)),
+    links=models.BatchLinks.of("spring-renewal", runs=True),
+).model_dump(mode="json")
+
 EXAMPLES: Final[Mapping[str, Example]] = {
     "start_agreement": Example(f'"$API/v1/agreements" {_json(START)}', 202),
     "list_agreements": Example('"$API/v1/agreements?stage=awaiting_signatures&limit=20&counts=true"', 200),
@@ -190,7 +207,14 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "get_signed_document": Example('"$API/v1/agreements/order-4710/signed.pdf" -o signed.pdf', 200),
     "get_audit_trail": Example('"$API/v1/agreements/order-4710/audit-trail"', 200),
     "get_timeline": Example('"$API/v1/agreements/order-4710/timeline"', 200),
+    "start_batch": Example(f'"$API/v1/batches" -F batch=spring-renewal -F {_TABLE}', 202, _BATCH),
+    "get_batch": Example('"$API/v1/batches/spring-renewal"', 200),
+    "get_batch_report": Example('"$API/v1/batches/spring-renewal/report"', 200),
+    "pause_batch": Example('-X POST "$API/v1/batches/autumn-renewal/pause"', 202),
+    "resume_batch": Example('-X POST "$API/v1/batches/autumn-renewal/resume"', 202),
+    "cancel_batch": Example(f'"$API/v1/batches/winter-renewal/cancel" {_json({"void": False})}', 202),
     "list_templates": Example('"$API/v1/templates"', 200),
     "get_template": Example(f'"$API/v1/templates/{TEMPLATE}"', 200),
 }
-"""By operation, in the order of a test. There, `order-4710` is completed and `order-4713` is in review."""
+"""By operation, in the order of a test. There, `order-4710` is completed and `order-4713` is in review;
+`autumn-renewal` and `winter-renewal` are paused."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from countersign.agreements.batches import BATCH_NAME
 from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
@@ -27,11 +28,13 @@ from countersign.agreements.messages import (
     Stage,
     Table,
 )
+from countersign.client.batches import BatchView
 from countersign.client.listing import ListedAgreement
 from countersign.client.view import AgreementView
 
 REFERENCE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{2,39}$"
 BASE: Final = "/v1/agreements"
+BATCHES: Final = "/v1/batches"
 
 
 # Requests
@@ -150,6 +153,30 @@ class NewSigner(BaseModel):
     signer: int = Field(ge=1, examples=[2])
     by: Signer
     new_reference: str | None = Field(default=None, pattern=REFERENCE)
+
+
+class NewBatch(BaseModel):
+    """The form that starts a batch.
+
+    Args:
+        batch: The batch's name: 3 to 40 lower-case letters, digits and dashes; never personal data.
+        table: A file whose name ends in `.csv` or `.jsonl`.
+    """
+
+    batch: str = Field(pattern=BATCH_NAME, examples=["spring-renewal"])
+    table: str = Field(json_schema_extra={"contentMediaType": "application/octet-stream"})
+
+
+class BatchCancellation(BaseModel):
+    """What becomes of the agreements that a batch has started.
+
+    Args:
+        void: Void those that have not ended; otherwise they go on.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    void: bool
 
 
 # Responses
@@ -330,3 +357,63 @@ class AgreementList(BaseModel):
     agreements: tuple[AgreementItem, ...]
     next: str | None = None
     counts: dict[Stage, int] | None = None
+
+
+class BatchLinks(BaseModel):
+    """Paths of this API that concern a batch; null if the batch has ended."""
+
+    self: str
+    agreements: str
+    report: str
+    pause: str | None = None
+    resume: str | None = None
+    cancel: str | None = None
+
+    @classmethod
+    def of(cls, batch: str, *, runs: bool) -> Self:
+        """Return the links of a batch.
+
+        Args:
+            batch: Its name.
+            runs: Whether rows are still being started.
+        """
+        base = f"{BATCHES}/{batch}"
+        verbs = {name: f"{base}/{name}" for name in ("pause", "resume", "cancel")} if runs else {}
+        agreements = f"{BASE}?batch={batch}&ended=true"
+        return cls(self=base, agreements=agreements, report=f"{base}/report", **verbs)
+
+
+class Batch(BatchView):
+    """How far a batch and its agreements have come.
+
+    Args:
+        batch: Its name.
+        rows: How many rows it has.
+        progress: What became of the rows so far.
+        stages: How many of its agreements are at each stage; those without a stage failed.
+        is_running: Whether rows are still being started.
+        links: Paths of this API that concern the batch.
+    """
+
+    links: BatchLinks
+
+
+class AcceptedBatch(BaseModel):
+    """A worker will do it: follow the batch."""
+
+    batch: str
+    links: BatchLinks
+
+
+class CheckedBatch(BaseModel):
+    """A table that was checked and not started.
+
+    Args:
+        batch: The batch's name.
+        rows: How many agreements a start would start.
+        calls: Calls of the provider that they need until they are archived.
+    """
+
+    batch: str
+    rows: int
+    calls: int

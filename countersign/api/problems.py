@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,6 +16,8 @@ from countersign.api.encoding import encoded
 from countersign.client.errors import (
     AlreadySignedError,
     BadInputError,
+    BatchEndedError,
+    BatchTakenError,
     CommandError,
     NotInTurnError,
     NotYetError,
@@ -23,10 +25,12 @@ from countersign.client.errors import (
     ReferenceTakenError,
     StuckAgreementError,
     UnknownAgreementError,
+    UnknownBatchError,
     UnknownSignerError,
     UnreachableError,
     UnusableKeyError,
 )
+from countersign.client.tables import Mistake
 from countersign.http_server.limits import RETRY_AFTER_SECONDS, RejectedRequestError
 
 _log = logging.getLogger(__name__)
@@ -55,6 +59,7 @@ MALFORMED: Final = Kind("malformed-request", HTTPStatus.BAD_REQUEST, "The reques
 UNAUTHORIZED: Final = Kind("unauthorized", HTTPStatus.UNAUTHORIZED, "A valid bearer token is needed.")
 FORBIDDEN: Final = Kind("insufficient-scope", HTTPStatus.FORBIDDEN, "The token's scopes do not allow this.")
 UNKNOWN: Final = Kind("unknown-agreement", HTTPStatus.NOT_FOUND, "There is no such agreement.")
+UNKNOWN_BATCH: Final = Kind("unknown-batch", HTTPStatus.NOT_FOUND, "There is no such batch.")
 UNKNOWN_SIGNER: Final = Kind(
     "unknown-signer", HTTPStatus.NOT_FOUND, "The agreement has no signer with this number."
 )
@@ -67,6 +72,10 @@ NO_PATH: Final = Kind("unknown-path", HTTPStatus.NOT_FOUND, "There is no such pa
 NO_METHOD: Final = Kind("wrong-method", HTTPStatus.METHOD_NOT_ALLOWED, "The path has no such method.")
 TAKEN: Final = Kind(
     "reference-taken", HTTPStatus.CONFLICT, "The reference belongs to an agreement with other content."
+)
+BATCH_TAKEN: Final = Kind("batch-taken", HTTPStatus.CONFLICT, "The name belongs to a batch of another table.")
+BATCH_ENDED: Final = Kind(
+    "batch-ended", HTTPStatus.CONFLICT, "The batch has ended: it starts no further rows."
 )
 CONFLICT: Final = Kind("state-conflict", HTTPStatus.CONFLICT, "The agreement's state does not allow this.")
 NOT_IN_TURN: Final = Kind("not-in-turn", HTTPStatus.CONFLICT, "Other signers sign before this one.")
@@ -119,10 +128,14 @@ class FieldError(BaseModel):
 
     Args:
         pointer: Where in the body, as a JSON pointer; null if it is about no single field.
+        line: Where a row of a table begins, from 1; the header is line 1.
+        column: The column of a table, or several.
         detail: What is wrong, in a clause without values.
     """
 
     pointer: str | None = Field(default=None, examples=["/signers/0/email"])
+    line: int | None = None
+    column: str | None = None
     detail: str = Field(examples=["signer 1: email: is not an e-mail address"])
 
 
@@ -196,9 +209,24 @@ def invalid(*problems: str) -> ProblemError:
     return ProblemError(INVALID, "; ".join(problems), {"errors": errors})
 
 
+def in_table(mistakes: Sequence[Mistake], *, complete: bool = True) -> ProblemError:
+    """Return the problem of a table with mistakes.
+
+    Args:
+        mistakes: The mistakes.
+        complete: Whether these are all.
+    """
+    errors = tuple(
+        FieldError(line=found.line or None, column=found.column or None, detail=found.reason)
+        for found in mistakes
+    )
+    more = "" if complete else ", and maybe more after them"
+    return ProblemError(INVALID, f"mistakes in the table: {len(errors)}{more}", {"errors": errors})
+
+
 def explained(error: CommandError) -> ProblemError:
     """Translate an error of the client."""
-    if isinstance(error, ReferenceTakenError):
+    if isinstance(error, ReferenceTakenError) and not isinstance(error, BatchTakenError):
         return _taken(error.fields)
     if isinstance(error, NotInTurnError):
         return ProblemError(NOT_IN_TURN, str(error), {"signers": error.signers})
@@ -217,7 +245,10 @@ def explained(error: CommandError) -> ProblemError:
 
 
 _EXPLAINED: Final[tuple[tuple[type[CommandError], Kind, str | None], ...]] = (
+    (UnknownBatchError, UNKNOWN_BATCH, None),
     (UnknownAgreementError, UNKNOWN, None),
+    (BatchTakenError, BATCH_TAKEN, "choose another name"),
+    (BatchEndedError, BATCH_ENDED, "void its agreements instead"),
     (NoWorkerError, NO_WORKER, "repeat the request later"),
     (StuckAgreementError, STUCK, "its workflow task keeps failing: the worker's log has details"),
     (UnusableKeyError, NO_KEY, "its settings need the key that the workers have"),

@@ -34,7 +34,8 @@ TOKEN=$(cat .countersign/local/api-token)
   no response holds a name, a person's reason or the provider's own words.
 - A token may be bound to an account and to references that begin with a prefix. Other agreements do not exist
   for it.
-- Bodies are JSON in UTF-8. Times are ISO 8601 with an offset. Unknown fields are an error.
+- Bodies are JSON in UTF-8; files and tables come in a form. Times are ISO 8601 with an offset. Unknown fields
+  are an error.
 - Paths in responses (`Location`, `links`, `next`) are relative to the API's address.
 - `X-Request-Id` may name the request: 1 to 64 letters, digits, dots, dashes and underscores. The response
   repeats it, or has one of the API's own. Logs contain it.
@@ -68,9 +69,9 @@ An error is a problem (RFC 9457) of the media type `application/problem+json`:
 {example}
 ```
 
-`type` is stable. `errors` lists what is wrong with the input, with JSON pointers. `fields` of a
-`reference-taken` names the fields that differ, `signers` of a `not-in-turn` those who sign first. A problem
-never repeats a value.
+`type` is stable. `errors` lists what is wrong with the input, with JSON pointers, or with the lines and
+columns of a table. `fields` of a `reference-taken` names the fields that differ, `signers` of a `not-in-turn`
+those who sign first. A problem never repeats a value.
 
 | status | type | meaning |
 | --- | --- | --- |
@@ -108,7 +109,9 @@ def _section(method: str, path: str, operation: dict[str, Any], schemas: dict[st
     if rows := list(_parameters(operation)):
         parts.append(f"\n| parameter | in | meaning |\n| --- | --- | --- |\n{''.join(rows)}")
     if body := operation.get("requestBody"):
-        model = body["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        content = body["content"]
+        media = content.get("application/json") or content["multipart/form-data"]
+        model = media["schema"]["$ref"].rpartition("/")[2]
         parts.append(f"\n| field | meaning |\n| --- | --- |\n{''.join(_fields(schemas[model]))}")
     responses = "".join(
         f"| {status} | {_flat(response['description'])} |\n"

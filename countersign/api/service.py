@@ -1,8 +1,9 @@
 """What the routes share: connections, and the token that a request needs."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -14,6 +15,11 @@ from countersign.api.tokens import Scope, TokenRecord
 from countersign.client.agreements import agreement_input
 from countersign.storage import Store
 from countersign.storage.store import StoreKeys
+
+POLL_SECONDS: Final = 2
+"""`Retry-After` of a start."""
+LONGEST_WAIT: Final = 60
+"""Seconds of a long poll. Proxies often close a connection that is idle for longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,27 @@ async def check_tenant(service: Service, token: TokenRecord, reference: str) -> 
         async with as_problems():
             started_with = await agreement_input(reference, client=service.client)
         check_account(token, started_with, service.default_account)
+
+
+async def first_change(
+    service: Service, change: Coroutine[Any, Any, bytes], content: bytes, seconds: int
+) -> bytes:
+    """Return what a long poll waits for, or the content if the time is over or the API stops.
+
+    Args:
+        service: Knows when the API stops.
+        change: Returns another content once there is one.
+        content: What the caller has.
+        seconds: How long to wait.
+    """
+    changed = asyncio.create_task(change)
+    stop = asyncio.create_task(service.closing.wait())
+    try:
+        await asyncio.wait({changed, stop}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return changed.result() if changed.done() else content
+    finally:
+        changed.cancel()
+        stop.cancel()
 
 
 _BEARER: Final = HTTPBearer(

@@ -3,14 +3,16 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -18,9 +20,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from countersign.agreements import search_attributes
 from countersign.agreements.batches import (
     BATCH_ID_PREFIX,
+    BATCH_NAME,
     BULK_WORKFLOW,
     CHUNK_ROWS,
     BatchInput,
+    BatchOwner,
     BatchProgress,
     RefusedRow,
 )
@@ -28,14 +32,22 @@ from countersign.agreements.messages import AgreementInput, RolesSource, Stage, 
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import (
     BadInputError,
-    ReferenceTakenError,
+    BatchEndedError,
+    BatchTakenError,
+    RefusedError,
     UnknownAgreementError,
+    UnknownBatchError,
     UnreachableError,
+    UnusableKeyError,
 )
 from countersign.client.files import store_file
-from countersign.client.listing import ListedAgreement, agreement_query, count_by_stage, list_agreements
+from countersign.client.listing import (
+    agreement_query,
+    count_by_stage,
+    matching_agreements,
+)
 from countersign.client.settings import load_settings
-from countersign.client.tables import Mistake, Row, check_table
+from countersign.client.tables import Adapt, Mistake, Row, as_written, check_table
 from countersign.connection import namespace
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, Store, UnusableStoreError, open_store, put
@@ -55,13 +67,11 @@ class CheckedTable:
         rows: How many rows can be started.
         mistakes: All mistakes, by line.
         calls: Provider calls that the rows need until they are archived, without checks while they wait.
-        sha256: The hash of the file.
     """
 
     rows: int = 0
     mistakes: list[Mistake] = field(default_factory=list)
     calls: int = 0
-    sha256: str = ""
 
 
 class BatchView(BaseModel):
@@ -83,63 +93,120 @@ class BatchView(BaseModel):
     stages: dict[str, int]
     is_running: bool
 
+    @classmethod
+    def at_start(cls, batch: str, rows: int) -> Self:
+        """Return the view of a batch that has just started, without asking its worker."""
+        return cls(batch=batch, rows=rows, progress=BatchProgress(), stages={}, is_running=True)
+
 
 async def check_batch(
-    path: Path, *, ask_provider: bool = True, on_row: Callable[[int], None] = lambda _: None
+    path: Path,
+    *,
+    ask_provider: bool = True,
+    adapt: Adapt = as_written,
+    most: int | None = None,
+    on_row: Callable[[int], None] = lambda _: None,
 ) -> CheckedTable:
     """Check every row of a table, and each of its templates once with the provider; start nothing.
 
     Args:
         path: The table, see `countersign.client.tables`.
         ask_provider: Check templates, variables and roles with the provider, if its key is set.
+        adapt: Completes and restricts a row before it is checked.
+        most: Stop after so many mistakes.
         on_row: Called with the number of checked rows.
 
     Raises:
         BadInputError: The file cannot be read, or its header has mistakes.
         UnreachableError: The provider does not respond.
     """
-    table = CheckedTable(sha256=await asyncio.to_thread(_hash, path))
-    asked: dict[object, tuple[str, ...]] = {}
-    async for found in check_table(path):
-        if isinstance(found, Mistake):
-            table.mistakes.append(found)
-            continue
-        problems = await _provider_problems(found.agreement, asked) if ask_provider else ()
-        table.mistakes += [Mistake(found.line, "template", problem) for problem in problems]
-        table.rows += not problems
-        table.calls += CALLS_PER_AGREEMENT[found.agreement.source.kind]
-        on_row(table.rows + len(table.mistakes))
+    table = CheckedTable()
+    asked: dict[object, str] = {}
+    async with aclosing(check_table(path, adapt=adapt)) as rows:
+        async for found in rows:
+            if most is not None and len(table.mistakes) >= most:
+                break
+            if isinstance(found, Mistake):
+                table.mistakes.append(found)
+                continue
+            mistake = await _at_provider(found.line, found.agreement, asked) if ask_provider else None
+            if mistake:
+                table.mistakes.append(mistake)
+            else:
+                table.rows += 1
+            table.calls += CALLS_PER_AGREEMENT[found.agreement.source.kind]
+            on_row(table.rows + len(table.mistakes))
     return table
 
 
-async def _provider_problems(
-    agreement: AgreementInput, asked: dict[object, tuple[str, ...]]
-) -> tuple[str, ...]:
+async def _at_provider(line: int, agreement: AgreementInput, asked: dict[object, str]) -> Mistake | None:
+    """Check a row with the provider, once for all rows that ask the same.
+
+    Raises:
+        UnusableKeyError: The account cannot be used, which is no row's mistake.
+        UnreachableError: The provider does not respond.
+    """
     source = agreement.source
     if not isinstance(source, TemplateSource | RolesSource):
-        return ()
+        return None
     names = frozenset(source.variables) if isinstance(source, TemplateSource) else frozenset()
     roles = tuple(signer.role for signer in agreement.signers)
     key = (agreement.account, source.kind, source.template_id, names, roles)
     if key not in asked:
         from countersign.client import provider  # noqa: PLC0415  # as in `start`
 
-        account = provider.find_account(agreement.account)
-        if not provider.has_key(account):
-            asked[key] = ()
-        else:
-            try:
+        asked[key] = ""
+        try:
+            account = provider.find_account(agreement.account)
+            if provider.has_key(account):
                 await provider.check_at_provider(agreement, account)
-                asked[key] = ()
-            except BadInputError as error:
-                asked[key] = (str(error),)
-    return asked[key]
+        except UnusableKeyError:
+            raise
+        except BadInputError as error:
+            asked[key] = str(error)
+    if not asked[key]:
+        return None
+    account_problem = asked[key].removeprefix("account: ")
+    if account_problem != asked[key]:
+        return Mistake(line, "account", account_problem)
+    return Mistake(line, "template", asked[key])
+
+
+def check_batch_name(batch: str) -> str:
+    """Check a batch's name and return it.
+
+    Raises:
+        BadInputError: It is malformed.
+    """
+    if re.fullmatch(BATCH_NAME, batch) is None:
+        raise BadInputError("batch: use 3 to 40 lower-case letters, digits and dashes, no personal data")
+    return batch
+
+
+async def is_batch_of(
+    path: Path, batch: str, *, owner: BatchOwner | None = None, client: Client | None = None
+) -> bool:
+    """Return whether a batch was started from this table, by this owner; False if there is no such batch.
+
+    Raises:
+        BatchTakenError: It was started from another table, or by somebody else.
+        UnreachableError: Temporal does not respond.
+    """
+    try:
+        existing = await batch_input(batch, client=client)
+    except UnknownBatchError:
+        return False
+    if existing.table_sha256 != await asyncio.to_thread(_hash, path, owner):
+        raise BatchTakenError(f"the batch {batch} was started from another table: choose another name")
+    return True
 
 
 async def start_batch(
     path: Path,
     batch: str,
     *,
+    adapt: Adapt = as_written,
+    owner: BatchOwner | None = None,
     client: Client | None = None,
     on_row: Callable[[int], None] = lambda _: None,
 ) -> bool:
@@ -148,6 +215,8 @@ async def start_batch(
     Args:
         path: A table that `check_batch` found without mistakes.
         batch: The batch's name: 3 to 40 lower-case letters, digits and dashes.
+        adapt: Completes and restricts a row before it is checked.
+        owner: Whose batch it is; the same table of another owner is another table.
         client: A connection to use; by default a shared one.
         on_row: Called with the number of stored rows.
 
@@ -156,24 +225,15 @@ async def start_batch(
 
     Raises:
         BadInputError: The name is malformed, or a row has a mistake; nothing was started.
-        ReferenceTakenError: The batch was started from another table.
+        BatchTakenError: The batch was started from another table.
         UnreachableError: Temporal or the store does not respond.
     """
-    sha256 = await asyncio.to_thread(_hash, path)
     client = client or await shared_client()
-    try:
-        request = BatchInput(batch=batch, rows=1, table_sha256=sha256)
-    except ValidationError:
-        raise BadInputError(
-            "--batch: use 3 to 40 lower-case letters, digits and dashes, no personal data"
-        ) from None
-    if (existing := await _recorded(client, batch)) is not None:
-        if existing.table_sha256 != sha256:
-            raise ReferenceTakenError(
-                f"the batch {batch} was started from another table: choose another --batch"
-            )
+    if await is_batch_of(path, check_batch_name(batch), owner=owner, client=client):
         return False
-    rows = await _store_rows(path, request, on_row)
+    sha256 = await asyncio.to_thread(_hash, path, owner)
+    request = BatchInput(batch=batch, rows=1, table_sha256=sha256, owner=owner)
+    rows = await _store_rows(path, request, adapt, on_row)
     request = request.model_copy(update={"rows": rows})
     settings = load_settings(CountersignSettings)
     async with explained(batch):
@@ -193,7 +253,7 @@ async def start_batch(
     return True
 
 
-async def _store_rows(path: Path, request: BatchInput, on_row: Callable[[int], None]) -> int:
+async def _store_rows(path: Path, request: BatchInput, adapt: Adapt, on_row: Callable[[int], None]) -> int:
     """Put the rows into the store, chunk by chunk, and the files that they need.
 
     A chunk that is there stays: relative deadlines of the first attempt count.
@@ -204,7 +264,7 @@ async def _store_rows(path: Path, request: BatchInput, on_row: Callable[[int], N
     chunk: list[str] = []
     count = 0
     try:
-        async for row in check_table(path):
+        async for row in check_table(path, adapt=adapt):
             if isinstance(row, Mistake):
                 raise BadInputError(
                     f"{path}, line {row.line}: {row.column} {row.reason}; `bulk check` shows all"
@@ -238,18 +298,16 @@ async def batch_status(batch: str, *, client: Client | None = None) -> BatchView
     """Return how far a batch and its agreements have come.
 
     Raises:
-        UnknownAgreementError: There is no such batch.
+        UnknownBatchError: There is no such batch.
         UnreachableError: Temporal or every worker does not respond.
     """
     client = client or await shared_client()
     handle = _handle(client, batch)
-    recorded = await _recorded(client, batch)
-    if recorded is None:
-        raise UnknownAgreementError(f"{batch}: no such batch")
+    recorded = await batch_input(batch, client=client)
     async with explained(batch):
         described = await handle.describe()
         progress = await handle.query("progress", result_type=BatchProgress, rpc_timeout=_RPC_TIMEOUT)
-    counts = await count_by_stage(agreement_query(where=_of(batch), ended=True), client=client)
+    counts = await count_by_stage(agreement_query(where=of_batch(batch), ended=True), client=client)
     stages = {stage.value: count for stage, count in counts.items() if count}
     return BatchView(
         batch=batch,
@@ -264,7 +322,7 @@ async def follow_batch(batch: str, *, client: Client | None = None) -> AsyncIter
     """Yield the batch's view whenever it has changed, until every row is sent, refused or ended.
 
     Raises:
-        UnknownAgreementError: There is no such batch.
+        UnknownBatchError: There is no such batch.
         UnreachableError: See `batch_status`.
     """
     last: BatchView | None = None
@@ -298,62 +356,143 @@ async def _signal(batch: str, name: str, client: Client | None, *arguments: obje
     """Signal a batch.
 
     Raises:
-        RefusedError: All its rows are started.
-        UnknownAgreementError: There is no such batch.
+        BatchEndedError: It starts no further rows.
+        UnknownBatchError: There is no such batch.
         UnreachableError: Temporal does not respond.
     """
     client = client or await shared_client()
-    async with explained(batch):
-        await _handle(client, batch).signal(name, args=list(arguments), rpc_timeout=_RPC_TIMEOUT)
-
-
-async def batch_agreements(batch: str, *, client: Client | None = None) -> list[ListedAgreement]:
-    """Return all agreements that a batch has started, the oldest first."""
-    return await list_agreements(where=_of(batch), ended=True, limit=1_000_000, client=client)
-
-
-async def refused_rows(batch: str, *, client: Client | None = None) -> list[RefusedRow]:
-    """Return the rows of a batch that could not be started, by line.
-
-    Raises:
-        UnknownAgreementError: There is no such batch.
-        UnreachableError: Temporal or the store does not respond.
-    """
-    client = client or await shared_client()
-    recorded = await _recorded(client, batch)
-    if recorded is None:
-        raise UnknownAgreementError(f"{batch}: no such batch")
-    store, keys = _store()
-    found: list[RefusedRow] = []
-    try:
-        for chunk in range(recorded.chunks):
-            key = keys.refused_rows(batch, recorded.table_sha256, chunk)
-            if await store.find(key) is not None:
-                text = (await store.read(key)).decode()
-                found += map(RefusedRow.model_validate_json, text.splitlines())
-    except StorageError as error:
-        raise UnreachableError(str(error)) from None
-    return found
-
-
-async def _recorded(client: Client, batch: str) -> BatchInput | None:
-    """Return the input of the batch's first run; None if there is no such batch."""
     try:
         async with explained(batch):
-            async for event in _handle(client, batch).fetch_history_events(page_size=1):
-                payloads = event.workflow_execution_started_event_attributes.input.payloads
-                (value,) = await client.data_converter.decode(payloads, [BatchInput])
-                return value if isinstance(value, BatchInput) else None
+            await _handle(client, batch).signal(name, args=list(arguments), rpc_timeout=_RPC_TIMEOUT)
+    except RefusedError:
+        raise BatchEndedError(
+            f"{batch}: has ended and starts no further rows; void its agreements with "
+            f"`countersign void --where '{of_batch(batch)}' --reason …`"
+        ) from None
     except UnknownAgreementError:
-        return None
-    return None
+        raise _unknown(batch) from None
+
+
+class ReportRow(BaseModel):
+    """What became of a row of a batch.
+
+    Args:
+        reference: The agreement's reference.
+        stage: Its stage, how it ended, `failed` or `refused`.
+        waiting_for: Who or what it waits for.
+        needs_attention: Whether a person must decide something.
+        started_at: When it started.
+        ended_at: When it ended.
+        refused: Why the row could not be started.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    reference: str
+    stage: str | None
+    waiting_for: str | None = None
+    needs_attention: bool = False
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    refused: str | None = None
+
+    def cells(self) -> list[str]:
+        """Return the cells of a table, in the order of `REPORT_HEADER`."""
+        return [_cell(value) for value in dict(self).values()]
+
+
+REPORT_HEADER: Final = tuple(ReportRow.model_fields)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return ("yes" if value else "") if isinstance(value, bool) else str(value or "")
+
+
+async def batch_report(
+    batch: str, *, where: str | None = None, client: Client | None = None
+) -> AsyncIterator[ReportRow]:
+    """Yield what became of every row: the agreements, the newest first, then the rows that were refused.
+
+    Args:
+        batch: The batch.
+        where: Only agreements that match this condition in Temporal's list filter language.
+        client: A connection to use; by default a shared one.
+
+    Raises:
+        UnknownBatchError: There is no such batch.
+        UnreachableError: Temporal or the store does not respond.
+    """
+    recorded = await batch_input(batch, client=client)
+    condition = f"{of_batch(batch)} and ({where})" if where else of_batch(batch)
+    async for found in matching_agreements(agreement_query(where=condition, ended=True), client=client):
+        yield ReportRow(
+            reference=found.reference,
+            stage="failed" if found.failed else found.stage,
+            waiting_for=found.waiting_for,
+            needs_attention=found.needs_attention,
+            started_at=found.started_at,
+            ended_at=found.ended_at,
+        )
+    async for row in _refused(recorded):
+        yield ReportRow(reference=row.reference, stage="refused", refused=row.reason)
+
+
+async def failed_references(batch: str, *, client: Client | None = None) -> set[str]:
+    """Return the references of a batch's rows that were refused or whose agreement failed, in lower case.
+
+    Raises:
+        UnknownBatchError: There is no such batch.
+        UnreachableError: Temporal or the store does not respond.
+    """
+    return {
+        row.reference.lower()
+        async for row in batch_report(batch, client=client)
+        if row.stage in {"failed", "refused"}
+    }
+
+
+async def _refused(recorded: BatchInput) -> AsyncIterator[RefusedRow]:
+    store, keys = _store()
+    try:
+        for chunk in range(recorded.chunks):
+            key = keys.refused_rows(recorded.batch, recorded.table_sha256, chunk)
+            if await store.size(key) is not None:
+                for line in (await store.read(key)).decode().splitlines():
+                    yield RefusedRow.model_validate_json(line)
+    except StorageError as error:
+        raise UnreachableError(str(error)) from None
+
+
+async def batch_input(batch: str, *, client: Client | None = None) -> BatchInput:
+    """Return what a batch was started with.
+
+    Raises:
+        UnknownBatchError: There is no such batch.
+        UnreachableError: Temporal does not respond.
+    """
+    client = client or await shared_client()
+    try:
+        async with explained(batch):
+            first = await anext(_handle(client, batch).fetch_history_events(page_size=1))
+            payloads = first.workflow_execution_started_event_attributes.input.payloads
+            (value,) = await client.data_converter.decode(payloads, [BatchInput])
+            return BatchInput.model_validate(value)
+    except UnknownAgreementError:
+        raise _unknown(batch) from None
+
+
+def _unknown(batch: str) -> UnknownBatchError:
+    return UnknownBatchError(f"{batch}: no such batch")
 
 
 def _handle(client: Client, batch: str) -> WorkflowHandle[object, BatchProgress]:
     return client.get_workflow_handle(BATCH_ID_PREFIX + batch)
 
 
-def _of(batch: str) -> str:
+def of_batch(batch: str) -> str:
+    """Return the condition in Temporal's list filter language that selects the agreements of a batch."""
     return f'{search_attributes.BATCH.name} = "{batch}"'
 
 
@@ -365,9 +504,13 @@ def _store() -> tuple[Store, StoreKeys]:
         raise BadInputError(str(error)) from None
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, owner: BatchOwner | None) -> str:
+    """Return the hash of a table; rows of two owners differ, although their tables may not."""
+    bounds = owner.model_dump_json().encode() if owner else b""
     try:
         with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256")
+            digest.update(bounds)
+            return digest.hexdigest()
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror}") from None

@@ -73,10 +73,18 @@ class UnknownAgreementError(CommandError):
     exit_code = ExitCode.UNKNOWN
 
 
+class UnknownBatchError(UnknownAgreementError):
+    """No batch has this name."""
+
+
 class RefusedError(CommandError):
     """The agreement's state does not allow the operation."""
 
     exit_code = ExitCode.REFUSED
+
+
+class BatchEndedError(RefusedError):
+    """The batch has ended: it starts no further rows."""
 
 
 class AlreadySignedError(RefusedError):
@@ -125,6 +133,10 @@ class ReferenceTakenError(CommandError):
     def __init__(self, message: str, fields: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.fields = tuple(fields)
+
+
+class BatchTakenError(ReferenceTakenError):
+    """The batch was started from another table; nothing was started."""
 
 
 class UnreachableError(CommandError):

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import re
 from collections import deque
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 
@@ -113,12 +114,23 @@ async def list_agreements(
         where=where,
         ended=ended,
     )
+    oldest = deque[ListedAgreement](maxlen=limit)
+    async for agreement in matching_agreements(query, client=client):
+        oldest.append(agreement)
+    return sorted(oldest, key=lambda agreement: agreement.started_at)
+
+
+async def matching_agreements(query: str, *, client: Client | None = None) -> AsyncIterator[ListedAgreement]:
+    """Yield the agreements that match a query of `agreement_query`, the newest first, page by page.
+
+    Raises:
+        BadInputError: The query is invalid.
+        UnreachableError: Temporal does not respond.
+    """
     client = client or await shared_client()
     async with explained("list"):
-        oldest = deque[ListedAgreement](maxlen=limit)
         async for workflow in client.list_workflows(query, page_size=_PAGE):
-            oldest.append(_listed(workflow))
-    return sorted(oldest, key=lambda agreement: agreement.started_at)
+            yield _listed(workflow)
 
 
 class AgreementPage(BaseModel):

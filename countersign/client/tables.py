@@ -5,15 +5,16 @@ Cells stay the text that is written: leading zeros and dates are kept. A row of 
 in an agreement file.
 """
 
+import asyncio
 import csv
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 from zipfile import BadZipFile
 
 from countersign.agreements.messages import AgreementInput
@@ -51,6 +52,12 @@ HEADER: Final = (
 """The header of a template for a table, for `bulk check --print-header`."""
 CELL_LIMIT: Final = 100_000
 """Characters of a cell. Temporal takes no larger agreement."""
+LINE_LIMIT: Final = 1_000_000
+"""Characters of a line, so that a file without line breaks is not read whole."""
+COLUMN_LIMIT: Final = 1000
+"""Columns of a header."""
+_ROWS_AT_ONCE: Final = 20
+"""Rows that are checked before other tasks of the process have their turn: some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,21 @@ class Mistake:
     reason: str
 
 
+class UnusableTableError(BadInputError):
+    """A table cannot be read, or its header has mistakes.
+
+    Args:
+        path: The file.
+        mistakes: What is wrong, all on one line; line 0 stands for the whole file.
+    """
+
+    def __init__(self, path: Path, *mistakes: Mistake) -> None:
+        line = mistakes[0].line
+        reasons = (f"{found.column}: {found.reason}" if found.column else found.reason for found in mistakes)
+        super().__init__(f"{path}{f', line {line}' if line else ''}: {'; '.join(reasons)}")
+        self.mistakes = mistakes
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A checked row: its line, its agreement, and the files that must be in the store before it starts."""
@@ -81,31 +103,44 @@ _JSON_LINES: Final = (".jsonl", ".ndjson")
 
 Raw = tuple[int, Mapping[str, Any]]
 """A row's line and its draft."""
+Adapt = Callable[[dict[str, Any]], tuple[dict[str, Any], tuple[str, ...]]]
+"""Completes a row's draft; returns it with what is wrong with it, as `check_draft` words its problems."""
 
 
-async def check_table(path: Path) -> AsyncIterator[Row | Mistake]:
+def as_written(draft: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Leave a row's draft as it is."""
+    return draft, ()
+
+
+async def check_table(path: Path, *, adapt: Adapt = as_written) -> AsyncGenerator[Row | Mistake]:
     """Read a table and check every row, without asking anybody.
 
     Memory does not grow with the table, but for the references.
 
     Args:
         path: A file that ends in `.csv`, `.xlsx` or `.jsonl`.
+        adapt: Completes and restricts a row before it is checked.
 
     Raises:
-        BadInputError: The file cannot be read, or its header has mistakes; the message lists all of them.
+        UnusableTableError: The file cannot be read, or its header has mistakes, which the error lists.
     """
     first_line: dict[str, int] = {}
     as_json = path.suffix.lower() in _JSON_LINES
     with _drafts(path) as rows:
-        for found in rows:
+        for number, found in enumerate(rows):
+            if number % _ROWS_AT_ONCE == 0:
+                await asyncio.sleep(0)
             if isinstance(found, Mistake):
                 yield found
                 continue
             line, draft = found
+            draft, wrong = adapt({"reference": "", **draft})
             try:
-                agreement, files = await check_draft({"reference": "", **draft})
+                agreement, files = await check_draft(draft)
             except BadInputError as error:
-                for sentence in error.problems or (str(error),):
+                wrong = (*wrong, *error.problems)
+            if wrong:
+                for sentence in wrong:
                     yield _placed(line, sentence, None if as_json else _variables(draft))
                 continue
             key = agreement.reference.lower()
@@ -128,21 +163,32 @@ def _drafts(path: Path) -> Iterator[Iterable[Raw | Mistake]]:
                 yield _from_cells(path, _csv_cells(path, text))
         elif kind in _JSON_LINES:
             with path.open(encoding="utf-8-sig") as text:
-                yield _from_json(text)
+                yield _from_json(path, text)
         else:
-            raise BadInputError(f"{path}: name a file that ends in .csv, .xlsx or .jsonl")
+            raise _unusable(path, "name a file that ends in .csv, .xlsx or .jsonl")
     except UnicodeDecodeError:
-        raise BadInputError(f"{path}: it is not UTF-8; save it as UTF-8") from None
+        raise _unusable(path, "it is not UTF-8; save it as UTF-8") from None
     except OSError as error:
-        raise BadInputError(f"{path}: {error.strerror}") from None
+        raise _unusable(path, error.strerror or type(error).__name__) from None
+
+
+def _unusable(path: Path, reason: str, line: int = 0) -> UnusableTableError:
+    return UnusableTableError(path, Mistake(line, "", reason))
+
+
+def _lines(path: Path, text: TextIO) -> Iterator[str]:
+    for number, line in enumerate(iter(lambda: text.readline(LINE_LIMIT + 1), ""), 1):
+        if len(line) > LINE_LIMIT:
+            raise _unusable(path, f"has more than {LINE_LIMIT:,} characters", number)
+        yield line
 
 
 Cells = Iterator[tuple[int, list[str]]]
 """The lines of a table and their cells, the header first."""
 
 
-def _csv_cells(path: Path, text: Iterable[str]) -> Cells:
-    lines = iter(text)
+def _csv_cells(path: Path, text: TextIO) -> Cells:
+    lines = _lines(path, text)
     first = next(lines, "")
     before = csv.field_size_limit(CELL_LIMIT)
     try:
@@ -152,7 +198,7 @@ def _csv_cells(path: Path, text: Iterable[str]) -> Cells:
             yield line, cells
             line = reader.line_num + 1
     except csv.Error as error:
-        raise BadInputError(f"{path}, line {reader.line_num}: {error}") from None
+        raise _unusable(path, str(error), reader.line_num) from None
     finally:
         csv.field_size_limit(before)
 
@@ -173,11 +219,11 @@ def _workbook(path: Path) -> Iterator[Cells]:
         from openpyxl import load_workbook  # noqa: PLC0415  # only workbooks need it
         from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
     except ImportError:
-        raise BadInputError(f"{path}: an Excel workbook {needs_extra('bulk')}; or save it as .csv") from None
+        raise _unusable(path, f"an Excel workbook {needs_extra('bulk')}; or save it as .csv") from None
     try:
         book = load_workbook(path, read_only=True, data_only=True)
     except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError):
-        raise BadInputError(f"{path}: it is no Excel workbook (.xlsx)") from None
+        raise _unusable(path, "it is no Excel workbook (.xlsx)") from None
     try:
         rows = book.worksheets[0].iter_rows(values_only=True)
         yield ((line, [_cell(value) for value in values]) for line, values in enumerate(rows, 1))
@@ -199,6 +245,8 @@ def _cell(value: Any) -> str:
 def _from_cells(path: Path, cells: Cells) -> Iterator[Raw | Mistake]:
     _, header = next(cells, (1, []))
     names = [name.strip() for name in header]
+    if len(names) > COLUMN_LIMIT:
+        raise _unusable(path, f"has more than {COLUMN_LIMIT:,} columns", 1)
     _check_header(path, names)
     for line, values in cells:
         if not any(value.strip() for value in values):
@@ -217,19 +265,23 @@ def _from_cells(path: Path, cells: Cells) -> Iterator[Raw | Mistake]:
 
 
 def _check_header(path: Path, names: list[str]) -> None:
-    wrong = [f"{name}: is there twice" for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    wrong = [
+        Mistake(1, name, "is there twice") for name in dict.fromkeys(names) if name and names.count(name) > 1
+    ]
     known = (*PLAIN, *SOURCES, *_PEOPLE, "signer_1_name", "signer_1_email", "signer_1_role", "signer_1_order")
     for name in names:
         if name in known or _SIGNER.fullmatch(name) or (name.startswith(_VARIABLE) and name != _VARIABLE):
             continue
         near = did_you_mean(name, known)
-        wrong.append(f"{name or 'a column without a name'}: no such column{near}")
+        wrong.append(Mistake(1, name or "a column without a name", f"no such column{near}"))
     needed = ("reference", "title", "signer_1_name", "signer_1_email")
-    wrong += [f"{name}: the column is missing" for name in needed if name not in names]
+    wrong += [Mistake(1, name, "the column is missing") for name in needed if name not in names]
     if not set(names) & SOURCES.keys():
-        wrong.append(f"one of the columns {', '.join(SOURCES)} is missing: the document to sign")
+        wrong.append(
+            Mistake(1, "", f"one of the columns {', '.join(SOURCES)} is missing: the document to sign")
+        )
     if wrong:
-        raise BadInputError(f"{path}, line 1: {'; '.join(wrong)}")
+        raise UnusableTableError(path, *wrong)
 
 
 def _draft(path: Path, cells: Mapping[str, str]) -> dict[str, Any]:
@@ -260,8 +312,8 @@ def _source(path: Path, filled: Mapping[str, str], *, with_roles: bool) -> dict[
     return source
 
 
-def _from_json(text: Iterable[str]) -> Iterator[Raw | Mistake]:
-    for line, written in enumerate(text, 1):
+def _from_json(path: Path, text: TextIO) -> Iterator[Raw | Mistake]:
+    for line, written in enumerate(_lines(path, text), 1):
         if not written.strip():
             continue
         try:

@@ -1,5 +1,6 @@
 """Limits on requests, and the reasons for which a request is rejected before an application handles it."""
 
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import Final
 
@@ -61,16 +62,21 @@ async def read_body(request: Request, limit: int) -> bytes:
     Raises:
         RejectedRequestError: The body is too large, compressed, ambiguous or incomplete.
     """
+    return b"".join([chunk async for chunk in body_chunks(request, limit)])
+
+
+async def body_chunks(request: Request, limit: int) -> AsyncGenerator[bytes]:
+    """Yield a request's body in chunks as they come; see `read_body`."""
     _check_headers(request, limit)
-    body = bytearray()
+    size = 0
     try:
         async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
+            size += len(chunk)
+            if size > limit:
                 raise RejectedRequestError(Rejection.TOO_LARGE)
+            yield chunk
     except ClientDisconnect:
         raise RejectedRequestError(Rejection.GONE) from None
-    return bytes(body)
 
 
 def _check_headers(request: Request, limit: int) -> None:

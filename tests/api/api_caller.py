@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from temporalio.client import Client
 
+from countersign.agreements.batches import BATCH_ID_PREFIX, BULK_WORKFLOW, BatchInput
 from countersign.api.tokens import Scope, StoreTokens, new_token
 from countersign.storage import open_store
 from devstack.site import ENVIRONMENT
@@ -72,6 +74,12 @@ async def make_token(stack: Stack, *scopes: Scope, **given: Any) -> str:
     token, record = new_token(given.pop("name", "test"), scopes, expires_at=until, **given)
     await StoreTokens(open_store(str(stack.store)), ENVIRONMENT).add(record)
     return token.get_secret_value()
+
+
+async def start_paused_batch(temporal: Client, batch: str) -> None:
+    """Start a batch that waits to be resumed; it has no rows in the store."""
+    given = BatchInput(batch=batch, rows=1, table_sha256="0", paused=True)
+    await temporal.start_workflow(BULK_WORKFLOW, given, id=BATCH_ID_PREFIX + batch, task_queue="countersign")
 
 
 def problem(response: httpx.Response) -> str:

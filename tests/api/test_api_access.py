@@ -161,6 +161,12 @@ ROUTES: list[tuple[str, str, Scope]] = [
     ("POST", f"{BASE}/abc/resolve", Scope.ACT),
     ("POST", f"{BASE}/abc/replace-signer", Scope.ACT),
     ("POST", f"{BASE}/abc/signers/1/signing-link", Scope.ACT),
+    ("POST", "/v1/batches", Scope.START),
+    ("GET", "/v1/batches/abc", Scope.READ),
+    ("GET", "/v1/batches/abc/report", Scope.READ),
+    ("POST", "/v1/batches/abc/pause", Scope.ACT),
+    ("POST", "/v1/batches/abc/resume", Scope.ACT),
+    ("POST", "/v1/batches/abc/cancel", Scope.ACT),
     ("GET", "/v1/templates", Scope.READ),
     ("GET", "/v1/templates/abc", Scope.READ),
 ]

@@ -108,6 +108,29 @@ def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell,
     assert "30 of 30 started, 30 awaiting signatures" in ran.out
 
 
+def test_a_batch_that_has_ended_cannot_be_changed_and_says_what_to_do(shell: Shell) -> None:
+    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
+    table = _write(shell.folder / "table.csv", _row(f"{name}-1"))
+    assert shell.run("bulk", "start", str(table), "--batch", name, "--yes").code == 0
+    condition = f'AgreementBatch = "{name}"'
+    for command in (("pause",), ("resume",), ("cancel", "--leave", "--yes")):
+        ran = shell.run("bulk", command[0], name, *command[1:])
+        assert ran.code == 4
+        assert ran.err == (
+            f"{name}: has ended and starts no further rows; void its agreements with "
+            f"`countersign void --where '{condition}' --reason …`\n"
+        )
+    voided = shell.run("void", "--where", condition, "--reason", "Off.", "--yes")
+    assert f"{name}-1: will be voided" in voided.out
+
+
+def test_an_unknown_batch_is_named(shell: Shell) -> None:
+    for command in (("status",), ("watch",), ("report",), ("pause",), ("cancel", "--void", "--yes")):
+        ran = shell.run("bulk", command[0], "no-such-batch", *command[1:])
+        assert ran.code == 3
+        assert ran.err.startswith("no-such-batch: no such batch (asked ")
+
+
 @pytest.mark.usefixtures("shell")
 async def test_a_cancelled_batch_voids_what_it_started_and_nothing_else(stack: Stack, tmp_path: Path) -> None:
     client = await connect(environment=stack.env)
