@@ -30,6 +30,7 @@ VERBS: Final = {
     "signing-link": "Print a link at which a signer signs, for your own page or e-mail.",
     "replace-signer": "Replace a signer: void the agreement and start one that supersedes it.",
     "bulk": "Start many agreements from a table, and follow them.",
+    "export": "Write the signed documents of completed agreements into a folder or a zip file.",
     "callbacks": "List callbacks, and deliver them again.",
     "init": "Set up Countersign: ask for what is missing, check it, write it.",
     "webhook": "Set up and test webhooks.",

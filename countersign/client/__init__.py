@@ -26,6 +26,7 @@ from countersign.client.errors import (
     UnreachableError,
     UnusableKeyError,
 )
+from countersign.client.export import Exported, export_agreements
 from countersign.client.follow import follow_agreement
 from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.client.references import StartedAgreement
@@ -40,6 +41,7 @@ __all__ = [
     "BadInputError",
     "CommandError",
     "ExitCode",
+    "Exported",
     "FailedAgreementError",
     "ListedAgreement",
     "ListedCallback",
@@ -60,6 +62,7 @@ __all__ = [
     "agreement_result",
     "agreement_status",
     "check_agreement",
+    "export_agreements",
     "follow_agreement",
     "list_agreements",
     "list_callbacks",

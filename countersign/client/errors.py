@@ -8,7 +8,7 @@
 | 3 | no such agreement |
 | 4 | the agreement's state does not allow it: it has ended, or needs no such decision |
 | 5 | Temporal, the provider, the store or all workers are unreachable; retrying later is safe |
-| 6 | the agreement failed, or ended with another outcome than completed |
+| 6 | the agreement failed, or ended with another outcome than completed; a row or a file failed |
 | 7 | a part of the local stack did not start, or stopped unexpectedly |
 | 8 | `doctor` found a problem that must be fixed |
 | 9 | the reference belongs to an agreement with other content |
