@@ -103,7 +103,7 @@ async def test_a_batch_is_started_once_followed_and_reported(
     assert (other.status_code, problem(other)) == (409, "batch-taken")
 
 
-async def test_a_row_whose_reference_is_taken_is_in_the_report(api: Caller, batch: str) -> None:
+async def test_a_row_with_a_taken_reference_is_in_the_report(api: Caller, batch: str) -> None:
     await _send(api, batch, _table(*_rows(batch)))
     await _until_started(api, batch)
     await _send(api, f"{batch}-x", _table({"reference": f"{batch}-0", "title": "Another"}))
@@ -182,7 +182,7 @@ async def test_a_row_cannot_read_files_of_the_server_or_of_others(
         assert error["detail"].startswith(f"{says}: a table over HTTP has no ")
 
 
-async def test_a_column_of_files_is_a_mistake_of_each_of_its_rows(api: Caller, batch: str) -> None:
+async def test_a_column_of_files_is_a_mistake_of_every_row_that_has_it(api: Caller, batch: str) -> None:
     header = [*HEADER, "file"]
     local = {"template": "", "file": "/etc/passwd"}
     rows = [{"reference": f"{batch}-1"}, {"reference": f"{batch}-2", **local, "title": ""}]
