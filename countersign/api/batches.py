@@ -46,7 +46,7 @@ from countersign.client.batches import (
 )
 from countersign.client.draft_errors import mistakes
 from countersign.client.errors import UnreachableError
-from countersign.client.tables import UnusableTableError
+from countersign.client.tables import Mistake, UnusableTableError
 
 router = APIRouter(tags=["batches"])
 
@@ -107,18 +107,22 @@ async def start(
 
     async with received_table(request) as (name, table), as_problems():
         _check_name(token, name)
+        request.state.batch = name
         if not dry_run and await is_batch_of(table, name, owner=owner, client=service.client):
             return _started(await _view(service, name))
         try:
             checked = await check_batch(table, ask_provider=dry_run, adapt=adapt, most=MOST_MISTAKES)
+            if checked.mistakes:
+                raise in_table(checked.mistakes, complete=len(checked.mistakes) < MOST_MISTAKES)
+            if not checked.rows:
+                raise in_table([Mistake(0, "", "it has no rows")])
+            if dry_run:
+                found = models.CheckedBatch(batch=name, rows=checked.rows, calls=checked.calls)
+                return json_response(found.model_dump(mode="json"))
+            started = await start_batch(table, name, adapt=adapt, owner=owner, client=service.client)
         except UnusableTableError as error:
             raise in_table(error.mistakes) from None
-        if checked.mistakes:
-            raise in_table(checked.mistakes, complete=len(checked.mistakes) < MOST_MISTAKES)
-        if dry_run:
-            found = models.CheckedBatch(batch=name, rows=checked.rows, calls=checked.calls)
-            return json_response(found.model_dump(mode="json"))
-        if not await start_batch(table, name, adapt=adapt, owner=owner, client=service.client):
+        if not started:
             return _started(await _view(service, name))
         return _started(BatchView.at_start(name, checked.rows))
 

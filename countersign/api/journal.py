@@ -92,5 +92,8 @@ def _record(scope: Scope, status: int, seconds: float) -> None:
     reference = scope.get("path_params", {}).get("reference") or state.get("reference")
     if isinstance(reference, str):
         extra["reference"] = reference[:40]
+    batch = scope.get("path_params", {}).get("batch") or state.get("batch")
+    if isinstance(batch, str):
+        extra["batch"] = batch[:40]
     level = logging.WARNING if status >= _SERVER_ERROR or not status else logging.INFO
     _log.log(level, "request", extra=extra)

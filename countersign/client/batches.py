@@ -47,7 +47,14 @@ from countersign.client.listing import (
     matching_agreements,
 )
 from countersign.client.settings import load_settings
-from countersign.client.tables import Adapt, Mistake, Row, as_written, check_table
+from countersign.client.tables import (
+    Adapt,
+    Mistake,
+    Row,
+    UnusableTableError,
+    as_written,
+    check_table,
+)
 from countersign.connection import namespace
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, Store, UnusableStoreError, open_store, put
@@ -224,7 +231,8 @@ async def start_batch(
         Whether it was started now.
 
     Raises:
-        BadInputError: The name is malformed, or a row has a mistake; nothing was started.
+        BadInputError: The name is malformed; nothing was started.
+        UnusableTableError: A row has a mistake, or there is none; nothing was started.
         BatchTakenError: The batch was started from another table.
         UnreachableError: Temporal or the store does not respond.
     """
@@ -266,9 +274,7 @@ async def _store_rows(path: Path, request: BatchInput, adapt: Adapt, on_row: Cal
     try:
         async for row in check_table(path, adapt=adapt):
             if isinstance(row, Mistake):
-                raise BadInputError(
-                    f"{path}, line {row.line}: {row.column} {row.reason}; `bulk check` shows all"
-                )
+                raise UnusableTableError(path, row)
             for file in row.files:
                 if file.key not in stored:
                     await store_file(file)
@@ -285,7 +291,7 @@ async def _store_rows(path: Path, request: BatchInput, adapt: Adapt, on_row: Cal
         raise UnreachableError(f"{error}; run the same command again") from None
     on_row(count)
     if not count:
-        raise BadInputError(f"{path}: it has no rows")
+        raise UnusableTableError(path, Mistake(0, "", "it has no rows"))
     return count
 
 

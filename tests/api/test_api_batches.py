@@ -201,6 +201,7 @@ async def test_a_column_of_files_is_a_mistake_of_every_row_that_has_it(api: Call
         ("table.csv", "," * 1000, (1, "1,000 columns")),
         ("table.jsonl", b'{"a": "' + b"x" * 1_000_001, (1, "1,000,000 characters")),
         ("table.jsonl", "[]\n", (1, "is no agreement")),
+        ("table.jsonl", "\n", (None, "it has no rows")),
         ("table.jsonl", "[" * 100_000, (1, "is not JSON")),
         ("table.xlsx", b"PK", (None, ".csv or .jsonl")),
         ("/etc/passwd", b"PK", (None, ".csv or .jsonl")),
@@ -212,6 +213,8 @@ async def test_a_table_that_cannot_be_read_is_a_problem_without_a_path(
     line, says = place
     response = await _send(api, batch, table, name=name)
     assert (response.status_code, problem(response)) == (422, "invalid-input"), response.text
+    dry_run = await _send(api, batch, table, name=name, dry_run=True)
+    assert dry_run.json()["errors"] == response.json()["errors"]
     found = [error for error in response.json()["errors"] if says in error["detail"]]
     assert [error.get("line") for error in found] == [line], response.text
     assert tempfile.gettempdir() not in response.text

@@ -112,6 +112,8 @@ async def test_logs_and_metrics_hold_no_secret_and_no_person(
         await process.call.start(a_draft(reference))
         await process.call.get(f"{BASE}/{reference}", params={"secret": "Lovelace"})
         await process.call.post(f"{BASE}/{reference}/void", {"reason": "Lovelace left"})
+        table = ("Lovelace.csv", "reference,title\nLovelace,ada@example.com\n")
+        await process.call("POST", "/v1/batches", data={"batch": "logged"}, files={"table": table})
         await process.call.with_token("cst_wrong").get(BASE)
         metrics = (await process.call.http.get(f"http://127.0.0.1:{port}/metrics")).text
     token = stack.api_token.read_text().strip()
@@ -120,6 +122,7 @@ async def test_logs_and_metrics_hold_no_secret_and_no_person(
         assert "ada@example.com" not in text
         assert token not in text
         assert token.rpartition("_")[2] not in text
+    assert '"batch": "logged"' in process.log
     assert f'countersign_api_requests_total{{route="POST {BASE}",status="202"}} 1.0' in metrics
     assert 'countersign_api_refused_total{reason="unknown"} 1.0' in metrics
     assert f'countersign_api_request_seconds_count{{route="GET {BASE}/{{reference}}"}}' in metrics
