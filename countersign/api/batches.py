@@ -1,5 +1,6 @@
 """Routes of batches: start many agreements from a table, follow, pause, cancel and report them."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
@@ -38,7 +39,6 @@ from countersign.client.batches import (
     cancel_batch,
     check_batch,
     check_batch_name,
-    follow_batch,
     is_batch_of,
     pause_batch,
     resume_batch,
@@ -53,6 +53,8 @@ router = APIRouter(tags=["batches"])
 MOST_MISTAKES: Final = 10_000
 """A check stops after so many mistakes, so that a table of nothing else fits into a response."""
 _LINES_AT_ONCE: Final = 500
+_LOOK_SECONDS: Final = 2
+"""Between two looks of a long poll: Temporal's index lags behind by a second."""
 _STAND_IN: Final = {"kind": "link", "url": "https://example.com"}
 """The source of a row whose own is refused, so that its other mistakes are found."""
 
@@ -202,7 +204,7 @@ async def get(
     """Show how many rows are started, and how many agreements are at each stage.
 
     With `wait` and `If-None-Match`, the response comes as soon as the view differs from yours, or is a 304
-    when the time is over, or when every row is sent, refused or ended. Needs the scope `read`.
+    when the time is over. Needs the scope `read`.
     """
     service = service_of(request)
     await _check_owner(service, token, batch)
@@ -218,10 +220,10 @@ async def get(
 
 
 async def _next_change(service: Service, batch: str, content: bytes) -> bytes:
-    async for view in follow_batch(batch, client=service.client):
-        if (found := _written(view)) != content:
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if (found := _written(await batch_status(batch, client=service.client))) != content:
             return found
-    return content
 
 
 async def _check_owner(service: Service, token: TokenRecord, batch: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -301,7 +301,7 @@ def _row_line(row: Row) -> str:
 
 
 async def batch_status(batch: str, *, client: Client | None = None) -> BatchView:
-    """Return how far a batch and its agreements have come.
+    """Return how far a batch and its agreements have come; a worker is asked only while it runs.
 
     Raises:
         UnknownBatchError: There is no such batch.
@@ -312,7 +312,10 @@ async def batch_status(batch: str, *, client: Client | None = None) -> BatchView
     recorded = await batch_input(batch, client=client)
     async with explained(batch):
         described = await handle.describe()
-        progress = await handle.query("progress", result_type=BatchProgress, rpc_timeout=_RPC_TIMEOUT)
+        if described.status is WorkflowExecutionStatus.COMPLETED:
+            progress = await handle.result()
+        else:
+            progress = await handle.query("progress", result_type=BatchProgress, rpc_timeout=_RPC_TIMEOUT)
     counts = await count_by_stage(agreement_query(where=of_batch(batch), ended=True), client=client)
     stages = {stage.value: count for stage, count in counts.items() if count}
     return BatchView(
@@ -494,7 +497,7 @@ def _unknown(batch: str) -> UnknownBatchError:
 
 
 def _handle(client: Client, batch: str) -> WorkflowHandle[object, BatchProgress]:
-    return client.get_workflow_handle(BATCH_ID_PREFIX + batch)
+    return client.get_workflow_handle(BATCH_ID_PREFIX + batch, result_type=BatchProgress)
 
 
 def of_batch(batch: str) -> str:

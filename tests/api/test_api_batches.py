@@ -1,5 +1,6 @@
 """Batches over HTTP, on the real stack: checked, started once, followed, reported; each tenant its own."""
 
+import asyncio
 import csv
 import io
 import json
@@ -252,12 +253,18 @@ async def test_a_batch_is_paused_resumed_and_cancelled(api: Caller, temporal: Cl
         assert (response.status_code, problem(response)) == (422, "invalid-input"), wrong
     assert (await api.get(path, headers={"If-None-Match": tag})).status_code == 304, "nothing was done"
     assert (await api.get(path)).json()["progress"]["paused"]
+    poll = asyncio.create_task(api.get(path, params={"wait": 60}, headers={"If-None-Match": tag}))
+    for _ in range(2):  # as long as a response without a wait takes, and longer
+        await api.get(path)
+    assert not poll.done()
     body: dict[str, bool] | None
     for verb, body in (("pause", None), ("cancel", {"void": False})):
         response = await api.post(f"{path}/{verb}", body)
         assert (response.status_code, response.headers["location"]) == (202, path), response.text
     handle = temporal.get_workflow_handle(BATCH_ID_PREFIX + batch)
     assert (await handle.result())["cancelled"]
+    changed = await poll
+    assert (changed.status_code, changed.json()["progress"]["cancelled"]) == (200, True)
     for verb, body in (("pause", None), ("resume", None), ("cancel", {"void": True})):
         response = await api.post(f"{path}/{verb}", body)
         assert (response.status_code, problem(response)) == (409, "batch-ended")

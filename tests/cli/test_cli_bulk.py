@@ -108,7 +108,7 @@ def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell,
     assert "30 of 30 started, 30 awaiting signatures" in ran.out
 
 
-def test_a_batch_that_has_ended_cannot_be_changed_and_says_what_to_do(shell: Shell) -> None:
+def test_a_batch_that_has_ended_cannot_be_changed_and_says_what_to_do(shell: Shell, stack: Stack) -> None:
     name = shell.folder.name.replace("_", "-")[-28:].strip("-")
     table = _write(shell.folder / "table.csv", _row(f"{name}-1"))
     assert shell.run("bulk", "start", str(table), "--batch", name, "--yes").code == 0
@@ -120,6 +120,13 @@ def test_a_batch_that_has_ended_cannot_be_changed_and_says_what_to_do(shell: She
             f"{name}: has ended and starts no further rows; void its agreements with "
             f"`countersign void --where '{condition}' --reason …`\n"
         )
+    stack.supervisor.pause("worker")
+    try:
+        assert shell.run("bulk", "status", name).out == "1 of 1 started, 1 awaiting signatures\n", (
+            "no worker is asked"
+        )
+    finally:
+        stack.supervisor.resume("worker")
     voided = shell.run("void", "--where", condition, "--reason", "Off.", "--yes")
     assert f"{name}-1: will be voided" in voided.out
 
