@@ -19,7 +19,7 @@ from temporalio.exceptions import (
     is_cancelled_exception,
 )
 from temporalio.exceptions import CancelledError as CanceledFailure
-from temporalio.workflow import ActivityHandle, ParentClosePolicy
+from temporalio.workflow import ActivityHandle, ChildWorkflowHandle, ParentClosePolicy
 
 from countersign.agreements import search_attributes
 from countersign.agreements.failures import CANCELED, STOPPED, is_nothing_sent, provider_message
@@ -79,14 +79,25 @@ async def run_agreement(
     """
     if account is not None:
         agreement = agreement.model_copy(update={"account": account})
+    is_cancelled = False
     for reuse in (WorkflowIDReusePolicy.REJECT_DUPLICATE, WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY):
+        starting = asyncio.ensure_future(_start_child(agreement, task_queue, reuse))
         try:
-            return AgreementResult.model_validate(await _run_child(agreement, task_queue, reuse))
+            # The SDK gives a start up when the parent is cancelled: the child would never hear of it.
+            try:
+                child = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                is_cancelled = True
+                child = await starting
+            if is_cancelled:
+                child.cancel()
+            return AgreementResult.model_validate(await child)
         except ChildWorkflowError as error:
             raise _failure(error) from error
         except WorkflowAlreadyStartedError:
             try:
-                return AgreementResult.model_validate(await _await_existing(agreement, task_queue))
+                existing = await _await_existing(agreement, task_queue, is_cancelled=is_cancelled)
+                return AgreementResult.model_validate(existing)
             except ActivityError as error:
                 failure = _failure(error)
                 again = isinstance(failure, AgreementFailedError) and failure.nothing_sent
@@ -95,8 +106,10 @@ async def run_agreement(
     raise AssertionError  # the last turn returns or raises
 
 
-async def _run_child(agreement: AgreementInput, task_queue: str, reuse: WorkflowIDReusePolicy) -> Any:
-    return await workflow.execute_child_workflow(
+async def _start_child(
+    agreement: AgreementInput, task_queue: str, reuse: WorkflowIDReusePolicy
+) -> ChildWorkflowHandle[Any, Any]:
+    return await workflow.start_child_workflow(
         WORKFLOW_NAME,
         _as_json(agreement),
         id=workflow_id(agreement.reference),
@@ -110,13 +123,14 @@ async def _run_child(agreement: AgreementInput, task_queue: str, reuse: Workflow
     )
 
 
-async def _await_existing(agreement: AgreementInput, task_queue: str) -> Any:
+async def _await_existing(agreement: AgreementInput, task_queue: str, *, is_cancelled: bool) -> Any:
     """Wait for an agreement that is no child of this run; a cancellation is passed on to it."""
-    try:
-        return await _start_awaiting(agreement, task_queue)
-    except (ActivityError, asyncio.CancelledError) as error:
-        if not (is_cancelled_exception(error) and _is_cancelled()):
-            raise
+    if not is_cancelled:
+        try:
+            return await _start_awaiting(agreement, task_queue)
+        except (ActivityError, asyncio.CancelledError) as error:
+            if not (is_cancelled_exception(error) and _is_cancelled()):
+                raise
     with suppress(ApplicationError):  # it has ended meanwhile
         await workflow.get_external_workflow_handle(workflow_id(agreement.reference)).cancel()
     return await _start_awaiting(agreement, task_queue)

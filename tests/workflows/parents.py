@@ -1,6 +1,7 @@
 """Workflows of a user's project that run an agreement as a step."""
 
 import asyncio
+import time
 from typing import Any
 
 from temporalio import workflow
@@ -18,6 +19,20 @@ class Parent:
     @workflow.run
     async def run(self, agreement: AgreementInput, task_queue: str) -> AgreementResult:
         return await run_agreement(agreement, account="turbodocx", task_queue=task_queue)
+
+
+@workflow.defn
+class Slow:
+    """Run an agreement, and take a second for the task that starts it: what comes meanwhile comes next."""
+
+    @workflow.run
+    async def run(self, agreement: AgreementInput, task_queue: str) -> AgreementResult:
+        asyncio.get_running_loop().call_soon(self.take_a_second)
+        return await run_agreement(agreement, task_queue=task_queue)
+
+    def take_a_second(self) -> None:
+        with workflow.unsafe.sandbox_unrestricted():
+            time.sleep(1)
 
 
 @workflow.defn

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +11,14 @@ import pytest_asyncio
 from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, CancelledError
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from countersign.agreements.failures import BAD_INPUT, CANCELED, REFERENCE_USED, STOPPED
 from countersign.agreements.messages import AgreementInput, LinkSource, Outcome, Stage
 from countersign.agreements.search_attributes import ACCOUNT
 from tests.workflows.office import Office, an_agreement
-from tests.workflows.parents import Catching, Parent, Restarting
+from tests.workflows.parents import Catching, Parent, Restarting, Slow
 
 QUEUE = "parents"
 
@@ -24,7 +26,9 @@ QUEUE = "parents"
 @pytest_asyncio.fixture
 async def parents(office: Office) -> AsyncIterator[Worker]:
     """A worker of the user's own, with the SDK's sandbox as it comes."""
-    async with Worker(office.client, task_queue=QUEUE, workflows=[Catching, Parent, Restarting]) as worker:
+    async with Worker(
+        office.client, task_queue=QUEUE, workflows=[Catching, Parent, Restarting, Slow]
+    ) as worker:
         yield worker
 
 
@@ -69,6 +73,25 @@ async def test_cancelling_the_parent_voids_the_document(office: Office) -> None:
         await parent.result()
     assert isinstance(failed.value.cause, CancelledError)
     assert await office.status_at_provider(document_id) == "voided"
+
+
+@pytest.mark.usefixtures("parents")
+async def test_cancelling_the_parent_at_its_start_leaves_no_document_to_sign(office: Office) -> None:
+    """The parent hears of the cancellation after it has asked for the child, and before there is one."""
+    agreement = an_agreement()
+    parent = await start(office, "Slow", agreement)
+    await parent.cancel()
+    with pytest.raises(WorkflowFailureError):
+        await parent.result()
+
+    async def has_ended() -> bool:
+        with suppress(RPCError):  # Temporal may start a child after its parent's end
+            return (await office.handle(agreement.reference).describe()).close_time is not None
+        return False
+
+    await office.eventually(has_ended, bool)
+    for document_id in await office.documents_of(agreement):
+        assert await office.status_at_provider(document_id) == "voided"
 
 
 @pytest.mark.usefixtures("parents")
