@@ -1,8 +1,8 @@
 """The activity that archives a completed document with its evidence."""
 
 import asyncio
-import json
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -11,19 +11,16 @@ from activities.heartbeat import ThrottledHeartbeat
 from activities.pdf import NotAPdfError, check_pdf
 from activities.requests import ArchiveOutcome, ArchiveRequest
 from activities.signatures import observe
-from activities.timeline import one_spelling, written_out
 from countersign.agreements.events import EventKind
 from countersign.agreements.failures import ARCHIVE_FAILED
-from countersign.agreements.messages import Archive, Observation, StoredDocument
+from countersign.agreements.messages import Archive, Observation, Outcome, StoredDocument
+from countersign.evidence import LARGEST_DOCUMENT, evidence_bytes, timeline_content
 from countersign.observability.metrics import ARCHIVE_BYTES
 from countersign.providers.errors import ProviderError
 from countersign.providers.port import SignatureProvider
 from countersign.providers.retry_table import provider_errors, to_application_error
 from countersign.storage import StorageError, Store, StoredFile, put
 from countersign.storage.store import StoreKeys
-
-MAX_BYTES: Final = 200 * 1024 * 1024
-"""The largest signed document that is archived."""
 
 
 class ArchiveActivities:
@@ -78,14 +75,21 @@ class ArchiveActivities:
             raise audit_trail
         if isinstance(attachments, BaseException):
             raise attachments
-        return Archive(
+        content = timeline_content(
+            request.timeline,
+            reference=reference,
+            document_id=request.document_id,
+            sha256=document.sha256,
+            signers=len(observation.recipients),
+        )
+        archive = Archive(
             document=_stored(document),
             audit_trail=audit_trail,
-            timeline=await self._evidence(
-                self._keys.timeline(reference), _timeline(request, observation, document)
-            ),
+            timeline=await self._evidence(self._keys.timeline(reference), content),
             attachments=attachments,
         )
+        await self._evidence(self._keys.end(reference), _end(request, observation))
+        return archive
 
     async def _audit_trail(self, request: ArchiveRequest) -> StoredDocument:
         content = await self._provider.audit_trail(request.document_id)
@@ -104,7 +108,7 @@ class ArchiveActivities:
         heartbeat.beat()
         with self._store.draft() as draft:
             await self._provider.signed_pdf(
-                request.document_id, draft, max_bytes=MAX_BYTES, heartbeat=heartbeat.beat
+                request.document_id, draft, max_bytes=LARGEST_DOCUMENT, heartbeat=heartbeat.beat
             )
             draft.flush()
             await asyncio.gather(check_pdf(draft.path), asyncio.to_thread(draft.sync))
@@ -113,19 +117,13 @@ class ArchiveActivities:
         return stored
 
     async def _evidence(self, key: str, content: Any) -> StoredDocument:
-        text = json.dumps(content, indent=2, ensure_ascii=False, default=str)
-        return _stored(await put(self._store, key, text.encode()))
+        return _stored(await put(self._store, key, evidence_bytes(content)))
 
 
-def _timeline(request: ArchiveRequest, observation: Observation, document: StoredFile) -> dict[str, Any]:
-    return {
-        "reference": request.reference,
-        "document_id": request.document_id,
-        "sha256": document.sha256,
-        "confirmed_at": observation.at and one_spelling(observation.at.isoformat()),
-        "signers": len(observation.recipients),
-        "timeline": written_out(request.timeline),
-    }
+def _end(request: ArchiveRequest, observation: Observation) -> dict[str, str]:
+    """Return what the store knows of an end; `purge` reads the time."""
+    at = observation.at or datetime.now(UTC)
+    return {"outcome": Outcome.COMPLETED, "at": at.isoformat(), "document_id": request.document_id}
 
 
 def _stored(file: StoredFile) -> StoredDocument:

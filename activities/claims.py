@@ -143,7 +143,7 @@ class ClaimActivities:
 
     @activity.defn
     async def record_end(self, request: EndRequest) -> None:
-        """Record an end without an archive: `recover` leaves such an agreement alone, `purge` deletes it."""
+        """Record an end without an archive, as the archive's activity does for one that has one."""
         entry = {"outcome": str(request.outcome), "at": datetime.now(UTC).isoformat()}
         if request.document_id is not None:
             entry["document_id"] = request.document_id

@@ -15,13 +15,13 @@ from countersign.client.errors import BadInputError, RefusedError, UnreachableEr
 from countersign.client.references import RPC_TIMEOUT, StartedAgreement
 from countersign.client.settings import load_settings
 from countersign.client.start import start_once
+from countersign.client.store import open_own_store
 from countersign.settings import CountersignSettings
-from countersign.storage import StorageError, Store, open_store, put
+from countersign.storage import StorageError, Store, put
 from countersign.storage.references import StoredReference, stored_reference, stored_references
-from countersign.storage.store import StoreKeys
 from countersign.stored_input import UnreadableInputError, unseal
 
-_AT_ONCE: Final = 20
+AT_ONCE: Final = 20
 """Agreements that Temporal is asked about at the same time."""
 
 
@@ -55,8 +55,8 @@ async def lost_agreements(*, client: Client | None = None) -> list[LostAgreement
         UnreachableError: Temporal or the store does not respond.
     """
     client = client or await shared_client()
-    store, keys = _store(client)
-    slots = asyncio.Semaphore(_AT_ONCE)
+    store, keys = open_own_store(client)
+    slots = asyncio.Semaphore(AT_ONCE)
 
     async def look(stored: StoredReference) -> LostAgreement | None:
         async with slots:
@@ -88,7 +88,7 @@ async def recover_agreement(
         UnreachableError: Temporal or the store does not respond.
     """
     client = client or await shared_client()
-    store, keys = _store(client)
+    store, keys = open_own_store(client)
     try:
         workflow_id(reference)
         stored = await stored_reference(store, keys, reference)
@@ -110,19 +110,11 @@ async def recover_agreement(
     return await start_once(client, agreement, task_queue or load_settings(CountersignSettings).task_queue)
 
 
-def _store(client: Client) -> tuple[Store, StoreKeys]:
-    own = load_settings(CountersignSettings)
-    try:
-        return open_store(own.store), StoreKeys(own.environment, client.namespace)
-    except StorageError as error:
-        raise BadInputError(str(error)) from None
-
-
 async def _lost(client: Client, store: Store, stored: StoredReference) -> LostAgreement | None:
     """Return what is known of a reference's lost agreement; None if there is none."""
     if not stored.claim or stored.has_ended or stored.is_released:
         return None
-    status = await _status(client, stored.reference)
+    status = await workflow_status(client, stored.reference)
     if status is not None and not (stored.is_handed_on and status is not WorkflowExecutionStatus.RUNNING):
         return None
     claim = json.loads(await store.read(stored.claim_key))
@@ -134,8 +126,12 @@ async def _lost(client: Client, store: Store, stored: StoredReference) -> LostAg
     )
 
 
-async def _status(client: Client, reference: str) -> WorkflowExecutionStatus | None:
-    """Return the status of an agreement's workflow; None if Temporal has none."""
+async def workflow_status(client: Client, reference: str) -> WorkflowExecutionStatus | None:
+    """Return the status of an agreement's workflow; None if Temporal has none.
+
+    Raises:
+        UnreachableError: Temporal does not respond.
+    """
     async with explained(reference):
         try:
             described = await client.get_workflow_handle(workflow_id(reference)).describe(

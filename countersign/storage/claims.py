@@ -8,6 +8,7 @@ of these are files that are created once, so that one of two runs gets the claim
 import itertools
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from countersign.storage.store import AGREEMENT, Store, StoreKeys, put
@@ -70,7 +71,8 @@ class Claims:
             StorageError: The store failed.
         """
         if (held := await self.claim(reference, run_id)) is not None:
-            await self._put(self._keys.released(reference, held.number, self._kind), {"run_id": run_id})
+            entry = {"run_id": run_id, "at": datetime.now(UTC).isoformat()}
+            await self._put(self._keys.released(reference, held.number, self._kind), entry)
 
     async def _put(self, key: str, entry: Mapping[str, str]) -> Mapping[str, str]:
         """Write an entry unless there is one; return the one that is there."""

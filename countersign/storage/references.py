@@ -8,6 +8,8 @@ from typing import Final
 from countersign.storage.store import Store, StoreKeys
 
 _CLAIM: Final = re.compile(r"claim(?:\.(?P<number>\d+))?\.json")
+_OF_ANOTHER_KIND: Final = re.compile(r".+-(?:claim|released|recovered)(?:\.\d+)?\.json")
+"""Claims that other workflows than agreements have on the reference."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class StoredReference:
 
     Args:
         reference: The reference, in lower case.
-        keys: The keys of its files.
+        keys: The keys of the agreement's files; claims of another kind are not among them.
         names: How its files are named.
     """
 
@@ -46,6 +48,23 @@ class StoredReference:
         return None
 
     @property
+    def end_key(self) -> str | None:
+        """The key of what says when it ended, or when it gave its reference back; None if that is unknown."""
+        if self.has_ended:
+            return self.names.end(self.reference)
+        return self.names.released(self.reference, self.claim) if self.is_released else None
+
+    @property
+    def hold_key(self) -> str:
+        """The key of the file that keeps all others."""
+        return self.names.hold(self.reference)
+
+    @property
+    def is_on_hold(self) -> bool:
+        """Whether it must not be deleted."""
+        return self.hold_key in self.keys
+
+    @property
     def is_released(self) -> bool:
         """Whether the last claim was given back: nothing was sent under it."""
         return self.names.released(self.reference, self.claim) in self.keys
@@ -57,8 +76,8 @@ class StoredReference:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the archive is complete, or another end recorded."""
-        return bool(self.keys & {self.names.timeline(self.reference), self.names.end(self.reference)})
+        """Whether an end is recorded."""
+        return self.names.end(self.reference) in self.keys
 
 
 async def stored_references(store: Store, names: StoreKeys) -> list[StoredReference]:
@@ -70,7 +89,7 @@ async def stored_references(store: Store, names: StoreKeys) -> list[StoredRefere
     by_reference: dict[str, set[str]] = defaultdict(set)
     for key in await store.keys(names.folder):
         reference, separator, name = key.removeprefix(f"{names.folder}/").partition("/")
-        if separator and "/" not in name:
+        if separator and _is_own(name):
             by_reference[reference].add(key)
     found = (StoredReference(name, frozenset(keys), names) for name, keys in sorted(by_reference.items()))
     return [reference for reference in found if reference.claim]
@@ -83,4 +102,9 @@ async def stored_reference(store: Store, names: StoreKeys, reference: str) -> St
         StorageError: The store failed.
     """
     keys = await store.keys(names.of_reference(reference))
-    return StoredReference(reference.lower(), frozenset(keys), names)
+    own = frozenset(key for key in keys if _is_own(key.rpartition("/")[2]))
+    return StoredReference(reference.lower(), own, names)
+
+
+def _is_own(name: str) -> bool:
+    return "/" not in name and _OF_ANOTHER_KIND.fullmatch(name) is None

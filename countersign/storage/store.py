@@ -57,8 +57,12 @@ class StoreKeys:
         return self._of_claim(reference, number, kind, "recovered")
 
     def end(self, reference: str) -> str:
-        """Name the end of an agreement that has no archive."""
+        """Name the file that holds how an agreement ended, and when."""
         return self._of(reference, "end.json")
+
+    def hold(self, reference: str) -> str:
+        """Name the file that keeps an agreement from being purged."""
+        return self._of(reference, "hold.json")
 
     def signed_document(self, reference: str) -> str:
         """Name the signed PDF."""

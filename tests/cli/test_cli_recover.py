@@ -6,39 +6,14 @@ import uuid
 from pathlib import Path
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements.messages import Stage
-from countersign.agreements.reference import workflow_id
 from countersign.client.agreements import agreement_status
 from countersign.client.follow import follow_agreement
-from countersign.testing import eventually
 from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
-
-
-async def forget(client: Client, reference: str) -> None:
-    """Have Temporal lose an agreement."""
-    await client.workflow_service.delete_workflow_execution(
-        DeleteWorkflowExecutionRequest(
-            namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=workflow_id(reference)),
-        )
-    )
-    await eventually(lambda: _is_known(client, reference), lambda known: not known, patience=60)
-
-
-async def _is_known(client: Client, reference: str) -> bool:
-    try:
-        await client.get_workflow_handle(workflow_id(reference)).describe()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return False
-    return True
+from tests.lost_workflows import forget, is_known
 
 
 async def test_lists_asks_and_recovers(shell: Shell, standing_stack: tuple[Stack, Client]) -> None:
@@ -56,7 +31,7 @@ async def test_lists_asks_and_recovers(shell: Shell, standing_stack: tuple[Stack
 
     refused = await asyncio.to_thread(shell.run, "recover", "--from-store")
     assert (refused.code, refused.out.splitlines()[-1].strip()) == (10, "nothing was done (--yes says yes)")
-    assert not await _is_known(client, reference)
+    assert not await is_known(client, reference)
 
     ran = await asyncio.to_thread(shell.run, "recover", "--from-store", "--yes")
     assert f"{reference}: looks for its document" in ran.out.splitlines(), ran.err
@@ -87,7 +62,7 @@ async def test_an_account_that_no_worker_serves_is_named(
         f"{reference} is not recovered: account: there is no account turbodocx; COUNTERSIGN_ACCOUNTS names "
         "documenso"
     ) in ran.err.splitlines()
-    assert not await _is_known(client, reference)
+    assert not await is_known(client, reference)
 
 
 def test_a_store_that_cannot_be_opened_is_named(

@@ -23,7 +23,7 @@ from countersign.connection import connect
 from devstack.ports import Ports
 from devstack.stack import Stack
 from tests.cli.shell import Shell
-from tests.cli.test_cli_recover import forget
+from tests.lost_workflows import forget
 from tests.workflows.office import Handle, Office, an_agreement
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]

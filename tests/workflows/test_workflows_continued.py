@@ -43,12 +43,14 @@ CARRIED = Carried(
     watched=True,
     unconfirmed=True,
     claimed_by="watcher",
+    records_end=True,
 )
 OF_ONE_MOMENT = {
     "agreement": "handed over beside it",
     "stage": "an agreement continues only while it awaits signatures, or their finalization: shown anew",
     "waiting_for": "as the stage",
     "inbox": "an agreement does not continue while there is news",
+    "recovered": "of use only before the document is known",
     "may_have_sent": "of use only before the document is known",
     "void_request": "as the inbox",
     "resolution": "as the inbox",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from activities.timeline import one_spelling
+from countersign.evidence import one_spelling
 from tests.workflows.office import Office
 
 

@@ -1,10 +1,40 @@
-"""The archived timeline: the source of every entry, and times in one format. Pure."""
+"""The archived evidence: the timeline, with the source of every entry and times in one format. Pure."""
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from countersign.agreements.messages import TimelineEntry
+
+LARGEST_DOCUMENT: Final = 200 * 1024 * 1024
+"""The size in bytes up to which a signed document is archived."""
+
+
+def evidence_bytes(content: Any) -> bytes:
+    """Write evidence as the archive holds it."""
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str).encode()
+
+
+def timeline_content(
+    timeline: Iterable[TimelineEntry], *, reference: str, document_id: str, sha256: str, signers: int
+) -> dict[str, Any]:
+    """Return what `timeline.json` holds.
+
+    Args:
+        timeline: The entries.
+        reference: The agreement's.
+        document_id: Its document.
+        sha256: The hash of the signed PDF.
+        signers: How many recipients signed.
+    """
+    return {
+        "reference": reference,
+        "document_id": document_id,
+        "sha256": sha256,
+        "signers": signers,
+        "timeline": written_out(timeline),
+    }
 
 
 def written_out(timeline: Iterable[TimelineEntry]) -> list[dict[str, Any]]:
