@@ -66,8 +66,8 @@ test-all: test test-heavy ## every test
 chaos: $(DEV) ## 500 agreements of both accounts while parts are killed and calls fail, checked by seven rules: 12 minutes
 	@$(RUN) -m tests.chaos.chaos_run $(ARGS)
 
-screenshots: $(DEV) debian-tools ## the docs' pictures of Temporal's UI, taken by the tests that look at it
-	@COUNTERSIGN_SCREENSHOTS=docs/images $(RUN) -m pytest -m heavy tests/ui
+screenshots: $(DEV) debian-tools ## the docs' pictures of Temporal's UI and of the terminal, taken by the tests that look at them
+	@COUNTERSIGN_SCREENSHOTS=docs/images $(RUN) -m pytest -m heavy tests/ui tests/cli/test_cli_pictures.py
 
 recordings: $(DEV) ## the docs' recorded sessions at the terminal, as SVG, of the tests that record them
 	@COUNTERSIGN_SCREENSHOTS=docs/images $(RUN) -m pytest -m heavy tests/cli/test_cli_recordings.py

@@ -140,8 +140,11 @@ class Supervisor:
         self._running.pop(name).kill()
 
     def pause(self, name: str) -> None:
-        """Freeze a part, with SIGSTOP."""
-        self._running[name].send(signal.SIGSTOP)
+        """Freeze a part, with SIGSTOP; return when it stands still."""
+        running = self._running[name]
+        running.send(signal.SIGSTOP)
+        with suppress(ChildProcessError):  # it has ended
+            os.waitid(os.P_PID, running.popen.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self, name: str) -> None:
         """Resume a frozen part with SIGCONT."""

@@ -18,12 +18,13 @@ _DYNAMIC_CONFIG: Final = {
     "history.timerProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxTimeShift": '"10ms"',
     "history.transferProcessorMaxPollRPS": "2000",
+    "matching.enableFairness": "true",
     "system.forceSearchAttributesCacheRefreshOnRead": "true",
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 """With the defaults, a task waits up to 50 ms, a timer up to 1 s and a new search attribute up to a minute;
 an activity given to a worker that stops is lost until its time-out; and an agreement counts as stuck only
-after five failed workflow tasks, which take most of a minute."""
+after five failed workflow tasks, which take most of a minute. Batches run one after the other."""
 
 _SQLITE_PRAGMAS: Final = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 """One sync per agreement instead of 128; survives a killed process, not a power cut."""

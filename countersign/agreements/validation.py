@@ -205,7 +205,7 @@ def _reference_problems(agreement: AgreementInput) -> Iterator[str]:
     try:
         superseded = workflow_id(agreement.supersedes)
     except InvalidReferenceError as error:
-        yield f"supersedes: {error}"
+        yield f"supersedes: {str(error).removeprefix('reference: ')}"
     else:
         if superseded == workflow_id(agreement.reference):
             yield "supersedes: an agreement cannot replace itself; give the new agreement another reference"

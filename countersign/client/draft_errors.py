@@ -75,6 +75,7 @@ _BY_PLACE: Final = {
     "source.variables": "write a mapping of names to values",
     "callback_url": "write an https URL of at most 2048 characters",
     "metadata": "write at most 20 names, each with a text",
+    "account": "write the name of an account: lower-case letters, digits and dashes",
     "initiated_by": "write an opaque id of up to 64 letters, digits and ._:-, never a name or an address",
 }
 """Corrections by place; `*` stands for any item of a list."""

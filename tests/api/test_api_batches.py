@@ -186,6 +186,7 @@ async def test_a_row_cannot_read_files_of_the_server_or_of_others(
 async def test_a_column_of_files_is_a_mistake_of_every_row_that_has_it(api: Caller, batch: str) -> None:
     header = [*HEADER, "file"]
     local = {"template": "", "file": "/etc/passwd"}
+    local |= {name: "" for name in HEADER if name.startswith("var.")}
     rows = [{"reference": f"{batch}-1"}, {"reference": f"{batch}-2", **local, "title": ""}]
     response = await _send(api, batch, _table(*rows, header=header))
     found = {(entry["line"], entry["column"]) for entry in response.json()["errors"]}

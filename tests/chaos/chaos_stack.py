@@ -105,9 +105,19 @@ class Parts:
 
 @asynccontextmanager
 async def open_stack(
-    folder: Path, worker: tuple[str, ...] = WORKER, accounts: Sequence[str] = (TURBODOCX.name,)
+    folder: Path,
+    worker: tuple[str, ...] = WORKER,
+    accounts: Sequence[str] = (TURBODOCX.name,),
+    others: Sequence[str] = (),
 ) -> AsyncIterator[tuple[Stack, Parts]]:
-    """Run the stack with two equal workers, which serve all accounts."""
+    """Run the stack with two equal workers, which serve all accounts.
+
+    Args:
+        folder: The folder of its state.
+        worker: The command line of the workers.
+        accounts: The accounts.
+        others: Parts that are killed beside those of `parts_of`.
+    """
     chaos_plan = replace(plan(folder, Ports.pick(), accounts), worker=worker, extra_env=HURRY)
     named = {
         "COUNTERSIGN_ACCOUNTS": ",".join(accounts)
@@ -115,7 +125,7 @@ async def open_stack(
     async with Stack(chaos_plan) as stack:
         second = Part("worker-2", worker, prints("worker ready"), stack.env, stack.folder)
         await stack.supervisor.start(second)
-        parts = Parts(stack.supervisor, tuple(parts_of(accounts)))
+        parts = Parts(stack.supervisor, (*parts_of(accounts), *others))
         watch = asyncio.create_task(parts.watch())
         try:
             with patch.dict(os.environ, named):

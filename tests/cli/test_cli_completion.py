@@ -34,7 +34,7 @@ def _offered(shell: Shell, words: str) -> list[str]:
 
 
 def test_bash_completes_verbs_and_options(shell: Shell) -> None:
-    assert _offered(shell, "countersign re") == ["remind", "resolve", "replace-signer"]
+    assert _offered(shell, "countersign re") == ["recover", "remind", "resolve", "replace-signer"]
     assert _offered(shell, "countersign start --de") == ["--deliverable", "--description", "--deadline"]
 
 
