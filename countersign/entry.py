@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import NoReturn
@@ -47,6 +48,37 @@ def run(main: Coroutine[None, None, int], *, serves: bool = False) -> int:
             return runner.run(_cancelled_by_signals(main))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
+
+
+def main(program: Coroutine[None, None, int], *, serves: bool = False) -> NoReturn:
+    """Run a program's coroutine and end the process with its exit code.
+
+    Errors of settings, of the connection and of the Python API are one sentence, with the exit codes of the
+    command line: 2 for settings, 5 for a Temporal that does not respond. Any other is a traceback, and 1.
+
+    Args:
+        program: The coroutine, which returns the exit code.
+        serves: As for `run`.
+    """
+    try:
+        code = run(program, serves=serves)
+    except Exception as error:  # noqa: BLE001  # none may pass by `leave`
+        code = _explain(error)
+    leave(code)
+
+
+def _explain(error: Exception) -> int:
+    from countersign.client.errors import CommandError, ExitCode  # noqa: PLC0415  # of use only here
+    from countersign.configuration import SettingsError  # noqa: PLC0415
+    from countersign.connection import ConnectionFailedError  # noqa: PLC0415
+
+    codes = {SettingsError: ExitCode.BAD_INPUT, ConnectionFailedError: ExitCode.UNREACHABLE}
+    code = error.exit_code if isinstance(error, CommandError) else codes.get(type(error))
+    if code is None:
+        traceback.print_exception(error)
+        return ExitCode.UNFORESEEN
+    print(error, file=sys.stderr)  # noqa: T201  # for the caller
+    return code
 
 
 def _uvloop() -> Callable[[], asyncio.AbstractEventLoop] | None:

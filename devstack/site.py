@@ -78,7 +78,8 @@ class Site:
         """Write the ports for `of_running`, and the settings for shells: `. <folder>/env`."""
         write_private(self.folder / _PORTS, json.dumps(asdict(self.ports)))
         write_private(self.folder / _ACCOUNTS, json.dumps(self.accounts))
-        exports = [f"export {name}={quote(value)}\n" for name, value in self.settings().items()]
+        settings = {name: value for name, value in self.settings().items() if name != "PYTHONPATH"}
+        exports = [f"export {name}={quote(value)}\n" for name, value in settings.items()]
         programs = quote(str(Path(sys.executable).parent))  # for `temporal` and `python`, as in the docs
         lines = [_HEAD, *exports, f'export PATH={programs}:"$PATH"\n']
         write_private(self.folder / "env", "".join(lines))

@@ -27,6 +27,7 @@ from countersign.client.errors import (
     UnusableKeyError,
 )
 from countersign.client.export import Exported, export_agreements
+from countersign.client.files import file_source
 from countersign.client.follow import follow_agreement
 from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.client.references import StartedAgreement
@@ -63,6 +64,7 @@ __all__ = [
     "agreement_status",
     "check_agreement",
     "export_agreements",
+    "file_source",
     "follow_agreement",
     "list_agreements",
     "list_callbacks",

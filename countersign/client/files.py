@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from countersign.agreements.messages import FileSource
 from countersign.agreements.validation import IMAGE_TYPES
 from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.settings import load_settings
@@ -103,6 +104,21 @@ def _read_now(path: Path, check: Callable[[str, bytes], FileFacts]) -> LocalFile
 def _check_size(size: int) -> None:
     if size > SIZE_LIMIT:
         raise UnusableFileError(f"is over {SIZE_LIMIT // 1024**2} MB, the provider's limit")
+
+
+async def file_source(path: Path) -> FileSource:
+    """Check a local file, put it into the configured store, and return the source that sends it.
+
+    Args:
+        path: A PDF, DOCX or PPTX of at most 10 MB.
+
+    Raises:
+        BadInputError: The file cannot be read or signed, or the store's setting is invalid.
+        UnreachableError: The upload failed.
+    """
+    file = await read_file(path)
+    await store_file(file)
+    return FileSource(key=file.key, file_name=file.name, sha256=file.sha256)
 
 
 async def store_file(file: LocalFile) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 from temporalio import activity, workflow
+from temporalio.exceptions import ApplicationError
 
 from countersign.observability.correlation import add_ids
 from countersign.observability.redaction import redact
@@ -86,6 +87,7 @@ def _formatter(service: str | None, renderers: list[Processor]) -> logging.Forma
             add_service,
             add_ids,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _shorten_failures,
             structlog.processors.format_exc_info,
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, *renderers],
@@ -99,6 +101,16 @@ def _renderers(style: Format, *, terminal: bool) -> list[Processor]:
         colors=terminal, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
     return [_escape_controls, console]
+
+
+def _shorten_failures(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace the traceback of a step's failure by its type and sentence: it has been thought of."""
+    info = event.get("exc_info")
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, ApplicationError) and error.type:
+        del event["exc_info"]
+        event["failure_type"], event["failure"] = error.type, error.message
+    return event
 
 
 def _format_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -10,10 +10,12 @@ from countersign.agreements.messages import (
     AgreementInput,
     AgreementResult,
     AgreementStatus,
+    Archive,
     Outcome,
     ResolvedBy,
     SignerStatus,
     Stage,
+    StoredDocument,
     VoidRequest,
     WaitingFor,
 )
@@ -45,7 +47,7 @@ class StandInAgreementWorkflow:
             agreement: What a caller starts the real workflow with.
 
         Returns:
-            The outcome, without an archive.
+            The outcome; the archive of a completed one has keys and no files.
         """
         try:
             await workflow.wait_condition(lambda: self._result is not None)
@@ -89,4 +91,17 @@ class StandInAgreementWorkflow:
             document_id=self._document_id,
             resolved_by=resolved_by,
             reason=reason,
+            archive=_archive(self._agreement.reference) if outcome is Outcome.COMPLETED else None,
         )
+
+
+def _archive(reference: str) -> Archive:
+    """Name an archive as the real workflow does; nothing is stored."""
+    keys = (
+        f"test/default/{reference.lower()}/{name}"
+        for name in ("signed.pdf", "audit-trail.json", "timeline.json")
+    )
+    signed, audit_trail, timeline = (
+        StoredDocument(key=key, size=1, sha256="0" * 64, url=f"memory:///{key}") for key in keys
+    )
+    return Archive(document=signed, audit_trail=audit_trail, timeline=timeline)

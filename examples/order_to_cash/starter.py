@@ -25,4 +25,4 @@ async def main() -> int:
     return 0
 
 
-entry.leave(entry.run(main()))
+entry.main(main())

@@ -29,4 +29,4 @@ async def main() -> int:
     return 0
 
 
-entry.leave(entry.run(main(), serves=True))
+entry.main(main(), serves=True)
