@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -115,9 +116,17 @@ def test_systemd_takes_the_unit_and_finds_it_locked_down(unit: Path, tmp_path: P
     assert rated.returncode == 0, rated.stdout[-500:]
 
 
-def _part(unit: Path, folder: Path, changed: dict[str, str], ready: str) -> Part:
+def unit_part(unit: Path, folder: Path, changed: Mapping[str, str], ready: str) -> Part:
+    """A unit's command as a process, with its variables and credentials.
+
+    Args:
+        unit: The unit.
+        folder: Has the folder `secrets`, which the credentials come from.
+        changed: Variables that this machine has otherwise; `PORT` is the command's.
+        ready: Responds 200 when it is ready.
+    """
     credentials = folder / unit.stem
-    credentials.mkdir()
+    credentials.mkdir(exist_ok=True)
     for credential in values(unit, "LoadCredential"):
         name = credential.split(":")[0]
         (credentials / name).write_bytes((folder / "secrets" / name).read_bytes())
@@ -125,7 +134,9 @@ def _part(unit: Path, folder: Path, changed: dict[str, str], ready: str) -> Part
     (command,) = values(unit, "ExecStart")
     _, *arguments = re.sub(r"(?<=--port )\d+", changed.get("PORT", ""), command).split()
     path = {"PATH": os.environ["PATH"]}
-    return Part(unit.stem, [sys.executable, *arguments], responds(ready), path | environment | changed, ROOT)
+    return Part(
+        unit.stem, [sys.executable, *arguments], responds(ready), path | environment | dict(changed), ROOT
+    )
 
 
 @pytest.mark.heavy
@@ -142,20 +153,20 @@ async def test_the_units_commands_run_an_agreement_to_its_end(tmp_path: Path) ->
         )
         set_up_webhook(url, environment | {"COUNTERSIGN_SECRETS_DIR": str(secrets)})
         assert (secrets / "TURBODOCX_WEBHOOK_SECRET").read_text().startswith("whsec_")
-        receiver = _part(
+        receiver = unit_part(
             FOLDER / "countersign-receiver.service",
             tmp_path,
             changed | {"PORT": str(port), "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(free_port())},
             f"http://127.0.0.1:{port}/readyz",
         )
-        worker = _part(
+        worker = unit_part(
             FOLDER / "countersign-worker.service",
             tmp_path,
             changed | {"COUNTERSIGN_WORKER_METRICS_PORT": str(metrics)},
             f"http://127.0.0.1:{metrics}/readyz",
         )
         served = str(free_port())
-        api = _part(
+        api = unit_part(
             FOLDER / "countersign-api.service",
             tmp_path,
             changed | {"PORT": served, "COUNTERSIGN_API_METRICS_PORT": str(free_port())},
