@@ -50,6 +50,22 @@ def test_a_units_paths_are_those_of_the_guide(unit: Path) -> None:
     assert f"deploy/systemd/{unit.name}" in guide or "deploy/systemd/*.service" in guide
 
 
+def test_the_guides_additions_are_for_every_unit(tmp_path: Path) -> None:
+    guide = (ROOT / "docs/how-to/run-with-systemd.md").read_text()
+    scripts = re.findall(r"```sh\n(for part in .*?)```", guide, re.DOTALL)
+    for script in scripts:
+        done = script.replace("/etc/systemd/system", str(tmp_path))
+        subprocess.run([tool("sh"), "-euc", done], check=True)
+    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.conf")}
+    names = ("encryption.conf", "temporal.conf")
+    assert made == {Path(f"{unit.name}.d") / name for unit in UNITS for name in names}
+    for path in tmp_path.rglob("*.conf"):
+        (credential,) = values(path, "LoadCredential")
+        assert credential.split(":")[1] == f"/etc/countersign/secrets/{credential.split(':')[0]}"
+        (variable,) = values(path, "Environment")
+        assert variable.endswith(("=%d", f"=%d/{credential.split(':')[0]}"))
+
+
 def test_only_the_worker_has_a_key_of_the_provider() -> None:
     having = [unit.stem for unit in UNITS if "API_KEY" in " ".join(values(unit, "LoadCredential"))]
     assert having == ["countersign-worker"]
