@@ -162,7 +162,8 @@ def _answers(kind: type[Settings], *, secret: bool) -> dict[str, str]:
         raise BadInputError(
             f"not set: {', '.join(name for name, _ in missing)}; {how}, or run this at a terminal"
         )
-    return {name: ask(f"{about.description or name} ({name})", hidden=secret) for name, about in missing}
+    questions = {name: f"{(about.description or name).rstrip('.')} ({name})" for name, about in missing}
+    return {name: ask(question, hidden=secret) for name, question in questions.items()}
 
 
 def _require_valid(account: Account) -> None:

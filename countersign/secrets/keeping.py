@@ -124,8 +124,16 @@ def _keep_in_env_file(file: Path, values: Mapping[str, str]) -> None:
 
 
 def _quoted(value: str) -> str:
-    """Quote what a shell would split: the file is read by shells and systemd, too."""
-    return value if re.fullmatch(r"[\w@%+=:,./-]*", value) else "'" + value.replace("'", "\\'") + "'"
+    """Quote what a shell would split, so that shells, systemd and this program read the same.
+
+    In double quotes, a `$` or a backtick is still the shell's: a value that holds one beside an apostrophe is
+    read alike by systemd and this program only.
+    """
+    if re.fullmatch(r"[\w@%+=:,./-]*", value):
+        return value
+    if "'" not in value:
+        return f"'{value}'"
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _write(path: Path, content: str) -> None:

@@ -86,7 +86,8 @@ def run(
         log_level="critical",
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",  # a proxy on this machine that speaks TLS: links begin with https
         timeout_keep_alive=30,
         backlog=1024,
     )

@@ -47,7 +47,6 @@ SESSIONS = "".join(
         "tutorial/your-own-template.md",
         "how-to/manage-agreements.md",
         "how-to/sign-in-your-own-page.md",
-        "how-to/go-live.md",
         "reference/schemas.md",
     )
 )

@@ -1,5 +1,6 @@
 """What a deployment finds outside: Temporal and the provider, here the dev server and the sandbox."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 from countersign.agreements import search_attributes
+from countersign.agreements.messages import AgreementResult
 from countersign.free_ports import free_port
 from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import ORG_ID, Sandbox
@@ -33,16 +37,43 @@ class Outside:
             "TEMPORAL_ADDRESS": self.temporal,
             "TURBODOCX_BASE_URL": self.sandbox.url,
             "TURBODOCX_ORG_ID": ORG_ID,
+            "TURBODOCX_SENDER_EMAIL": "contracts@example.com",
+            "TURBODOCX_SENDER_NAME": "Example Contracts",
         }
 
 
 def set_up_webhook(url: str, environment: Mapping[str, str]) -> None:
     """Run `countersign webhook setup`, with the settings of a deployment."""
-    command = [sys.executable, "starter.py", "webhook", "setup", "--url", url]
+    _countersign("webhook", "setup", "--url", url, environment=environment)
+
+
+def make_token(environment: Mapping[str, str]) -> str:
+    """Run `countersign token create`, with the settings of a deployment."""
+    scopes = ("--scope", "start", "--scope", "read", "--scope", "read:people")
+    return _countersign("token", "create", "shop", *scopes, environment=environment).strip()
+
+
+def _countersign(*arguments: str, environment: Mapping[str, str]) -> str:
+    command = [sys.executable, "starter.py", *arguments]
     done = subprocess.run(
         command, env=dict(environment), cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+async def check_api(url: str, token: str, ended: AgreementResult) -> None:
+    """Ask a deployment's API, which has no provider's key, for an ended agreement and its document."""
+    assert ended.archive is not None
+    of_it = f"/v1/agreements/{ended.reference}"
+    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}) as caller:
+        shown = await caller.get(of_it)
+        signed = await caller.get(f"{of_it}/signed.pdf")
+        unknown = await caller.get(of_it, headers={"Authorization": "Bearer cst_unknown"})
+        contract = await caller.get("/openapi.json")
+    assert (shown.status_code, shown.json()["result"]["outcome"]) == (200, ended.outcome)
+    assert hashlib.sha256(signed.content).hexdigest() == ended.archive.document.sha256
+    assert (unknown.status_code, contract.status_code) == (401, 200)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from devstack.processes import Part, responds
 from devstack.sandbox import API_KEY
 from tests.conftest import cannot_run, tool
 from tests.deploy.agreement import run_to_its_end
-from tests.deploy.stand_in import ROOT, outside, set_up_webhook
+from tests.deploy.stand_in import ROOT, check_api, make_token, outside, set_up_webhook
 
 FOLDER = ROOT / "deploy/kubernetes"
 SETTINGS = FOLDER / "overlays/production/settings.env"
@@ -125,6 +125,46 @@ def test_every_variable_is_a_setting() -> None:
     assert used - known == set()
 
 
+def _published(documents: Iterable[Document]) -> Iterator[tuple[str, str, str]]:
+    """The paths that ingresses publish, with the service and the port's name."""
+    for document in documents:
+        if document["kind"] == "Ingress":
+            for rule in document["spec"]["rules"]:
+                for path in rule["http"]["paths"]:
+                    service = path["backend"]["service"]
+                    yield path["path"], service["name"], service["port"]["name"]
+
+
+@pytest.mark.parametrize("name", ["receiver", "api", "codec-server"])
+def test_a_service_its_policy_and_its_budget_mean_the_pods_and_ports_that_there_are(name: str) -> None:
+    full = f"countersign-{name}"
+    labels = DEPLOYMENTS[name]["spec"]["template"]["metadata"]["labels"]
+    of_name = {
+        document["kind"]: document["spec"]
+        for document in WRITTEN.values()
+        if document["metadata"]["name"] == full
+    }
+    ports = {port["name"] for port in _container(name)["ports"]}
+    assert of_name["Service"]["selector"].items() <= labels.items()
+    assert {port["targetPort"] for port in of_name["Service"]["ports"]} <= ports
+    assert of_name["NetworkPolicy"]["podSelector"]["matchLabels"].items() <= labels.items()
+    allowed = [port["port"] for rule in of_name["NetworkPolicy"]["ingress"] for port in rule["ports"]]
+    assert allowed == ["http"]
+    if DEPLOYMENTS[name]["spec"]["replicas"] > 1:
+        assert of_name["PodDisruptionBudget"]["selector"]["matchLabels"].items() <= labels.items()
+    named = [port for _, service, port in _published(WRITTEN.values()) if service == full]
+    assert set(named) <= {port["name"] for port in of_name["Service"]["ports"]}
+
+
+def test_what_is_published_is_what_the_programs_serve() -> None:
+    paths = {(path, service) for path, service, _ in _published(WRITTEN.values())}
+    assert paths == {
+        ("/webhooks/", "countersign-receiver"),
+        ("/v1/", "countersign-api"),
+        ("/openapi.json", "countersign-api"),
+    }
+
+
 def test_a_worker_has_time_to_finish_its_calls() -> None:
     seconds = CountersignSettings.model_fields["graceful_stop_seconds"].default
     assert _pod("worker")["terminationGracePeriodSeconds"] > seconds
@@ -157,14 +197,18 @@ def test_an_overlay_renders_and_kubernetes_takes_it(overlay: str, tmp_path: Path
     if overlay == "production":
         path = folder / "kustomization.yaml"
         text = re.sub(r"^components: \[\] # (.*)$", r"components: [\1]", path.read_text(), flags=re.MULTILINE)
-        assert "components: [../" in text, "the comment names every component"
+        for component in (FOLDER / "components").iterdir():
+            assert f"../../components/{component.name}" in text.partition("components: [")[2]
+        text = text.replace("# - ingress-api.yaml", "- ingress-api.yaml")
         path.write_text(text)
     rendered = _rendered(folder)
     for document in rendered:
         if document["apiVersion"] != _OF_KEDA:
             kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
     kinds = [document["kind"] for document in rendered]
-    assert kinds.count("Deployment") == (3 if overlay == "production" else 1)
+    assert kinds.count("Deployment") == (4 if overlay == "production" else 1)
+    services = {document["metadata"]["name"] for document in rendered if document["kind"] == "Service"}
+    assert {service for _, service, _ in _published(rendered)} <= services
     for document in rendered:
         if document["kind"] == "Deployment":
             (container,) = document["spec"]["template"]["spec"]["containers"]
@@ -275,10 +319,12 @@ async def test_every_command_variable_and_probe_works_and_an_agreement_completes
         (secrets / "codec/COUNTERSIGN_ENCRYPTION_KEYS").write_text(
             "one:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
         )
-        for name in ("receiver", "worker", "codec-server"):
+        for name in ("receiver", "worker", "api", "codec-server"):
             await there.supervisor.start(pods.part(name))
-        assert pods.is_alive("receiver")
-        assert pods.is_alive("worker")
+        for name in ("receiver", "worker", "api"):
+            assert pods.is_alive(name)
         client = await connect(environment={"TEMPORAL_ADDRESS": there.temporal})
         result = await run_to_its_end(client, there.sandbox)
+        token = make_token(pods.environment("worker") | {"COUNTERSIGN_SECRETS_DIR": str(secrets / "account")})
+        await check_api(f"http://127.0.0.1:{pods.ports['8090']}", token, result)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")

@@ -20,6 +20,7 @@ from devstack.temporal import READY, dev_server_command, find_temporal
 from tests.conftest import tool
 from tests.deploy.agreement import run_to_its_end
 from tests.deploy.compose_natively import PRODUCTION, ROOT, SERVICES, Machine
+from tests.deploy.stand_in import check_api
 
 FILE: dict[str, Any] = yaml.safe_load(PRODUCTION.read_text())
 OURS = ("receiver", "worker", "countersign")
@@ -161,6 +162,10 @@ async def test_the_instructions_lead_to_a_completed_agreement(tmp_path: Path) ->
             environment={"TEMPORAL_ADDRESS": machine.environment("worker")["TEMPORAL_ADDRESS"]}
         )
         result = await run_to_its_end(client, sandbox)
+        await supervisor.start(machine.part("api", COUNTERSIGN_ENVIRONMENT="development"))
+        scopes = ("--scope", "read", "--scope", "read:people")
+        token = machine.run("countersign", "token", "create", "crm", *scopes, **there).stdout.strip()
+        await check_api(f"http://127.0.0.1:{machine.ports['8090']}", token, result)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
 
 

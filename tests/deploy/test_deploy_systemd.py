@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from devstack.processes import Part, responds
 from devstack.sandbox import API_KEY
 from tests.conftest import tool
 from tests.deploy.agreement import run_to_its_end
-from tests.deploy.stand_in import ROOT, outside, set_up_webhook
+from tests.deploy.stand_in import ROOT, check_api, make_token, outside, set_up_webhook
 
 FOLDER = ROOT / "deploy/systemd"
 UNITS = sorted(FOLDER.glob("*.service"))
@@ -49,15 +50,68 @@ def test_a_units_paths_are_those_of_the_guide(unit: Path) -> None:
     assert f"deploy/systemd/{unit.name}" in guide or "deploy/systemd/*.service" in guide
 
 
-def test_the_receiver_has_no_key_of_the_provider() -> None:
-    keys = {unit.stem: "API_KEY" in " ".join(values(unit, "LoadCredential")) for unit in UNITS}
-    assert keys["countersign-worker"]
-    assert not keys["countersign-receiver"]
+def test_the_guides_additions_are_for_every_unit(tmp_path: Path) -> None:
+    guide = (ROOT / "docs/how-to/run-with-systemd.md").read_text()
+    scripts = re.findall(r"```sh\n(for part in .*?)```", guide, re.DOTALL)
+    for script in scripts:
+        done = script.replace("/etc/systemd/system", str(tmp_path))
+        subprocess.run([tool("sh"), "-euc", done], check=True)
+    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.conf")}
+    names = ("encryption.conf", "temporal.conf")
+    assert made == {Path(f"{unit.name}.d") / name for unit in UNITS for name in names}
+    for path in tmp_path.rglob("*.conf"):
+        (credential,) = values(path, "LoadCredential")
+        assert credential.split(":")[1] == f"/etc/countersign/secrets/{credential.split(':')[0]}"
+        (variable,) = values(path, "Environment")
+        assert variable.endswith(("=%d", f"=%d/{credential.split(':')[0]}"))
+
+
+def test_only_the_worker_has_a_key_of_the_provider() -> None:
+    having = [unit.stem for unit in UNITS if "API_KEY" in " ".join(values(unit, "LoadCredential"))]
+    assert having == ["countersign-worker"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_a_unit_reads_secrets_only_if_systemd_hands_it_some(unit: Path) -> None:
+    """Without a credential systemd makes no folder, and a folder that is missing stops the program."""
+    reads = "COUNTERSIGN_SECRETS_DIR" in variables(unit)
+    assert reads is bool(values(unit, "LoadCredential"))
 
 
 def test_a_worker_has_time_to_finish_its_calls() -> None:
     seconds = CountersignSettings.model_fields["graceful_stop_seconds"].default
     assert int(values(FOLDER / "countersign-worker.service", "TimeoutStopSec")[0]) > seconds
+
+
+def test_the_command_runs_with_the_settings_of_the_units_as_their_user(tmp_path: Path) -> None:
+    etc, programs = tmp_path / "etc", tmp_path / "bin"
+    (etc / "secrets").mkdir(parents=True)
+    programs.mkdir()
+    (etc / "settings.env").write_text(f"{SETTINGS.read_text()}TURBODOCX_SENDER_NAME='Example Contracts'\n")
+    (etc / "secrets/temporal.toml").touch()
+    for name, text in {"setpriv": 'echo "$@"; shift 3; exec "$@"', "countersign": 'echo "$@"; env'}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n")
+        (programs / name).chmod(0o755)
+    script = tmp_path / "countersign"
+    text = (FOLDER / "countersign").read_text().replace("/etc/countersign", str(etc))
+    script.write_text(text.replace("/opt/countersign/.venv/bin", str(programs)))
+    path = {"PATH": f"{programs}:{os.environ['PATH']}"}
+    command = [tool("sh"), str(script), "start", "a b.yaml"]
+    done = subprocess.run(command, env=path, capture_output=True, text=True, check=True)
+    user, arguments, *shown = done.stdout.splitlines()
+    assert user.startswith("--reuid=countersign --regid=countersign --init-groups ")
+    assert arguments == "start a b.yaml"
+    assert set(shown) >= {
+        "HOME=/var/lib/countersign",
+        "COUNTERSIGN_ENVIRONMENT=production",
+        "TURBODOCX_SENDER_NAME=Example Contracts",
+        f"COUNTERSIGN_SECRETS_DIR={etc}/secrets",
+        f"TEMPORAL_CONFIG_FILE={etc}/secrets/temporal.toml",
+    }
+    guide = (ROOT / "docs/how-to/run-with-systemd.md").read_text()
+    (owner,) = {value for unit in UNITS for value in values(unit, "User")}
+    assert f"-o {owner} " in guide
+    assert {value for unit in UNITS for value in values(unit, "StateDirectory")} == {owner}
 
 
 @pytest.mark.heavy
@@ -78,17 +132,27 @@ def test_systemd_takes_the_unit_and_finds_it_locked_down(unit: Path, tmp_path: P
     assert rated.returncode == 0, rated.stdout[-500:]
 
 
-def _part(unit: Path, folder: Path, changed: dict[str, str], ready: str) -> Part:
+def unit_part(unit: Path, folder: Path, changed: Mapping[str, str], ready: str) -> Part:
+    """A unit's command as a process, with its variables and credentials.
+
+    Args:
+        unit: The unit.
+        folder: Has the folder `secrets`, which the credentials come from.
+        changed: Variables that this machine has otherwise; `PORT` is the command's.
+        ready: Responds 200 when it is ready.
+    """
     credentials = folder / unit.stem
-    credentials.mkdir()
+    credentials.mkdir(exist_ok=True)
     for credential in values(unit, "LoadCredential"):
         name = credential.split(":")[0]
         (credentials / name).write_bytes((folder / "secrets" / name).read_bytes())
     environment = {name: value.replace("%d", str(credentials)) for name, value in variables(unit).items()}
     (command,) = values(unit, "ExecStart")
-    _, *arguments = command.replace("8080", changed.get("PORT", "8080")).split()
+    _, *arguments = re.sub(r"(?<=--port )\d+", changed.get("PORT", ""), command).split()
     path = {"PATH": os.environ["PATH"]}
-    return Part(unit.stem, [sys.executable, *arguments], responds(ready), path | environment | changed, ROOT)
+    return Part(
+        unit.stem, [sys.executable, *arguments], responds(ready), path | environment | dict(changed), ROOT
+    )
 
 
 @pytest.mark.heavy
@@ -105,20 +169,29 @@ async def test_the_units_commands_run_an_agreement_to_its_end(tmp_path: Path) ->
         )
         set_up_webhook(url, environment | {"COUNTERSIGN_SECRETS_DIR": str(secrets)})
         assert (secrets / "TURBODOCX_WEBHOOK_SECRET").read_text().startswith("whsec_")
-        receiver = _part(
+        receiver = unit_part(
             FOLDER / "countersign-receiver.service",
             tmp_path,
             changed | {"PORT": str(port), "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(free_port())},
             f"http://127.0.0.1:{port}/readyz",
         )
-        worker = _part(
+        worker = unit_part(
             FOLDER / "countersign-worker.service",
             tmp_path,
             changed | {"COUNTERSIGN_WORKER_METRICS_PORT": str(metrics)},
             f"http://127.0.0.1:{metrics}/readyz",
         )
-        for part in (receiver, worker):
+        served = str(free_port())
+        api = unit_part(
+            FOLDER / "countersign-api.service",
+            tmp_path,
+            changed | {"PORT": served, "COUNTERSIGN_API_METRICS_PORT": str(free_port())},
+            f"http://127.0.0.1:{served}/readyz",
+        )
+        for part in (receiver, worker, api):
             await there.supervisor.start(part)
         client = await connect(environment={"TEMPORAL_ADDRESS": there.temporal})
         result = await run_to_its_end(client, there.sandbox)
+        token = make_token(environment | {"COUNTERSIGN_SECRETS_DIR": str(secrets)})
+        await check_api(f"http://127.0.0.1:{served}", token, result)
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")

@@ -85,6 +85,15 @@ def test_commands_that_are_named_exist(page: Path) -> None:
         assert unknown == set(), f"countersign {arguments}"
 
 
+def test_every_section_of_the_changelog_says_whether_histories_are_affected() -> None:
+    sections = re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1:]
+    said = [re.findall(r"^Histories are (?:not )?affected\b", section, re.MULTILINE) for section in sections]
+    assert sections
+    assert [
+        section.splitlines()[0] for section, found in zip(sections, said, strict=True) if len(found) != 1
+    ] == []
+
+
 def test_tests_that_are_named_exist() -> None:
     named = {name for page in PAGES for name in re.findall(r"`(test_\w+)`", page.read_text())} - SWITCHES
     assert len(named) > 100

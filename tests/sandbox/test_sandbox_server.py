@@ -114,6 +114,14 @@ def named_sandbox() -> Iterator[str]:
     assert stop(process) == 0
 
 
+def test_links_are_https_behind_a_proxy_that_speaks_tls(named_sandbox: str) -> None:
+    made = {"title": "Made by hand", "recipients": [{"name": "Ada", "email": "ada@example.com"}]}
+    httpx.post(f"{named_sandbox}/_sandbox/documents", json=made).raise_for_status()
+    through = {"host": "sandbox.test", "x-forwarded-proto": "https"}
+    (sent, *_) = httpx.get(f"{named_sandbox}/_sandbox/emails", headers=through).json()["emails"]
+    assert sent["link"].startswith("https://sandbox.test/_sandbox/sign/")
+
+
 def test_a_random_seed_is_printed() -> None:
     process, url = start_sandbox()
     with Api(url) as api:

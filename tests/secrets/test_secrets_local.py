@@ -1,11 +1,15 @@
 """The environment, `.env`, files and folders: who wins, and what is refused."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from countersign.configuration import read
+from countersign.secrets.keeping import env_file_place
 from countersign.settings import SettingsError, load, webhook_settings
+from tests.conftest import tool
 
 SECRETS = webhook_settings("turbodocx")
 NAME = "TURBODOCX_WEBHOOK_SECRET"
@@ -125,3 +129,18 @@ def test_a_folder_as_kubernetes_mounts_it(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_no_place_shows_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "whsec_from-environment")
     assert "whsec_from" not in repr(read(SECRETS))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["plain", "Example Contracts", "O'Brien & Daughters", 'Say "yes"', "O'Brien's \"best\"", "$5 `x`"],
+)
+def test_a_value_that_is_kept_is_read_alike_by_a_shell_and_by_this_program(
+    value: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.env"
+    env_file_place(file).keep({"TURBODOCX_SENDER_NAME": value})
+    script = f'. "{file}"; printf %s "$TURBODOCX_SENDER_NAME"'
+    read = subprocess.run([tool("sh"), "-euc", script], capture_output=True, text=True, check=True)
+    assert read.stdout == value
+    assert dotenv_values(file, interpolate=False)["TURBODOCX_SENDER_NAME"] == value

@@ -70,10 +70,14 @@ class WatcherWorkflow:
             watch: The account, and what the run before knew.
         """
         del watch  # `__init__` has it
-        while workflow.info().get_current_history_length() < HISTORY_LIMIT:
+        info = workflow.info()
+        while (
+            info.get_current_history_length() < HISTORY_LIMIT
+            and not info.is_target_worker_deployment_version_changed()  # else that build never drains
+        ):
             await workflow.sleep(await self._read(), summary="next reading")
-        is_versioned = workflow.info().get_current_deployment_version() is not None
-        newest = ContinueAsNewVersioningBehavior.AUTO_UPGRADE  # it must not stay with a build that goes
+        is_versioned = info.get_current_deployment_version() is not None
+        newest = ContinueAsNewVersioningBehavior.AUTO_UPGRADE
         workflow.continue_as_new(self._watch, initial_versioning_behavior=newest if is_versioned else None)
 
     async def _read(self) -> timedelta:

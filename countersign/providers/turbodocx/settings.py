@@ -35,7 +35,7 @@ class TurboDocxSettings(AccountSettings):
 
     base_url: str = Field(default=f"https://{LIVE_HOST}", description="The API, or a local sandbox.")
     api_key: Credential = Field(description="API key, `TDX-...`.")
-    org_id: Annotated[str, AfterValidator(_uuid)] = Field(description="Organisation id, a UUID.")
+    org_id: Annotated[str, AfterValidator(_uuid)] = Field(description="Organization id, a UUID.")
     sender_email: Annotated[str, AfterValidator(_address)] = Field(
         repr=False,
         description="Asks for signatures if the agreement names no sender.",
