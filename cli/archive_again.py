@@ -9,11 +9,11 @@ from .selection import for_all
 
 @verb
 async def archive_again(reference: OneReference = None, *, where: Where = None, yes: Yes = False) -> int:
-    """Fetch the archive of a completed agreement again, or of all that match --where.
+    """Fetch archives that the store has lost from the provider.
 
-    For a store that was lost while Temporal was kept. Fetches the files that the store lacks, and stores the
-    signed PDF only if its SHA-256 is the one in the agreement's result. Changes no file that is there. Needs
-    a worker, and the provider's key here.
+    That of one completed agreement, or of all that match --where. Fetches the files that the store lacks, and
+    stores the signed PDF only if its SHA-256 is the one in the agreement's result. Changes no file that is
+    there. Needs a worker, and the provider's key here.
     """
     return await for_all(
         reference,

@@ -33,10 +33,10 @@ async def purge(
     yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Delete the archives and claims of agreements that ended before a date, from the store alone.
+    """Delete the archives and claims of agreements that ended before a date.
 
-    Lists them and asks. Agreements on hold stay, and so do those that run, and those whose end the store does
-    not know. A deleted reference can be used again. With --json, lists only.
+    Lists them and asks; deletes from the store alone. Agreements on hold stay, and so do those that run, and
+    those whose end the store does not know. A deleted reference can be used again. With --json, lists only.
     """
     before = _moment(ended_before)
     found = await ended_agreements(before)

@@ -10,7 +10,7 @@ from tests.conftest import tool
 ROOT = Path(__file__).parents[1]
 SOURCES = {path: path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)}
 MAKEFILE = (ROOT / "Makefile").read_text()
-EVERYWHERE = {"bash", "git", "make", "setpriv", "sh"}
+EVERYWHERE = {"bash", "git", "make", "setpriv", "sh", "sha256sum"}
 """Part of every Debian, or needed to run the tests at all."""
 
 

@@ -35,7 +35,7 @@ def test_panels_and_filters_that_it_names_exist() -> None:
 
 def test_commands_and_options_that_it_names_exist() -> None:
     commands = vars(typer.main.get_command(app))["commands"]
-    assert set(re.findall(r"`countersign (\w+)", RUNBOOK)) <= set(commands)
+    assert set(re.findall(r"`countersign ([\w-]+)", RUNBOOK)) <= set(commands)
     reported = re.findall(rf"`(?:countersign )?({'|'.join(commands)})\b([^`\n]*)", RUNBOOK)
     assert len(reported) > 10
     for verb, words in reported:
