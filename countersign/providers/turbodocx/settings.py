@@ -49,7 +49,9 @@ class TurboDocxSettings(AccountSettings):
         is_test = value.get_secret_value().startswith(TEST_KEY_PREFIX)
         if info.data.get("environment") == PRODUCTION:
             if is_test:
-                raise ValueError("is a test key; production needs a live one")
+                raise ValueError(
+                    "is a test key; production needs a live one, and a rehearsal another environment"
+                )
         elif not is_test and not info.data.get("allow_live"):
             raise ValueError(
                 f"does not start with {TEST_KEY_PREFIX}, as keys outside production must; use a test key, "
