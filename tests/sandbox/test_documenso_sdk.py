@@ -16,13 +16,18 @@ def sdk() -> Any:
     return import_module("documenso_sdk")
 
 
+def opened(**options: Any) -> Any:
+    """Open the SDK with an unused client of ours: collected, it would close its own in whatever event loop."""
+    return sdk().Documenso(async_client=httpx.AsyncClient(), **options)
+
+
 def address(documenso: Api) -> str:
     return str(documenso.base_url.join("/api/v2"))
 
 
 @pytest.fixture
 def client(documenso: Api) -> Any:
-    return sdk().Documenso(api_key=API_KEY, server_url=address(documenso))
+    return opened(api_key=API_KEY, server_url=address(documenso))
 
 
 def payload(**changes: Any) -> dict[str, Any]:
@@ -163,7 +168,7 @@ def test_every_error_becomes_the_sdks_own(client: Any, call: Callable[[Any], Any
     [("api_wrong", "EnvelopeFindUnauthorizedError"), (EXPIRED_KEY, "EnvelopeFindBadRequestError")],
 )
 def test_refused_tokens(documenso: Api, token: str, error: str) -> None:
-    client = sdk().Documenso(api_key=token, server_url=address(documenso))
+    client = opened(api_key=token, server_url=address(documenso))
     with pytest.raises(getattr(sdk().models, error)) as refused:
         client.envelope.envelope_find()
     assert refused.value.data.code == "INTERNAL_SERVER_ERROR"
