@@ -17,7 +17,7 @@ def sdk() -> Any:
 
 
 def opened(**options: Any) -> Any:
-    """Open the SDK with an unused client of ours: collected, it would close its own in whatever event loop."""
+    """Open the SDK with an unused client of ours: it would close its own late, in whatever event loop."""
     return sdk().Documenso(async_client=httpx.AsyncClient(), **options)
 
 
