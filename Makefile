@@ -52,7 +52,7 @@ webhooks: $(RUNTIME) ## the webhook receiver, set up by .env and the environment
 api: $(RUNTIME) ## the HTTP API, set up by .env and the environment
 	@$(RUN) api.py
 
-test: $(DEV) $(DOCS) ## all tests but the heavy ones, on real parts: about five minutes on two free cores
+test: $(DEV) $(DOCS) ## all tests but the heavy ones, on real parts: about eight minutes on two free cores
 	@$(RUN) -m pytest -m "not heavy" -n 3 --dist loadfile
 
 record-histories: $(DEV) ## record tests/histories anew, after a change that old histories need not survive
