@@ -101,10 +101,11 @@ async def stored_reference(store: Store, names: StoreKeys, reference: str) -> St
     Raises:
         StorageError: The store failed.
     """
-    keys = await store.keys(names.of_reference(reference))
-    own = frozenset(key for key in keys if _is_own(key.rpartition("/")[2]))
+    folder = names.of_reference(reference)
+    own = frozenset(key for key in await store.keys(folder) if _is_own(key.removeprefix(f"{folder}/")))
     return StoredReference(reference.lower(), own, names)
 
 
 def _is_own(name: str) -> bool:
+    """Whether a file is an agreement's; the folder of a reference `batches` also holds the batches."""
     return "/" not in name and _OF_ANOTHER_KIND.fullmatch(name) is None

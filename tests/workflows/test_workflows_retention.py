@@ -19,8 +19,8 @@ from countersign.client.retention import (
     purge_agreement,
     release_hold,
 )
-from countersign.storage import Claims
-from countersign.storage.references import StoredReference
+from countersign.storage import Claims, FolderStore, put
+from countersign.storage.references import StoredReference, stored_reference, stored_references
 from countersign.storage.store import StoreKeys
 from countersign.testing import start_temporal
 from devstack.sandbox import Sandbox
@@ -170,3 +170,13 @@ def test_the_claim_is_deleted_last_and_the_end_before_it() -> None:
     order = [key.rpartition("/")[2] for key in _in_order(stored)]
     assert order[3:] == ["end.json", "claim.2.json", "claim.json"]
     assert sorted(order) == sorted(keys)
+
+
+async def test_a_reference_that_is_named_as_a_folder_leaves_the_batches_alone(tmp_path: Path) -> None:
+    store, keys = FolderStore(tmp_path), StoreKeys("test", "default")
+    rows = keys.rows("spring-renewal", "0" * 64, 0)
+    await put(store, rows, b"{}")
+    assert await Claims(store, keys).claim("batches", "run")
+    stored = await stored_reference(store, keys, "batches")
+    assert stored.keys == {keys.claim("batches")}, "what purge deletes"
+    assert await stored_references(store, keys) == [stored]
