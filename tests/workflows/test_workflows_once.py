@@ -19,6 +19,7 @@ from countersign.providers.api import api_worker, open_api
 from countersign.storage import Fence, FolderStore
 from docs.examples.letters.post import Attempt, Fences, Letter, Post, PostSettings
 from docs.examples.letters.workflow import PostLetter
+from tests.workflows.announced import Announced, lose
 
 Handle = WorkflowHandle[PostLetter, str]
 QUICKLY = 400.0
@@ -200,3 +201,13 @@ async def test_an_attempt_that_never_began_is_revoked_and_repeated(
     assert [posted] == list(office.letters)
     attempt = Attempt(letter=Letter(reference=handle.id.removeprefix("letter-"), text=""), number=1)
     assert json.loads((tmp_path / attempt.fence).read_text()) == {"revoked": True}
+
+
+async def test_what_a_webhook_names_before_the_next_attempt_is_the_result(client: Client) -> None:
+    queue = uuid.uuid4().hex
+    async with Worker(client, task_queue=queue, workflows=[Announced], activities=[lose]):
+        handle = await client.start_workflow(Announced.run, id=queue, task_queue=queue)
+        while not await handle.query(Announced.is_about_to_repeat):  # noqa: ASYNC110  # it waits without an event
+            await asyncio.sleep(0.02)
+        await handle.signal(Announced.name, "thing-1")
+        assert await handle.result() == ("thing-1", 1)
