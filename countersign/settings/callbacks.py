@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from countersign.agreements.addresses import may_be_public, read_callback_url, read_private_networks
 from countersign.agreements.callbacks import CALLER
@@ -35,6 +43,16 @@ def _hosts(value: object) -> object:
 
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_hosts)]
 """Hosts, or with a leading dot their domains; with a port if that is not 443."""
+
+
+def _signing(value: SecretStr) -> SecretStr:
+    read_secrets(value.get_secret_value())
+    protect(*value.get_secret_value().split(","))
+    return value
+
+
+SigningSecrets = Annotated[SecretStr, AfterValidator(_signing)]
+"""One or two secrets of Standard Webhooks, `whsec_...`, the new one first, separated by a comma."""
 
 
 def _networks(value: object) -> object:
@@ -82,7 +100,7 @@ class CallbackSettings(Settings):
         description="Whether this machine may be called back, with plain http and at any port. For "
         "development and tests; not in production.",
     )
-    secret: SecretStr | None = Field(
+    secret: SigningSecrets | None = Field(
         default=None,
         description="What signs the callbacks of agreements without a secret of their own: `whsec_` and 24 "
         "to 64 random bytes in base64. During a change two of them, the new one first, separated by a comma.",
@@ -104,14 +122,6 @@ class CallbackSettings(Settings):
     def _not_in_production(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001  # pydantic's signature
         if value and info.data.get("environment") == PRODUCTION:
             raise ValueError("must be false in production")
-        return value
-
-    @field_validator("secret")
-    @classmethod
-    def _is_a_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            read_secrets(value.get_secret_value())
-            protect(*value.get_secret_value().split(","))
         return value
 
     @field_validator("subscriptions")

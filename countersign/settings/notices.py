@@ -7,10 +7,9 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 
 from countersign.agreements.addresses import read_callback_url
 from countersign.agreements.notices import Channel
-from countersign.callbacks.signing import read_secrets
 from countersign.configuration import Settings
 from countersign.observability.redaction import protect
-from countersign.settings.callbacks import CallbackSettings
+from countersign.settings.callbacks import CallbackSettings, SigningSecrets
 
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?")
@@ -42,7 +41,7 @@ class NoticeSettings(Settings):
         description="The body of what is posted: `standard` follows Standard Webhooks; `slack` is "
         '`{"text": …}`, which Slack, Mattermost and Rocket.Chat take.',
     )
-    secret: SecretStr | None = Field(
+    secret: SigningSecrets | None = Field(
         default=None,
         description="What signs notices in the format `standard`: `whsec_` and 24 to 64 random bytes in "
         "base64. During a change two of them, the new one first, separated by a comma.",
@@ -76,14 +75,6 @@ class NoticeSettings(Settings):
         if value is not None:
             read_callback_url(value.get_secret_value())
             protect(value.get_secret_value())
-        return value
-
-    @field_validator("secret")
-    @classmethod
-    def _is_a_secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            read_secrets(value.get_secret_value())
-            protect(*value.get_secret_value().split(","))
         return value
 
     @field_validator("smtp_host")
