@@ -47,6 +47,7 @@ from countersign.client.listing import (
     matching_agreements,
 )
 from countersign.client.settings import load_settings
+from countersign.client.store import open_own_store
 from countersign.client.tables import (
     Adapt,
     Mistake,
@@ -55,10 +56,8 @@ from countersign.client.tables import (
     as_written,
     check_table,
 )
-from countersign.connection import namespace
 from countersign.settings import CountersignSettings
-from countersign.storage import StorageError, Store, UnusableStoreError, open_store, put
-from countersign.storage.store import StoreKeys
+from countersign.storage import StorageError, put
 
 CALLS_PER_AGREEMENT: Final = {"template": 8, "roles": 5, "file": 5, "link": 5, "deliverable": 5}
 """Provider calls of an agreement from its start to its archive, without checks while it waits."""
@@ -241,7 +240,7 @@ async def start_batch(
         return False
     sha256 = await asyncio.to_thread(_hash, path, owner)
     request = BatchInput(batch=batch, rows=1, table_sha256=sha256, owner=owner)
-    rows = await _store_rows(path, request, adapt, on_row)
+    rows = await _store_rows(client, path, request, adapt, on_row)
     request = request.model_copy(update={"rows": rows})
     settings = load_settings(CountersignSettings)
     async with explained(batch):
@@ -256,17 +255,19 @@ async def start_batch(
                 static_summary=f"{rows} agreements",
                 rpc_timeout=_RPC_TIMEOUT,
             )
-        except WorkflowAlreadyStartedError:  # by the same command, elsewhere
-            return False
+        except WorkflowAlreadyStartedError:  # meanwhile, by the same command or with another table
+            return not await is_batch_of(path, batch, owner=owner, client=client)
     return True
 
 
-async def _store_rows(path: Path, request: BatchInput, adapt: Adapt, on_row: Callable[[int], None]) -> int:
+async def _store_rows(
+    client: Client, path: Path, request: BatchInput, adapt: Adapt, on_row: Callable[[int], None]
+) -> int:
     """Put the rows into the store, chunk by chunk, and the files that they need.
 
     A chunk that is there stays: relative deadlines of the first attempt count.
     """
-    store, keys = _store()
+    store, keys = open_own_store(client)
     key = partial(keys.rows, request.batch, request.table_sha256)
     stored: set[str] = set()
     chunk: list[str] = []
@@ -433,6 +434,7 @@ async def batch_report(
         UnknownBatchError: There is no such batch.
         UnreachableError: Temporal or the store does not respond.
     """
+    client = client or await shared_client()
     recorded = await batch_input(batch, client=client)
     condition = f"{of_batch(batch)} and ({where})" if where else of_batch(batch)
     async for found in matching_agreements(agreement_query(where=condition, ended=True), client=client):
@@ -444,7 +446,7 @@ async def batch_report(
             started_at=found.started_at,
             ended_at=found.ended_at,
         )
-    async for row in _refused(recorded):
+    async for row in _refused(client, recorded):
         yield ReportRow(reference=row.reference, stage="refused", refused=row.reason)
 
 
@@ -462,8 +464,8 @@ async def failed_references(batch: str, *, client: Client | None = None) -> set[
     }
 
 
-async def _refused(recorded: BatchInput) -> AsyncIterator[RefusedRow]:
-    store, keys = _store()
+async def _refused(client: Client, recorded: BatchInput) -> AsyncIterator[RefusedRow]:
+    store, keys = open_own_store(client)
     try:
         for chunk in range(recorded.chunks):
             key = keys.refused_rows(recorded.batch, recorded.table_sha256, chunk)
@@ -503,14 +505,6 @@ def _handle(client: Client, batch: str) -> WorkflowHandle[object, BatchProgress]
 def of_batch(batch: str) -> str:
     """Return the condition in Temporal's list filter language that selects the agreements of a batch."""
     return f'{search_attributes.BATCH.name} = "{batch}"'
-
-
-def _store() -> tuple[Store, StoreKeys]:
-    settings = load_settings(CountersignSettings)
-    try:
-        return open_store(settings.store), StoreKeys(settings.environment, namespace())
-    except UnusableStoreError as error:
-        raise BadInputError(str(error)) from None
 
 
 def _hash(path: Path, owner: BatchOwner | None) -> str:

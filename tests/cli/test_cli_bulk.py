@@ -16,7 +16,9 @@ from temporalio.testing import ActivityEnvironment
 from activities.batches import BatchActivities
 from countersign.agreements.batches import CHUNK_ROWS, ChunkRequest
 from countersign.agreements.reference import workflow_id
+from countersign.client import batches
 from countersign.client.agreements import agreement_status
+from countersign.client.errors import BatchTakenError
 from countersign.client.start import start_agreement
 from countersign.connection import connect
 from countersign.storage import FolderStore, put
@@ -86,6 +88,25 @@ def test_a_changed_row_is_refused_by_name_and_can_be_corrected(shell: Shell) -> 
     assert "other content (title)" in _report(shell, f"{name}-b")[f"{name}-1"]["refused"]
     failed = shell.run("bulk", "failed", f"{name}-b", str(second))
     assert [row["title"] for row in csv.DictReader(io.StringIO(failed.out))] == ["Another"]
+
+
+async def test_a_table_that_comes_second_is_refused_although_it_was_first_to_look(
+    shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another table takes the name while this one's rows are stored."""
+    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
+    first = _write(shell.folder / "first.csv", _row(f"{name}-1"))
+    second = _write(shell.folder / "second.csv", _row(f"{name}-2"))
+    client, store_rows = await connect(environment=stack.env), batches._store_rows
+
+    async def overtaken(*given: Any) -> int:
+        monkeypatch.setattr(batches, "_store_rows", store_rows)
+        assert await batches.start_batch(first, name, client=client)
+        return await store_rows(*given)
+
+    monkeypatch.setattr(batches, "_store_rows", overtaken)
+    with pytest.raises(BatchTakenError):
+        await batches.start_batch(second, name, client=client)
 
 
 def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell, stack: Stack) -> None:
