@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 import uuid
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,7 +19,9 @@ from countersign.client.agreements import agreement_input
 from countersign.testing.office import eventually
 from devstack.stack import Stack
 from tests.api.api_caller import SIGNERS, Caller, make_token, problem, start_paused_batch
+from tests.api.api_process import running_api
 from tests.webhooks.webhook_wire import exchange, request, status
+from tests.workflows.batch_memory import peak_megabytes
 from tests.workflows.office import TEMPLATE, VARIABLES
 
 BASE = "/v1/batches"
@@ -351,3 +354,23 @@ async def test_a_number_is_no_way_around_a_tokens_prefix(api: Caller, stack: Sta
     line = json.dumps(_line("x", source) | {"reference": number})
     response = await _send(tenant, f"{batch}-n", line, name="table.jsonl")
     assert "the token is bound to references" in response.json()["errors"][0]["detail"]
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+async def test_a_table_of_ten_times_the_rows_takes_no_more_memory(
+    stack: Stack, tmp_path: Path, batch: str
+) -> None:
+    """What keeps the rows has five times the memory."""
+    peaks = []
+    async with running_api(stack, tmp_path) as process:
+        process.call.http.timeout = httpx.Timeout(300)
+        for count in (10_000, 100_000):
+            rows = [
+                {"reference": f"{batch}-{row:06}", "signer_1_email": f"{row}@example.com"}
+                for row in range(count)
+            ]
+            checked = await _send(process.call, batch, _table(*rows), dry_run=True)
+            assert checked.json()["rows"] == count, checked.text
+            peaks.append(peak_megabytes(process.supervisor.pid("api")))
+    assert peaks[1] < peaks[0] * 1.5, peaks

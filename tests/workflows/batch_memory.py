@@ -45,9 +45,9 @@ class _Starts(OutboundInterceptor):
 _client: list[Client] = []
 
 
-def peak_megabytes() -> float:
-    """Return the memory that this process has had at most; `getrusage` would begin with its parent's."""
-    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+def peak_megabytes(process: int | str = "self") -> float:
+    """Return the memory that a process has had at most; `getrusage` would begin with its parent's."""
+    return int(Path(f"/proc/{process}/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 
 
 async def main(address: str, table: Path, batch: str) -> None:
