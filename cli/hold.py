@@ -1,4 +1,4 @@
-"""`hold add` and `hold remove`: keep an agreement's archive from being purged."""
+"""`hold add` and `hold remove`: keep an agreement's archive from being purged or erased."""
 
 import typer
 
@@ -6,13 +6,13 @@ from countersign.client import retention
 
 from .command import Reference, out, verb
 
-app = typer.Typer(help="Keep agreements from being purged: legal hold.", no_args_is_help=True)
+app = typer.Typer(help="Keep agreements from being purged or erased: legal hold.", no_args_is_help=True)
 
 
 @app.command()
 @verb
 async def add(reference: Reference) -> None:
-    """Put an agreement on hold: `purge` leaves its archive and claim alone."""
+    """Put an agreement on hold: `purge` and `erase` leave its files alone."""
     await retention.hold(reference)
     out.print(f"{reference}: on hold")
 

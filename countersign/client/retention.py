@@ -10,11 +10,10 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from countersign.agreements.reference import InvalidReferenceError, check_reference
 from countersign.client.connections import shared_client
-from countersign.client.errors import BadInputError, RefusedError, UnreachableError
+from countersign.client.errors import RefusedError, UnreachableError
 from countersign.client.recovery import AT_ONCE, workflow_status
-from countersign.client.store import open_own_store
+from countersign.client.store import find_stored, open_own_store
 from countersign.storage import StorageError, Store, put
 from countersign.storage.references import StoredReference, stored_reference, stored_references
 
@@ -110,14 +109,14 @@ async def purge_agreement(reference: str, before: datetime, *, client: Client | 
 
 
 async def hold(reference: str, *, client: Client | None = None) -> None:
-    """Put an agreement on hold: `purge` leaves it alone until `release_hold`. A repetition changes nothing.
+    """Keep an agreement from `purge` and `erase` until `release_hold`. A repetition changes nothing.
 
     Raises:
         BadInputError: The reference or a setting is invalid.
         RefusedError: The store knows no such agreement.
         UnreachableError: Temporal or the store does not respond.
     """
-    stored, store = await _stored(reference, client)
+    stored, store = await find_stored(reference, client or await shared_client())
     if not stored.claim:
         raise RefusedError(f"{reference}: the store knows no such agreement")
     try:
@@ -134,23 +133,11 @@ async def release_hold(reference: str, *, client: Client | None = None) -> None:
         RefusedError: It is not on hold.
         UnreachableError: Temporal or the store does not respond.
     """
-    stored, store = await _stored(reference, client)
+    stored, store = await find_stored(reference, client or await shared_client())
     if not stored.is_on_hold:
         raise RefusedError(f"{reference} is not on hold")
     try:
         await store.delete(stored.hold_key)
-    except StorageError as error:
-        raise UnreachableError(f"{reference}: {error}; retrying is safe") from None
-
-
-async def _stored(reference: str, client: Client | None) -> tuple[StoredReference, Store]:
-    try:
-        check_reference(reference)
-    except InvalidReferenceError as error:
-        raise BadInputError(str(error)) from None
-    store, keys = open_own_store(client or await shared_client())
-    try:
-        return await stored_reference(store, keys, reference), store
     except StorageError as error:
         raise UnreachableError(f"{reference}: {error}; retrying is safe") from None
 

@@ -10,6 +10,10 @@ from countersign.storage.store import Store, StoreKeys
 _CLAIM: Final = re.compile(r"claim(?:\.(?P<number>\d+))?\.json")
 _OF_ANOTHER_KIND: Final = re.compile(r".+-(?:claim|released|recovered)(?:\.\d+)?\.json")
 """Claims that other workflows than agreements have on the reference."""
+_IMPERSONAL: Final = re.compile(
+    r"(?:claim|released|recovered|sending-\d+|sent-\d+)(?:\.\d+)?\.json|(?:end|hold)\.json"
+)
+"""Files that name no one, and keep the reference from being used, and sent, a second time."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,11 @@ class StoredReference:
     def is_on_hold(self) -> bool:
         """Whether it must not be deleted."""
         return self.hold_key in self.keys
+
+    @property
+    def personal_keys(self) -> list[str]:
+        """The keys of files that may name people: the input, the document and its evidence. Sorted."""
+        return sorted(key for key in self.keys if not _IMPERSONAL.fullmatch(key.rpartition("/")[2]))
 
     @property
     def is_released(self) -> bool:

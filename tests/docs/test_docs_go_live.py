@@ -229,6 +229,7 @@ class Host:
             " --production": "",
             "=production": "=staging",
             "/store/production/": "/store/staging/",
+            "  production/": "  staging/",
             "https://webhooks.example.com": self.url,
             "https://api.turbodocx.com": self.there.sandbox.url,
             "7233": self.there.temporal.split(":")[1],

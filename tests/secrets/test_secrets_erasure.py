@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.client.erasure import erase_agreement
 from devstack.stack import Stack
 from devstack.temporal import find_temporal
 from tests.secrets import canaries
@@ -24,7 +25,9 @@ def office(standing_stack: tuple[Stack, Client]) -> Office:
 
 
 @pytest.mark.heavy
-async def test_a_person_can_be_forgotten(standing_stack: tuple[Stack, Client], office: Office) -> None:
+async def test_a_person_can_be_forgotten(
+    standing_stack: tuple[Stack, Client], office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stack, client = standing_stack
     agreement = an_agreement(signers=[{"name": PERSON, "email": ADDRESS}])
     handle = await office.start(agreement)
@@ -41,9 +44,10 @@ async def test_a_person_can_be_forgotten(standing_stack: tuple[Stack, Client], o
     await asyncio.to_thread(
         subprocess.run, [*words, "--address", stack.temporal_address], check=True, capture_output=True
     )
-    for path in folder.iterdir():
-        if path.name not in {"claim.json", "sending-1.json"}:
-            path.unlink()
+    for name, value in stack.settings().items():
+        monkeypatch.setenv(name, value)
+    assert "`countersign erase <reference>`" in DOCS
+    await erase_agreement(agreement.reference, client=client)
 
     async with asyncio.timeout(90):
         while await is_known(client, handle.id):  # noqa: ASYNC110 - Temporal deletes in its own time

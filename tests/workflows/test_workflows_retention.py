@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.testing import TimeSkipper, TimeSkippingConfig
 
 from countersign.agreements.messages import AgreementInput, VoidRequest
+from countersign.client.erasure import erase_agreement, plan_erasure
 from countersign.client.errors import RefusedError
 from countersign.client.retention import (
     Retention,
@@ -159,6 +160,53 @@ async def test_a_purged_reference_is_as_if_never_used(
         async with open_office(forgetful.client, skipper, sandbox, tmp_path) as later:
             await later.sent(await later.start(agreement))
     assert len(await office.documents_of(agreement)) == 2
+
+
+async def test_people_are_erased_once_and_the_reference_stays_used(
+    office: Office, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    agreement = await completed(office)
+    before = files_in(folder(office, agreement))
+    kept_files = {"claim.json", "end.json", "sending-1.json", "sent-1.json"}
+    planned = await plan_erasure(agreement.reference, client=office.client)
+    assert (planned.in_temporal, planned.has_ended) == (True, True)
+    assert [planned.document_id] == await office.documents_of(agreement)
+    assert files_in(folder(office, agreement)) == before, "a plan changes nothing"
+    assert await erase_agreement(agreement.reference, client=office.client) == planned
+    assert {key.rpartition("/")[2] for key in planned.deleted} == before - kept_files
+    assert files_in(folder(office, agreement)) == kept_files
+    async with start_temporal() as forgetful:
+        again = await erase_agreement(agreement.reference, client=forgetful.client)
+        assert (again.deleted, again.in_temporal) == ((), False)
+        assert again.document_id == planned.document_id
+        skipper = TimeSkipper(forgetful.client, config=TimeSkippingConfig(enabled=False))
+        async with open_office(forgetful.client, skipper, sandbox, tmp_path) as later:
+            with pytest.raises(Exception, match="Workflow execution failed"):
+                await later.result(await later.start(agreement))
+    assert len(await office.documents_of(agreement)) == 1
+    await purge_agreement(agreement.reference, datetime.now(UTC), client=office.client)
+    assert files_in(folder(office, agreement)) == set(), "purge deletes what an erasure kept"
+
+
+async def test_what_runs_is_on_hold_or_is_unknown_is_not_erased(office: Office) -> None:
+    active, held = await running(office), await voided(office)
+    await hold(held.reference, client=office.client)
+    for agreement, why in (
+        (active, rf"is running: .*`countersign void {active.reference} --reason"),
+        (held, rf"is on hold: .*`countersign hold remove {held.reference}`"),
+        (an_agreement(), "the store knows no such agreement"),
+    ):
+        before = files_in(folder(office, agreement))
+        with pytest.raises(RefusedError, match=why):
+            await erase_agreement(agreement.reference, client=office.client)
+        assert files_in(folder(office, agreement)) == before
+
+
+async def test_what_was_terminated_can_be_erased(office: Office) -> None:
+    agreement = await terminated(office)
+    erased = await erase_agreement(agreement.reference, client=office.client)
+    assert (erased.has_ended, erased.in_temporal) == (False, True)
+    assert "input.json" not in files_in(folder(office, agreement))
 
 
 def test_the_claim_is_deleted_last_and_the_end_before_it() -> None:
