@@ -31,6 +31,8 @@ _SETTINGS: Final = "settings.env"
 _SECRETS: Final = "secrets"
 _OTHERS: Final = ("TEMPORAL_", "OTEL_")
 """Prefixes of settings that are not ours."""
+_MISSING: Final = " is not set"
+"""The end of a problem's sentence that an answer may solve."""
 _SECRETS_OF_TEMPORAL: Final = ("TEMPORAL_API_KEY",)
 
 
@@ -77,9 +79,9 @@ async def init(
     os.environ.update(answers)
     chosen = find_account(None)
     _require_known(answers, chosen)
-    secrets = _answers(chosen.settings, secret=True)
-    answers |= _answers(chosen.settings, secret=False)
-    os.environ.update(answers | secrets)
+    _refuse_invalid(chosen)
+    secrets = _answers(chosen, secret=True)
+    answers |= _answers(chosen, secret=False)
     _require_valid(chosen)
     async with open_provider(chosen) as provider:
         await provider.probe()
@@ -145,16 +147,16 @@ def _places(folder: Path | None) -> tuple[Place, Place]:
     return places
 
 
-def _answers(kind: type[Settings], *, secret: bool) -> dict[str, str]:
-    """Ask for required settings that no place has.
+def _answers(account: Account, *, secret: bool) -> dict[str, str]:
+    """Ask for required settings that no place has, and put each answer into the environment.
 
     Raises:
-        BadInputError: Nobody can be asked.
+        BadInputError: Nobody can be asked, or an answer is invalid; then nothing more is asked.
     """
-    lookup = read(kind)
+    lookup = read(account.settings)
     missing = [
         (variable, about)
-        for variable, about in _fields([kind])
+        for variable, about in _fields([account.settings])
         if about.is_required() and is_secret(about) is secret and lookup.where(variable) is None
     ]
     if missing and not can_ask():
@@ -162,16 +164,32 @@ def _answers(kind: type[Settings], *, secret: bool) -> dict[str, str]:
         raise BadInputError(
             f"not set: {', '.join(name for name, _ in missing)}; {how}, or run this at a terminal"
         )
-    questions = {name: f"{(about.description or name).rstrip('.')} ({name})" for name, about in missing}
-    return {name: ask(question, hidden=secret) for name, question in questions.items()}
+    answers = {}
+    for name, about in missing:
+        question = f"{(about.description or name).rstrip('.')} ({name})"
+        answers[name] = os.environ[name] = ask(question, hidden=secret)
+        _refuse_invalid(account)
+    return answers
 
 
 def _require_valid(account: Account) -> None:
     """Check all settings, before the first of them is written."""
+    if problems := _problems(account):
+        raise BadInputError(f"{SettingsError.listing(problems)}\nNothing was written.")
+
+
+def _refuse_invalid(account: Account) -> None:
+    """Check the settings that are known so far; what is missing is asked for later."""
+    if problems := [problem for problem in _problems(account) if not problem.endswith(_MISSING)]:
+        raise BadInputError(f"{SettingsError.listing(problems)}\nNothing was written.")
+
+
+def _problems(account: Account) -> list[str]:
     try:
         load(CountersignSettings, ProviderSettings, account.settings)
     except SettingsError as error:
-        raise BadInputError(f"{error}\nNothing was written.") from None
+        return [line.strip() for line in str(error).splitlines()[1:]]
+    return []
 
 
 def _write(places: tuple[Place, Place], answers: Mapping[str, str], secrets: Mapping[str, str]) -> None:

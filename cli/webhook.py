@@ -48,7 +48,11 @@ async def setup(
         made = await subscription.set_up(found, provider, checked, new_secret=new_secret)
     out.print(f"subscribed to {made.events} events at {', '.join(made.urls)}")
     if made.kept_in:
-        out.print(f"the new secret {made.secret} is in {made.kept_in}; running receivers find it there")
+        out.print(f"the new secret {made.secret} is in {made.kept_in}")
+        out.print(
+            "a receiver that reads this place finds it by itself; one that got its secrets at its start, as "
+            "from systemd, needs a restart; one elsewhere, as in Kubernetes, needs the secret there"
+        )
 
 
 @app.command("test")

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
 from temporalio.client import Client
 
@@ -44,5 +44,19 @@ async def describe_task_queue(
 
 def is_polled(queue: DescribeTaskQueueResponse) -> bool:
     """Return whether a worker polls now. Temporal lists pollers for minutes after their last poll."""
+    return bool(polling_identities(queue))
+
+
+def polling_identities(queue: DescribeTaskQueueResponse) -> set[str]:
+    """Return the identities of the workers that poll now."""
     since = datetime.now(UTC) - _LONGEST_POLL
-    return any(poller.last_access_time.ToDatetime(tzinfo=UTC) >= since for poller in queue.pollers)
+    return {poller.identity for poller in queue.pollers if _last_poll(poller) >= since}
+
+
+def last_poll(queue: DescribeTaskQueueResponse) -> datetime | None:
+    """Return when a worker polled last; None if Temporal remembers no poll."""
+    return max(map(_last_poll, queue.pollers), default=None)
+
+
+def _last_poll(poller: PollerInfo) -> datetime:
+    return poller.last_access_time.ToDatetime(tzinfo=UTC)

@@ -1,7 +1,7 @@
 """Check Temporal: its response, namespace, search attributes, workers, watchers and stuck agreements."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -17,7 +17,7 @@ from countersign.client.listing import STUCK
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
 from countersign.settings import CountersignSettings
-from countersign.task_queues import Kind, describe_task_queue
+from countersign.task_queues import Kind, describe_task_queue, last_poll, polling_identities
 from countersign.watchers import watcher_state
 
 from .configured import loaded
@@ -33,6 +33,9 @@ _TYPES: Final = {
 }
 _COMMAND: Final = "run `countersign doctor --register`, or register them in Temporal Cloud's UI"
 
+_STOPPED_ADVICE: Final = (
+    "see whether the worker runs, and its log: it polls no account whose provider fails or rejects the key"
+)
 _STUCK_ADVICE: Final = (
     "see them with `countersign list --stuck`, then docs/how-to/be-on-call.md#agreementsstuck"
 )
@@ -127,14 +130,27 @@ async def _workers(client: Client) -> Finding:
         return skipped(_WORKERS, "the settings cannot work")
     (settings,) = load(CountersignSettings)
     queue = settings.task_queue
-    polled = {queue: await _pollers(client, queue, "workflow")}
-    for account, _ in settings.accounts:
-        name = account_task_queue(queue, account)
-        polled[name] = await _pollers(client, name, "activity")
-    alone = [name for name, count in polled.items() if not count]
+    kinds: dict[str, Kind] = {queue: "workflow"}
+    kinds |= {account_task_queue(queue, account): "activity" for account, _ in settings.accounts}
+    queues = {
+        name: await describe_task_queue(client, name, kind, rpc_timeout=_PATIENCE)
+        for name, kind in kinds.items()
+    }
+    polling = {name: len(polling_identities(described)) for name, described in queues.items()}
+    alone = [name for name, count in polling.items() if not count]
+    never = [name for name in alone if last_poll(queues[name]) is None]
+    if never:
+        return warning(_WORKERS, f"no worker polls {', '.join(never)}", "start one: python worker.py")
     if alone:
-        return warning(_WORKERS, f"no worker polls {', '.join(alone)}", "start one: python worker.py")
-    return ok(_WORKERS, f"{max(polled.values())} polling {', '.join(polled)}")
+        found = (
+            f"no worker polls {name}: the last poll was {_age(last_poll(queues[name]))}" for name in alone
+        )
+        return warning(_WORKERS, "; ".join(found), _STOPPED_ADVICE)
+    return ok(_WORKERS, f"{max(polling.values())} polling {', '.join(polling)}")
+
+
+def _age(moment: datetime | None) -> str:
+    return f"{(datetime.now(UTC) - moment).total_seconds():.0f} s ago" if moment else "never"
 
 
 async def _watchers(client: Client) -> Finding:
@@ -155,8 +171,3 @@ async def _watchers(client: Client) -> Finding:
     if lacking:
         return skipped(_WATCHERS, f"agreements check by themselves: {'; '.join(lacking)}")
     return ok(_WATCHERS, f"reads what changes at {', '.join(names)}")
-
-
-async def _pollers(client: Client, queue: str, kind: Kind) -> int:
-    described = await describe_task_queue(client, queue, kind, rpc_timeout=_PATIENCE)
-    return len({poller.identity for poller in described.pollers})

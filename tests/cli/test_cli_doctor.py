@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueResponse, RegisterNamespaceRequest
 from temporalio.service import RPCError
 
-from cli.checks import provider, store
+from cli.checks import provider, store, temporal
 from cli.checks.finding import Finding, State
 from cli.checks.store import check_store
 from countersign.agreements import search_attributes
@@ -22,6 +22,7 @@ from countersign.connection import connect
 from countersign.free_ports import free_port
 from countersign.storage import FolderStore, StoredFile
 from countersign.storage.draft import Draft
+from countersign.task_queues import describe_task_queue
 from devstack.sandbox import API_KEY, MEMBER_KEY
 from devstack.stack import Stack
 from tests.cli.shell import Shell
@@ -290,6 +291,27 @@ class TestTemporal:
         assert findings["search attributes"].found == f"all {len(search_attributes.TYPES)} registered"
         assert findings["workers"].state is State.WARNING
         assert findings["workers"].found == "no worker polls countersign, countersign-turbodocx"
+
+    def test_a_worker_whose_last_poll_is_old_is_not_polling(
+        self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Temporal lists a worker for five minutes after its last poll."""
+
+        async def eighty_seconds_later(*given: Any, **options: Any) -> DescribeTaskQueueResponse:
+            described = await describe_task_queue(*given, **options)
+            for poller in described.pollers:
+                poller.last_access_time.seconds -= 80
+            return described
+
+        assert doctor.of("workers", "--no-test-event").state is State.OK
+        monkeypatch.setattr(temporal, "describe_task_queue", eighty_seconds_later)
+        line = doctor.of("workers", "--no-test-event")
+        assert line.state is State.WARNING
+        assert re.fullmatch(
+            r"no worker polls countersign: the last poll was \d+ s ago; "
+            r"no worker polls countersign-turbodocx: the last poll was \d+ s ago",
+            line.found,
+        )
 
     @pytest.mark.parametrize(
         ("answer", "code", "reported"),

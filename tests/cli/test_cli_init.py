@@ -70,6 +70,30 @@ def test_nothing_is_written_before_the_provider_accepts_the_key(fresh: Shell) ->
     assert not (fresh.folder / ".env").exists()
 
 
+def test_an_invalid_answer_is_refused_before_the_next_question(
+    fresh: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tests' environment is none of production, so it refuses a live key, and production a test key."""
+    monkeypatch.delenv(
+        "TURBODOCX_BASE_URL"
+    )  # a sandbox, which production refuses first; nothing calls it here
+    production = ("init", "--production", "--folder", str(fresh.folder / "there"))
+    for arguments, typed, why in (
+        (("init",), ["TDX-live-0123456789"], "TURBODOCX_API_KEY: does not start with TDX-test-"),
+        (production, [API_KEY], "TURBODOCX_API_KEY: is a test key"),
+        (("init",), [API_KEY, "my-company"], "TURBODOCX_ORG_ID: must be a UUID"),
+    ):
+        names = list(ASKED)[: len(typed)]
+        answers = [
+            (f"({name}): ".encode(), f"{value}\n".encode()) for name, value in zip(names, typed, strict=True)
+        ]
+        shown, code = fresh.at_a_terminal(*arguments, answers=answers)
+        text = shown.decode()
+        assert (code, why in text, "Nothing was written." in text) == (2, True, True), text
+        assert f"({list(ASKED)[len(typed)]})" not in text, "it asks no further question"
+    assert [path for path in fresh.folder.rglob("*") if path.is_file()] == []
+
+
 def test_ctrl_c_at_a_question_leaves_nothing(fresh: Shell) -> None:
     _, code = fresh.at_a_terminal("init", answers=[(b"(TURBODOCX_API_KEY): ", None)])
     assert code == 130
