@@ -33,11 +33,10 @@ up: $(RUNTIME) ## Temporal with its UI, the sandbox, the receiver, the HTTP API 
 		$(VENV)/bin/countersign up $(if $(ACCOUNT),--account $(ACCOUNT))
 
 STACK := .countersign/local/env
-RECEIVER ?= http://127.0.0.1:8080
 example: $(RUNTIME) ## an order of examples/order_to_cash, beside `make up EXAMPLE=order_to_cash`, until it is paid
 	@[ -e $(STACK) ] || { echo "Start the stack first, in another terminal: make up EXAMPLE=order_to_cash" >&2; exit 1; }
 	@. ./$(STACK); cd examples/order_to_cash; . ./env; \
-		python stand_in.py 8400 $(RECEIVER) & stand_in=$$!; python worker.py & worker=$$!; \
+		python stand_in.py 8400 "$$RECEIVER_URL" & stand_in=$$!; python worker.py & worker=$$!; \
 		trap "kill $$stand_in $$worker; wait" EXIT; python starter.py "$${ORDER:-$$(date +%s)}"
 
 sandbox: $(RUNTIME) ## one sandbox alone: TurboDocx's, or Documenso's with PROVIDER=documenso

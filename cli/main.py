@@ -107,6 +107,11 @@ class _Group(TyperGroup):
         return TyperCommand(cmd_name, help=VERBS[cmd_name])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in _CHECKOUT_ONLY and args[0] not in self.commands:
+            ctx.fail(
+                f"`{args[0]}` needs a checkout: clone Countersign's repository, and run "
+                f"`make {args[0]}` in it"
+            )
         name, command, rest = super().resolve_command(ctx, args)
         return name, self.commands[name] if command and name else None, rest
 

@@ -81,6 +81,7 @@ class Site:
         settings = {name: value for name, value in self.settings().items() if name != "PYTHONPATH"}
         exports = [f"export {name}={quote(value)}\n" for name, value in settings.items()]
         programs = quote(str(Path(sys.executable).parent))  # for `temporal` and `python`, as in the docs
+        exports.append(f"export RECEIVER_URL={self.receiver_url}\n")  # for `make example`
         lines = [_HEAD, *exports, f'export PATH={programs}:"$PATH"\n']
         write_private(self.folder / "env", "".join(lines))
 

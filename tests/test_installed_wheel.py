@@ -205,6 +205,10 @@ async def test_the_console_script_has_no_verb_that_needs_the_checkout(project: P
         2,
         2,
     ]
+    code, out, err = await project.run(project.script, "up")
+    assert (code, out) == (2, "")
+    said = " ".join(re.sub(r"[│╭╮╰╯─]", "", err).split())
+    assert "`up` needs a checkout: clone Countersign's repository, and run `make up` in it" in said
 
 
 async def test_a_missing_extra_is_one_sentence(project: Project) -> None:

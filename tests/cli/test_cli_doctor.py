@@ -292,7 +292,7 @@ class TestTemporal:
         assert findings["workers"].state is State.WARNING
         assert findings["workers"].found == "no worker polls countersign, countersign-turbodocx"
 
-    def test_a_worker_whose_last_poll_is_old_is_not_polling(
+    def test_a_worker_with_an_old_last_poll_is_gone(
         self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Temporal lists a worker for five minutes after its last poll."""
