@@ -1,7 +1,7 @@
 # ruff: noqa: E501  # the page has its own line length
-"""Generator of `docs/reference/providers.md`, the capability matrix, from the providers' packages.
+"""Generator of `docs/reference/providers.md`, the capability matrix, and of the pages that copy a README.
 
-Run `make reference` after a change of a provider's capabilities; a test compares the page.
+Run `make reference` after a change of a provider's capabilities or README; a test compares the pages.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +16,10 @@ from countersign.providers.registry import Plugin, account, plugins
 
 DOCS: Final = Path("docs/reference/providers.md")
 
+_OTHER_COPIES: Final = {
+    "webhook-routes.md": "countersign/webhooks/configured/README.md",
+    "faults.md": "tests/FAULTS.md",
+}
 _HEAD: Final = """\
 # Providers
 
@@ -125,5 +129,19 @@ def _needs(can: Capabilities) -> Iterator[Needs]:
         yield Needs(source=source, identity=(kind,))
 
 
+def copies() -> dict[Path, str]:
+    """Return the pages that copy a file beside the code, by path: a code host shows no included files."""
+    sources = {f"{kind}.md": Path(f"countersign/providers/{kind}/README.md") for kind in plugins()}
+    sources |= {name: Path(source) for name, source in _OTHER_COPIES.items()}
+    return {
+        DOCS.with_name(
+            name
+        ): f"<!-- `make reference` copies this page from {source}. -->\n{source.read_text()}"
+        for name, source in sources.items()
+        if source.is_file()
+    }
+
+
 if __name__ == "__main__":
-    DOCS.write_text(docs(), encoding="utf-8")
+    for page, text in {DOCS: docs(), **copies()}.items():
+        page.write_text(text, encoding="utf-8")

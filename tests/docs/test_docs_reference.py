@@ -32,6 +32,16 @@ def test_the_capability_matrix_is_current() -> None:
     assert (ROOT / provider_reference.DOCS).read_text() == provider_reference.docs(), "run: make reference"
 
 
+def test_copied_pages_are_current_and_readable_on_a_code_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    copies = provider_reference.copies()
+    assert {f"{kind}.md" for kind in plugins()} < {page.name for page in copies}
+    for page, text in copies.items():
+        assert (ROOT / page).read_text() == text, "run: make reference"
+    including = [page.name for page in (ROOT / "docs/reference").glob("*.md") if "--8<--" in page.read_text()]
+    assert including == []
+
+
 @pytest.mark.parametrize("kind", sorted(plugins()))
 def test_packages_of_providers_have_the_same_files(kind: str) -> None:
     package = ROOT / "countersign/providers" / kind
