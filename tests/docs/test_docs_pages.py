@@ -46,6 +46,16 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
 
 
+ASKING = re.compile(r"^(?: {4}| *)temporal (?:workflow|worker|task-queue|operator) (.*)$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/how-to").glob("*.md")), ids=lambda page: page.name)
+def test_a_page_that_asks_temporal_says_which_server(page: Path) -> None:
+    text = page.read_text()
+    asking = [line for line in ASKING.findall(text) if "--namespace" not in line]
+    assert not asking or "TEMPORAL_NAMESPACE" in text or ". .countersign/local/env" in text, asking
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_anchors_exist(page: Path) -> None:
     for target, anchor in LINK.findall(CODE.sub("", page.read_text())):
