@@ -121,6 +121,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 async def test_the_policy_allows_what_the_store_does_and_no_deleting(s3: Any) -> None:
+    assert all(line.split("=")[0] in os.environ for line in block_of("bucket").splitlines()[1:-1])
     store = open_store("s3://example-contracts/countersign")
     await put(store, "order-1/claim.json", b"{}")
     assert await store.read("order-1/claim.json") == b"{}"
@@ -129,6 +130,19 @@ async def test_the_policy_allows_what_the_store_does_and_no_deleting(s3: Any) ->
         s3.delete_object(Bucket="example-contracts", Key="countersign/order-1/claim.json")
     with pytest.raises(StorageError):
         await put(open_store("s3://example-contracts/other"), "order-1/claim.json", b"{}")
+
+
+def test_the_units_and_the_command_read_the_credentials_of_the_bucket(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.env"
+    script = block_of("bucket").replace("/etc/countersign", str(tmp_path))
+    subprocess.run([tool("sh"), "-euc", script], check=True)
+    assert {"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"} == dotenv_values(settings).keys()
+    for unit in FOLDER.glob("*.service"):
+        assert "EnvironmentFile=/etc/countersign/settings.env\n" in unit.read_text()
+    text = (FOLDER / "countersign").read_text().replace("/etc/countersign", str(tmp_path))
+    shown = text.partition("exec setpriv")[0] + "env\n"
+    done = subprocess.run([tool("sh"), "-euc", shown], capture_output=True, text=True, check=True, env={})
+    assert "AWS_SECRET_ACCESS_KEY=the-key" in done.stdout.splitlines()
 
 
 def _profile(kind: str, folder: Path, address: str, **tls: str) -> Path:
@@ -189,6 +203,11 @@ def test_prometheus_takes_its_configuration(tmp_path: Path) -> None:
     script = "".join(line for line in lines if not line.startswith(("apt-get", "systemctl")))
     script = script.replace("/etc/prometheus", str(tmp_path)).replace("/opt/countersign", str(ROOT))
     done = subprocess.run([tool("sh"), "-euc", script], capture_output=True, text=True, check=True)
+    links = re.findall(r"runbook_url: (.*)", (tmp_path / "countersign.yml").read_text())
+    assert links
+    assert all(
+        link.startswith("https://code.example.com/countersign/blob/main/docs/how-to/") for link in links
+    )
     printed = [line for line in done.stdout.replace(str(tmp_path), "/etc/prometheus").splitlines() if line]
     assert printed == [line for line in step.shown if line]
 
