@@ -1,7 +1,6 @@
 """docs/how-to/back-up-and-restore.md: its commands copy PostgreSQL and the store, and bring them back."""
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -18,7 +17,7 @@ DATABASES = ("temporal", "temporal_visibility")
 
 
 def block(mark: str) -> str:
-    return re.findall(rf"<!-- {mark} -->\n```sh\n(.*?)```", PAGE, re.DOTALL)[0]
+    return PAGE.split(f"<!-- {mark} -->\n```sh\n")[1].split("```")[0]
 
 
 @pytest.fixture
