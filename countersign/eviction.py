@@ -85,11 +85,13 @@ class WatchedInstance(WorkflowInstance):
         """Run one activation, and evict the run if its query moved it ahead."""
         if self._is_fresh is None:
             self._is_fresh = act.is_replaying
+        if not self._is_fresh:
+            return self._instance.activate(act)
         queries = [job.query_workflow.query_id for job in act.jobs if job.HasField("query_workflow")]
         if not act.is_replaying and not queries:
             self._applied.add(act.history_length)
         completion = self._instance.activate(act)
-        if self._is_fresh and LEGACY_QUERY in queries:
+        if LEGACY_QUERY in queries:
             self._is_fresh = False
             if len(self._applied) == 1:
                 self._evict(act.run_id)

@@ -6,12 +6,11 @@ of these are files that are created once, so that one of two runs gets the claim
 """
 
 import itertools
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from countersign.storage.store import AGREEMENT, Store, StoreKeys, put
+from countersign.storage.store import AGREEMENT, Store, StoreKeys, put_entry
 
 
 class Claim(NamedTuple):
@@ -53,7 +52,7 @@ class Claims:
         inherited: Mapping[str, str] = {}
         for number in itertools.count(1):
             key = self._keys.claim(reference, number, self._kind)
-            claim = await self._put(key, {"run_id": run_id, **content, **inherited})
+            claim = await put_entry(self._store, key, {"run_id": run_id, **content, **inherited})
             if claim["run_id"] == run_id:
                 return Claim(number, claim, recovers=bool(inherited))
             if await self._store.find(self._keys.released(reference, number, self._kind)) is not None:
@@ -72,10 +71,4 @@ class Claims:
         """
         if (held := await self.claim(reference, run_id)) is not None:
             entry = {"run_id": run_id, "at": datetime.now(UTC).isoformat()}
-            await self._put(self._keys.released(reference, held.number, self._kind), entry)
-
-    async def _put(self, key: str, entry: Mapping[str, str]) -> Mapping[str, str]:
-        """Write an entry unless there is one; return the one that is there."""
-        await put(self._store, key, json.dumps(entry).encode())
-        found: dict[str, str] = json.loads(await self._store.read(key))
-        return found
+            await put_entry(self._store, self._keys.released(reference, held.number, self._kind), entry)

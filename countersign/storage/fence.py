@@ -1,14 +1,12 @@
 """A fence: proves that an attempt never began, because its key in the store is created once."""
 
-import hashlib
-import json
 import uuid
 from datetime import UTC, datetime
 
 from temporalio.exceptions import ApplicationError
 
 from countersign.agreements.failures import NOT_SENT, OUTCOME_UNKNOWN
-from countersign.storage.store import Store, put
+from countersign.storage.store import Store, put_entry
 
 
 class Fence:
@@ -32,8 +30,9 @@ class Fence:
                 before (the workflow was reset since); details[0] is when, ISO 8601.
             StorageError: The store failed; nothing may be sent.
         """
-        found = await self._write(key, {"attempt": uuid.uuid4().hex, "at": datetime.now(UTC).isoformat()})
-        if found is None:
+        entry = {"attempt": uuid.uuid4().hex, "at": datetime.now(UTC).isoformat()}
+        found = await put_entry(self._store, key, entry)
+        if found == entry:
             return
         if "revoked" in found:
             raise ApplicationError("not sent: the workflow had given the attempt up", type=NOT_SENT)
@@ -47,14 +46,4 @@ class Fence:
         Raises:
             StorageError: The store failed.
         """
-        found = await self._write(key, {"revoked": True})
-        return found is None or "revoked" in found
-
-    async def _write(self, key: str, entry: dict[str, object]) -> dict[str, str] | None:
-        """Write an entry; None if it is there now, else the entry that was there before."""
-        content = json.dumps(entry).encode()
-        stored = await put(self._store, key, content)
-        if stored.sha256 == hashlib.sha256(content).hexdigest():
-            return None
-        found: dict[str, str] = json.loads(await self._store.read(key))
-        return found
+        return "revoked" in await put_entry(self._store, key, {"revoked": True})

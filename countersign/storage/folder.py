@@ -142,8 +142,11 @@ def _read(path: Path, start: int, size: int) -> bytes:
 
 def _publish(draft: Draft, path: Path) -> None:
     draft.sync()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.link(draft.path, path)
+    try:
+        os.link(draft.path, path)
+    except FileNotFoundError:  # most files are in a folder that exists
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.link(draft.path, path)
     _sync_folder(path.parent)
 
 

@@ -7,10 +7,12 @@
 Keys are relative paths of plain characters, `development/default/order-1042/signed.pdf`.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from countersign.storage.draft import Draft, StorageError
 
@@ -165,3 +167,13 @@ async def put(store: Store, key: str, content: bytes) -> StoredFile:
     with store.draft() as draft:
         draft.write(content)
         return await store.publish(key, draft)
+
+
+async def put_entry(store: Store, key: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Put a small JSON object once; returns what is there, which is an earlier one if there was one."""
+    content = json.dumps(entry).encode()
+    stored = await put(store, key, content)
+    if stored.sha256 == hashlib.sha256(content).hexdigest():
+        return entry
+    found: dict[str, Any] = json.loads(await store.read(key))
+    return found
