@@ -90,8 +90,8 @@ class Once(ABC, Generic[ResultT]):
         """Search for the result of an attempt.
 
         Args:
-            after: `UNKNOWN`, `POSTPONED` or `REJECTED`. After the last two, an `ActivityError` counts as
-                nothing found.
+            after: `UNKNOWN`, `POSTPONED` or `REJECTED`. After `UNKNOWN`, a person is asked if an
+                `ActivityError` is raised; after the others it counts as nothing found.
         """
 
     @abstractmethod
@@ -201,7 +201,12 @@ class Once(ABC, Generic[ResultT]):
             if (result := await self.first_of(self._new_hints())) is not None:
                 return result, found
             if await self._waited_in_vain(delay / self._time_scale, "look for evidence"):
-                found = await self.search(Effect.UNKNOWN)
+                try:
+                    found = await self.search(Effect.UNKNOWN)
+                except ActivityError as error:
+                    if effect(error) is Effect.CANCELLED:
+                        raise
+                    return None, Found(evidence=("no search could be made",))
                 if (result := await self.first_of(found.candidates)) is not None:
                     return result, found
         return None, found

@@ -22,6 +22,6 @@ class ReorderedWorkflow(AgreementWorkflow):
     async def run(self, *payloads: RawValue) -> AgreementResult:
         return await super().run(*payloads)
 
-    async def _generate(self) -> SendableSource:
+    async def _sendable_source(self) -> SendableSource:
         await self._claim()
-        return await super()._generate()
+        return await super()._sendable_source()

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from temporalio.client import Client
+import pytest
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import CancelledError
 from temporalio.testing import TimeSkipper
 
-from countersign.agreements.messages import Outcome, ReminderPlan
+from countersign.agreements.messages import Outcome, ReminderPlan, VoidRequest
 from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, an_agreement, open_office
 from workflows.agreement import progress
@@ -42,8 +44,11 @@ CARRIED = Carried(
     attention_called_back="0123456789abcdef",
     watched=True,
     unconfirmed=True,
-    claimed_by="watcher",
+    end_reported_by="watcher",
     records_end=True,
+    void_request=VoidRequest(reason="a mistake"),
+    cancelled=True,
+    trouble="The provider does not void the document.",
 )
 OF_ONE_MOMENT = {
     "agreement": "handed over beside it",
@@ -52,17 +57,15 @@ OF_ONE_MOMENT = {
     "inbox": "an agreement does not continue while there is news",
     "recovered": "of use only before the document is known",
     "may_have_sent": "of use only before the document is known",
-    "void_request": "as the inbox",
     "resolution": "as the inbox",
     "remind_now": "as the inbox",
     "unwatched_at": "as the inbox",
-    "trouble": "found anew by the next check",
     "ended_by": "known at the end",
     "reason": "known at the end",
     "archive": "known at the end",
     "result": "known at the end",
     "ended_at": "known at the end",
-    "began_step_by_step": "by each run's own start; of use only before the send",
+    "replays_old_history": "by each run's own start",
     "_attributes": "as _published",
     "_published": "published anew",
 }
@@ -101,6 +104,29 @@ async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
         await office.until(handle, lambda status: status.reminders == plan.at_most)
         await office.skip(handle, timedelta(days=30))
         assert (await office.result(handle)).outcome is Outcome.EXPIRED
+
+
+async def test_a_cancellation_that_the_provider_does_not_obey_outlives_the_run(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    async with open_office(client, time_skipper, sandbox, tmp_path) as office:
+        handle = await office.start()
+        document_id = await office.sent(handle)
+        await office.break_call("/turbosign/documents/*/void", "status", status=400, times=None)
+        first_run = await run_of(handle)
+        await handle.cancel()
+        for _ in range(60):
+            await office.until(handle, lambda status: "does not void" in (status.needs_attention or ""))
+            if await run_of(handle) != first_run:
+                break
+            await office.skip(handle, timedelta(hours=1))
+        assert await run_of(handle) != first_run
+        await office.mend()
+        await office.skip(handle, timedelta(hours=1))
+        with pytest.raises(WorkflowFailureError) as ended:
+            await office.result(handle)
+        assert isinstance(ended.value.cause, CancelledError)
+        assert await office.status_at_provider(document_id) == "voided"
 
 
 async def run_of(handle: Handle) -> str:

@@ -40,6 +40,7 @@ class PostOffice(ThreadingHTTPServer):
         self.hidden: set[str] = set()
         self.faults: list[str] = []
         self.calls = 0
+        self.searchable = True
 
     def post(self, letter: dict[str, str]) -> str:
         letter_id = uuid.uuid4().hex
@@ -55,7 +56,9 @@ class _Counter(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        if url.query:
+        if url.query and not self.server.searchable:
+            self.respond(400, {"code": "fault"})
+        elif url.query:
             (reference,) = parse_qs(url.query)["reference"]
             found = [{"id": key} for key in self.server.posted(reference) if key not in self.server.hidden]
             self.respond(200, {"letters": found})
@@ -181,6 +184,20 @@ async def test_a_person_decides_what_no_search_shows(
         posted = await handle.result()
     assert posted == (hidden or list(office.letters)[-1])
     assert office.calls == (1 if hidden else 2)
+
+
+async def test_a_person_decides_what_no_search_can_be_made_for(
+    client: Client, office: PostOffice, tmp_path: Path
+) -> None:
+    office.faults += ["lost"]
+    office.searchable = False
+    async with posting(client, tmp_path) as handle:
+        while not await handle.query(PostLetter.is_asking):  # noqa: ASYNC110  # it asks without an event
+            await asyncio.sleep(0.05)
+        (letter,) = office.letters
+        await handle.signal(PostLetter.resolve, letter)
+        assert await handle.result() == letter
+    assert office.calls == 1
 
 
 async def test_an_attempt_that_never_began_is_revoked_and_repeated(

@@ -21,7 +21,7 @@ _TRY_AGAIN: Final = timedelta(hours=1)
 async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
     """Confirm with the provider that the document is completed and, if so, archive it.
 
-    If archiving fails, the document's state is applied all the same; `finish_archive` archives it later.
+    If archiving fails, the document's state is applied all the same; `archive_if_completed` repeats it.
     """
     state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
     try:
@@ -36,14 +36,14 @@ async def confirm_and_archive(state: AgreementState, *, by: ResolvedBy) -> None:
         state.archive = outcome.stored()
 
 
-async def finish_archive(state: AgreementState) -> None:
+async def archive_if_completed(state: AgreementState) -> None:
     """Archive a completed document that is not archived yet, with retries without end."""
     if state.progress.ended != EventKind.COMPLETED:
         return
     if state.archive is None:
         await confirm_and_archive(state, by=state.ended_by)
     while state.archive is None:
-        state.trouble = "The document is signed but cannot be archived yet; the worker keeps retrying."
+        state.carry(trouble="The document is signed but cannot be archived yet; the worker keeps retrying.")
         state.enter(Stage.ARCHIVING, WaitingFor.PROVIDER)
         state.update_search_attributes()
         try:

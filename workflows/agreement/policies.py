@@ -1,4 +1,4 @@
-"""Time-outs and retry policies, one row per step. No other module sets any.
+"""Time-outs and retry policies, one row per step. `steps.py` uses them and sets no other time.
 
 | step     | one attempt | in all  | attempts | why |
 |----------|-------------|---------|----------|-----|

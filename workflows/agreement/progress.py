@@ -28,7 +28,7 @@ class Progress(Message):
     Args:
         document_id: The agreement's document, once known.
         recipients: Recipients by id.
-        claimed: Ends that events claimed and the provider has not confirmed yet.
+        reported_ends: Ends that events report and the provider has not confirmed yet.
         ended: The end that the provider confirmed.
         was_sent: An event or the provider shows that signers were asked; of use only after a review.
         finalization_failed: An event reported that the provider could not finalize the document.
@@ -40,7 +40,7 @@ class Progress(Message):
 
     document_id: str | None = None
     recipients: tuple[RecipientProgress, ...] = ()
-    claimed: frozenset[str] = frozenset()
+    reported_ends: frozenset[str] = frozenset()
     ended: str | None = None
     was_sent: bool = False
     finalization_failed: bool = False
@@ -70,7 +70,7 @@ def adopt(progress: Progress, document_id: str, recipient_ids: tuple[str, ...]) 
 def forget(progress: Progress) -> Progress:
     """Forget a document that another one replaces; its timeline stays."""
     return progress.model_copy(
-        update={"document_id": None, "recipients": (), "claimed": frozenset(), "was_sent": False}
+        update={"document_id": None, "recipients": (), "reported_ends": frozenset(), "was_sent": False}
     )
 
 
@@ -92,14 +92,14 @@ def apply(progress: Progress, event: SignatureEvent) -> Progress:
 
 
 def observe(progress: Progress, observation: Observation, at: datetime) -> Progress:
-    """Apply what the provider's API reports. It confirms ends and clears the ends that events claimed."""
+    """Apply what the provider's API reports. It confirms ends and clears the ends that events reported."""
     merged = {recipient.recipient_id: recipient for recipient in progress.recipients}
     for seen in observation.recipients:
         merged[seen.recipient_id] = _merge(merged.get(seen.recipient_id), seen)
     progress = progress.model_copy(
         update={
             "recipients": tuple(merged.values()),
-            "claimed": frozenset(),
+            "reported_ends": frozenset(),
             "was_sent": progress.was_sent or observation.status != IN_REVIEW,
         }
     )
@@ -128,7 +128,7 @@ def _advance(progress: Progress, event: SignatureEvent) -> Progress:
     if event.kind not in _ENDS:
         progress = progress.model_copy(update={"was_sent": True})
     if event.kind in _ENDS:
-        return progress.model_copy(update={"claimed": progress.claimed | {event.kind}})
+        return progress.model_copy(update={"reported_ends": progress.reported_ends | {event.kind}})
     if event.kind == EventKind.FINALIZATION_FAILED:
         return progress.model_copy(update={"finalization_failed": True})
     if event.recipient_id and event.kind == EventKind.VIEWED:

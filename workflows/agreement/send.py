@@ -41,7 +41,7 @@ async def send_once(state: AgreementState, source: SendableSource) -> None:
     _note_sent(state)
 
 
-async def find_sent(state: AgreementState) -> None:
+async def find_lost_document(state: AgreementState) -> None:
     """Find the document of the lost agreement that this one continues; without one, ask a person.
 
     It never sends by itself, even if the search proves that the provider has no document: the lost agreement
@@ -67,7 +67,7 @@ async def find_sent(state: AgreementState) -> None:
 
 
 def _note_sent(state: AgreementState) -> None:
-    state.trouble = None
+    state.carry(trouble=None)
     state.note("prepared for review" if state.in_review() else "sent")
 
 
@@ -81,7 +81,11 @@ class _Send(Once[Sent]):
         self.deadline = UpdatableTimer()
 
     async def attempt(self, number: int) -> Sent:
-        """Make one attempt. A void revokes it while it generates, which may take long."""
+        """Make one attempt. A void cancels it while it is scheduled, or revokes it while it generates.
+
+        Generating may take long. A void that was requested before cancels the attempt at once, and
+        `before_repeat` ends the agreement.
+        """
         state = self._state
         state.carry(sends=number, sent_at=workflow.now())
         sending = steps.start_send(state, self._source, attempt=number)
@@ -91,7 +95,7 @@ class _Send(Once[Sent]):
             if isinstance(self._source, TemplateSource) and await self.revoke(number):
                 with contextlib.suppress(ActivityError):
                     await sending  # whatever it reports is about generating: it cannot send any more
-                state.end_if_voided()
+                state.end_if_void_requested()
         sent = await sending
         state.adopt(sent)
         return sent
@@ -151,7 +155,7 @@ class _Send(Once[Sent]):
                 f"It is not known whether the document was sent{searched}: look at the provider, then "
                 "resolve with adopt, send_again or abandon."
             )
-            state.trouble = " ".join(filter(None, (question, state.differences())))
+            state.carry(trouble=" ".join(filter(None, (question, state.differences()))))
             state.update_details()
             state.update_search_attributes()
             await workflow.wait_condition(lambda: state.resolution is not None or bool(self.hints()))
@@ -159,7 +163,7 @@ class _Send(Once[Sent]):
                 _, sent = state.take_resolution()
                 if sent is not None:
                     state.adopt(sent)
-                state.trouble = None
+                state.carry(trouble=None)
                 return sent
             if sent := await self.first_of(self.hints()):
                 return sent
@@ -184,7 +188,7 @@ class _Send(Once[Sent]):
 
     def before_repeat(self) -> None:
         """End an agreement that has sent nothing, if it is voided or its deadline has passed."""
-        self._state.end_if_voided()
+        self._state.end_if_void_requested()
         if self.deadline.fired is not None:
             raise EndedUnconfirmedError(Outcome.EXPIRED, by="poll", reason="deadline passed")
 

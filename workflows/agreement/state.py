@@ -40,8 +40,8 @@ from workflows.agreement import metrics, policies, progress
 from workflows.agreement.details import details
 from workflows.agreement.progress import Progress
 
-STEP_BY_STEP_BEFORE: Final = datetime(2026, 11, 27, 19, tzinfo=UTC)
-"""Agreements that began before claimed and generated in steps of their own, and replay so.
+OLD_HISTORIES_BEFORE: Final = datetime(2026, 11, 27, 19, tzinfo=UTC)
+"""A run that began before it claimed and generated in steps of their own, and replays so.
 
 A patch would record the same in two events and two billable actions of every agreement.
 """
@@ -76,8 +76,8 @@ class Carried(Message):
         time_scale: Factor by which every wait is shortened, as claimed.
         longest_check_wait: The longest wait between two checks, as claimed.
         watched: Whether the account's watcher reads what changes, as claimed, and as the last check found.
-        unconfirmed: An event claimed an end that the provider did not confirm: check soon, watched or not.
-        claimed_by: What brought the event that claimed an end.
+        unconfirmed: An event reported an end that the provider did not confirm: check soon, watched or not.
+        end_reported_by: What brought the event that reported an end.
         stage_since: When it entered its stage.
         sent_at: When the send began; then, when the provider accepted it.
         known_time: The latest recorded time: the basis of what is planned next.
@@ -98,6 +98,9 @@ class Carried(Message):
         callbacks: Who is called back: as claimed, and the caller if a repeated start named a URL.
         called_back: The events that they were called back about.
         attention_called_back: What needed attention when they were last called back about that.
+        void_request: The request to void it, while the provider does not do so.
+        cancelled: The workflow's cancellation requested the void.
+        trouble: What an operator must check.
     """
 
     progress: Progress = Progress()
@@ -109,7 +112,7 @@ class Carried(Message):
     longest_check_wait: timedelta = timedelta(days=1)
     watched: bool = False
     unconfirmed: bool = False
-    claimed_by: ResolvedBy = "webhook"
+    end_reported_by: ResolvedBy = "webhook"
     stage_since: datetime
     sent_at: datetime | None = None
     known_time: datetime
@@ -130,6 +133,9 @@ class Carried(Message):
     callbacks: tuple[str, ...] = ()
     called_back: frozenset[str] = frozenset()
     attention_called_back: str | None = None
+    void_request: VoidRequest | None = None
+    cancelled: bool = False
+    trouble: str | None = None
 
 
 class RunInput(AgreementInput):
@@ -152,7 +158,7 @@ class AgreementState:
     def __init__(self, agreement: RunInput, now: datetime) -> None:
         carried = agreement.carried
         self.agreement = agreement
-        self.began_step_by_step = now < STEP_BY_STEP_BEFORE
+        self.replays_old_history = now < OLD_HISTORIES_BEFORE
         self.carried = carried or Carried(stage_since=now, known_time=now)
         self.stage = Stage.AWAITING_SIGNATURES if carried else Stage.GENERATING
         self.waiting_for = WaitingFor.SIGNATURES if carried else WaitingFor.PROVIDER
@@ -161,11 +167,9 @@ class AgreementState:
         self.recovered: Recovered | None = None
         self.may_have_sent = False
         self.inbox: list[SignatureEvent] = []
-        self.void_request: VoidRequest | None = None
         self.resolution: tuple[Resolution, Sent | None] | None = None
         self.remind_now = False
         self.unwatched_at: datetime | None = None
-        self.trouble: str | None = None
         self.ended_by: ResolvedBy = "poll"
         self.reason: str | None = None
         self.archive: Archive | None = None
@@ -203,7 +207,7 @@ class AgreementState:
 
     def is_void_requested(self) -> bool:
         """Whether an operator or a cancellation requested to void it."""
-        return self.void_request is not None
+        return self.carried.void_request is not None
 
     def in_review(self) -> bool:
         """Whether the document is held for a person's review, or will be."""
@@ -241,8 +245,8 @@ class AgreementState:
 
     def attention(self) -> str | None:
         """What an operator must check, in one sentence."""
-        if self.trouble or self.result:
-            return self.trouble
+        if self.carried.trouble or self.result:
+            return self.carried.trouble
         if self.progress.document_id is None:
             return self.differences()
         if differences := self.differences():
@@ -269,14 +273,15 @@ class AgreementState:
             return frozenset({"adopt", "send_again", "abandon"})
         return frozenset({"keep", "abandon"}) if self.progress.document_id else frozenset()
 
-    def end_if_voided(self) -> None:
+    def end_if_void_requested(self) -> None:
         """End an agreement that has sent nothing if a void was requested, by an operator or a cancellation.
 
         Raises:
             EndedUnconfirmedError: A void was requested.
         """
-        if self.void_request is not None:
-            raise EndedUnconfirmedError(Outcome.VOIDED, by="operator", reason=self.void_request.reason)
+        if self.carried.void_request is not None:
+            reason = self.carried.void_request.reason
+            raise EndedUnconfirmedError(Outcome.VOIDED, by="operator", reason=reason)
 
     def next_reminder_at(self) -> datetime | None:
         """When the next planned reminder is due."""
@@ -457,7 +462,7 @@ class AgreementState:
         is known without them, and writing them costs a billable action.
         """
         self._apply_inbox()
-        self.trouble = None
+        self.carry(trouble=None)
         self.result = AgreementResult(
             reference=self.agreement.reference,
             outcome=outcome,
@@ -471,17 +476,17 @@ class AgreementState:
         usual = (Stage.AWAITING_SIGNATURES, WaitingFor.SIGNATURES, self.progress.document_id, False)
         is_usual = outcome is Outcome.COMPLETED and self._published == usual
         self.enter(Stage(outcome), WaitingFor.NO_ONE)
-        if self.began_step_by_step or not is_usual:
+        if self.replays_old_history or not is_usual:
             self.update_search_attributes()
         return self.result
 
     def _apply_inbox(self) -> None:
         events, self.inbox = self.inbox, []
         for event in events:
-            before = self.progress.claimed
+            before = self.progress.reported_ends
             self.carry(progress=progress.apply(self.progress, event))
-            if self.progress.claimed != before:
-                self.carry(claimed_by="watcher" if event.found_by == "watcher" else "webhook")
+            if self.progress.reported_ends != before:
+                self.carry(end_reported_by="watcher" if event.found_by == "watcher" else "webhook")
             self._log(
                 "event applied", event_id=event.event_id, kind=event.kind, document_id=event.document_id
             )

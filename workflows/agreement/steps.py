@@ -5,7 +5,8 @@ limit. Activities that use the store alone run on the workflow's queue.
 
 marker: what identifies a document as this agreement's, at the provider and in its webhooks
 claim: the file in the store that holds the reference; numbered, because a released one is followed by another
-attempt: one try to send; each has a file in the store, which the send or `revoke_send` creates first
+attempt: one try to send, numbered by the workflow; each has a file in the store, which the send or
+  `revoke_send` creates first
 evidence: a sign of a document at the provider, after a send whose outcome is unknown
 carried: what survives continue-as-new
 """
@@ -90,7 +91,7 @@ async def claim(state: AgreementState, problems: tuple[str, ...]) -> Claimed:
             "agreement": state.agreement,
         }
     )
-    if not state.began_step_by_step:
+    if not state.replays_old_history:
         try:
             return await workflow.execute_local_activity_method(ClaimActivities.claim, request, **_AT_ONCE)
         except _LOCAL_FAILURES as error:
@@ -151,7 +152,8 @@ def start_generate(state: AgreementState, source: TemplateSource) -> ActivityHan
 def start_send(state: AgreementState, source: SendableSource, *, attempt: int) -> ActivityHandle[Sent]:
     """Send the document, generated from its template first if it has one.
 
-    Temporal never retries a send that has begun; `send_once` decides on another attempt.
+    Its policy retries generating. Once the fence of the attempt is written, the activity reports each failure
+    as final, so Temporal never retries a send that has begun; `send_once` decides on another attempt.
     """
     agreement = state.agreement
     generates = isinstance(source, TemplateSource)

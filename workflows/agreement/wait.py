@@ -31,7 +31,7 @@ class Wait(Enum):
 
     ENDED = auto()
     HISTORY_IS_LONG = auto()
-    SEND_NOW = auto()
+    SEND_AFTER_REVIEW = auto()
 
 
 async def await_end(state: AgreementState) -> Wait:
@@ -46,11 +46,11 @@ async def await_end(state: AgreementState) -> Wait:
     _go_on_waiting(state)
     timer = UpdatableTimer(usual=_CHECK)
     try:
-        if state.progress.claimed:  # also by events that came before the document's id was known
+        if state.progress.reported_ends:  # also by events that came before the document's id was known
             await _serve(state, None)
         while state.progress.ended is None:
             if state.progress.document_id is None:
-                return Wait.SEND_NOW
+                return Wait.SEND_AFTER_REVIEW
             if _history_is_long(state):
                 return Wait.HISTORY_IS_LONG
             timer.set(_next_due(state))
@@ -61,21 +61,24 @@ async def await_end(state: AgreementState) -> Wait:
                 state.learn_time(timer.fired.at)
             await _serve(state, timer.fired)
     finally:
-        if state.began_step_by_step or state.archive is None:  # the end of the workflow stops a timer, too
+        if state.replays_old_history or state.archive is None:  # the end of the workflow stops a timer, too
             timer.cancel()
     return Wait.ENDED
 
 
 def _has_news(state: AgreementState) -> bool:
-    return bool(
-        state.inbox or state.void_request or state.resolution or state.remind_now or state.unwatched_at
-    )
+    return state.is_void_requested() or _has_news_of_this_run(state)
+
+
+def _has_news_of_this_run(state: AgreementState) -> bool:
+    """Whether there is news that the next run would not know."""
+    return bool(state.inbox or state.resolution or state.remind_now or state.unwatched_at)
 
 
 def _history_is_long(state: AgreementState) -> bool:
     info = workflow.info()
     is_long = info.is_continue_as_new_suggested() or info.get_current_history_length() > HISTORY_LIMIT
-    is_quiet = not _has_news(state) and not due_callbacks(state)
+    is_quiet = not _has_news_of_this_run(state) and not due_callbacks(state)
     return is_long and is_quiet and workflow.all_handlers_finished()
 
 
@@ -98,15 +101,15 @@ async def _serve(state: AgreementState, fired: Due | None) -> None:
     state.rely_on_checks()
     purpose = fired.purpose if fired else None
     is_reminder_due = state.remind_now or purpose == _REMINDER
-    is_claimed = bool(state.progress.claimed) and not (state.trouble and is_reminder_due)
+    is_claimed = bool(state.progress.reported_ends) and not (state.carried.trouble and is_reminder_due)
     if state.resolution is not None:
         await _obey(state)
-    elif state.void_request is not None:
-        await _void(state, state.void_request.reason)
+    elif state.carried.void_request is not None:
+        await _void(state, state.carried.void_request.reason)
     elif state.carried.deadline_passed or purpose == _DEADLINE:
         await _expire(state)
     elif is_claimed or purpose == _CHECK:
-        await _check(state, by=state.carried.claimed_by if state.progress.claimed else "poll")
+        await _check(state, by=state.carried.end_reported_by if state.progress.reported_ends else "poll")
     elif is_reminder_due:
         await _remind(state)
     if state.progress.ended is None and state.progress.document_id is not None:
@@ -172,28 +175,28 @@ async def _remind(state: AgreementState) -> None:
 
 async def _check(state: AgreementState, *, by: ResolvedBy) -> None:
     """Check with the provider; archive in the same step if an event claims completion."""
-    if EventKind.COMPLETED in state.progress.claimed:
+    if EventKind.COMPLETED in state.progress.reported_ends:
         await confirm_and_archive(state, by=by)
-        if not state.progress.claimed:  # the provider does not confirm it yet
+        if not state.progress.reported_ends:  # the provider does not confirm it yet
             state.carry(checks=0)
-    if state.progress.claimed or by == "poll":
-        await _ask(state, by=by)
+    if state.progress.reported_ends or by == "poll":
+        await _fetch_state(state, by=by)
     if by != "poll" and state.progress.ended is None:
         state.carry(unconfirmed=True)
     _plan_next_check(state)
 
 
-async def _ask(state: AgreementState, *, by: ResolvedBy) -> None:
+async def _fetch_state(state: AgreementState, *, by: ResolvedBy) -> None:
     """Get the document's state; if the provider does not return it, an operator must check."""
     try:
         seen = await steps.fetch_state(state)
     except ActivityError as error:
         state.fail("the provider did not return the document's state", error)
-        state.trouble = (
-            "The provider did not return the document's state: check it there, then void or abandon."
+        state.carry(
+            trouble="The provider did not return the document's state: check it there, then void or abandon."
         )
     else:
-        state.trouble = None
+        state.carry(trouble=None)
         if seen.watched != state.carried.watched:
             state.carry(watched=seen.watched, checks=0 if seen.watched else policies.HOURLY)
         state.observe(seen, by=by)
@@ -218,7 +221,7 @@ def _plan_next_check(state: AgreementState) -> None:
 
 async def _expire(state: AgreementState) -> None:
     """End at the deadline; a signature that came in time still counts."""
-    await _ask(state, by="poll")
+    await _fetch_state(state, by="poll")
     if state.progress.ended is None:
         state.carry(deadline_passed=True)
         await _void(state, "The deadline for signing has passed.")
@@ -232,14 +235,14 @@ async def _void(state: AgreementState, reason: str) -> None:
         state.note("voided")
     except ActivityError as error:
         state.fail("the provider rejected the void", error)
-    await _ask(state, by="poll" if state.carried.deadline_passed else "operator")
+    await _fetch_state(state, by="poll" if state.carried.deadline_passed else "operator")
     if state.progress.ended is None:
         await _pause(state)
 
 
 async def _pause(state: AgreementState) -> None:
     """Wait an hour before voiding again, or until an event or a decision comes."""
-    state.trouble = "The provider does not void the document; the worker retries every hour."
+    state.carry(trouble="The provider does not void the document; the worker retries every hour.")
     state.update_search_attributes()
     with contextlib.suppress(TimeoutError):
         await workflow.wait_condition(
@@ -247,4 +250,4 @@ async def _pause(state: AgreementState) -> None:
             timeout=state.scaled(policies.VOID_AGAIN),
             timeout_summary="void again",
         )
-    state.trouble = None
+    state.carry(trouble=None)

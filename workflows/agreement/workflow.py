@@ -31,10 +31,10 @@ from countersign.agreements.names import CHANGE_CALLBACK, CIRCUIT_QUERY, UNWATCH
 from countersign.agreements.validation import problems
 from countersign.workflow.failures import as_failure, reason
 from workflows.agreement import steps
-from workflows.agreement.archive import finish_archive
+from workflows.agreement.archive import archive_if_completed
 from workflows.agreement.callbacks import Callbacks, callbacks_of_refused, report_unreadable
 from workflows.agreement.raw_input import read_input, takes_payloads
-from workflows.agreement.send import find_sent, send_once
+from workflows.agreement.send import find_lost_document, send_once
 from workflows.agreement.state import AgreementState, EndedUnconfirmedError
 from workflows.agreement.wait import Wait, await_end
 
@@ -97,19 +97,18 @@ class AgreementWorkflow:
         A cancelled workflow ends as cancelled if that had an effect: voided, or abandoned. Any other outcome,
         such as a document that all have signed meanwhile, is its result.
         """
-        cancelled = False
         while True:
             try:
                 result = await asyncio.shield(running)
             except asyncio.CancelledError:
                 if running.done():  # no cancellation by a caller: the worker removes the run from its cache
                     raise
-                cancelled = True
                 # A cancellation has no reason of its own, so that of an earlier request to void stays.
-                self._state.void_request = self._state.void_request or VoidRequest(reason="Cancelled.")
+                request = self._state.carried.void_request or VoidRequest(reason="Cancelled.")
+                self._state.carry(cancelled=True, void_request=request)
             else:
                 break
-        if cancelled and result.outcome in {Outcome.VOIDED, Outcome.ABANDONED}:
+        if self._state.carried.cancelled and result.outcome in {Outcome.VOIDED, Outcome.ABANDONED}:
             raise asyncio.CancelledError
         return result
 
@@ -125,11 +124,14 @@ class AgreementWorkflow:
         |----------|------------------------------------|--------------------------------------------------|
         | claim    | the store                          | failed: bad input, or a reference used before    |
         | recover  | the provider; a person; rarely     | abandoned                                        |
-        | generate | the provider                       | voided; failed                                   |
         | send     | the provider; a person, if unknown | voided, expired, abandoned; failed               |
         | review   | a person; only if asked for        | voided, expired, abandoned                       |
         | await    | webhooks, timers, people           | completed, voided, expired, declined, abandoned  |
         | archive  | the provider and the store         |                                                  |
+
+        Recovery is for an agreement that Temporal has lost. The send generates the document from its template
+        first, if it has one. For a review the provider holds the document and asks no signer; after it, that
+        document is voided and the send runs again.
 
         The wait archives a document as soon as a webhook reports it completed. After the wait, an archive is
         made if that failed, or if a check found the completion.
@@ -143,17 +145,19 @@ class AgreementWorkflow:
             if is_first_run:
                 self._show_start()
                 await self._claim()
-                await find_sent(state)
-                if state.progress.document_id is None:
+                await find_lost_document(state)
+                if (
+                    state.progress.document_id is None
+                ):  # none was to be found, or a person decided to send again
                     await self._prepare_and_send()
-            while (wait := await await_end(state)) is Wait.SEND_NOW:
+            while (wait := await await_end(state)) is Wait.SEND_AFTER_REVIEW:
                 await self._prepare_and_send()
             if wait is Wait.HISTORY_IS_LONG:
                 workflow.continue_as_new(state.for_next_run())
         except EndedUnconfirmedError as end:
             await self._record_end(end.outcome)
             return state.conclude(end.outcome, by=end.by, reason=end.reason)
-        await finish_archive(state)
+        await archive_if_completed(state)
         await self._record_end(state.outcome())
         return state.conclude(state.outcome(), by=state.ended_by, reason=state.reason)
 
@@ -183,7 +187,7 @@ class AgreementWorkflow:
             raise as_failure(error) from error
 
     async def _record_end(self, outcome: Outcome) -> None:
-        """Record an end without an archive; the claim says whether, so that older histories replay."""
+        """Record an end without an archive, if the claim asked for it: older histories lack it."""
         if self._state.carried.records_end and outcome is not Outcome.COMPLETED:
             await steps.record_end(self._state, outcome)
 
@@ -201,11 +205,11 @@ class AgreementWorkflow:
         An agreement that is voided or expires before the send is no failure: it keeps its reference.
         """
         try:
-            await send_once(self._state, await self._generate())
+            await send_once(self._state, await self._sendable_source())
         except ApplicationError as failure:
             if not self._state.sent_nothing():
                 raise
-            if self._state.began_step_by_step and not workflow.patched("release"):
+            if self._state.replays_old_history and not workflow.patched("release"):
                 raise  # the histories without the patch are older than the activity
             if not await self._release():
                 raise
@@ -213,7 +217,7 @@ class AgreementWorkflow:
                 failure.message, *failure.details, NOTHING_SENT, type=failure.type, non_retryable=True
             ) from failure
 
-    async def _generate(self) -> SendableSource:
+    async def _sendable_source(self) -> SendableSource:
         """Return what is sent; generate it first if the agreement began before the send did that.
 
         Raises:
@@ -225,19 +229,19 @@ class AgreementWorkflow:
             return source
         if state.carried.generated is not None:  # sent after a review
             return DeliverableSource(deliverable_id=state.carried.generated)
-        if not state.began_step_by_step:
+        if not state.replays_old_history:
             return source
         try:
             deliverable = await steps.await_or_cancel(
                 steps.start_generate(state, source), cancel_when=state.is_void_requested
             )
         except ActivityError as error:
-            state.end_if_voided()
+            state.end_if_void_requested()
             raise as_failure(error) from error
         state.note("generated")
         if state.in_review():
             state.carry(generated=deliverable.deliverable_id)
-        state.end_if_voided()
+        state.end_if_void_requested()
         return deliverable
 
     # Signals, queries and updates
@@ -280,7 +284,7 @@ class AgreementWorkflow:
 
         The signers read the reason of the last request.
         """
-        self._state.void_request = request
+        self._state.carry(void_request=request)
         return self._state.status()
 
     @void.validator
