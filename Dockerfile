@@ -2,7 +2,7 @@
 
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 WORKDIR /app
-COPY requirements.lock requirements-objects.lock requirements-telemetry.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock requirements-objects.lock requirements-telemetry.lock pyproject.toml hatch_build.py README.md LICENSE ./
 COPY countersign/__init__.py countersign/
 # The console script `countersign` runs what lies in /app. The dev server has an image of its own, so its 100 MB
 # binary stays behind, and so does pip.

@@ -44,9 +44,9 @@ def _pip(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel into a folder."""
-    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", f"-w{folder}", str(ROOT))
+def build_wheel(folder: Path, *, of: Path = ROOT) -> Path:
+    """Build the wheel into a folder; of a copy of the checkout, or of this one."""
+    _pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", f"-w{folder}", str(of))
     (wheel,) = folder.iterdir()
     return wheel
 

@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 import countersign
 from countersign import extras
 from countersign.extras import needs_extra
+from hatch_build import urls
 from tests.conftest import tool
 from tests.packages import OPTIONAL, PROJECT, ROOT, borrow_all, build_wheel, install, make_environment, needed
 
@@ -47,6 +48,38 @@ def test_every_lock_that_is_named_exists() -> None:
     named = {item for path in _files() if path.suffix == ".md" for item in LOCK.findall(path.read_text())}
     assert named >= {f"requirements-{extra}.lock" for extra in EXTRAS}
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://code.example.com/team/countersign.git",
+        "https://somebody:secret@code.example.com/team/countersign/",
+        "git@code.example.com:team/countersign.git",
+        "ssh://git@code.example.com:2222/team/countersign",
+    ],
+)
+def test_a_package_links_to_the_repository_that_it_is_built_from(tmp_path: Path, origin: str) -> None:
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", "countersign/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    (tmp_path / "cli").mkdir()
+    for command in (["init", "--quiet"], ["remote", "add", "origin", origin]):
+        subprocess.run([tool("git"), *command], cwd=tmp_path, check=True)
+    with zipfile.ZipFile(build_wheel(tmp_path / "wheel", of=tmp_path)) as wheel:
+        (metadata,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+        text = wheel.read(metadata).decode()
+    links = re.findall(r"^Project-URL: (.+), (.+)$", text, re.MULTILINE)
+    repository = "https://code.example.com/team/countersign"
+    assert dict(links)["Repository"] == repository
+    assert {link for _, link in links if not link.startswith(repository)} == set()
+
+
+@pytest.mark.parametrize(
+    "origin", ["", "/srv/git/countersign", "../countersign", "file:///srv/git/countersign"]
+)
+def test_a_checkout_of_a_folder_has_no_links(origin: str) -> None:
+    assert urls(origin) == {}
 
 
 def test_the_first_installation_shows_its_progress(tmp_path: Path) -> None:
