@@ -14,6 +14,7 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError
 from temporalio.worker import Replayer
 
+from countersign.agreements.names import WATCHER_NAME
 from countersign.agreements.reference import WORKFLOW_ID_PREFIX, workflow_id
 from countersign.connection import data_converter
 from devstack.sandbox import Sandbox
@@ -28,7 +29,8 @@ from workflows.agreement import AgreementWorkflow
 
 WAITING: Final = "AgreementStage = 'sending' AND WaitingFor = 'operator' AND ExecutionStatus = 'Running'"
 """Agreements that go on only after a person decides. A failing archive needs attention, too, and recovers."""
-RUNNING: Final = "ExecutionStatus = 'Running'"
+RUNNING: Final = f"ExecutionStatus = 'Running' AND WorkflowType != '{WATCHER_NAME}'"
+"""A watcher never ends."""
 UNSENT: Final = "AgreementStage = 'generating' AND ExecutionStatus = 'Running'"
 _QUERY: Final = timedelta(seconds=20)
 
