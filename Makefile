@@ -20,7 +20,7 @@ DOCS := $(VENV)/.installed-$(call checksum,requirements-docs.lock)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: record-histories help demo up example sandbox worker webhooks api test test-heavy test-all chaos screenshots recordings debian-tools check format clean schemas docs reference pin-images
+.PHONY: record-histories help demo up example sandbox worker webhooks api test test-thorough test-heavy test-all chaos screenshots recordings debian-tools check format clean schemas docs reference pin-images
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +51,11 @@ webhooks: $(RUNTIME) ## the webhook receiver, set up by .env and the environment
 api: $(RUNTIME) ## the HTTP API, set up by .env and the environment
 	@$(RUN) api.py
 
-test: $(DEV) $(DOCS) ## all tests but the heavy ones, on real parts: about eight minutes on two free cores
-	@$(RUN) -m pytest -m "not heavy" -n 3 --dist loadfile
+test: $(DEV) ## the tests, on real parts: about three minutes on two free cores
+	@$(RUN) -m pytest -m "not thorough and not heavy" -n 3 --dist loadfile
+
+test-thorough: $(DEV) $(DOCS) ## the thorough ones: whole command lines, every fault, both providers: about five minutes
+	@$(RUN) -m pytest -m "thorough and not heavy" -n 3 --dist loadfile
 
 record-histories: $(DEV) ## record tests/histories anew, after a change that old histories need not survive
 	@$(RUN) -m pytest -q tests/workflows/test_workflows_histories.py -k every_branch_replays --record-histories
@@ -60,7 +63,7 @@ record-histories: $(DEV) ## record tests/histories anew, after a change that old
 test-heavy: $(DEV) debian-tools ## the heavy ones: browsers, Prometheus, PostgreSQL, chaos, many repetitions
 	@$(RUN) -m pytest -m heavy -n 3 --dist loadfile
 
-test-all: test test-heavy ## every test
+test-all: test test-thorough test-heavy ## every test
 
 chaos: $(DEV) ## 500 agreements of both accounts while parts are killed and calls fail, checked by seven rules: 12 minutes
 	@$(RUN) -m tests.chaos.chaos_run $(ARGS)

@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 PROGRAM = """
     from countersign import entry
     from countersign.client import UnknownAgreementError

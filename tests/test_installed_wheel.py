@@ -20,6 +20,8 @@ from devstack.sandbox import Sandbox
 from tests.packages import PROJECT, ROOT, borrow, build_wheel, install, make_environment
 from tests.workflows.office import TEMPLATE, VARIABLES, open_office
 
+pytestmark = pytest.mark.thorough
+
 FILES = {
     "activities/__init__.py": "",
     "activities/orders.py": f"""

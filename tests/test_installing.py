@@ -15,6 +15,8 @@ from hatch_build import urls
 from tests.conftest import tool
 from tests.packages import OPTIONAL, PROJECT, ROOT, borrow_all, build_wheel, install, make_environment, needed
 
+pytestmark = pytest.mark.thorough
+
 EXTRAS = sorted(set(OPTIONAL) - {"api", "bulk", "dev", "docs", "local", "receiver", "testing", "worker"})
 """Developers need `dev` and `docs`; requirements.lock holds the others that are left out."""
 CHECKOUT_ONLY = {"cli/demo.py", "cli/stack.py", "cli/up.py"}

@@ -17,6 +17,8 @@ from countersign.testing.office import eventually
 from devstack.stack import Stack
 from tests.api.api_caller import SIGNERS, Caller, a_draft, make_token, problem
 
+pytestmark = pytest.mark.thorough
+
 PDF = (Path(__file__).parents[2] / "docs/examples/contract.pdf").read_bytes()
 BASE = "/v1/agreements"
 

@@ -24,6 +24,8 @@ from tests.webhooks.webhook_wire import exchange, request, status
 from tests.workflows.batch_memory import peak_megabytes
 from tests.workflows.office import TEMPLATE, VARIABLES
 
+pytestmark = pytest.mark.thorough
+
 BASE = "/v1/batches"
 HEADER = ["reference", "title", "template", "signer_1_name", "signer_1_email", "deadline"]
 HEADER += [f"var.{name}" for name in VARIABLES]

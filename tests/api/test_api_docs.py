@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from jsonschema import Draft202012Validator
 from temporalio.client import Client
 
@@ -17,6 +18,8 @@ from countersign.api.examples import EXAMPLES
 from devstack.stack import Stack
 from tests.api.api_caller import Caller, a_draft, start_paused_batch
 from tests.conftest import tool
+
+pytestmark = pytest.mark.thorough
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / reference.PAGE).read_text()

@@ -14,6 +14,8 @@ from tests.api.api_caller import Caller, a_draft, problem
 from tests.api.api_process import ROOT, running_api
 from tests.webhooks.webhook_wire import exchange, request, status
 
+pytestmark = pytest.mark.thorough
+
 BASE = "/v1/agreements"
 JSON = {"Content-Type": "application/json"}
 

@@ -8,6 +8,8 @@ import pytest
 
 from devstack.stack import Stack
 
+pytestmark = pytest.mark.thorough
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

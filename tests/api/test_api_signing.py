@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 from temporalio.client import Client
 
 from devstack.stack import Stack
 from tests.api.api_caller import Caller, a_draft, problem
 from tests.api.api_process import running_api
+
+pytestmark = pytest.mark.thorough
 
 
 def path_of(reference: str, signer: int | str) -> str:

@@ -30,6 +30,8 @@ from tests.workflows.test_workflows_histories import replayer, runs_of
 from workflows.agreement import AgreementWorkflow
 from workflows.agreement.state import AgreementState, RunInput
 
+pytestmark = pytest.mark.thorough
+
 WHOLE = ("sent", "viewed-1", "viewed-2", "signed-1", "signed-2", "completed")
 """What a completed agreement calls back about: who signs has viewed."""
 METADATA = {"order": "1042", "crm": "süß"}

@@ -16,6 +16,8 @@ from tests.cli.shell import Shell, start_waiting
 from tests.storage.disks import files_in
 from tests.workflows.test_workflows_archiving import FILE
 
+pytestmark = pytest.mark.thorough
+
 ARCHIVE = ("signed.pdf", "audit-trail.json", "timeline.json")
 
 

@@ -27,6 +27,8 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell
 from tests.workflows.office import TEMPLATE, an_agreement
 
+pytestmark = pytest.mark.thorough
+
 HEADER = ["reference", "title", "template", "signer_1_name", "signer_1_email", "deadline"]
 HEADER += ["var.CustomerName", "var.CompanyName", "var.Service", "var.Price", "var.StartDate"]
 VALUES = ["Example Ltd", "Countersign", "Consulting", "1,000", "2026-01-01"]

@@ -14,6 +14,8 @@ from countersign.connection import connect
 from tests.cli.shell import ROOT, Shell, start_waiting
 from tests.conftest import tool
 
+pytestmark = pytest.mark.thorough
+
 _TAB = """
 COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
 _countersign_completion ./countersign; printf '%s\\n' "${{COMPREPLY[@]}}"

@@ -38,6 +38,8 @@ from tests.cli.shell import ROOT, Shell, matches
 from tests.conftest import tool
 from tests.polling import poll
 
+pytestmark = pytest.mark.thorough
+
 README = (ROOT / "README.md").read_text()
 DOCS = ROOT / "docs"
 SESSIONS = "".join(

@@ -28,6 +28,8 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell
 from tests.workflows.office import CALLBACK_SECRET
 
+pytestmark = pytest.mark.thorough
+
 CHECKS = [
     "versions",
     "settings",

@@ -31,6 +31,8 @@ from tests.cli.shell import Shell
 from tests.conftest import tool
 from tests.workflows.office import an_agreement
 
+pytestmark = pytest.mark.thorough
+
 FILES = {"audit-trail.json", "signed.pdf", "timeline.json"}
 
 

@@ -9,6 +9,8 @@ from devstack.sandbox import API_KEY, ORG_ID
 from devstack.stack import Stack
 from tests.cli.shell import Shell
 
+pytestmark = pytest.mark.thorough
+
 ASKED = {
     "TURBODOCX_API_KEY": API_KEY,
     "TURBODOCX_ORG_ID": ORG_ID,

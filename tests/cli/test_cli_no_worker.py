@@ -21,6 +21,8 @@ from devstack.stack import Stack
 from tests.cli.shell import Ran, Shell, start_waiting
 from tests.polling import poll
 
+pytestmark = pytest.mark.thorough
+
 _NO_ONE = "no worker responds: start one with `python worker.py`, or check why your worker is blocked; "
 
 

@@ -25,6 +25,8 @@ from devstack.stack import Stack
 from tests.cli.shell import ROOT, Shell, matches
 from tests.workflows.office import SEND, an_agreement
 
+pytestmark = pytest.mark.thorough
+
 NOW = datetime.now(UTC)
 
 

@@ -8,6 +8,8 @@ import pytest
 from devstack.stack import Stack
 from tests.cli.shell import Shell
 
+pytestmark = pytest.mark.thorough
+
 BODY = {"message": "Ludmilla Brontosaurus may not do this", "code": "NotForLudmilla"}
 COMMANDS = [
     pytest.param(("doctor",), id="doctor"),

@@ -16,6 +16,8 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 from tests.storage.disks import files_in
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest_asyncio.fixture
 async def archived(

@@ -15,6 +15,8 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 from tests.lost_workflows import forget, is_known
 
+pytestmark = pytest.mark.thorough
+
 
 async def test_lists_asks_and_recovers(shell: Shell, standing_stack: tuple[Stack, Client]) -> None:
     stack, client = standing_stack

@@ -20,6 +20,8 @@ from devstack.stack import Stack
 from tests.cli.shell import NOT_CHECKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 
+pytestmark = pytest.mark.thorough
+
 _KEY = "k1:" + "A" * 43 + "="
 
 

@@ -27,6 +27,8 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 
+pytestmark = pytest.mark.thorough
+
 _ROLES = "7e3a1c00-0000-4000-8000-000000000003"
 _ADA = "Ada Lovelace <ada@example.com>"
 _GRACE = "Grace Hopper <grace@example.com>"

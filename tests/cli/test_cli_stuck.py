@@ -28,6 +28,8 @@ from tests.observability.test_observability_backlog_metrics import backlog_metri
 from tests.workflows.detouring import DetouringWorkflow
 from tests.workflows.office import Office, an_agreement, open_office
 
+pytestmark = pytest.mark.thorough
+
 HAPPY: Final = Path(__file__).parents[1] / "histories" / "step_by_step" / "happy.json"
 LAST_TASK: Final = "temporal workflow reset --workflow-id {} --type LastWorkflowTask --reason stuck"
 

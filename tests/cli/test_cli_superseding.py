@@ -15,6 +15,8 @@ from countersign.client.references import next_reference
 from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 
+pytestmark = pytest.mark.thorough
+
 _BY = ("--signer", "2", "--by", "Joan Clarke <joan@example.com>")
 
 

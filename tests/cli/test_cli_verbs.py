@@ -20,6 +20,8 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 from tests.polling import poll
 
+pytestmark = pytest.mark.thorough
+
 
 def _complete(stack: Stack, reference: str, shell: Shell) -> None:
     document_id = json.loads(shell("status", reference, "--json").out)["document_id"]

@@ -40,6 +40,8 @@ from tests.conformance.subjects import SUBJECTS
 from tests.workflows.office import TEMPLATE, VARIABLES
 from worker import CALLS_PER_STEP, provider_worker, workflow_worker
 
+pytestmark = pytest.mark.thorough
+
 TURBODOCX, DOCUMENSO = account("turbodocx", "turbodocx"), account("documenso", "documenso")
 UK = account("turbodocx-uk", "turbodocx")
 

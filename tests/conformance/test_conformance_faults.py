@@ -18,6 +18,8 @@ from countersign.providers.circuit import CircuitRules, State
 from tests.conformance.conftest import Bench, Open, lacks, set_account
 from workflows.agreement import AgreementWorkflow
 
+pytestmark = pytest.mark.thorough
+
 TRICKS = ("duplicate", "reorder", "before_reply", "delay")
 
 

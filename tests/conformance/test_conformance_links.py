@@ -26,6 +26,8 @@ from countersign.client.errors import ExitCode
 from tests.conformance.conftest import ADA, GRACE, Bench, lacks, set_account
 from workflows.agreement import AgreementWorkflow
 
+pytestmark = pytest.mark.thorough
+
 RETURN_URL = "https://shop.example/thanks?order=1"
 FIELD = re.compile(r'name="(field-\d+)" value="([^"]*)"')
 

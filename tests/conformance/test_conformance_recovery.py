@@ -8,6 +8,8 @@ from tests.conformance.conftest import Bench, Handle, Open
 from tests.conformance.test_conformance_sends import asked, completes
 from tests.lost_workflows import forget
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest_asyncio.fixture
 async def quick(open_bench: Open) -> Bench:

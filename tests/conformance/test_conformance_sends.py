@@ -12,6 +12,8 @@ from countersign.agreements.messages import AgreementInput, Outcome, WaitingFor
 from countersign.providers.calls import Limits
 from tests.conformance.conftest import ADA, GRACE, Bench, Handle, Open
 
+pytestmark = pytest.mark.thorough
+
 REFUSALS = (400, 403, 404, 409, 422)
 LOST: dict[str, dict[str, Any]] = {
     "500": {"do": "status", "status": 500},

@@ -11,6 +11,8 @@ from countersign.providers.errors import ProviderError, UnavailableError
 from tests.conformance.conftest import Handle, Open
 from tests.watching import signalled, watching
 
+pytestmark = pytest.mark.thorough
+
 
 async def test_an_end_that_no_webhook_announced_is_found_by_the_watcher(open_bench: Open) -> None:
     bench = await open_bench(time_scale=20)

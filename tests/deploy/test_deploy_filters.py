@@ -21,6 +21,8 @@ from countersign.agreements import search_attributes
 from countersign.testing.server import temporal_executable
 from tests.deploy.filters import saved_filters
 
+pytestmark = pytest.mark.thorough
+
 AGREEMENTS: dict[str, dict[str, Any]] = {
     "waiting": {"stage": "awaiting_signatures", "waiting_for": "signatures"},
     "generating": {"stage": "generating", "waiting_for": "provider"},

@@ -15,6 +15,8 @@ from devstack.processes import RESTARTS, Part, PartFailedError, Supervisor, prin
 from devstack.sandbox import Sandbox, SandboxError
 from tests.polling import poll
 
+pytestmark = pytest.mark.thorough
+
 _ROOT = Path(__file__).parents[2]
 _SLEEPER = "import time; print('ready', flush=True); time.sleep(600)"
 _DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + _SLEEPER

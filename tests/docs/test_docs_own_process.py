@@ -16,6 +16,8 @@ from countersign.webhooks.configured.route_file import read_routes
 from tests.packages import borrow_all, build_wheel, install, make_environment
 from tests.test_imports import OURS
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/order_to_cash"
 TUTORIAL = ROOT / "docs/tutorial/your-own-process.md"

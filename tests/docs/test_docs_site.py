@@ -12,6 +12,8 @@ import pytest
 
 from tests.conftest import cannot_run
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 LOADED = re.compile(r"<(?:script|img|iframe)\b[^>]*\bsrc=\"?(https?:[^\"> ]+)")
 STYLES = re.compile(

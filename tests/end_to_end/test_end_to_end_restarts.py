@@ -1,8 +1,12 @@
 """Test that an agreement that waits for its signers survives the death of all parts."""
 
+import pytest
+
 from countersign.agreements.messages import AgreementResult, Outcome, Stage
 from devstack.stack import Stack
 from tests.workflows.office import Office
+
+pytestmark = pytest.mark.thorough
 
 
 async def test_a_killed_worker_continues_a_waiting_agreement(stack: Stack, office: Office) -> None:

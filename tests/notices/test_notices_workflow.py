@@ -36,6 +36,8 @@ from worker import start_notices
 from workflows.notices import NoticesState, NoticesWorkflow
 from workflows.notices import workflow as workflow_module
 
+pytestmark = pytest.mark.thorough
+
 ROOT: Final = Path(__file__).parents[2]
 HURRY: Final = 600
 """Looks every tenth of a second."""

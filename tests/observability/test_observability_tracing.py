@@ -24,6 +24,8 @@ from countersign.observability.webhook_spans import WebhookSpans
 from tests.observability.collector import Collector, Span, collecting
 from tests.observability.watched import PATIENCE, Watched
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 
 

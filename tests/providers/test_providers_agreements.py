@@ -21,6 +21,8 @@ from devstack.sandbox import Sandbox
 from tests.conftest import sandbox_part
 from tests.workflows.office import Handle, Office, an_agreement, open_office
 
+pytestmark = pytest.mark.thorough
+
 RULES = CircuitRules(failures=3, cooldown=0.3, blocked_probe=0.3)
 REFUSALS = [401, 402, 403]
 

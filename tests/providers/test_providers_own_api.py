@@ -24,6 +24,8 @@ from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import Sandbox
 from tests.providers.own_api import Invoicing, Quoting, Shop, ShopSettings
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -34,6 +34,8 @@ from tests.providers.provider_calls import error_of
 from tests.providers.provider_desk import ACCOUNT, SEND, TEMPLATE_ID, Desk, client_in, client_of, settings_of
 from tests.providers.provider_edge import edge, response
 
+pytestmark = pytest.mark.thorough
+
 
 async def test_without_a_fault_everything_is_read(desk: Desk) -> None:
     client = desk.client

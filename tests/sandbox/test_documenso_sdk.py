@@ -10,6 +10,8 @@ import pytest
 
 from tests.sandbox.documenso_kit import API_KEY, EXPIRED_KEY, Api, pdf
 
+pytestmark = pytest.mark.thorough
+
 
 def sdk() -> Any:
     """Import the SDK, which takes seconds: not while tests are collected."""

@@ -11,6 +11,8 @@ from tests.polling import poll
 from tests.sandbox.documenso_kit import Api, start_documenso
 from tests.sandbox.sandbox_kit import Receiver, stop
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.heavy
 def test_sigkill_loses_no_acknowledged_write_and_no_job(tmp_path: Path, receiver: Receiver) -> None:

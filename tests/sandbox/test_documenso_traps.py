@@ -16,6 +16,8 @@ from tests.sandbox.documenso_kit import (
     text_of,
 )
 
+pytestmark = pytest.mark.thorough
+
 Open = Callable[..., Api]
 PDF = "application/pdf"
 NOWHERE = "envelope_nowhere"

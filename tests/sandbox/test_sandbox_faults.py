@@ -12,6 +12,8 @@ import pytest
 from tests.polling import poll
 from tests.sandbox.sandbox_kit import ORG_ID, Api, Receiver, text_of
 
+pytestmark = pytest.mark.thorough
+
 SEND = "/turbosign/single/prepare-for-signing"
 
 

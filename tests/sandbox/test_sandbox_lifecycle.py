@@ -12,6 +12,8 @@ from pypdf import PdfReader
 
 from tests.sandbox.sandbox_kit import MUTUAL_NDA, ORDER_FORM, Api, signature, text_of
 
+pytestmark = pytest.mark.thorough
+
 
 def act(api: Api, document: str, recipient: str, what: str) -> httpx.Response:
     return api.post(f"/_sandbox/documents/{document}/recipients/{recipient}/{what}")

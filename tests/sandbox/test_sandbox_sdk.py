@@ -29,6 +29,8 @@ from tests.sandbox.sandbox_kit import (
     signature,
 )
 
+pytestmark = pytest.mark.thorough
+
 PEOPLE = [
     {"name": "Ada", "email": "ada@example.com", "signingOrder": 1},
     {"name": "Bob", "email": "bob@example.com", "signingOrder": 2},

@@ -23,6 +23,8 @@ from tests.sandbox.sandbox_kit import (
     stop,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sandbox", *arguments]

@@ -20,6 +20,8 @@ from tests.aws import aws
 from tests.secrets import secret_managers as servers
 from tests.secrets.secret_managers import Service
 
+pytestmark = pytest.mark.thorough
+
 SECRETS = webhook_settings("turbodocx")
 NAME = "TURBODOCX_WEBHOOK_SECRET"
 SECRET = "whsec_kept-in-a-manager-0123"

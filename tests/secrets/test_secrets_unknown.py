@@ -11,6 +11,8 @@ from countersign import unknown_settings
 from countersign.providers.registry import accounts
 from countersign.settings import CountersignSettings, load
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
+import pytest
 import pytest_asyncio
 from temporalio.client import Client
 
@@ -17,6 +18,8 @@ from tests.webhooks.webhook_deliveries import PATH, encode, envelope, sign
 from tests.webhooks.webhook_receivers import calling, receiver_in_process, running_receiver
 from tests.workflows import conftest as agreements
 from tests.workflows.office import Handle, Office
+
+pytestmark = pytest.mark.thorough
 
 office = agreements.office
 

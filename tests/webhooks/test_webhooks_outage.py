@@ -3,11 +3,14 @@
 import asyncio
 import json
 
+import pytest
 from temporalio.client import Client
 
 from countersign.free_ports import free_port
 from tests.polling import poll
 from tests.webhooks.webhook_receivers import RunningReceiver, running_receiver
+
+pytestmark = pytest.mark.thorough
 
 
 async def reported(receiver: RunningReceiver, lines: int) -> list[tuple[str, str]]:

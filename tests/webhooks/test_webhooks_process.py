@@ -27,6 +27,8 @@ from tests.webhooks.webhook_receiver import start_agreement
 from tests.webhooks.webhook_receivers import calling, environment_of, running_receiver, start_receiver
 from tests.webhooks.webhook_wire import open_connection, request, status
 
+pytestmark = pytest.mark.thorough
+
 
 async def run(client: Client, *arguments: str, **changes: str) -> tuple[int | None, str, str]:
     """Run a receiver that does not start; return its exit code and output."""

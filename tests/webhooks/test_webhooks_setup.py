@@ -31,6 +31,8 @@ from tests.providers.provider_desk import ACCOUNT
 from tests.webhooks.webhook_deliveries import PATH
 from tests.webhooks.webhook_receivers import RunningReceiver, environment_of, running_receiver
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 URL = f"https://receiver.example.com{PATH}"
 SECRET, PREVIOUS = "TURBODOCX_WEBHOOK_SECRET", "TURBODOCX_WEBHOOK_SECRET_PREVIOUS"

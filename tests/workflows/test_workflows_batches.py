@@ -20,6 +20,8 @@ from tests.workflows.scenarios import SCENARIOS
 from tests.workflows.splitting import ORDERS, SplittingRunner
 from workflows.agreement import AgreementWorkflow
 
+pytestmark = pytest.mark.thorough
+
 HISTORIES: Final = sorted((Path(__file__).parents[1] / "histories").glob("*.json"))
 STORIES: Final = ("happy", "expired", "finalization_failed", "held_back", "reminded", "voided")
 Event = dict[str, Any]

@@ -20,6 +20,8 @@ from countersign.providers.circuit import CircuitRules
 from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, Office, open_office
 
+pytestmark = pytest.mark.thorough
+
 RULES = CircuitRules(failures=1, cooldown=3600, blocked_probe=3600)
 REASONS = {
     401: "the provider rejects the API key since",

@@ -16,6 +16,8 @@ from tests.workflows.office import Handle, Office
 from worker import deployment, workflow_worker
 from workflows.agreement import AgreementWorkflow
 
+pytestmark = pytest.mark.thorough
+
 Versioning = Literal["auto_upgrade", "pinned"]
 
 

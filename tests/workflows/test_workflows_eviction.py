@@ -9,6 +9,8 @@ from countersign.testing.server import temporal_executable
 from docs.reports.query_ahead_of_task import reproduce
 from tests.conftest import cannot_run
 
+pytestmark = pytest.mark.thorough
+
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = ("--rounds", "1", "--sticky", "3")
 

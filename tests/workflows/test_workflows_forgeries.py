@@ -25,6 +25,8 @@ from countersign.webhooks.delivery import Markers
 from tests.workflows.office import SEND, Handle, Office, an_agreement
 from tests.workflows.scenarios import NO_ONE
 
+pytestmark = pytest.mark.thorough
+
 OURS: dict[str, Any] = {"sender_email": "contracts@example.com", "title": "Statement of Work"}
 FORGERIES: dict[str, tuple[dict[str, Any], str]] = {
     "another text": ({"title": "Deed of Gift"}, "title"),

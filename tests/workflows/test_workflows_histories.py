@@ -60,6 +60,7 @@ def without_this_machine(history: str) -> str:
     return re.sub(r'File \\"[^"]*/(lib/python[^"]*)\\"', r'File \\"\1\\"', elsewhere)
 
 
+@pytest.mark.thorough  # `make test` replays the recorded ones
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_every_branch_replays(
     client: Client,

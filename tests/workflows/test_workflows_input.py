@@ -15,6 +15,8 @@ from countersign.agreements.messages import AgreementResult, Stage
 from countersign.agreements.names import SIGNATURE_EVENT, WORKFLOW_NAME
 from tests.workflows.office import Office, an_agreement
 
+pytestmark = pytest.mark.thorough
+
 VALID: dict[str, Any] = json.loads(an_agreement().model_dump_json())
 
 

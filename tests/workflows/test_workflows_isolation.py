@@ -18,6 +18,8 @@ from countersign.storage.folder import FolderStore
 from tests.polling import poll
 from tests.workflows.test_workflows_archiving import a_page_tree_without_end
 
+pytestmark = pytest.mark.thorough
+
 _ROOT = Path(__file__).parents[2]
 _CALL = """
 import asyncio, os, signal

@@ -20,6 +20,8 @@ from devstack.sandbox import Sandbox
 from tests.workflows.office import Office, an_agreement, open_office, steps_of
 from tests.workflows.scenarios import NO_ONE
 
+pytestmark = pytest.mark.thorough
+
 CONTRACT = Path(__file__).parents[2] / "docs" / "examples" / "contract.pdf"
 OpenOffice = Callable[..., AbstractAsyncContextManager[Office]]
 

@@ -3,9 +3,13 @@
 Temporal orders each partition of a queue, so the order of a whole backlog is no assertion.
 """
 
+import pytest
+
 from countersign.agreements.messages import Outcome, VoidRequest
 from tests.workflows.office import Office
 from workflows.agreement import AgreementWorkflow
+
+pytestmark = pytest.mark.thorough
 
 
 async def test_steps_are_scheduled_with_their_priority(office: Office) -> None:

@@ -21,6 +21,8 @@ from countersign.observability.logging import WORDY
 from tests.workflows.office import SEND, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
 
+pytestmark = pytest.mark.thorough
+
 PERSON = "Ludmilla Brontosaurus"
 CODE = "RecipientUnwanted"
 BODY = {"message": f"{PERSON} has left\x1b[2J the company{'!' * 400}", "code": CODE}

@@ -23,6 +23,8 @@ from devstack.sandbox import Sandbox
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.scenarios import NO_ONE
 
+pytestmark = pytest.mark.thorough
+
 SCALE = 50
 
 

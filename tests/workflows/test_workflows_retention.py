@@ -30,6 +30,8 @@ from tests.workflows.office import Office, an_agreement, open_office
 from tests.workflows.scenarios import NO_ONE
 from tests.workflows.test_workflows_claims import NOWHERE
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest_asyncio.fixture
 async def office(

@@ -20,6 +20,8 @@ from countersign.agreements.search_attributes import NEEDS_ATTENTION
 from tests.workflows.office import TEMPLATE, VARIABLES, Handle, Office, an_agreement
 from workflows.agreement import AgreementWorkflow
 
+pytestmark = pytest.mark.thorough
+
 
 async def in_review(office: Office, **changes: Any) -> tuple[Handle, str]:
     """Start an agreement and wait for its review."""

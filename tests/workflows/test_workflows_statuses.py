@@ -24,6 +24,8 @@ from tests.workflows.office import SEND, Handle, Office, an_agreement, steps_of
 from tests.workflows.scenarios import NO_ONE
 from workflows.agreement import AgreementWorkflow
 
+pytestmark = pytest.mark.thorough
+
 REFUSALS = [
     pytest.param(status, marks=[] if status in {400, 403} else pytest.mark.heavy)
     for status in (400, 402, 403, 404, 409, 410, 413, 422, 451)

@@ -17,6 +17,8 @@ from countersign.agreements.validation import SIZE_LIMIT, is_email, needs_of, pr
 from tests.workflows.office import ADA, GRACE, TEMPLATE, Office, an_agreement
 from tests.workflows.test_workflows_histories import GOLDEN, recorded, replayer
 
+pytestmark = pytest.mark.thorough
+
 HISTORIES = sorted(GOLDEN.glob("*.json"))
 
 

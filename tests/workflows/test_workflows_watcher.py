@@ -37,6 +37,8 @@ from tests.workflows.office import ADA, Handle, Office, an_agreement, open_offic
 from worker import start_watchers
 from workflows.agreement.policies import HOURLY, until_next_check
 
+pytestmark = pytest.mark.thorough
+
 LOG: Final = "/api/webhooks/signature/deliveries"
 NOWHERE: Final = "http://127.0.0.1:9/webhooks"
 DAY: Final = timedelta(days=1)
