@@ -64,6 +64,10 @@ class Fleet:
         """Count the completed agreements."""
         return await self._count(f'WorkflowType = "{WORKFLOW_NAME}" AND ExecutionStatus = "Completed"')
 
+    async def waiting(self) -> int:
+        """Count the agreements that wait for a person."""
+        return await self._count(WAITING)
+
     async def faults(self) -> list[Mapping[str, Any]]:
         """Return the sandbox's faults with their hits."""
         rules: list[Mapping[str, Any]] = (await self.stack.sandbox.call("GET", "/_sandbox/faults"))["api"]
@@ -80,7 +84,7 @@ class Fleet:
             for document in await self.documents():
                 if document["status"] == "under_review":
                     await self.stack.sandbox.complete(document["id"])
-            running, waiting = await self._count(RUNNING), await self._count(WAITING)
+            running, waiting = await self._count(RUNNING), await self.waiting()
             if running == waiting:
                 return waiting
             await asyncio.sleep(0.5)

@@ -13,7 +13,7 @@ In every round, in turn, 50 in parallel, on one Temporal server without a worker
 CPU is that of all processes: Temporal, the receiver or the idle server, and this one, which sends. Ratios are
 to the signals of the same round, less is better for CPU; the table shows medians of rounds. Short rounds
 meet the same load of other processes. Then come a burst of parallel deliveries, and rejected requests with a
-measurement of the receiver's memory. Everything runs on loopback.
+measurement of the receiver's memory. All processes run on the receiver's event loop, uvloop, and on loopback.
 """
 
 import argparse
@@ -41,6 +41,7 @@ from starlette.routing import Route
 from temporalio.client import Client
 
 from benchmarks.measurement import cpu_seconds
+from countersign import entry
 from countersign.agreements import reference, search_attributes
 from countersign.agreements.events import SignatureEvent
 from countersign.connection import data_converter
@@ -253,7 +254,7 @@ async def bench() -> AsyncIterator[Bench]:
             yield Bench(client, names, {"receiver": receiver, "idle": idle}, {**pids, "this": os.getpid()})
 
 
-async def serve_idle(port: int) -> None:
+async def serve_idle(port: int) -> int:
     """Return 200 to all complete requests."""
 
     async def ok(request: Request) -> Response:
@@ -262,6 +263,7 @@ async def serve_idle(port: int) -> None:
 
     app = Starlette(routes=[Route("/{path:path}", ok, methods=["GET", "POST"])])
     await Server(app, host="127.0.0.1", port=port, connection_limit=5000).serve()
+    return 0
 
 
 async def compare(here: Bench, *, deliveries: int, rounds: int) -> None:
@@ -341,8 +343,8 @@ def _memory(pid: int) -> float:
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
-async def run(options: argparse.Namespace) -> None:
-    """Run everything."""
+async def run(options: argparse.Namespace) -> int:
+    """Run everything; returns the exit code."""
     async with bench() as here:
         await compare(here, deliveries=options.deliveries, rounds=options.rounds)
         if options.burst:
@@ -351,10 +353,11 @@ async def run(options: argparse.Namespace) -> None:
             await burst(here, options.burst)
         if options.refusals:
             await refuse(here, options.refusals)
+    return 0
 
 
-def main() -> None:
-    """Run the benchmark."""
+def main() -> int:
+    """Run the benchmark; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--deliveries", type=int, default=300, help="per measurement (default 300)")
     parser.add_argument("--rounds", type=int, default=20, help="measurements per variant (default 20)")
@@ -363,8 +366,8 @@ def main() -> None:
     parser.add_argument("--refusals", type=int, default=100_000, help="refused requests (default 100000)")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    asyncio.run(run(options) if options.serve is None else serve_idle(options.serve))
+    return entry.run(run(options) if options.serve is None else serve_idle(options.serve), serves=True)
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

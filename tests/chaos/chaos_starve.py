@@ -31,7 +31,7 @@ def starve(cores: float, pid: int | None = None) -> Path:
     is_version_1 = (_VERSION_1 / "cpu.cfs_quota_us").exists() or (_VERSION_1 / "cgroup.procs").exists()
     group = (_VERSION_1 if is_version_1 else _VERSION_2) / f"countersign-chaos-{pid or os.getpid()}"
     try:
-        group.mkdir()
+        group.mkdir(exist_ok=True)  # a killed process left it, or the kernel has not yet removed it
         if is_version_1:
             (group / "cpu.cfs_quota_us").write_text(str(quota))
         else:
