@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from structlog.contextvars import get_contextvars
 from structlog.typing import EventDict, WrappedLogger
@@ -25,8 +25,7 @@ def task_id() -> str | None:
 
     The event is the one in the workflow's history that this task begins with.
     """
-    request: str | None = _current_task().get("request_id")
-    return request
+    return cast("str | None", _current_task().get("request_id"))
 
 
 def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
