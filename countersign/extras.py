@@ -3,9 +3,9 @@
 from typing import Final
 
 MODULES: Final = {
-    "api": ("fastapi", "httptools", "starlette", "uvicorn"),
-    "receiver": ("httptools", "starlette", "uvicorn"),
-    "worker": ("httptools", "starlette", "uvicorn"),
+    "api": ("fastapi", "h11", "starlette", "uvicorn"),
+    "receiver": ("h11", "starlette", "uvicorn"),
+    "worker": ("starlette", "uvicorn"),
 }
 """Extras of processes, with the modules that these import."""
 _OWN_LOCK: Final = frozenset({"aws", "azure", "gcp", "objects", "telemetry", "vault"})

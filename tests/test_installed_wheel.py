@@ -216,7 +216,7 @@ async def test_the_console_script_has_no_verb_that_needs_the_checkout(project: P
 async def test_a_missing_extra_is_one_sentence(project: Project) -> None:
     codec_server = await project.run(project.python, "-m", "countersign.codec_server")
     assert codec_server[:2] == (2, "")
-    assert "lacks httptools, starlette, uvicorn: install countersign-temporal[receiver]" in codec_server[2]
+    assert "lacks starlette, uvicorn: install countersign-temporal[receiver]" in codec_server[2]
     telemetry = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
     code, _, err = await project.run(project.script, "list", **telemetry)
     assert code == 2

@@ -86,5 +86,5 @@ def _check_headers(request: Request, limit: int) -> None:
         raise RejectedRequestError(Rejection.AMBIGUOUS)  # a proxy may have used the other header
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise RejectedRequestError(Rejection.ENCODED)
-    if length is not None and int(length) > limit:  # the parser rejects a length that is not digits
+    if length is not None and int(length) > limit:  # h11 rejects a length that is not digits
         raise RejectedRequestError(Rejection.TOO_LARGE)

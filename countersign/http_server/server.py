@@ -3,8 +3,8 @@
 uvicorn limits neither the time that a request may take to arrive nor the connections that wait for one, so a
 client that sends one byte a minute would hold a connection forever.
 
-Only this module uses uvicorn. It extends `HttpToolsProtocol`, which parses with llhttp, and `Server`;
-tests/test_private_parts.py lists the undocumented names.
+Only this module uses uvicorn. It extends `H11Protocol` and `Server`; tests/test_private_parts.py lists the
+undocumented names.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from contextlib import asynccontextmanager, contextmanager
 from socket import socket
 from typing import Any, Final
 
-import httptools
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from countersign.http_server.limits import RETRY_AFTER_SECONDS, Rejection
@@ -30,10 +30,6 @@ STOP_SECONDS: Final = 10
 """How long a stopping server waits for requests that have started."""
 HANDSHAKE_SECONDS: Final = 10
 """For TLS."""
-HEAD_LIMIT: Final = 16_384
-"""Bytes of a request's target, headers and trailers, and of what the parser holds until it is complete."""
-PIPELINE_LIMIT: Final = 16
-"""Requests of one connection that may wait for an earlier one's response."""
 
 _RESPONSE: Final = (
     b"HTTP/1.1 %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 8\r\nconnection: close\r\n"
@@ -41,11 +37,7 @@ _RESPONSE: Final = (
 )
 _NOT_HTTP: Final = _RESPONSE % (b"400 Bad Request", b"")
 _CROWDED: Final = _RESPONSE % (b"503 Service Unavailable", b"retry-after: %d\r\n" % RETRY_AFTER_SECONDS)
-_COLON_AND_LINE_END: Final = 4
-
-
-class _MalformedRequestError(Exception):
-    """The parser is more lenient than this server, or the request exceeds a limit."""
+_RECEIVED: Final = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR})
 
 
 class Server(uvicorn.Server):
@@ -182,8 +174,8 @@ class Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-class _Connection(HttpToolsProtocol):
-    """One connection, with a deadline for every request, and limits that the parser does not have."""
+class _Connection(H11Protocol):
+    """One connection, with a deadline for every request."""
 
     def __init__(
         self,
@@ -196,15 +188,10 @@ class _Connection(HttpToolsProtocol):
         receive_seconds: float,
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self._begin_parsing()
         self._receive_seconds = receive_seconds
         self._connection_limit = connection_limit
         self._on_reject = on_reject
         self._deadline: asyncio.TimerHandle | None = None
-        self._running: RequestResponseCycle | None = None
-        self._in_head = False
-        self._head_bytes = 0
-        self._held_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         """Start the first request's deadline, or reject the connection."""
@@ -218,66 +205,16 @@ class _Connection(HttpToolsProtocol):
         """Process bytes; the deadline runs until the request is complete."""
         if self.transport.is_closing():
             return
-        self._held_bytes += len(data)  # a callback for what is complete resets it
-        self._unset_keepalive_if_required()
-        self._parse(data)
-        if self._held_bytes > HEAD_LIMIT and not self.transport.is_closing():
-            self.send_400_response("")
-        if self._awaits_response():
+        super().data_received(data)
+        if self.conn.their_state in _RECEIVED:
             self._stop_deadline()
         else:
             self._start_deadline()
 
-    def on_message_begin(self) -> None:
-        """Begin a request."""
-        self._held_bytes = 0
-        if len(self.pipeline) >= PIPELINE_LIMIT:
-            raise _MalformedRequestError
-        super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Count a part of the target."""
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header; leave out a trailer, which applications would take for a header."""
-        self._count(len(name) + len(value) + _COLON_AND_LINE_END)
-        if self._in_head:
-            super().on_header(name, value.strip(b" \t"))
-
-    def on_headers_complete(self) -> None:
-        """Start the application, unless proxies may read the target or a header differently."""
-        self._in_head = False
-        hosts = [value for name, value in self.headers if name == b"host"]
-        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
-        if (
-            not self.url.startswith(b"/")
-            or b"#" in self.url
-            or len(hosts) > 1
-            or (not hosts and self.parser.get_http_version() == "1.1")
-            or codings not in ([], [b"chunked"])
-        ):
-            raise _MalformedRequestError
-        if not self._offers_upgrade():
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        """Add a part of the body."""
-        self._held_bytes = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """End a request."""
-        if not self._offers_upgrade():
-            super().on_message_complete()
-
     def on_response_complete(self) -> None:
         """Continue with the next request, part of which may have arrived with the last one."""
         super().on_response_complete()
-        if self._running is not None and not self._running.response_complete and not self._awaits_response():
+        if self.conn.their_state is h11.SEND_BODY:
             self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -287,57 +224,15 @@ class _Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (uvicorn's interface)
         """Respond to bytes that are not HTTP, unless a response has started."""
-        self.logger.warning("Invalid HTTP request received.")
-        cycle: RequestResponseCycle | None = self._running
+        cycle: RequestResponseCycle | None = self.cycle
         has_response = cycle is not None and cycle.response_started
         if cycle is not None:
             cycle.disconnected = True
             cycle.message_event.set()
-        self.pipeline.clear()
         self._reject(b"" if has_response else _NOT_HTTP, Rejection.NOT_HTTP)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
-        self._running = cycle
-        super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
-
-    def _begin_parsing(self) -> None:
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(
-            lenient_chunked_length=True,  # applications reject two lengths, and count that
-            lenient_data_after_close=True,  # as uvicorn does
-        )
-
-    def _parse(self, data: bytes) -> None:
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._offers_upgrade():
-                head = self._head_without_upgrade()
-                self._begin_parsing()
-                self._parse(head + data[upgrade.args[0] :])
-            else:
-                self.cycle.keep_alive = False
-        except httptools.HttpParserError:
-            self.send_400_response("")
-
-    def _offers_upgrade(self) -> bool:
-        """Return whether the client would also speak another protocol; the parser takes no body from it."""
-        return self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
-
-    def _head_without_upgrade(self) -> bytes:
-        line = b"%s %s HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
-        headers = [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
-        return b"".join([line, *headers, b"\r\n"])
-
-    def _awaits_response(self) -> bool:
-        running = self._running
-        return running is not None and not running.more_body and not running.response_complete
-
-    def _count(self, size: int) -> None:
-        self._held_bytes = 0
-        self._head_bytes += size
-        if self._head_bytes > HEAD_LIMIT:
-            raise _MalformedRequestError
+    def _should_upgrade(self) -> bool:
+        return False
 
     def _reject(self, response: bytes, rejection: Rejection) -> None:
         self._on_reject(rejection)

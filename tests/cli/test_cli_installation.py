@@ -18,11 +18,11 @@ _ENTRIES = [["starter.py", "demo"], ["worker.py"], ["-m", "receiver"], ["-m", "c
     ("entry", "lacks", "distribution"),
     [
         (["starter.py", "demo"], "httpx, pydantic, temporalio", ""),
-        (["worker.py"], "httpx, pydantic, temporalio, httptools, starlette, uvicorn", "[worker]"),
-        (["-m", "receiver"], "httpx, pydantic, temporalio, httptools, starlette, uvicorn", "[receiver]"),
+        (["worker.py"], "httpx, pydantic, temporalio, starlette, uvicorn", "[worker]"),
+        (["-m", "receiver"], "httpx, pydantic, temporalio, h11, starlette, uvicorn", "[receiver]"),
         (
             ["-m", "countersign.codec_server"],
-            "httpx, pydantic, temporalio, httptools, starlette, uvicorn",
+            "httpx, pydantic, temporalio, h11, starlette, uvicorn",
             "[receiver]",
         ),
     ],

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -77,55 +76,3 @@ async def test_a_rejected_connection_is_reported(
         assert (await read_to_end(url)).startswith(response)
 
     assert rejections == [rejection]
-
-
-GET = b"GET / HTTP/1.1\r\nHost: server\r\n"
-CHUNKED = b"POST / HTTP/1.1\r\nHost: server\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("opening", "part"),
-    [
-        (b"GET /", b"a"),
-        (GET, b"X: y\r\n"),
-        (GET, b"a"),
-        (GET + b"X: ", b"a"),
-        (CHUNKED + b"5;", b"a"),
-        (CHUNKED + b"5\r\nhello\r\n0\r\n", b"X: y\r\n"),
-        (CHUNKED + b"5\r\nhello\r\n0\r\nX: ", b"a"),
-        (b"", b"\r\n"),
-    ],
-    ids=["target", "headers", "name", "value", "chunk extension", "trailers", "trailer", "empty lines"],
-)
-async def test_an_endless_head_is_rejected(opening: bytes, part: bytes) -> None:
-    rejections: list[Rejection] = []
-    limited = Server(create_app(), host="127.0.0.1", port=0, connection_limit=10, on_reject=rejections.append)
-    async with limited.running() as url:
-        address = urlsplit(url)
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        writer.write(opening)
-        with suppress(ConnectionError):
-            while not reader.at_eof():
-                writer.write(part * 5000)
-                await writer.drain()
-                await asyncio.sleep(0)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(0):
-                        await reader.read(1000)
-        writer.close()
-
-    assert rejections == [Rejection.NOT_HTTP]
-
-
-async def test_endless_requests_without_waiting_are_rejected() -> None:
-    rejections: list[Rejection] = []
-    limited = Server(create_app(), host="127.0.0.1", port=0, connection_limit=10, on_reject=rejections.append)
-    async with limited.running() as url:
-        address = urlsplit(url)
-        reader, writer = await asyncio.open_connection(address.hostname, address.port)
-        writer.write((GET + b"\r\n") * 1000)
-        with suppress(ConnectionError):
-            await reader.read()
-        writer.close()
-
-    assert rejections == [Rejection.NOT_HTTP]

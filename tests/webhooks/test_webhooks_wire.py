@@ -87,18 +87,18 @@ async def test_a_caller_that_disconnects_causes_no_error(
 
 
 @pytest.mark.parametrize(
-    ("opening", "drip"),
+    "opening",
     [
-        (b"", b"\r\n"),
-        (b"POST /", b"x"),
-        (request({"X-Slow": "yes"})[:-2], b"x"),
-        (request({"Content-Length": "1000"}, b"12345"), b"x"),
-        (request([CHUNKED]), b"0"),
+        b"",
+        b"P",
+        request({"X-Slow": "yes"})[:-2],
+        request({"Content-Length": "1000"}, b"12345"),
+        request([CHUNKED]),
     ],
-    ids=["empty lines", "half the target", "half the headers", "half the body", "no chunk"],
+    ids=["silent", "one byte", "half the headers", "half the body", "no chunk"],
 )
 async def test_slow_connections_are_closed_and_delay_no_request(
-    receiving: Client, monkeypatch: pytest.MonkeyPatch, opening: bytes, drip: bytes
+    receiving: Client, monkeypatch: pytest.MonkeyPatch, opening: bytes
 ) -> None:
     monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.3)
     async with receiver_in_process(receiving) as url, AsyncExitStack() as stack:
@@ -107,7 +107,7 @@ async def test_slow_connections_are_closed_and_delay_no_request(
             writer.write(opening)
 
         assert status(await exchange(url, HEALTH)) == 200
-        for received_bytes in await asyncio.gather(*(wait_for_close(*item, drip) for item in slow)):
+        for received_bytes in await asyncio.gather(*(wait_for_close(*item) for item in slow)):
             assert received_bytes == b""
 
 
@@ -187,7 +187,6 @@ async def test_an_ambiguous_body_length_is_rejected(
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"\x00" * 100,
         b"hello\r\n\r\n",
-        request({}, method="BREW"),
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"POST /webhooks/turbodocx HTTP/1.1\nHost: receiver\nConnection: close\n\n",
         b"POST /webhooks/turbodocx HTTP/1.1\r\nNo colon\r\n\r\n",
@@ -208,42 +207,9 @@ async def test_bytes_that_are_not_http_get_the_same_text(receiver: RunningReceiv
     assert status(await exchange(receiver.url, HEALTH)) == 200
 
 
-async def test_a_signature_in_a_trailer_is_none(receiver: RunningReceiver, agreement: Agreement) -> None:
-    body = encode(envelope(agreement.title))
-    trailers = "".join(f"{name}: {value}\r\n" for name, value in sign(body).items())
-    chunks = f"{len(body):x}\r\n{body.decode()}\r\n0\r\n{trailers}\r\n".encode()
-
-    assert status(await exchange(receiver.url, request([CHUNKED], chunks))) == 401
-    assert await agreement.events() == []
-
-
-async def test_spaces_around_a_header_are_no_part_of_it(
-    receiver: RunningReceiver, agreement: Agreement
-) -> None:
-    body = encode(envelope(agreement.title))
-    headers = {name: f" \t{value}\t " for name, value in sign(body).items()}
-
-    response = await exchange(receiver.url, request({**headers, "Content-Length": str(len(body))}, body))
-
-    assert status(response) == 200
-
-
-@pytest.mark.parametrize("hosts", [b"", b"Host: one\r\nHost: one\r\n"], ids=["none", "two"])
-async def test_a_request_has_one_host(receiver: RunningReceiver, hosts: bytes) -> None:
-    assert status(await exchange(receiver.url, HEALTH.replace(b"Host: receiver\r\n", hosts))) == 400
-    assert status(await exchange(receiver.url, HEALTH)) == 200
-
-
-async def test_pipelined_requests_are_answered_in_order(receiver: RunningReceiver) -> None:
-    wrong = request({}, method="POST", path="/healthz").replace(CLOSE, b"")
-    assert (await exchange(receiver.url, HEALTH.replace(CLOSE, b"") * 9 + HEALTH)).count(b"alive\n") == 10
-
-    response = await exchange(receiver.url, HEALTH.replace(CLOSE, b"") + wrong + HEALTH)
-
-    assert response.index(b"alive\n") < response.index(b"refused\n")
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"])
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW"]
+)
 async def test_only_post_delivers(receiver: RunningReceiver, method: str) -> None:
     response = await exchange(receiver.url, request({}, method=method))
 
@@ -284,20 +250,6 @@ async def test_an_upgrade_is_not_accepted(receiver: RunningReceiver) -> None:
     assert status(await exchange(receiver.url, whole)) == 405
 
 
-async def test_a_client_that_offers_http_2_is_answered_in_http_1(
-    receiver: RunningReceiver, agreement: Agreement
-) -> None:
-    body = encode(envelope(agreement.title))
-    headers = {**sign(body), "Content-Length": str(len(body)), "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABk"}
-    whole = request(headers, body).replace(b"Connection: close", b"Connection: Upgrade, HTTP2-Settings")
-
-    response = await exchange(receiver.url, whole[:-9], whole[-9:] + HEALTH)
-
-    assert status(response) == 200
-    assert response.count(b"HTTP/1.1 200") == 2
-    assert len(await agreement.events()) == 1
-
-
 async def test_expect_100_continue_is_supported(receiver: RunningReceiver, agreement: Agreement) -> None:
     body = encode(envelope(agreement.title))
     headers = {**sign(body), "Content-Length": str(len(body)), "Expect": "100-continue"}
@@ -333,4 +285,4 @@ async def test_it_serves_https(
 
         monkeypatch.setattr(server, "RECEIVE_SECONDS", 0.2)
         async with open_connection(url, trusting) as (reader, writer):
-            assert await wait_for_close(reader, writer, b"\r\n") == b""
+            assert await wait_for_close(reader, writer) == b""

@@ -40,14 +40,12 @@ async def exchange(url: str, *chunks: bytes, leave: bool = False) -> bytes:
     return b""
 
 
-async def wait_for_close(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, drip: bytes = b"x"
-) -> bytes:
-    """Send a byte or two every 50 ms until the other side closes the connection; return what it sent.
+async def wait_for_close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Send a byte every 50 ms until the other side closes the connection; return what it sent.
 
     A time limit that every byte extends would never be reached.
     """
-    dripping = asyncio.create_task(_drip(writer, drip))
+    dripping = asyncio.create_task(_drip(writer))
     received_bytes = b""
     try:
         while received := await reader.read(1000):
@@ -59,10 +57,10 @@ async def wait_for_close(
     return received_bytes
 
 
-async def _drip(writer: asyncio.StreamWriter, drip: bytes) -> None:
+async def _drip(writer: asyncio.StreamWriter) -> None:
     with suppress(ConnectionError):
         while True:
-            writer.write(drip)
+            writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(0.05)
 
