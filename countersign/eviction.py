@@ -6,10 +6,10 @@ keeps the run. When the task comes with further events, the run continues from a
 its history does not replay any more, and the agreement may hang. docs/reports/query_ahead_of_task has the
 report and a reproduction.
 
-Such a run has three signs. Its first activation was a replay. Exactly one workflow task was applied since.
-Its next query is one that the server sent without a task. The run is evicted before the result is sent, so
-the next workflow task replays the history from its start. A run that was replayed for a real task has the
-same signs at its first query; its eviction costs one replay.
+Such a run was activated with events, and the next activation is a query that the server sent without a task.
+The run is evicted before the result is sent, so the next workflow task replays the history from its start.
+A run that a real task has brought forward has the same signs at its first query; its eviction costs one
+replay. A second query without further events costs none.
 
 This module alone uses private parts of the SDK: `Worker._bridge_worker`, the protobuf of activations, and the
 types that the abstract runner names.
@@ -78,23 +78,18 @@ class WatchedInstance(WorkflowInstance):
     def __init__(self, instance: WorkflowInstance, evict: Callable[[str], None]) -> None:
         self._instance = instance
         self._evict = evict
-        self._is_fresh: bool | None = None
-        self._applied: set[int] = set()
+        self._may_be_ahead = False
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
-        """Run one activation, and evict the run if its query moved it ahead."""
-        if self._is_fresh is None:
-            self._is_fresh = act.is_replaying
-        if not self._is_fresh:
-            return self._instance.activate(act)
-        queries = [job.query_workflow.query_id for job in act.jobs if job.HasField("query_workflow")]
-        if not act.is_replaying and not queries:
-            self._applied.add(act.history_length)
+        """Run one activation, and evict the run if it is a query that may have moved the run ahead."""
         completion = self._instance.activate(act)
-        if LEGACY_QUERY in queries:
-            self._is_fresh = False
-            if len(self._applied) == 1:
-                self._evict(act.run_id)
+        if not act.jobs or not act.jobs[0].HasField(
+            "query_workflow"
+        ):  # a query shares no activation with events
+            self._may_be_ahead = not act.is_replaying
+        elif act.jobs[0].query_workflow.query_id == LEGACY_QUERY and self._may_be_ahead:
+            self._may_be_ahead = False
+            self._evict(act.run_id)
         return completion
 
     def get_serialization_context(self, command_info: CommandInfo | None) -> SerializationContext | None:
