@@ -17,8 +17,6 @@ from countersign.testing.office import eventually
 from devstack.stack import Stack
 from tests.api.api_caller import SIGNERS, Caller, a_draft, make_token, problem
 
-pytestmark = pytest.mark.thorough
-
 PDF = (Path(__file__).parents[2] / "docs/examples/contract.pdf").read_bytes()
 BASE = "/v1/agreements"
 
@@ -89,11 +87,13 @@ async def test_the_same_start_again_is_the_same_agreement(
     assert (both.status_code, both.json()["errors"][0]["pointer"]) == (422, "/reference")
 
 
+@pytest.mark.thorough
 async def test_a_start_without_a_reference_gets_one(api: Caller) -> None:
     first, second = await asyncio.gather(api.start(a_draft()), api.start(a_draft()))
     assert len({first.json()["reference"], second.json()["reference"]}) == 2
 
 
+@pytest.mark.thorough
 async def test_the_tokens_name_is_who_started_it(
     api: Caller, stack: Stack, temporal: Client, reference: str
 ) -> None:
@@ -104,6 +104,7 @@ async def test_the_tokens_name_is_who_started_it(
     assert (forged.status_code, forged.json()["errors"][0]["pointer"]) == (422, "/initiated_by")
 
 
+@pytest.mark.thorough
 async def test_a_dry_run_checks_and_starts_nothing(api: Caller, reference: str) -> None:
     checked = await api.start(a_draft(reference), params={"dry_run": True})
     assert (checked.status_code, checked.json()["reference"]) == (200, reference)
@@ -114,6 +115,7 @@ async def test_a_dry_run_checks_and_starts_nothing(api: Caller, reference: str) 
     assert "it has no variable Wrong" in wrong.json()["detail"], "the provider was asked"
 
 
+@pytest.mark.thorough
 async def test_a_file_comes_by_form_by_base64_or_by_link(api: Caller, temporal: Client) -> None:
     def with_source(**source: str) -> dict[str, Any]:
         return a_draft(f"api-{uuid.uuid4().hex[:12]}", source=source)
@@ -135,6 +137,7 @@ async def test_a_file_comes_by_form_by_base64_or_by_link(api: Caller, temporal: 
     assert link.status_code == 202
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("source", "pointers"),
     [
@@ -162,6 +165,7 @@ async def test_a_file_is_what_the_caller_sends_and_nothing_on_the_server(
     assert found == pointers if pointers else found
 
 
+@pytest.mark.thorough
 async def test_what_is_wrong_is_named_by_place_and_never_by_value(api: Caller) -> None:
     draft = a_draft(
         "x!",
@@ -178,6 +182,7 @@ async def test_what_is_wrong_is_named_by_place_and_never_by_value(api: Caller) -
     assert "nobody-at-home" not in response.text
 
 
+@pytest.mark.thorough
 async def test_a_long_poll_ends_with_a_change_or_with_its_time(api: Caller, reference: str) -> None:
     await api.start(a_draft(reference))
     await api.until(reference, "awaiting_signatures")
@@ -231,6 +236,7 @@ async def test_the_verbs_ask_the_worker(api: Caller, reference: str) -> None:
     assert (await api.post(f"{path}/replace-signer", other)).headers["location"] == f"{path}.2", "it resumes"
 
 
+@pytest.mark.thorough
 async def test_lists_are_filtered_counted_and_paged(api: Caller, stack: Stack) -> None:
     prefix = f"pg{uuid.uuid4().hex[:6]}-"
     token = await make_token(stack, Scope.READ, Scope.START, prefix=prefix)
@@ -273,6 +279,7 @@ async def test_lists_are_filtered_counted_and_paged(api: Caller, stack: Stack) -
         assert (response.status_code, problem(response)) == (422, "invalid-input"), params
 
 
+@pytest.mark.thorough
 async def test_templates_show_what_a_form_must_ask(api: Caller) -> None:
     listed = (await api.get("/v1/templates")).json()["templates"]
     assert {item["id"] for item in listed} >= {"7e3a1c00-0000-4000-8000-000000000002"}
@@ -284,6 +291,7 @@ async def test_templates_show_what_a_form_must_ask(api: Caller) -> None:
     assert (missing.status_code, problem(missing)) == (404, "unknown-template")
 
 
+@pytest.mark.thorough
 async def test_references_ignore_case_and_unknown_ones_are_404(api: Caller, reference: str) -> None:
     await api.start(a_draft(reference))
     assert (await api.get(f"{BASE}/{reference.upper()}")).status_code == 200

@@ -24,8 +24,6 @@ from tests.webhooks.webhook_wire import exchange, request, status
 from tests.workflows.batch_memory import peak_megabytes
 from tests.workflows.office import TEMPLATE, VARIABLES
 
-pytestmark = pytest.mark.thorough
-
 BASE = "/v1/batches"
 HEADER = ["reference", "title", "template", "signer_1_name", "signer_1_email", "deadline"]
 HEADER += [f"var.{name}" for name in VARIABLES]
@@ -76,6 +74,7 @@ async def _until_started(caller: Caller, batch: str) -> dict[str, Any]:
         tag = response.headers["etag"]
 
 
+@pytest.mark.thorough
 async def test_a_batch_is_started_once_followed_and_reported(
     api: Caller, temporal: Client, batch: str
 ) -> None:
@@ -109,6 +108,7 @@ async def test_a_batch_is_started_once_followed_and_reported(
     assert (other.status_code, problem(other)) == (409, "batch-taken")
 
 
+@pytest.mark.thorough
 async def test_a_row_with_a_taken_reference_is_in_the_report(api: Caller, batch: str) -> None:
     await _send(api, batch, _table(*_rows(batch)))
     await _until_started(api, batch)
@@ -123,6 +123,7 @@ async def test_a_row_with_a_taken_reference_is_in_the_report(api: Caller, batch:
     assert "other content (title)" in row["refused"]
 
 
+@pytest.mark.thorough
 async def test_every_mistake_has_its_line_and_column_and_nothing_is_started(api: Caller, batch: str) -> None:
     table = _table(
         {"reference": f"{batch}-1"},
@@ -140,6 +141,7 @@ async def test_every_mistake_has_its_line_and_column_and_nothing_is_started(api:
     assert problem(await api.get(f"/v1/agreements/{batch}-1")) == "unknown-agreement"
 
 
+@pytest.mark.thorough
 async def test_a_dry_run_asks_the_provider_and_starts_nothing(api: Caller, batch: str) -> None:
     checked = await _send(api, batch, _table(*_rows(batch)), dry_run=True)
     assert (checked.status_code, checked.json()["rows"]) == (200, 2)
@@ -159,6 +161,7 @@ _IMAGE = {"kind": "image", "path": "/etc/hostname"}
 _KEY = {"kind": "image", "key": "x/logo.png", "sha256": "0" * 64}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("source", "says"),
     [
@@ -188,6 +191,7 @@ async def test_a_row_cannot_read_files_of_the_server_or_of_others(
         assert error["detail"].startswith(f"{says}: a table over HTTP has no ")
 
 
+@pytest.mark.thorough
 async def test_a_column_of_files_is_a_mistake_of_every_row_that_has_it(api: Caller, batch: str) -> None:
     header = [*HEADER, "file"]
     local = {"template": "", "file": "/etc/passwd"}
@@ -199,6 +203,7 @@ async def test_a_column_of_files_is_a_mistake_of_every_row_that_has_it(api: Call
     assert "passwd" not in response.text
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "table", "place"),
     [
@@ -227,12 +232,14 @@ async def test_a_table_that_cannot_be_read_is_a_problem_without_a_path(
     assert tempfile.gettempdir() not in response.text
 
 
+@pytest.mark.thorough
 async def test_an_endless_list_of_mistakes_is_cut(api: Caller, batch: str) -> None:
     response = await _send(api, batch, "x\n" * 20_000, name="table.jsonl")
     assert len(response.json()["errors"]) == 10_000
     assert response.json()["detail"] == "mistakes in the table: 10000, and maybe more after them"
 
 
+@pytest.mark.thorough
 async def test_other_bodies_are_problems(api: Caller, stack: Stack, batch: str) -> None:
     file = ("table.csv", _table(*_rows(batch)))
     for parts in ({"data": {"batch": batch}, "files": {"other": file}}, {"files": {"table": file}}):
@@ -277,6 +284,7 @@ async def test_a_batch_is_paused_resumed_and_cancelled(api: Caller, temporal: Cl
         assert "`" not in response.text, "no advice about a command line"
 
 
+@pytest.mark.thorough
 async def test_a_resumed_batch_starts_its_rows(api: Caller, temporal: Client, batch: str) -> None:
     await start_paused_batch(temporal, batch)
     assert (await api.post(f"{BASE}/{batch}/resume")).status_code == 202
@@ -290,6 +298,7 @@ async def test_a_resumed_batch_starts_its_rows(api: Caller, temporal: Client, ba
     assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
 
 
+@pytest.mark.thorough
 async def test_unknown_batches_are_404(api: Caller) -> None:
     for method, path in (("GET", ""), ("GET", "/report"), ("POST", "/pause"), ("POST", "/cancel")):
         response = await api(method, f"{BASE}/no-such-batch{path}")
@@ -297,6 +306,7 @@ async def test_unknown_batches_are_404(api: Caller) -> None:
     assert (await api.get(f"{BASE}/No_Such")).status_code == 422
 
 
+@pytest.mark.thorough
 async def test_a_tenants_batch_is_unknown_to_others(
     api: Caller, stack: Stack, temporal: Client, batch: str
 ) -> None:
@@ -333,6 +343,7 @@ async def test_a_tenants_batch_is_unknown_to_others(
     await api.post(f"{BASE}/{operators}/cancel", {"void": False})
 
 
+@pytest.mark.thorough
 async def test_rows_belong_to_the_tokens_account(
     api: Caller, stack: Stack, temporal: Client, batch: str
 ) -> None:
@@ -347,6 +358,7 @@ async def test_rows_belong_to_the_tokens_account(
     assert (started.account, started.initiated_by) == ("turbodocx", "crm-7")
 
 
+@pytest.mark.thorough
 async def test_a_number_is_no_way_around_a_tokens_prefix(api: Caller, stack: Stack, batch: str) -> None:
     tenant = api.with_token(await make_token(stack, *Scope, prefix=f"{batch}-"))
     number = int(uuid.uuid4().int % 10**12)

@@ -16,8 +16,6 @@ from tests.cli.shell import Shell, start_waiting
 from tests.storage.disks import files_in
 from tests.workflows.test_workflows_archiving import FILE
 
-pytestmark = pytest.mark.thorough
-
 ARCHIVE = ("signed.pdf", "audit-trail.json", "timeline.json")
 
 
@@ -34,17 +32,18 @@ async def archived(shell: Shell, standing_stack: tuple[Stack, Client]) -> AsyncI
     await stack.sandbox.call("DELETE", "/_sandbox/faults")
 
 
-async def test_a_lost_folder_is_restored_byte_by_byte(shell: Shell, archived: Path) -> None:
+def test_a_lost_folder_is_restored_byte_by_byte(shell: Shell, archived: Path) -> None:
     before = {name: (archived / name).read_bytes() for name in ARCHIVE}
     shutil.rmtree(archived)
-    ran = await asyncio.to_thread(shell.run, "archive-again", archived.name)
+    ran = shell("archive-again", archived.name)
     assert (ran.code, ran.out) == (0, f"{archived.name}: stored again: {', '.join(ARCHIVE)}\n"), ran.err
     assert {name: (archived / name).read_bytes() for name in ARCHIVE} == before
     assert files_in(archived) == {*ARCHIVE, "claim.json", "end.json"}
-    again = await asyncio.to_thread(shell.run, "archive-again", archived.name)
+    again = shell("archive-again", archived.name)
     assert (again.code, again.out) == (0, f"{archived.name}: its archive is whole\n")
 
 
+@pytest.mark.thorough
 async def test_another_document_is_not_stored(
     shell: Shell, archived: Path, standing_stack: tuple[Stack, Client]
 ) -> None:
@@ -57,23 +56,26 @@ async def test_another_document_is_not_stored(
     assert "signed.pdf" not in files_in(archived)
 
 
-async def test_a_file_that_is_there_stays(shell: Shell, archived: Path) -> None:
+@pytest.mark.thorough
+def test_a_file_that_is_there_stays(shell: Shell, archived: Path) -> None:
     (archived / "signed.pdf").write_bytes(b"changed")
     (archived / "audit-trail.json").unlink()
-    ran = await asyncio.to_thread(shell.run, "archive-again", archived.name)
+    ran = shell("archive-again", archived.name)
     assert ran.code == 4
     assert f"local/default/{archived.name}/signed.pdf is not the file of the agreement's result" in ran.err
     assert (archived / "signed.pdf").read_bytes() == b"changed"
     assert "audit-trail.json" not in files_in(archived)
 
 
-async def test_where_selects_what_is_completed(shell: Shell, archived: Path) -> None:
+@pytest.mark.thorough
+def test_where_selects_what_is_completed(shell: Shell, archived: Path) -> None:
     (archived / "timeline.json").unlink()
     where = f'WorkflowId = "agreement-{archived.name}"'
-    ran = await asyncio.to_thread(shell.run, "archive-again", "--where", where, "--yes")
+    ran = shell("archive-again", "--where", where, "--yes")
     assert ran.out.splitlines()[-1] == f"{archived.name}: stored again: timeline.json", ran.err
 
 
+@pytest.mark.thorough
 async def test_an_agreement_without_an_archive_is_refused(shell: Shell) -> None:
     reference = f"waiting-{uuid.uuid4().hex[:8]}"
     await start_waiting(reference)
@@ -81,6 +83,7 @@ async def test_an_agreement_without_an_archive_is_refused(shell: Shell) -> None:
     assert (ran.code, ran.err) == (4, f"{reference} has no archive: it is awaiting signatures\n")
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("shell")
-async def test_one_of_reference_and_where(shell: Shell) -> None:
-    assert (await asyncio.to_thread(shell.run, "archive-again")).code == 2
+def test_one_of_reference_and_where(shell: Shell) -> None:
+    assert shell("archive-again").code == 2

@@ -27,8 +27,6 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell
 from tests.workflows.office import TEMPLATE, an_agreement
 
-pytestmark = pytest.mark.thorough
-
 HEADER = ["reference", "title", "template", "signer_1_name", "signer_1_email", "deadline"]
 HEADER += ["var.CustomerName", "var.CompanyName", "var.Service", "var.Price", "var.StartDate"]
 VALUES = ["Example Ltd", "Countersign", "Consulting", "1,000", "2026-01-01"]
@@ -52,7 +50,7 @@ def _write(path: Path, *rows: list[str], delimiter: str = ",") -> Path:
 
 
 def _report(shell: Shell, batch: str) -> dict[str, dict[str, str]]:
-    ran = shell.run("bulk", "report", batch)
+    ran = shell("bulk", "report", batch)
     assert ran.code == 0, ran.err
     return {row["reference"]: row for row in csv.DictReader(io.StringIO(ran.out))}
 
@@ -61,37 +59,39 @@ def test_a_table_is_started_once_and_the_same_table_joins_it(shell: Shell) -> No
     name = shell.folder.name.replace("_", "-")[-30:].strip("-")
     references = [f"{name}-{number}" for number in range(3)]
     table = _write(shell.folder / "table.csv", *map(_row, references), delimiter=";")
-    ran = shell.run("bulk", "start", str(table), "--batch", name, "--yes")
+    ran = shell("bulk", "start", str(table), "--batch", name, "--yes")
     assert ran.code == 0, ran.out + ran.err
     assert "3 of 3 started, 3 awaiting signatures" in ran.out
-    again = shell.run("bulk", "start", str(table), "--batch", name, "--yes")
+    again = shell("bulk", "start", str(table), "--batch", name, "--yes")
     assert again.code == 0
     assert "was started before" in again.out
     report = _report(shell, name)
     assert {row["stage"] for row in report.values()} == {"awaiting_signatures"}
     assert sorted(report) == sorted(references)
-    other = shell.run("bulk", "start", str(table), "--batch", f"{name}-b", "--yes")
+    other = shell("bulk", "start", str(table), "--batch", f"{name}-b", "--yes")
     assert other.code == 0, "rows that are there already are no failure"
-    status = json.loads(shell.run("bulk", "status", f"{name}-b", "--json").out)
+    status = json.loads(shell("bulk", "status", f"{name}-b", "--json").out)
     assert (status["progress"]["started"], status["progress"]["existed"]) == (0, 3)
 
 
+@pytest.mark.thorough
 def test_a_changed_row_is_refused_by_name_and_can_be_corrected(shell: Shell) -> None:
     name = shell.folder.name.replace("_", "-")[-28:].strip("-")
     first = _write(shell.folder / "first.csv", _row(f"{name}-1"))
-    assert shell.run("bulk", "start", str(first), "--batch", name, "--yes").code == 0
+    assert shell("bulk", "start", str(first), "--batch", name, "--yes").code == 0
     second = _write(shell.folder / "second.csv", _row(f"{name}-1", title="Another"), _row(f"{name}-2"))
-    refused = shell.run("bulk", "start", str(second), "--batch", name, "--yes")
+    refused = shell("bulk", "start", str(second), "--batch", name, "--yes")
     assert refused.code == 9
     assert "from another table" in refused.err
-    ran = shell.run("bulk", "start", str(second), "--batch", f"{name}-b", "--yes")
+    ran = shell("bulk", "start", str(second), "--batch", f"{name}-b", "--yes")
     assert ran.code == 6
     assert "1 rows were refused" in ran.out
     assert "other content (title)" in _report(shell, f"{name}-b")[f"{name}-1"]["refused"]
-    failed = shell.run("bulk", "failed", f"{name}-b", str(second))
+    failed = shell("bulk", "failed", f"{name}-b", str(second))
     assert [row["title"] for row in csv.DictReader(io.StringIO(failed.out))] == ["Another"]
 
 
+@pytest.mark.thorough
 async def test_a_table_that_comes_second_is_refused_although_it_was_first_to_look(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,6 +111,7 @@ async def test_a_table_that_comes_second_is_refused_although_it_was_first_to_loo
         await batches.start_batch(second, name, client=client)
 
 
+@pytest.mark.thorough
 def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell, stack: Stack) -> None:
     name = shell.folder.name.replace("_", "-")[-28:].strip("-")
     table = _write(
@@ -118,26 +119,27 @@ def test_a_paused_batch_starts_no_further_rows_until_it_is_resumed(shell: Shell,
     )
     stack.supervisor.pause("worker")
     try:
-        assert shell.run("bulk", "start", str(table), "--batch", name, "--yes", "--no-watch").code == 0
-        assert shell.run("bulk", "pause", name).code == 0
+        assert shell("bulk", "start", str(table), "--batch", name, "--yes", "--no-watch").code == 0
+        assert shell("bulk", "pause", name).code == 0
     finally:
         stack.supervisor.resume("worker")
-    paused = json.loads(shell.run("bulk", "status", name, "--json").out)
+    paused = json.loads(shell("bulk", "status", name, "--json").out)
     assert paused["progress"]["paused"]
     assert paused["progress"]["started"] <= CHUNK_ROWS, "the worker may have been starting the first rows"
-    assert shell.run("bulk", "resume", name).code == 0
-    ran = shell.run("bulk", "watch", name)
+    assert shell("bulk", "resume", name).code == 0
+    ran = shell("bulk", "watch", name)
     assert ran.code == 0
     assert "30 of 30 started, 30 awaiting signatures" in ran.out
 
 
+@pytest.mark.thorough
 def test_a_batch_that_has_ended_cannot_be_changed_and_says_what_to_do(shell: Shell, stack: Stack) -> None:
     name = shell.folder.name.replace("_", "-")[-28:].strip("-")
     table = _write(shell.folder / "table.csv", _row(f"{name}-1"))
-    assert shell.run("bulk", "start", str(table), "--batch", name, "--yes").code == 0
+    assert shell("bulk", "start", str(table), "--batch", name, "--yes").code == 0
     condition = f'AgreementBatch = "{name}"'
     for command in (("pause",), ("resume",), ("cancel", "--leave", "--yes")):
-        ran = shell.run("bulk", command[0], name, *command[1:])
+        ran = shell("bulk", command[0], name, *command[1:])
         assert ran.code == 4
         assert ran.err == (
             f"{name}: has ended and starts no further rows; void its agreements with "
@@ -145,18 +147,19 @@ def test_a_batch_that_has_ended_cannot_be_changed_and_says_what_to_do(shell: She
         )
     stack.supervisor.pause("worker")
     try:
-        assert shell.run("bulk", "status", name).out == "1 of 1 started, 1 awaiting signatures\n", (
+        assert shell("bulk", "status", name).out == "1 of 1 started, 1 awaiting signatures\n", (
             "no worker is asked"
         )
     finally:
         stack.supervisor.resume("worker")
-    voided = shell.run("void", "--where", condition, "--reason", "Off.", "--yes")
+    voided = shell("void", "--where", condition, "--reason", "Off.", "--yes")
     assert f"{name}-1: will be voided" in voided.out
 
 
+@pytest.mark.thorough
 def test_an_unknown_batch_is_named(shell: Shell) -> None:
     for command in (("status",), ("watch",), ("report",), ("pause",), ("cancel", "--void", "--yes")):
-        ran = shell.run("bulk", command[0], "no-such-batch", *command[1:])
+        ran = shell("bulk", command[0], "no-such-batch", *command[1:])
         assert ran.code == 3
         assert ran.err.startswith("no-such-batch: no such batch (asked ")
 
@@ -205,16 +208,18 @@ def test_a_mistake_has_its_line_and_column(
     assert found["rows"] == 1
 
 
+@pytest.mark.thorough
 def test_a_template_is_asked_for_once_and_its_mistakes_are_shown(shell: Shell) -> None:
     wrong = "00000000-0000-4000-8000-00000000dead"
     rows = [_row(f"row-{number}", template=wrong) for number in range(40)]
     table = _write(shell.folder / "table.csv", *rows)
-    ran = shell.run("bulk", "check", str(table))
+    ran = shell("bulk", "check", str(table))
     assert ran.code == 2
     assert ran.out.count(wrong) == 40
     assert "0 rows can be started, 40 mistakes" in ran.out
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("header", "says"),
     [
@@ -232,6 +237,7 @@ def test_a_wrong_header_is_one_sentence(shell: Shell, header: str, says: str) ->
     assert says in ran.err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -275,7 +281,8 @@ def test_workbooks_and_json_lines_are_read_alike(shell: Shell) -> None:
         assert "2 rows can be started, 0 mistakes" in ran.out
 
 
+@pytest.mark.thorough
 def test_the_header_of_an_empty_table(shell: Shell) -> None:
-    ran = shell.run("bulk", "check", "--print-header")
+    ran = shell("bulk", "check", "--print-header")
     (shell.folder / "table.csv").write_text(ran.out)
     assert shell("bulk", "check", str(shell.folder / "table.csv")).code == 0

@@ -38,8 +38,6 @@ from tests.cli.shell import ROOT, Shell, matches
 from tests.conftest import tool
 from tests.polling import poll
 
-pytestmark = pytest.mark.thorough
-
 README = (ROOT / "README.md").read_text()
 DOCS = ROOT / "docs"
 SESSIONS = "".join(
@@ -130,6 +128,7 @@ async def _prepare(stack: Stack, verb: str, reference: str) -> None:
             await _find_a_twin(reference)
 
 
+@pytest.mark.thorough
 def test_every_session_prints_what_its_page_shows(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +154,7 @@ def test_every_session_prints_what_its_page_shows(
         direction = ""
 
 
+@pytest.mark.thorough
 def test_the_python_example_prints_what_its_page_shows_twice(shell: Shell) -> None:
     example = r"<!-- run -->\n```python\n(.*?)```.*?```\n(.*?)```.*?```\n(.*?)```"
     code, *printed = re.findall(example, SERVICE, re.DOTALL)[0]
@@ -163,6 +163,7 @@ def test_the_python_example_prints_what_its_page_shows_twice(shell: Shell) -> No
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, shown, "")
 
 
+@pytest.mark.thorough
 def test_the_bulk_example_starts_a_row_once(shell: Shell) -> None:
     (code,) = re.findall(r"<!-- bulk -->\n```python\n(.*?)```", BULK, re.DOTALL)
     (shell.folder / "customers.csv").write_text(
@@ -176,6 +177,7 @@ def test_the_bulk_example_starts_a_row_once(shell: Shell) -> None:
         assert refused.startswith("2: ")
 
 
+@pytest.mark.thorough
 def test_the_readmes_commands_run_as_they_stand(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,6 +190,7 @@ def test_the_readmes_commands_run_as_they_stand(
     assert ran.code == 0, ran.out + ran.err
 
 
+@pytest.mark.thorough
 def test_start_shows_the_next_command_and_the_ui_on_a_terminal(
     shell: Shell, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +203,7 @@ def test_start_shows_the_next_command_and_the_ui_on_a_terminal(
     ), ran.out + ran.err
 
 
+@pytest.mark.thorough
 def test_the_readmes_python_example_runs_as_it_stands(shell: Shell, stack: Stack) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     (reference,) = re.findall(r'"reference": "(.*?)"', code)
@@ -230,6 +234,7 @@ def _run_script(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.thorough
 def test_the_exit_codes_are_those_of_the_code() -> None:
     codes = re.findall(r"^\| (\d+) \| .+ \|$", ERRORS, re.MULTILINE)
     assert {int(code) for code in codes} == {*ExitCode, 130}
@@ -245,12 +250,14 @@ def _commands(command: Any, name: str = "countersign") -> Iterator[tuple[str, An
 COMMANDS = dict(_commands(typer.main.get_command(app)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_verb_argument_and_option_says_what_it_does(name: str) -> None:
     assert COMMANDS[name].help
     assert [parameter.name for parameter in COMMANDS[name].params if not parameter.help] == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_fills_its_lines_and_breaks_no_example(
@@ -314,6 +321,7 @@ def _run_shell(script: str, folder: Path, timeout: float = 60) -> str:
     return ran.stdout
 
 
+@pytest.mark.thorough
 def test_the_temporal_command_starts_asks_and_voids(stack: Stack, tmp_path: Path) -> None:
     script = re.findall(r"```sh\n(.*?^temporal .*?)```", LANGUAGES, re.DOTALL | re.MULTILINE)[0]
     shown = _run_shell(script, _clone(stack, tmp_path))

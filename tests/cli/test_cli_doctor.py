@@ -28,8 +28,6 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell
 from tests.workflows.office import CALLBACK_SECRET
 
-pytestmark = pytest.mark.thorough
-
 CHECKS = [
     "versions",
     "settings",
@@ -108,6 +106,7 @@ def test_it_is_a_table_for_people(doctor: Doctor) -> None:
     assert SECRET not in ran.out
 
 
+@pytest.mark.thorough
 def test_its_table_is_not_folded_in_a_pipe(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     far = doctor.shell.folder / "/".join(["a-folder-of-some-depth"] * 6)
     monkeypatch.setenv("COUNTERSIGN_STORE", str(far))
@@ -119,6 +118,7 @@ def test_its_table_is_not_folded_in_a_pipe(doctor: Doctor, monkeypatch: pytest.M
     assert lines[place + 1].strip() == "→ the webhook receiver needs it, on its machine"
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("doctor")
 def test_a_narrow_terminal_cuts_no_address_that_fits_a_line(shell: Shell, stack: Stack) -> None:
     shown, code = shell.at_a_terminal("doctor", "--no-test-event", columns=80)
@@ -128,6 +128,7 @@ def test_a_narrow_terminal_cuts_no_address_that_fits_a_line(shell: Shell, stack:
     assert any(line.endswith(f"{stack.receiver_url}/webhooks/turbodocx") for line in lines)
 
 
+@pytest.mark.thorough
 def test_settings_that_cannot_work_are_lines_of_their_own(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +146,7 @@ def test_settings_that_cannot_work_are_lines_of_their_own(
     assert unseen == ["workers", "watcher", "provider's key", "store"]
 
 
+@pytest.mark.thorough
 def test_a_missing_webhook_secret_is_something_to_mind(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +156,7 @@ def test_a_missing_webhook_secret_is_something_to_mind(
     assert doctor.code == 0
 
 
+@pytest.mark.thorough
 def test_callbacks_need_hosts_and_a_secret(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     def line() -> Finding:
         return doctor.of("callbacks", "--no-test-event")
@@ -177,6 +180,7 @@ def test_callbacks_need_hosts_and_a_secret(doctor: Doctor, monkeypatch: pytest.M
     assert (line().state, line().found) == (State.OK, "none: no host may be called back")
 
 
+@pytest.mark.thorough
 def test_production_without_encryption_is_something_to_mind(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +196,7 @@ def test_a_refused_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert line.found.startswith("the provider rejects the API key")
 
 
+@pytest.mark.thorough
 def test_a_contributors_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURBODOCX_API_KEY", MEMBER_KEY)
     line = doctor.of("key's role")
@@ -199,6 +204,7 @@ def test_a_contributors_key(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> 
     assert line.found.startswith("contributor")
 
 
+@pytest.mark.thorough
 def test_a_provider_that_is_not_there(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("TURBODOCX_BASE_URL", f"{address}/some/path")
@@ -225,6 +231,7 @@ def ask(stack: Stack, method: str, path: str, body: object = None) -> Any:
     return asyncio.run(stack.sandbox.call(method, path, body))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -246,6 +253,7 @@ def test_a_subscription_that_brings_too_little(
     assert "webhook setup" in line.advice
 
 
+@pytest.mark.thorough
 def test_a_test_event_that_no_one_takes(doctor: Doctor, stack: Stack) -> None:
     urls = ask(stack, "GET", "/api/webhooks/signature")["data"]["urls"]
     unused = f"http://127.0.0.1:{free_port()}/webhooks/turbodocx"
@@ -267,18 +275,21 @@ class TestTemporal:
         asyncio.run(make_namespace(stack, namespace))
         monkeypatch.setenv("TEMPORAL_NAMESPACE", namespace)
 
+    @pytest.mark.thorough
     def test_it_is_not_there(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
         line = doctor.of("Temporal", "--no-test-event")
         assert line.state is State.FAILED
         assert line.found.startswith("Temporal does not respond at 127.0.0.1:")
 
+    @pytest.mark.thorough
     def test_it_has_no_such_namespace(self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TEMPORAL_NAMESPACE", "nowhere")
         line = doctor.of("Temporal", "--no-test-event")
         assert (line.state, line.found) == (State.FAILED, "the namespace nowhere does not exist")
         assert line.advice.startswith("`temporal operator namespace create -n nowhere`")
 
+    @pytest.mark.thorough
     @pytest.mark.usefixtures("fresh_namespace")
     def test_search_attributes_are_registered_when_reported(self, doctor: Doctor) -> None:
         line = doctor.of("search attributes", "--no-test-event")
@@ -294,6 +305,7 @@ class TestTemporal:
         assert findings["workers"].state is State.WARNING
         assert findings["workers"].found == "no worker polls countersign, countersign-turbodocx"
 
+    @pytest.mark.thorough
     def test_a_worker_with_an_old_last_poll_is_gone(
         self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -315,6 +327,7 @@ class TestTemporal:
             line.found,
         )
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("answer", "code", "reported"),
         [(b"y\n", 0, b"registered now: AgreementStage"), (b"\n", 8, b"not registered"), (None, 130, b"")],
@@ -348,6 +361,7 @@ async def make_namespace(stack: Stack, name: str) -> None:
 
 
 class TestStore:
+    @pytest.mark.thorough
     def test_it_cannot_be_written(
         self, doctor: Doctor, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
@@ -359,11 +373,13 @@ class TestStore:
             f"COUNTERSIGN_STORE: {tmp_path}/file/store cannot be used as a folder: Not a directory",
         )
 
+    @pytest.mark.thorough
     def test_it_is_looked_at_as_often_as_one_likes(self, doctor: Doctor, stack: Stack) -> None:
         for _ in range(3):
             assert doctor.of("store", "--no-test-event").state is State.OK
         assert len(list((stack.store / "doctor").iterdir())) == 1
 
+    @pytest.mark.thorough
     async def test_it_lets_files_be_replaced(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         class Careless(FolderStore):
             async def publish(self, key: str, draft: Draft) -> StoredFile:
@@ -376,6 +392,7 @@ class TestStore:
         assert (line.state, line.found) == (State.FAILED, "a file could be replaced")
 
 
+@pytest.mark.thorough
 def test_a_secret_managers_trouble_is_one_line(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURBODOCX_API_KEY", "")
     monkeypatch.setenv("COUNTERSIGN_SECRETS", "vault:secret/app")

@@ -31,8 +31,6 @@ from tests.cli.shell import Shell
 from tests.conftest import tool
 from tests.workflows.office import an_agreement
 
-pytestmark = pytest.mark.thorough
-
 FILES = {"audit-trail.json", "signed.pdf", "timeline.json"}
 
 
@@ -82,7 +80,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def test_a_folder_has_all_signed_documents_and_is_continued(shell: Shell, stack: Stack, batch: str) -> None:
-    ran = shell.run("export", "--batch", batch, "--to", "signed")
+    ran = shell("export", "--batch", batch, "--to", "signed")
     assert (ran.code, ran.out, ran.err) == (0, "signed: 2 agreements, 6 files written\n", "")
     folder = shell.folder / "signed"
     expected = {f"{batch}-{number}/{name}" for number in (1, 2) for name in FILES}
@@ -96,13 +94,14 @@ def test_a_folder_has_all_signed_documents_and_is_continued(shell: Shell, stack:
     lost.unlink()
     damaged.write_bytes(b"%PDF-")
     before = kept.stat().st_mtime_ns
-    again = shell.run("export", "--where", f'AgreementBatch = "{batch}"', "--to", "signed")
+    again = shell("export", "--where", f'AgreementBatch = "{batch}"', "--to", "signed")
     assert (again.code, again.out) == (0, "signed: 2 agreements, 2 files written, 4 were there\n")
     assert kept.stat().st_mtime_ns == before
     assert _check(folder) == 6
     assert _files(folder) == expected | {"SHA256SUMS"}
 
 
+@pytest.mark.thorough
 def test_a_zip_file_has_the_same_files(shell: Shell, batch: str) -> None:
     (shell.folder / "signed.zip").write_bytes(b"an earlier one")
     ran = shell("export", "--batch", batch, "--to", "signed.zip")
@@ -114,6 +113,7 @@ def test_a_zip_file_has_the_same_files(shell: Shell, batch: str) -> None:
     assert list(shell.folder.glob("*.part")) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("to", ["signed", "signed.zip"])
 def test_what_the_store_lost_or_changed_is_named_and_the_rest_is_there(
     shell: Shell, stack: Stack, batch: str, to: str
@@ -153,6 +153,7 @@ class _StuckStore(FolderStore):
         await asyncio.Event().wait()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("to", ["signed", "signed.zip"])
 def test_an_interrupted_export_leaves_no_half_file(
     stack: Stack, batch: str, tmp_path: Path, to: str, monkeypatch: pytest.MonkeyPatch
@@ -225,6 +226,7 @@ async def test_a_forged_result_reads_and_writes_nothing_elsewhere(
     assert _files(tmp_path) == {"inner/signed/SHA256SUMS"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -248,6 +250,7 @@ def test_a_wrong_option_is_one_sentence(
     assert len(ran.err.splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_terminal_shows_the_progress(shell: Shell, batch: str) -> None:
     shown, code = shell.at_a_terminal("export", "--batch", batch, "--to", "signed")
     assert code == 0
@@ -255,6 +258,7 @@ def test_a_terminal_shows_the_progress(shell: Shell, batch: str) -> None:
     assert b"6 files written" in shown
 
 
+@pytest.mark.thorough
 def test_an_export_of_nothing_writes_nothing(shell: Shell) -> None:
     ran = shell("export", "--batch", "no-such-batch", "--to", "signed")
     assert ran.code == 0

@@ -9,8 +9,6 @@ from devstack.sandbox import API_KEY, ORG_ID
 from devstack.stack import Stack
 from tests.cli.shell import Shell
 
-pytestmark = pytest.mark.thorough
-
 ASKED = {
     "TURBODOCX_API_KEY": API_KEY,
     "TURBODOCX_ORG_ID": ORG_ID,
@@ -32,6 +30,7 @@ def _values(file: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in file.read_text().splitlines())
 
 
+@pytest.mark.thorough
 def test_it_asks_for_what_is_missing_and_writes_what_only_the_owner_reads(fresh: Shell) -> None:
     asked = [(f"({name}): ".encode(), f"{value}\n".encode()) for name, value in ASKED.items()]
     shown, code = fresh.at_a_terminal("init", answers=asked)
@@ -63,6 +62,7 @@ def test_what_is_given_is_not_asked_for_and_the_webhook_is_set_up(
     assert found.code == 0, "the name in .env, with its apostrophe, is read back"
 
 
+@pytest.mark.thorough
 def test_nothing_is_written_before_the_provider_accepts_the_key(fresh: Shell) -> None:
     asked = ASKED | {"TURBODOCX_API_KEY": "TDX-test-nobodys"}
     typed = [(f"({name}): ".encode(), f"{value}\n".encode()) for name, value in asked.items()]
@@ -72,6 +72,7 @@ def test_nothing_is_written_before_the_provider_accepts_the_key(fresh: Shell) ->
     assert not (fresh.folder / ".env").exists()
 
 
+@pytest.mark.thorough
 def test_an_invalid_answer_is_refused_before_the_next_question(
     fresh: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,12 +97,14 @@ def test_an_invalid_answer_is_refused_before_the_next_question(
     assert [path for path in fresh.folder.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.thorough
 def test_ctrl_c_at_a_question_leaves_nothing(fresh: Shell) -> None:
     _, code = fresh.at_a_terminal("init", answers=[(b"(TURBODOCX_API_KEY): ", None)])
     assert code == 130
     assert not (fresh.folder / ".env").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -122,6 +125,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(fresh: Shell, arguments: l
     assert list(fresh.folder.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_production_refuses_a_sandbox(shell: Shell) -> None:
     ran = shell.run("init", "--production", "--folder", "there")
     assert ran.code == 2
@@ -130,6 +134,7 @@ def test_production_refuses_a_sandbox(shell: Shell) -> None:
     assert [path for path in (shell.folder / "there").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.thorough
 def test_a_folder_gets_settings_and_secrets_apart(fresh: Shell) -> None:
     folder = fresh.folder / "there"
     asked = [(f"({name}): ".encode(), f"{value}\n".encode()) for name, value in ASKED.items()]

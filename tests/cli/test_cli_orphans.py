@@ -25,8 +25,6 @@ from devstack.stack import Stack
 from tests.cli.shell import ROOT, Shell, matches
 from tests.workflows.office import SEND, an_agreement
 
-pytestmark = pytest.mark.thorough
-
 NOW = datetime.now(UTC)
 
 
@@ -44,6 +42,7 @@ def _found(shell: Shell) -> dict[str, dict[str, Any]]:
     return {document["document_id"]: document for document in json.loads(ran.out)["documents"]}
 
 
+@pytest.mark.thorough
 async def test_a_terminated_agreement_leaves_an_orphan(
     shell: Shell, standing_stack: tuple[Stack, Client]
 ) -> None:
@@ -74,6 +73,7 @@ async def _viewed_too_late(stack: Stack, client: Client) -> tuple[str, str]:
     return reference, document_id
 
 
+@pytest.mark.thorough
 async def test_what_happened_after_an_end_is_listed_as_using_shows(
     shell: Shell, standing_stack: tuple[Stack, Client]
 ) -> None:
@@ -195,6 +195,7 @@ def test_why_a_document_is_orphaned(agreement: ListedAgreement | None, why: str 
     assert why_orphaned("ours", agreement) == why
 
 
+@pytest.mark.thorough
 def test_says_what_is_missing(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     del tmp_path
     monkeypatch.delenv("TURBODOCX_API_KEY")

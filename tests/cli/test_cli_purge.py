@@ -1,6 +1,5 @@
 """`purge` lists, counts, asks, and deletes what it listed; `hold` keeps it."""
 
-import asyncio
 import json
 import shutil
 import uuid
@@ -15,8 +14,6 @@ from countersign.client.agreements import agreement_result
 from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 from tests.storage.disks import files_in
-
-pytestmark = pytest.mark.thorough
 
 
 @pytest_asyncio.fixture
@@ -35,33 +32,34 @@ async def archived(
     return folder
 
 
-async def test_lists_asks_and_deletes(shell: Shell, archived: Path) -> None:
+def test_lists_asks_and_deletes(shell: Shell, archived: Path) -> None:
     files, now = len(files_in(archived)), datetime.now(UTC).isoformat()
     purge = ("purge", "--ended-before", now)
-    shown = await asyncio.to_thread(shell.run, *purge, "--dry-run")
+    shown = shell(*purge, "--dry-run")
     line, count = shown.out.splitlines()[1:]
     assert line.split()[:2] == [archived.name, "completed"]
     assert count.endswith(f": 1 to delete ({files} files), 0 on hold, 0 running")
     assert (shown.code, len(files_in(archived))) == (0, files)
-    refused = await asyncio.to_thread(shell.run, *purge)
+    refused = shell(*purge)
     assert (refused.code, len(files_in(archived))) == (10, files)
 
-    held = await asyncio.to_thread(shell.run, "hold", "add", archived.name)
+    held = shell("hold", "add", archived.name)
     assert held.out == f"{archived.name}: on hold\n"
-    ran = await asyncio.to_thread(shell.run, *purge, "--yes")
+    ran = shell(*purge, "--yes")
     assert ran.out.splitlines()[-1].endswith(": 0 to delete (0 files), 1 on hold, 0 running")
-    await asyncio.to_thread(shell.run, "hold", "remove", archived.name)
-    listed = json.loads((await asyncio.to_thread(shell.run, *purge, "--json")).out)
+    shell("hold", "remove", archived.name)
+    listed = json.loads(shell(*purge, "--json").out)
     assert [(item["reference"], item["retention"]) for item in listed] == [(archived.name, "delete")]
 
-    ran = await asyncio.to_thread(shell.run, *purge, "--yes")
+    ran = shell(*purge, "--yes")
     assert ran.out.splitlines()[-1] == f"{archived.name}: deleted, {files} files"
     assert files_in(archived) == set()
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("archived")
-async def test_an_age_counts_from_now(shell: Shell) -> None:
-    ran = await asyncio.to_thread(shell.run, "purge", "--ended-before", "3650d", "--yes")
+def test_an_age_counts_from_now(shell: Shell) -> None:
+    ran = shell("purge", "--ended-before", "3650d", "--yes")
     assert ran.out.endswith(": 0 to delete (0 files), 0 on hold, 0 running\n")
 
 

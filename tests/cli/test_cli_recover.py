@@ -15,8 +15,6 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 from tests.lost_workflows import forget, is_known
 
-pytestmark = pytest.mark.thorough
-
 
 async def test_lists_asks_and_recovers(shell: Shell, standing_stack: tuple[Stack, Client]) -> None:
     stack, client = standing_stack
@@ -50,6 +48,7 @@ def test_says_from_where(shell: Shell) -> None:
     assert (ran.code, ran.err) == (2, "say what to recover from: --from-store\n")
 
 
+@pytest.mark.thorough
 async def test_an_account_that_no_worker_serves_is_named(
     shell: Shell, standing_stack: tuple[Stack, Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,8 +20,6 @@ from devstack.stack import Stack
 from tests.cli.shell import NOT_CHECKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
 
-pytestmark = pytest.mark.thorough
-
 _KEY = "k1:" + "A" * 43 + "="
 
 
@@ -87,6 +85,7 @@ def test_a_starter_that_died_may_start_again(shell: Shell, draft: dict[str, Any]
     assert (again.already_running, again.already_ended) == (True, False)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -113,6 +112,7 @@ def test_other_content_is_refused(
     assert [document["id"] for document in _documents(stack, reference)] == [document_id]
 
 
+@pytest.mark.thorough
 def test_what_has_ended_is_not_started_again(shell: Shell, stack: Stack, draft: dict[str, Any]) -> None:
     reference = draft["reference"]
     asyncio.run(start_agreement(draft))
@@ -139,6 +139,7 @@ def no_key(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_key")
 @pytest.mark.parametrize(
     ("source", "why"),
@@ -174,6 +175,7 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
     assert [document["id"] for document in _documents(stack, reference)] == [document_id]
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("shell")
 def test_the_settings_say_which_workers_take_it(
     draft: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -198,6 +200,7 @@ async def _start_by_name(draft: dict[str, Any], task_queue: str = "countersign")
     )
 
 
+@pytest.mark.thorough
 def test_an_agreement_that_another_language_started_is_compared_alike(
     shell: Shell, draft: dict[str, Any]
 ) -> None:

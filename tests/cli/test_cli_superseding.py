@@ -15,8 +15,6 @@ from countersign.client.references import next_reference
 from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 
-pytestmark = pytest.mark.thorough
-
 _BY = ("--signer", "2", "--by", "Joan Clarke <joan@example.com>")
 
 
@@ -41,6 +39,7 @@ def test_a_signer_is_replaced_by_a_new_agreement(shell: Shell, stack: Stack, ref
     assert [document["status"] for document in _documents(stack, f"{reference}~")] == ["voided"]
 
 
+@pytest.mark.thorough
 def test_what_keeps_it_waiting_is_reported(
     shell: Shell, stack: Stack, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,6 +76,7 @@ def _start_verified(shell: Shell, reference: str) -> None:
     asyncio.run(_until_sent(reference))
 
 
+@pytest.mark.thorough
 def test_the_new_signer_is_verified_like_the_old_one(shell: Shell) -> None:
     reference = f"verified-{uuid.uuid4().hex[:8]}"
     _start_verified(shell, reference)
@@ -95,6 +95,7 @@ async def _until_sent(reference: str) -> None:
             return
 
 
+@pytest.mark.thorough
 def test_repeating_it_changes_nothing(shell: Shell, stack: Stack, reference: str) -> None:
     assert shell("replace-signer", reference, *_BY).code == 0
     again = shell("replace-signer", reference, *_BY, "--json")
@@ -103,6 +104,7 @@ def test_repeating_it_changes_nothing(shell: Shell, stack: Stack, reference: str
     assert len(_documents(stack, f"{reference}~")) == 1
 
 
+@pytest.mark.thorough
 def test_what_has_ended_is_not_replaced(shell: Shell, stack: Stack, reference: str) -> None:
     asyncio.run(stack.sandbox.complete(_status(shell, reference)["document_id"]))
     assert shell("watch", reference).code == 0
@@ -111,6 +113,7 @@ def test_what_has_ended_is_not_replaced(shell: Shell, stack: Stack, reference: s
     assert shell("status", f"{reference}.2").code == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -133,6 +136,7 @@ def test_a_mistake_leaves_the_first_as_it_is(
     assert _status(shell, reference)["stage"] == "awaiting_signatures"
 
 
+@pytest.mark.thorough
 def test_a_reference_of_another_agreement_leaves_the_first_as_it_is(shell: Shell, reference: str) -> None:
     taken = f"sup-{uuid.uuid4().hex[:10]}"
     asyncio.run(start_waiting(taken))

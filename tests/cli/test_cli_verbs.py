@@ -20,8 +20,6 @@ from devstack.stack import Stack
 from tests.cli.shell import Shell, start_waiting
 from tests.polling import poll
 
-pytestmark = pytest.mark.thorough
-
 
 def _complete(stack: Stack, reference: str, shell: Shell) -> None:
     document_id = json.loads(shell("status", reference, "--json").out)["document_id"]
@@ -65,6 +63,7 @@ def test_an_unknown_agreement_is_reported(shell: Shell) -> None:
         assert "(asked 127.0.0.1:" in ran.err
 
 
+@pytest.mark.thorough
 def test_watch_follows_to_the_end(shell: Shell, stack: Stack, reference: str) -> None:
     with shell.process("watch", reference) as watch:
         assert watch.stdout is not None

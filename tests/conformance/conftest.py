@@ -51,7 +51,7 @@ def lacks(subject: Subject, capability: str) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to the heavy tier what tests/workflows proves of the default provider in the quick one."""
+    """Mark as heavy what tests/workflows proves of the default provider in the gate."""
     for item in items:
         callspec = getattr(item, "callspec", None)
         served = callspec.params.get("served") if callspec else None

@@ -12,8 +12,6 @@ from countersign.agreements.messages import AgreementInput, Outcome, WaitingFor
 from countersign.providers.calls import Limits
 from tests.conformance.conftest import ADA, GRACE, Bench, Handle, Open
 
-pytestmark = pytest.mark.thorough
-
 REFUSALS = (400, 403, 404, 409, 422)
 LOST: dict[str, dict[str, Any]] = {
     "500": {"do": "status", "status": 500},
@@ -57,6 +55,7 @@ def last_write(bench: Bench, **fault: Any) -> dict[str, Any]:
     return {"path": path, "method": method, **fault}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", HEAVY)
 async def test_a_lost_response_after_the_document_was_sent(sending: Bench, name: str) -> None:
     await sending.break_calls(last_write(sending, at="after", **LOST[name]))
@@ -65,6 +64,7 @@ async def test_a_lost_response_after_the_document_was_sent(sending: Bench, name:
     await completes(sending, handle, agreement)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", HEAVY)
 async def test_a_lost_response_before_the_document_was_sent(sending: Bench, name: str) -> None:
     await sending.break_calls(last_write(sending, at="before", **LOST[name]))
@@ -76,6 +76,7 @@ async def test_a_lost_response_before_the_document_was_sent(sending: Bench, name
     await completes(sending, handle, agreement)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "status", [REFUSALS[0], *(pytest.param(item, marks=pytest.mark.heavy) for item in REFUSALS[1:])]
 )
@@ -93,6 +94,7 @@ async def test_a_throttled_send_that_was_made_is_not_repeated(sending: Bench) ->
     await completes(sending, handle, agreement)
 
 
+@pytest.mark.thorough
 async def test_a_throttled_send_that_was_not_made_is_repeated(sending: Bench) -> None:
     await sending.break_calls(last_write(sending, do="rate_limit", retry_after=1))
     handle, agreement = await sending.begin()
@@ -111,6 +113,7 @@ async def test_a_refusal_fails_the_agreement_and_nothing_is_sent(sending: Bench)
     assert await sending.sent_for(agreement) == []
 
 
+@pytest.mark.thorough
 async def test_another_document_with_the_marker_is_never_taken_for_the_sent_one(sending: Bench) -> None:
     """Not even if it has the same title and signers. A person can have the agreement's own document sent."""
     method, path = sending.subject.writes[0]
@@ -127,6 +130,7 @@ async def test_another_document_with_the_marker_is_never_taken_for_the_sent_one(
     assert (await sending.shown(other))["state"] == "open"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", HEAVY)
 @pytest.mark.parametrize("at", ["before", "after"])
 async def test_a_lost_response_to_an_earlier_write_bothers_no_person(
@@ -139,6 +143,7 @@ async def test_a_lost_response_to_an_earlier_write_bothers_no_person(
         await completes(sending, handle, agreement)
 
 
+@pytest.mark.thorough
 async def test_a_send_that_never_heals_comes_to_a_person(sending: Bench) -> None:
     """A 500 may be permanent: a conclusive search alone would repeat it for ever."""
     await sending.break_calls(last_write(sending, do="status", status=500, times=None))

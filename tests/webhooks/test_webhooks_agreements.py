@@ -19,8 +19,6 @@ from tests.webhooks.webhook_receivers import calling, receiver_in_process, runni
 from tests.workflows import conftest as agreements
 from tests.workflows.office import Handle, Office
 
-pytestmark = pytest.mark.thorough
-
 office = agreements.office
 
 
@@ -56,6 +54,7 @@ async def events_in_archive(office: Office, result: Any) -> list[str]:
     return [part.split('"')[0] for part in timeline.split('"evt_')[1:]]
 
 
+@pytest.mark.thorough
 async def test_one_event_sixteen_times_at_once_at_two_receivers_is_one_event(
     http: httpx.AsyncClient, receiving: Client, office: Office
 ) -> None:
@@ -87,6 +86,7 @@ async def test_any_order_ends_the_same(http: httpx.AsyncClient, office: Office) 
     assert (result.outcome, result.resolved_by) == (Outcome.COMPLETED, "webhook")
 
 
+@pytest.mark.thorough
 async def test_events_that_come_before_the_send_has_returned_are_kept(
     http: httpx.AsyncClient, office: Office
 ) -> None:
@@ -152,6 +152,7 @@ async def all_delivered(office: Office, document_id: str) -> list[dict[str, Any]
     return await office.eventually(log, lambda found: all(item["isDelivered"] for item in found))
 
 
+@pytest.mark.thorough
 async def test_the_providers_own_webhooks_finish_an_agreement_and_may_be_replayed(
     subscribed: str, office: Office
 ) -> None:

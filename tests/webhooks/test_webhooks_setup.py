@@ -31,8 +31,6 @@ from tests.providers.provider_desk import ACCOUNT
 from tests.webhooks.webhook_deliveries import PATH
 from tests.webhooks.webhook_receivers import RunningReceiver, environment_of, running_receiver
 
-pytestmark = pytest.mark.thorough
-
 ROOT = Path(__file__).parents[2]
 URL = f"https://receiver.example.com{PATH}"
 SECRET, PREVIOUS = "TURBODOCX_WEBHOOK_SECRET", "TURBODOCX_WEBHOOK_SECRET_PREVIOUS"
@@ -272,6 +270,7 @@ def test_what_is_kept_is_whole_or_as_before(clean: Path, monkeypatch: pytest.Mon
     assert {path.name: path.read_text() for path in clean.iterdir()} == {".env": "OTHER=kept\n"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "other", [{"COUNTERSIGN_ENVIRONMENT": "production"}, {"TEMPORAL_NAMESPACE": "another"}], ids=str
 )
