@@ -33,12 +33,13 @@ def ends_or_waits(evidence: Evidence) -> Iterator[str]:
     """Rule 2: every agreement ends, or waits visibly for a person.
 
     It may wait only if the outcome of its send was lost, the provider's ledger has no document and its search
-    proves nothing, which it does unless another member's document carries the marker.
+    proves nothing, which it does unless another member's document carries the marker. Such a document lets it
+    wait also after a status that asks to send later: the status is no proof that nothing was sent.
     """
     for case in evidence.cases:
         if case.ended is None and not case.waited:
             yield f"{case.reference}: neither ended nor waits for a person"
-        if case.waited and not case.unknown_sends:
+        if case.waited and not case.unknown_sends and not case.forged:
             yield f"{case.reference}: waited for a person, though no send was lost"
         if case.is_conclusive and not case.forged and (case.asked or case.waited):
             yield f"{case.reference}: asked a person, though the provider's search is conclusive"

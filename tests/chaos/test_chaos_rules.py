@@ -88,6 +88,10 @@ def test_a_forgery_may_make_a_conclusive_search_ask_a_person() -> None:
     assert broken(replace(CERTIFIED, asked=True, forged=(OPEN,))) == []
 
 
+def test_a_forgery_may_make_an_agreement_wait_that_lost_no_send() -> None:
+    assert broken(replace(ASKED, unknown_sends=0, forged=(OPEN,))) == []
+
+
 def test_a_forgotten_agreement_violates_two_rules() -> None:
     assert broken(replace(TAKEN_BACK, ended=None)) == ["ends_or_waits", "drains"]
 
