@@ -15,9 +15,9 @@ from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 from temporalio.exceptions import ApplicationError
 
-ENCODING: Final = b"binary/encrypted"
-"""The encoding of encrypted payloads in Temporal's samples and UI."""
+from countersign.payloads import ENCRYPTED
 
+ENCODING: Final = ENCRYPTED.encode()
 _KEY_ID: Final = "encryption-key-id"
 _NONCE_BYTES: Final = 12
 

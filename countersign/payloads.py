@@ -5,10 +5,18 @@ from typing import Any, Final
 from pydantic_core import to_json
 from temporalio.api.common.v1 import Payload
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
-from temporalio.converter import CompositePayloadConverter, DefaultPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DefaultPayloadConverter,
+    EncodingPayloadConverter,
+)
 
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.messages import Message, Short
+from countersign.configuration import SettingsError
+
+ENCRYPTED: Final = "binary/encrypted"
+"""The encoding of encrypted payloads in Temporal's samples and UI."""
 
 
 class _JsonConverter(PydanticJSONPlainPayloadConverter):
@@ -27,6 +35,20 @@ class _JsonConverter(PydanticJSONPlainPayloadConverter):
             else to_json(value, exclude_none=True)
         )
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
+
+
+class _EncryptedConverter(EncodingPayloadConverter):
+    """Explains a payload that no codec has decrypted."""
+
+    @property
+    def encoding(self) -> str:
+        return ENCRYPTED
+
+    def to_payload(self, value: Any) -> Payload | None:  # noqa: ARG002  # it encodes nothing
+        return None
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:  # noqa: ARG002
+        raise SettingsError("what Temporal holds is encrypted: set COUNTERSIGN_ENCRYPTION_KEYS here, too")
 
 
 def _usual(value: Short) -> set[str]:
@@ -48,5 +70,5 @@ class PayloadConverter(CompositePayloadConverter):
     """
 
     def __init__(self) -> None:
-        """Use the SDK's converters, but for JSON."""
-        super().__init__(*_CONVERTERS)
+        """Use the SDK's converters, but for JSON and for what is encrypted."""
+        super().__init__(*_CONVERTERS, _EncryptedConverter())

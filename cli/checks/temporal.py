@@ -159,7 +159,10 @@ async def _watchers(client: Client) -> Finding:
         return skipped(_WATCHERS, "the settings cannot work")
     (settings,) = load(CountersignSettings)
     names = [account for account, _ in settings.accounts]
-    states = {name: await watcher_state(client, settings.task_queue, name) for name in names}
+    try:
+        states = {name: await watcher_state(client, settings.task_queue, name) for name in names}
+    except SettingsError as error:
+        return failed(_WATCHERS, *str(error).split(": ", 1))
     lacking = [f"{name}: {state.lack}" for name, state in states.items() if state.lack]
     lost = [
         f"{name}: {state.lack}, since {format_time(state.since)}"

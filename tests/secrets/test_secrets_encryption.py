@@ -43,6 +43,18 @@ def payload(text: str = CANARY) -> Payload:
     return Payload(metadata={"encoding": b"json/plain", "messageType": b"x"}, data=json.dumps(text).encode())
 
 
+async def test_a_client_without_keys_says_what_is_missing(client: Client) -> None:
+    sealing, name = using(client, EncryptionCodec({"a": NEW})), f"sealed-{uuid.uuid4().hex}"
+    memo = {"note": CANARY}
+    handle = await sealing.start_workflow("Unserved", id=name, task_queue=name, memo=memo)
+    try:
+        described = await client.get_workflow_handle(name).describe()
+        with pytest.raises(SettingsError, match="is encrypted: set COUNTERSIGN_ENCRYPTION_KEYS"):
+            await described.memo_value("note")
+    finally:
+        await handle.terminate()
+
+
 class TestCodec:
     async def test_what_comes_back_is_what_went_in(self) -> None:
         codec = EncryptionCodec({"a": NEW})
