@@ -24,7 +24,7 @@ _HALTS: Final = {
     ),
     "credentials refused": (
         "the provider rejects the API key",
-        f"replace the key in the worker's settings, then {_CHECK}",
+        f"replace the key in the worker's settings, restart it if systemd runs it, then {_CHECK}",
     ),
     "permission refused": (
         "the provider refuses the API key its permission",

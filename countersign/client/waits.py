@@ -79,7 +79,8 @@ async def _unstarted(
         error = await described.data_converter.decode_failure(step.last_failure)
         words = provider_message(error.details) if isinstance(error, ApplicationError) else None
         halted = name not in _STORE_STEPS and await why_halted(handle, account)
-        waiting = now - _time(step.last_started_time)
+        has_started = step.HasField("last_started_time")  # not between two attempts
+        waiting = now - _time(step.last_started_time if has_started else step.scheduled_time)
         why = f"{name} is blocked: {halted}; for {_words(waiting)}" if halted else _failing(error, step, now)
         return StepWait(why, words)
     waiting = now - _time(step.scheduled_time)
