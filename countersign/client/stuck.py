@@ -28,8 +28,10 @@ _CAUSES: Final = {
 _MESSAGES: Final = {
     "[TMPRL1101]": "the workflow code runs too long without waiting",
     "Failed decoding": "the worker cannot decode the input",
+    "the input cannot be decoded": "the worker lacks the keys of COUNTERSIGN_ENCRYPTION_KEYS",
+    "what Temporal holds is encrypted": "the worker lacks the keys of COUNTERSIGN_ENCRYPTION_KEYS",
 }
-"""Beginnings of the Python SDK's messages for unhandled failures. Other messages may hold personal data."""
+"""Beginnings of messages for unhandled failures, the SDK's and ours. Others may hold personal data."""
 _ENDS: Final = {
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: "activity_task_completed_event_attributes",
     EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: "activity_task_failed_event_attributes",
@@ -69,7 +71,7 @@ async def explain_stuck(
     since = (failures[0].event_time if failures else task.scheduled_time).ToDatetime(UTC)
     return (
         f"{reference} is stuck: its workflow task failed at least {_times(count)} {_since(since)} "
-        f"({_cause(failures)}). {_remedy(handle.id, history)}; see docs/how-to/be-on-call.md#agreementsstuck"
+        f"({cause(failures)}). {_remedy(handle.id, history)}; see docs/how-to/be-on-call.md#agreementsstuck"
     )
 
 
@@ -123,7 +125,7 @@ def _is_failure(event: HistoryEvent) -> bool:
     return timeout == TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE  # a lost sticky worker is not a failure
 
 
-def _cause(failures: Sequence[HistoryEvent]) -> str:
+def cause(failures: Sequence[HistoryEvent]) -> str:
     """Return Temporal's cause of the last failure, with an explanation."""
     if not failures or failures[-1].event_type != EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
         return "WorkflowTaskTimedOut: the worker does not complete it in time"

@@ -10,7 +10,12 @@ from typing import Final
 import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent, WorkflowTaskFailedEventAttributes
 from temporalio.client import Client, WorkflowHistory
+from temporalio.common import RawValue
 from temporalio.testing import TimeSkipper
 
 from cli.checks.finding import State
@@ -20,13 +25,14 @@ from cli.list import agreement_table
 from countersign.client.agreements import agreement_result, agreement_status, remind_agreement
 from countersign.client.errors import StuckAgreementError
 from countersign.client.listing import ListedAgreement, list_agreements
-from countersign.client.stuck import reset_point
+from countersign.client.stuck import cause, reset_point
 from countersign.testing import eventually
 from countersign.testing.server import temporal_executable
 from devstack.sandbox import Sandbox
 from tests.observability.test_observability_backlog_metrics import backlog_metrics
 from tests.workflows.detouring import DetouringWorkflow
 from tests.workflows.office import Office, an_agreement, open_office
+from workflows.agreement.raw_input import read_input
 
 pytestmark = pytest.mark.thorough
 
@@ -82,6 +88,19 @@ async def test_a_stuck_agreement_is_seen_and_its_reset_sends_nothing_again(
     assert await _documents(office, reference) == [document_id]
     assert await _emails(office, document_id) == emails
     assert await _listed(client, reference) == []
+
+
+def test_a_worker_that_lacks_the_encryption_keys_is_named() -> None:
+    with pytest.raises(RuntimeError) as missing:
+        read_input([RawValue(Payload(metadata={"encoding": b"binary/encrypted"}))], continues=False)
+    failed = WorkflowTaskFailedEventAttributes(
+        cause=WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
+        failure=Failure(message=str(missing.value)),
+    )
+    event = HistoryEvent(
+        event_type=EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, workflow_task_failed_event_attributes=failed
+    )
+    assert cause([event]).endswith(": the worker lacks the keys of COUNTERSIGN_ENCRYPTION_KEYS")
 
 
 async def _sentence(client: Client, reference: str) -> str:
