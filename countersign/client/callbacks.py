@@ -19,6 +19,7 @@ from countersign.agreements.callbacks import (
 from countersign.agreements.reference import InvalidReferenceError, check_reference
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, UnknownAgreementError
+from countersign.configuration import SettingsError
 
 _PAGE: Final = 1000
 _MOST_ASKED: Final = 100
@@ -130,7 +131,11 @@ async def _replay(client: Client, callback: ListedCallback) -> None:
     try:
         (request,) = await client.data_converter.decode(started.input.payloads, [CallbackRequest])
         request = CallbackRequest.model_validate(request)
-    except (ValueError, KeyError, ApplicationError):  # the last two mean that the encryption key is missing
+    except (
+        ValueError,
+        SettingsError,
+        ApplicationError,
+    ):  # the last two mean that the encryption key is missing
         raise BadInputError(
             f"{callback.workflow_id}: this process cannot read it: check COUNTERSIGN_ENCRYPTION_KEYS"
         ) from None

@@ -25,6 +25,7 @@ from countersign.client.errors import BadInputError, UnreachableError
 from countersign.client.listing import agreement_query, count_agreements
 from countersign.client.progress import Report, ignore
 from countersign.client.settings import load_settings
+from countersign.configuration import SettingsError
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, Store, UnusableStoreError, open_store
 from countersign.storage.store import StoreKeys, check_key
@@ -189,7 +190,7 @@ class _Export:
             async with explained(execution.id):
                 result: AgreementResult = await handle.result(follow_runs=False)
                 return result
-        except (ValueError, KeyError, ApplicationError):  # the last two: the key is missing
+        except (ValueError, SettingsError, ApplicationError):  # the last two: the key is missing
             raise BadInputError(
                 f"{execution.id}: this process cannot read the result: check COUNTERSIGN_ENCRYPTION_KEYS"
             ) from None

@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from countersign.agreements.messages import AgreementInput
 from countersign.client.errors import BadInputError
+from countersign.configuration import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,11 @@ async def recorded_input(client: Client, handle: WorkflowHandle[Any, Any]) -> Re
     try:
         (agreement,) = await client.data_converter.decode(payloads, [AgreementInput])
         checked = AgreementInput.model_validate(agreement)
-    except (ValueError, KeyError, ApplicationError):  # the last two mean that the encryption key is missing
+    except (
+        ValueError,
+        SettingsError,
+        ApplicationError,
+    ):  # the last two mean that the encryption key is missing
         raise BadInputError(
             f"{handle.id}: this process cannot read the input: check COUNTERSIGN_ENCRYPTION_KEYS"
         ) from None
