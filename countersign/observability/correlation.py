@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from structlog.contextvars import get_contextvars
 from structlog.typing import EventDict, WrappedLogger
@@ -25,7 +25,12 @@ def task_id() -> str | None:
 
     The event is the one in the workflow's history that this task begins with.
     """
-    return cast("str | None", _current_task().get("request_id"))
+    if activity.in_activity():
+        info = activity.info()
+        return f"{info.workflow_id}.{info.activity_id}.{info.attempt}"
+    if workflow.in_workflow():
+        return f"{workflow.info().workflow_id}.{workflow.info().get_current_history_length()}"
+    return None
 
 
 def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -34,7 +39,9 @@ def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
     The SDK logs some lines about a task outside of it, and describes the task in an extra.
     """
     described = event.pop("temporal_activity", None) or event.pop("temporal_workflow", None)
-    for name, value in (_current_task() or _described_task(described)).items():
+    ids = _current_task() or _described_task(described)
+    ids["request_id"] = task_id()
+    for name, value in ids.items():
         if value is not None:
             event.setdefault(name, value)
     workflow_id = event.get("workflow_id")
@@ -45,21 +52,15 @@ def add_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict
 
 def _current_task() -> dict[str, Any]:
     if activity.in_activity():
-        task = activity.info()
-        return {
-            "workflow_id": task.workflow_id,
-            "run_id": task.workflow_run_id,
-            "attempt": task.attempt,
-            "activity_type": task.activity_type,
-            "request_id": f"{task.workflow_id}.{task.activity_id}.{task.attempt}",
-        }
-    if workflow.in_workflow():
-        info = workflow.info()
+        info = activity.info()
         return {
             "workflow_id": info.workflow_id,
-            "run_id": info.run_id,
-            "request_id": f"{info.workflow_id}.{info.get_current_history_length()}",
+            "run_id": info.workflow_run_id,
+            "attempt": info.attempt,
+            "activity_type": info.activity_type,
         }
+    if workflow.in_workflow():
+        return {"workflow_id": workflow.info().workflow_id, "run_id": workflow.info().run_id}
     return {}
 
 

@@ -4,11 +4,9 @@ Code logs with the standard library's loggers. Lines about an agreement carry `r
 `run_id` and `request_id`; `structlog.contextvars.bound_contextvars` adds more.
 """
 
-import json
 import logging
 import sys
 import threading
-from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final, Literal, TextIO
 
@@ -45,9 +43,6 @@ WORDY: Final = ("asyncio", "temporalio.bridge", "temporalio.client", "temporalio
 _OURS: Final = frozenset({"timestamp", "level"})
 """Fields that only the pipeline writes."""
 _MULTILINE: Final = frozenset({"exception", "stack_info"})
-_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__)
-"""Fields of every record; further ones are extras."""
-_JSON: Final = json.JSONEncoder(default=repr)
 
 
 def configure(
@@ -63,7 +58,7 @@ def configure(
     """
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
-    handler.setFormatter(_Formatter(service, _renderers(style, terminal=target.isatty())))
+    handler.setFormatter(_formatter(service, _renderers(style, terminal=target.isatty())))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -74,49 +69,38 @@ def configure(
     threading.excepthook = _log_uncaught_in_thread
 
 
-class _Formatter(logging.Formatter):
-    """Renders records with structlog's processors.
+def _formatter(service: str | None, renderers: list[Processor]) -> logging.Formatter:
+    def add_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if service is not None:
+            event["service"] = service
+        return event
 
-    Its own `ProcessorFormatter` also takes structlog's events, which costs every record two copies.
-
-    Args:
-        service: The process's name; None to leave the field out.
-        renderers: Processors of which the last returns the line.
-    """
-
-    def __init__(self, service: str | None, renderers: Sequence[Processor]) -> None:
-        super().__init__()
-        self._service = service
-        self._renderers = renderers
-
-    def format(self, record: logging.LogRecord) -> str:
-        event: Any = {"event": _message(record)}
-        if record.exc_info:
-            event["exc_info"] = record.exc_info
-        if record.stack_info:
-            event["stack_info"] = record.stack_info
-        structlog.contextvars.merge_contextvars(None, "", event)
-        event.update((key, value) for key, value in record.__dict__.items() if key not in _STANDARD)
-        event["level"] = record.levelname.lower()
-        event["logger"] = record.name
-        if self._service is not None:
-            event["service"] = self._service
-        for processor in (*_PROCESSORS, *self._renderers):
-            event = processor(None, "", event)
-        return str(event)
+    return structlog.stdlib.ProcessorFormatter(
+        use_get_message=False,
+        pass_foreign_args=True,
+        foreign_pre_chain=[
+            _format_message,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.ExtraAdder(),
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            add_service,
+            add_ids,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _shorten_failures,
+            structlog.processors.format_exc_info,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redact_event, *renderers],
+    )
 
 
 def _renderers(style: Format, *, terminal: bool) -> list[Processor]:
     if style == "json" or (style == "auto" and not terminal):
-        return [_render_json]
+        return [structlog.processors.JSONRenderer()]
     console = structlog.dev.ConsoleRenderer(
         colors=terminal, exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
     return [_escape_controls, console]
-
-
-def _render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    return _JSON.encode(event)
 
 
 def _shorten_failures(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -129,16 +113,19 @@ def _shorten_failures(_logger: WrappedLogger, _method: str, event: EventDict) ->
     return event
 
 
-def _message(record: logging.LogRecord) -> str:
+def _format_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Put the arguments into the message; those with keys are redacted by key before."""
-    message, arguments = str(record.msg), record.args
-    if not arguments:
-        return message
-    redacted = tuple(map(_redact_fields, arguments)) if isinstance(arguments, tuple) else redact(arguments)
-    try:
-        return message % redacted
-    except Exception:  # noqa: BLE001 - a wrong format must not lose the line
-        return f"{message} {redact(redacted)}"
+    arguments: Any = event.pop("positional_args")
+    if arguments:
+        if isinstance(arguments, tuple):
+            arguments = tuple(map(_redact_fields, arguments))
+        else:
+            arguments = redact(arguments)
+        try:
+            event["event"] %= arguments
+        except Exception:  # noqa: BLE001 - a wrong format must not lose the line
+            event["event"] = f"{event['event']} {redact(arguments)}"
+    return event
 
 
 def _redact_fields(argument: Any) -> Any:
@@ -151,15 +138,6 @@ def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
         for name, value in event.items()
         if name != "color_message"
     }
-
-
-_PROCESSORS: Final[tuple[Processor, ...]] = (
-    add_ids,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    _shorten_failures,
-    structlog.processors.format_exc_info,
-    _redact_event,
-)
 
 
 def _escape_controls(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -25,8 +25,6 @@ _CACHED_LENGTH: Final = 64
 _WORD: Final = re.compile(r"[\w-]*[A-Za-z][\w-]*", re.ASCII)
 """Ids and names. Of the patterns, only the token's matches in one, because the others need other characters
 or a number that no letter adjoins."""
-_PLAIN: Final = frozenset({bool, int, float, type(None)})
-"""JSON's own types beside text, in need of no conversion."""
 _DEPTH_LIMIT: Final = 16
 _BODY_LIMIT: Final = 4096
 _LARGEST_HARMLESS: Final = 10**12
@@ -62,8 +60,7 @@ def redact(value: Any, key: str | None = None) -> Any:
     if isinstance(value, str):
         return MASK if key is not None and is_sensitive(key) else redact_text(value)
     try:
-        plain = value if type(value) in _PLAIN else to_jsonable_python(value, fallback=_convert)
-        return _redact(plain, key, 0)
+        return _redact(to_jsonable_python(value, fallback=_convert), key, 0)
     except Exception:  # noqa: BLE001 - a value of any class may raise anything
         return f"<{type(value).__name__} cannot be redacted>"
 
