@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from countersign.agreements.events import SignatureEvent
@@ -170,8 +170,8 @@ class Receiver:
         self._callers = callers
         self._admission = Admission()
 
-    def app(self, routes: Iterable[WebhookRoute], *, is_ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
-        """Build the application. Starlette serves all but deliveries, which pass none of its layers.
+    def app(self, routes: Iterable[WebhookRoute], *, is_ready: Callable[[], Awaitable[bool]]) -> Starlette:
+        """Build the application.
 
         Args:
             routes: Where deliveries arrive.
@@ -186,26 +186,21 @@ class Receiver:
                 PlainTextResponse("ready\n") if await is_ready() else _response(DeliveryOutcome.UNAVAILABLE)
             )
 
-        endpoints = {route.path: self._endpoint(route) for route in routes}
         app = Starlette(
             routes=[
-                *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
+                *(self._endpoint(route) for route in routes),
                 Route("/healthz", healthz),
                 Route("/readyz", readyz),
             ],
             exception_handlers={HTTPException: _reject_request},
         )
         app.router.redirect_slashes = False
+        return app
 
-        async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-            endpoint = endpoints.get(scope["path"]) if scope["method"] == "POST" else None
-            await (endpoint or app)(scope, receive, send)
-
-        return dispatch
-
-    def _endpoint(self, route: WebhookRoute) -> "_Endpoint":
+    def _endpoint(self, route: WebhookRoute) -> Route:
         expect(route.name)
-        return _Endpoint(self._receive, route)
+
+        return Route(route.path, _Endpoint(self._receive, route), methods=["POST"])
 
     async def _receive(self, route: WebhookRoute, request: Request) -> DeliveryOutcome:
         started = time.perf_counter()
