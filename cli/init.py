@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from countersign.client.errors import BadInputError, ExitCode
 from countersign.client.provider import find_account, open_provider
 from countersign.client.settings import load_settings
-from countersign.configuration import Settings, SettingsError, is_secret, load, read
+from countersign.configuration import IS_MISSING, Settings, SettingsError, is_secret, load, read
 from countersign.providers.port import SignatureProvider
 from countersign.providers.registry import Account
 from countersign.secrets.keeping import NowhereToKeepError, Place, env_file_place, folder_place
@@ -31,8 +31,6 @@ _SETTINGS: Final = "settings.env"
 _SECRETS: Final = "secrets"
 _OTHERS: Final = ("TEMPORAL_", "OTEL_")
 """Prefixes of settings that are not ours."""
-_MISSING: Final = " is not set"
-"""The end of a problem's sentence that an answer may solve."""
 _SECRETS_OF_TEMPORAL: Final = ("TEMPORAL_API_KEY",)
 
 
@@ -180,16 +178,16 @@ def _require_valid(account: Account) -> None:
 
 def _refuse_invalid(account: Account) -> None:
     """Check the settings that are known so far; what is missing is asked for later."""
-    if problems := [problem for problem in _problems(account) if not problem.endswith(_MISSING)]:
+    if problems := [problem for problem in _problems(account) if not problem.endswith(IS_MISSING)]:
         raise BadInputError(f"{SettingsError.listing(problems)}\nNothing was written.")
 
 
-def _problems(account: Account) -> list[str]:
+def _problems(account: Account) -> tuple[str, ...]:
     try:
         load(CountersignSettings, ProviderSettings, account.settings)
     except SettingsError as error:
-        return [line.strip() for line in str(error).splitlines()[1:]]
-    return []
+        return error.problems or (str(error),)
+    return ()
 
 
 def _write(places: tuple[Place, Place], answers: Mapping[str, str], secrets: Mapping[str, str]) -> None:

@@ -31,13 +31,22 @@ _PLACEHOLDER = re.compile(
 )
 
 
+IS_MISSING: Final = " is not set"
+
+
 class SettingsError(Exception):
     """Settings are missing or invalid; the message names all of them and what to do, but no values."""
+
+    problems: tuple[str, ...] = ()
+    """What `listing` lists: a sentence per setting. That of a missing one ends with `IS_MISSING`."""
 
     @classmethod
     def listing(cls, problems: Iterable[str]) -> Self:
         """Build one error from several sentences, without duplicates."""
-        return cls("\n  ".join(("These settings are missing or invalid:", *dict.fromkeys(problems))))
+        listed = tuple(dict.fromkeys(problems))
+        error = cls("\n  ".join(("These settings are missing or invalid:", *listed)))
+        error.problems = listed
+        return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +257,7 @@ def _problems(kind: type[Settings], error: ValidationError, *, known: Problems) 
         name = kind.variable(str(problem["loc"][0])) if problem["loc"] else ""
         if problem["type"] == "missing":
             if name not in known and known.keys().isdisjoint(PLACES):
-                problems.append(f"{name} is not set")
+                problems.append(name + IS_MISSING)
         else:
             message = _sentence(problem, kind)
             problems.append(f"{name}: {message}" if name else message)
