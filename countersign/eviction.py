@@ -83,11 +83,10 @@ class WatchedInstance(WorkflowInstance):
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """Run one activation, and evict the run if it is a query that may have moved the run ahead."""
         completion = self._instance.activate(act)
-        if not act.jobs or not act.jobs[0].HasField(
-            "query_workflow"
-        ):  # a query shares no activation with events
+        queries = [job.query_workflow for job in act.jobs if job.HasField("query_workflow")]
+        if not queries:  # the SDK activates a run with events or with queries, never with both
             self._may_be_ahead = not act.is_replaying
-        elif act.jobs[0].query_workflow.query_id == LEGACY_QUERY and self._may_be_ahead:
+        elif self._may_be_ahead and queries[0].query_id == LEGACY_QUERY:
             self._may_be_ahead = False
             self._evict(act.run_id)
         return completion
