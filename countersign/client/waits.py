@@ -75,15 +75,13 @@ async def _unstarted(
     name, queue = step.activity_type.name, described.task_queue
     account = described.typed_search_attributes.get(ACCOUNT) or DEFAULT_ACCOUNT
     handle = client.get_workflow_handle(described.id, run_id=described.run_id)
+    waiting = now - _time(step.scheduled_time)  # of this attempt: no time of a start is kept between two
     if step.HasField("last_failure"):
         error = await described.data_converter.decode_failure(step.last_failure)
         words = provider_message(error.details) if isinstance(error, ApplicationError) else None
         halted = name not in _STORE_STEPS and await why_halted(handle, account)
-        has_started = step.HasField("last_started_time")  # not between two attempts
-        waiting = now - _time(step.last_started_time if has_started else step.scheduled_time)
         why = f"{name} is blocked: {halted}; for {_words(waiting)}" if halted else _failing(error, step, now)
         return StepWait(why, words)
-    waiting = now - _time(step.scheduled_time)
     if waiting < _PROMPT:
         return None
     why = await (
