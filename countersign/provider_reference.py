@@ -133,10 +133,9 @@ def copies() -> dict[Path, str]:
     """Return the pages that copy a file beside the code, by path: a code host shows no included files."""
     sources = {f"{kind}.md": Path(f"countersign/providers/{kind}/README.md") for kind in plugins()}
     sources |= {name: Path(source) for name, source in _OTHER_COPIES.items()}
+    head = "<!-- `make reference` copies this page from {}. -->\n"
     return {
-        DOCS.with_name(
-            name
-        ): f"<!-- `make reference` copies this page from {source}. -->\n{source.read_text()}"
+        DOCS.with_name(name): head.format(source) + source.read_text()
         for name, source in sources.items()
         if source.is_file()
     }

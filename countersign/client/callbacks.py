@@ -131,11 +131,7 @@ async def _replay(client: Client, callback: ListedCallback) -> None:
     try:
         (request,) = await client.data_converter.decode(started.input.payloads, [CallbackRequest])
         request = CallbackRequest.model_validate(request)
-    except (
-        ValueError,
-        SettingsError,
-        ApplicationError,
-    ):  # the last two mean that the encryption key is missing
+    except (ValueError, SettingsError, ApplicationError):  # the last two: the encryption key is missing
         raise BadInputError(
             f"{callback.workflow_id}: this process cannot read it: check COUNTERSIGN_ENCRYPTION_KEYS"
         ) from None

@@ -64,14 +64,7 @@ async def erase_agreement(reference: str, *, client: Client | None = None) -> Er
     Unlike `purge_agreement` it keeps the claim, whatever the agreement's age: a repeated start sends nothing.
     Temporal's history and the provider's document stay.
 
-    Args:
-        reference: The agreement's reference.
-        client: A connection to use; by default a shared one.
-
-    Raises:
-        BadInputError: The reference or a setting is invalid.
-        RefusedError: The store knows no such agreement, or it runs, or it is on hold.
-        UnreachableError: Temporal or the store does not respond.
+    Takes, refuses and raises what `plan_erasure` does.
     """
     planned, store = await _plan(reference, client or await shared_client())
     try:

@@ -32,11 +32,7 @@ async def recorded_input(client: Client, handle: WorkflowHandle[Any, Any]) -> Re
     try:
         (agreement,) = await client.data_converter.decode(payloads, [AgreementInput])
         checked = AgreementInput.model_validate(agreement)
-    except (
-        ValueError,
-        SettingsError,
-        ApplicationError,
-    ):  # the last two mean that the encryption key is missing
+    except (ValueError, SettingsError, ApplicationError):  # the last two: the encryption key is missing
         raise BadInputError(
             f"{handle.id}: this process cannot read the input: check COUNTERSIGN_ENCRYPTION_KEYS"
         ) from None

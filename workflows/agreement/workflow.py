@@ -146,9 +146,7 @@ class AgreementWorkflow:
                 self._show_start()
                 await self._claim()
                 await find_lost_document(state)
-                if (
-                    state.progress.document_id is None
-                ):  # none was to be found, or a person decided to send again
+                if state.progress.document_id is None:  # none was lost, or a person sends it again
                     await self._prepare_and_send()
             while (wait := await await_end(state)) is Wait.SEND_AFTER_REVIEW:
                 await self._prepare_and_send()
