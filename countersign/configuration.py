@@ -81,8 +81,7 @@ class Settings(BaseSettings):
     @classmethod
     def variable(cls, name: str) -> str:
         """Return the variable of a field, for example `ACME_API_KEY` for `api_key`."""
-        named = (mark.name for mark in cls.model_fields[name].metadata if isinstance(mark, Variable))
-        return next(named, cls.prefix + name.upper())
+        return _own_name(cls.model_fields[name]) or cls.prefix + name.upper()
 
     def model_post_init(self, _context: Any) -> None:
         """Mask the secrets in all later log lines."""
@@ -214,11 +213,11 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
     Raises:
         SettingsError: Settings are missing or invalid; the message lists all of them by name.
     """
-    groups = dict.fromkeys(group for group in (*kinds, *_subclasses(Settings)) if hasattr(group, "prefix"))
+    groups = dict.fromkeys((*kinds, *_subclasses(Settings)))
     warn_of_unknown_settings(
         (*os.environ, *env_file({})),
-        [group.variable(name) for group in groups for name in group.model_fields],
-        tuple(group.prefix for group in groups),
+        [variable for group in groups for variable in _variables(group)],
+        tuple(group.prefix for group in groups if hasattr(group, "prefix")),
     )
     lookup = read(*kinds, given=overrides)
     loaded: list[Settings] = []
@@ -231,6 +230,17 @@ def load(*kinds: type[Any], **overrides: Any) -> tuple[Any, ...]:
     if problems:
         raise SettingsError.listing(problems)
     return tuple(loaded)
+
+
+def _own_name(about: FieldInfo) -> str | None:
+    return next((mark.name for mark in about.metadata if isinstance(mark, Variable)), None)
+
+
+def _variables(kind: type[Settings]) -> Iterator[str]:
+    """List a group's variables; a base class without a prefix has those that name themselves."""
+    for name, about in kind.model_fields.items():
+        if hasattr(kind, "prefix") or _own_name(about):
+            yield kind.variable(name)
 
 
 def _subclasses(kind: type[Settings]) -> Iterator[type[Settings]]:

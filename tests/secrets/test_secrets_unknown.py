@@ -82,6 +82,12 @@ def test_processes_of_accounts_know_their_settings(tmp_path: Path, command: list
     assert "canary" not in done.stderr + done.stdout
 
 
+@pytest.mark.parametrize("setting", ["COUNTERSIGN_LOG_BODIES=redacted", "COUNTERSIGN_ALLOW_LIVE=false"])
+def test_the_receiver_knows_the_settings_of_the_worker(tmp_path: Path, setting: str) -> None:
+    name, _, value = setting.partition("=")
+    assert name not in run(tmp_path, ["-m", "receiver"], **{name: value}).stderr
+
+
 @pytest.mark.parametrize(("level", "lines"), [("ERROR", 0), ("WARNING", 1)])
 def test_the_starter_logs_as_the_env_file_says(tmp_path: Path, level: str, lines: int) -> None:
     (tmp_path / ".env").write_text(f"COUNTERSIGN_LOG_LEVEL={level}\n")
