@@ -121,6 +121,21 @@ async def set_up(account: Account, provider: SignatureProvider, url: str, *, new
     return made
 
 
+async def remove(account: Account, provider: SignatureProvider, url: str) -> tuple[str, ...]:
+    """Take an address away from the subscription; return those that are left.
+
+    Raises:
+        BadInputError: The provider has no API for webhooks, or the address is not subscribed, or is the last.
+    """
+    webhooks = api(account, provider)
+    current = await _subscribed(webhooks, account)
+    if url not in current.urls:
+        raise BadInputError(f"--url: not subscribed; these are: {', '.join(current.urls)}")
+    if len(current.urls) == 1:
+        raise BadInputError("--url: it is the only address; `webhook setup` the right one first")
+    return (await webhooks.remove(current, url)).urls
+
+
 async def try_out(account: Account, provider: SignatureProvider) -> tuple[DeliveredTest, ...]:
     """Have the provider deliver a test event to every address.
 
@@ -128,10 +143,7 @@ async def try_out(account: Account, provider: SignatureProvider) -> tuple[Delive
         BadInputError: No subscription exists, or the provider has no API for webhooks.
     """
     webhooks = api(account, provider)
-    if await webhooks.find() is None:
-        raise BadInputError(
-            f"no subscription exists: run `webhook setup --url https://host{account.webhook_path}`"
-        )
+    await _subscribed(webhooks, account)
     return await webhooks.test(own_test())
 
 
@@ -188,6 +200,14 @@ def mask(secret: SecretStr) -> str:
     """Show enough of a secret to recognise it, as the provider does."""
     text = secret.get_secret_value()
     return f"{text[:3]}***{text[-3:]}"
+
+
+async def _subscribed(webhooks: WebhookSubscription, account: Account) -> Subscription:
+    if (current := await webhooks.find()) is None:
+        raise BadInputError(
+            f"no subscription exists: run `webhook setup --url https://host{account.webhook_path}`"
+        )
+    return current
 
 
 async def _extend(webhooks: WebhookSubscription, current: Subscription, url: str) -> Subscription:

@@ -1,4 +1,4 @@
-"""`webhook setup` and `webhook test`: the provider's deliveries to our receiver."""
+"""`webhook setup`, `webhook remove` and `webhook test`: the provider's deliveries to our receiver."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -15,7 +15,7 @@ from . import subscription, webhook_route
 from .command import err, out, verb
 
 app = typer.Typer(
-    help="Set up and test webhooks. `setup` and `test` need a key with the administrator role.",
+    help="Set up and test webhooks. All but `route` need a key with the administrator role.",
     no_args_is_help=True,
 )
 app.add_typer(webhook_route.app, name="route")
@@ -53,6 +53,22 @@ async def setup(
             "a receiver that reads this place finds it by itself; one that got its secrets at its start, as "
             "from systemd, needs a restart; one elsewhere, as in Kubernetes, needs the secret there"
         )
+
+
+@app.command()
+@verb
+async def remove(
+    *,
+    url: Annotated[
+        str, typer.Option(help="The address, as `doctor` and `webhook test` show it.", show_default=False)
+    ],
+    account: _Account = None,
+) -> None:
+    """Unsubscribe an address, such as one with a typing error; the secret and the others stay."""
+    found = find_account(account)
+    async with open_provider(found) as provider:
+        left = await subscription.remove(found, provider, url)
+    out.print(f"removed {url}; subscribed: {', '.join(left)}")
 
 
 @app.command("test")

@@ -126,7 +126,10 @@ async def _test_event(
         reported = "; ".join(
             f"{delivery.url}: {subscription.explain(delivery.http_status, account)}" for delivery in bad
         )
-        return failed(_TEST, reported, "see the receiver's log")
+        advice = "see the receiver's log"
+        if len(deliveries) > 1:
+            advice += "; for an address that is wrong: countersign webhook remove --url <address>"
+        return failed(_TEST, reported, advice)
     if not deliveries:
         return failed(_TEST, "the provider delivered it nowhere", "see the receiver's log")
     others = len(deliveries) - sum(map(subscription.is_verified, deliveries))

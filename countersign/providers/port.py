@@ -541,6 +541,9 @@ class WebhookSubscription(Protocol):
     async def extend(self, current: Subscription, url: str) -> Subscription:
         """Add an address and the missing events, and switch the subscription on."""
 
+    async def remove(self, current: Subscription, url: str) -> Subscription:
+        """Take away an address that is not the last."""
+
     async def rotate_secret(self) -> SecretStr:
         """Make a new secret; the old one becomes invalid at once."""
 

@@ -14,6 +14,7 @@ BODY = {"message": "Ludmilla Brontosaurus may not do this", "code": "NotForLudmi
 COMMANDS = [
     pytest.param(("doctor",), id="doctor"),
     pytest.param(("webhook", "setup", "--url", "{receiver}/webhooks/turbodocx"), id="webhook setup"),
+    pytest.param(("webhook", "remove", "--url", "{receiver}/webhooks/turbodocx"), id="webhook remove"),
     pytest.param(("webhook", "test"), id="webhook test"),
     pytest.param(("start", "order.yaml", "--check"), id="start --check"),
     pytest.param(("orphans",), id="orphans"),

@@ -1,4 +1,4 @@
-"""`webhook setup` and `webhook test`, against the real sandbox and a real receiver."""
+"""`webhook setup`, `webhook remove` and `webhook test`, against the real sandbox and a real receiver."""
 
 import asyncio
 import json
@@ -138,6 +138,26 @@ async def test_another_address_joins_those_there_are_and_the_secret_stays(
     assert made.urls == (URL, f"https://other.example.com{PATH}")
     assert made.secret is None
     assert (clean / ".env").read_text() == before
+
+
+async def test_a_wrong_address_is_removed_and_the_rest_stays(provider: TurboDocx, clean: Path) -> None:
+    wrong = f"https://reciever.example.com{PATH}"
+    with pytest.raises(BadInputError, match="no subscription exists"):
+        await subscription.remove(ACCOUNT, provider, wrong)
+    await subscription.set_up(ACCOUNT, provider, wrong, new_secret=False)
+    before = (clean / ".env").read_text()
+    with pytest.raises(BadInputError, match="the only address"):
+        await subscription.remove(ACCOUNT, provider, wrong)
+    await subscription.set_up(ACCOUNT, provider, URL, new_secret=False)
+
+    assert await subscription.remove(ACCOUNT, provider, wrong) == (URL,)
+
+    left = await provider.webhooks.find()
+    assert left is not None
+    assert (left.urls, len(left.events), left.is_active) == ((URL,), 7, True)
+    assert (clean / ".env").read_text() == before
+    with pytest.raises(BadInputError, match=f"not subscribed; these are: {URL}"):
+        await subscription.remove(ACCOUNT, provider, wrong)
 
 
 async def test_a_new_secret_leaves_the_old_one_valid_for_a_while(provider: TurboDocx, clean: Path) -> None:

@@ -167,6 +167,10 @@ class TurboDocxSubscription:
         kept = [event for event in events if event not in self._unwanted]
         return self._neutral(await self._calls.update(urls=list(urls), events=kept, is_active=True))
 
+    async def remove(self, current: Subscription, url: str) -> Subscription:
+        """Take away an address that is not the last: an empty list is rejected with 400."""
+        return self._neutral(await self._calls.update(urls=[kept for kept in current.urls if kept != url]))
+
     async def rotate_secret(self) -> SecretStr:
         """Make a new secret; the old one becomes invalid at once."""
         return (await self._calls.regenerate_secret()).secret
