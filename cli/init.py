@@ -10,8 +10,8 @@ import typer
 from dotenv import dotenv_values
 from pydantic.fields import FieldInfo
 
-from countersign.client.errors import BadInputError, ExitCode
-from countersign.client.provider import find_account, open_provider
+from countersign.client.errors import BadInputError, ExitCode, UnusableKeyError
+from countersign.client.provider import explained_by_provider, find_account, key_variables, open_provider
 from countersign.client.settings import load_settings
 from countersign.configuration import IS_MISSING, Settings, SettingsError, is_secret, load, read
 from countersign.providers.port import SignatureProvider
@@ -82,7 +82,7 @@ async def init(
     answers |= _answers(chosen, secret=False)
     _require_valid(chosen)
     async with open_provider(chosen) as provider:
-        await provider.probe()
+        await _probe(provider, chosen, secrets)
         out.print(f"the key is good at {load_settings(chosen.settings).base_url}")
         _write(places, answers, secrets)
         if webhook_url:
@@ -180,6 +180,21 @@ def _refuse_invalid(account: Account) -> None:
     """Check the settings that are known so far; what is missing is asked for later."""
     if problems := [problem for problem in _problems(account) if not problem.endswith(IS_MISSING)]:
         raise BadInputError(f"{SettingsError.listing(problems)}\nNothing was written.")
+
+
+async def _probe(provider: SignatureProvider, account: Account, answered: Mapping[str, str]) -> None:
+    """Let the provider judge the key, before anything is written."""
+    try:
+        async with explained_by_provider(provider):
+            await provider.probe()
+    except UnusableKeyError as error:
+        lookup = read(account.settings)
+        saved = "".join(
+            f"\n{name} was read from {lookup.where(name)}: replace it there, or remove it to be asked for it."
+            for name in key_variables(account)
+            if name not in answered and lookup.where(name)
+        )
+        raise BadInputError(f"{error}.{saved}\nNothing was written.") from None
 
 
 def _problems(account: Account) -> tuple[str, ...]:

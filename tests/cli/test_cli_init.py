@@ -69,7 +69,26 @@ def test_nothing_is_written_before_the_provider_accepts_the_key(fresh: Shell) ->
     shown, code = fresh.at_a_terminal("init", answers=typed)
     assert code == 2, shown.decode()
     assert "rejects the API key" in shown.decode()
+    assert "Nothing was written." in shown.decode()
+    assert "was read from" not in shown.decode()
     assert not (fresh.folder / ".env").exists()
+
+
+@pytest.mark.thorough
+def test_a_saved_key_that_is_wrong_is_named_with_its_place(
+    fresh: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = fresh.folder / ".env"
+    file.write_text("TURBODOCX_API_KEY=TDX-test-nobodys\n")
+    file.chmod(0o600)
+    for name, value in list(ASKED.items())[1:]:
+        monkeypatch.setenv(name, value)
+    ran = fresh.run("init")
+    assert ran.code == 2
+    assert "rejects the API key: check TURBODOCX_API_KEY and TURBODOCX_ORG_ID." in ran.err
+    assert "TURBODOCX_API_KEY was read from .env: replace it there, or remove it to be asked" in ran.err
+    assert ran.err.endswith("Nothing was written.\n")
+    assert "nobodys" not in ran.err
 
 
 @pytest.mark.thorough
