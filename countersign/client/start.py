@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from structlog.contextvars import bound_contextvars
@@ -17,7 +17,12 @@ from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
 from countersign.client.connections import explained, shared_client
 from countersign.client.drafts import check_draft
-from countersign.client.errors import BadInputError, UnknownAgreementError, UnreachableError
+from countersign.client.errors import (
+    BadInputError,
+    ReferenceTakenError,
+    UnknownAgreementError,
+    UnreachableError,
+)
 from countersign.client.files import LocalFile, store_file
 from countersign.client.progress import Report, ignore
 from countersign.client.references import (
@@ -26,8 +31,10 @@ from countersign.client.references import (
     change_callback,
     failed_before_sending,
     find_existing,
+    next_reference,
 )
 from countersign.client.settings import load_settings
+from countersign.client.store import find_stored
 from countersign.observability.correlation import request_id
 from countersign.settings import CallbackSettings, CountersignSettings
 
@@ -56,16 +63,33 @@ async def check_agreement(
 
     Raises:
         BadInputError: The agreement is invalid.
-        ReferenceTakenError: The reference belongs to an agreement with other content.
+        ReferenceTakenError: The reference belongs to an agreement with other content, or to one that the
+            store remembers and Temporal does not.
         UnreachableError: Temporal or the provider does not respond.
     """
     checked, _ = await _checked(agreement, on_omission, ask_provider=ask_provider, insist=insist)
     client = client or await shared_client()
-    with suppress(UnknownAgreementError):
+    try:
         async with explained(checked.reference):
             if not await failed_before_sending(client, checked.reference):
                 await find_existing(client, checked, compare_callback=False)
+    except UnknownAgreementError:
+        await _refuse_claimed(checked.reference, client, on_omission)
     return checked
+
+
+async def _refuse_claimed(reference: str, client: Client, on_omission: Report) -> None:
+    """Look in the store for a claim, as the worker will: it outlives the history in Temporal."""
+    try:
+        stored, _ = await find_stored(reference, client)
+    except (BadInputError, UnreachableError) as error:
+        on_omission(f"the worker checks whether the reference was used: {error}")
+        return
+    if stored.claim and not stored.is_released:
+        raise ReferenceTakenError(
+            f"reference {reference} was used by an earlier agreement that the store remembers: use another "
+            f"one, for example {next_reference(reference)}"
+        )
 
 
 async def start_agreement(

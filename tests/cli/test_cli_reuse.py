@@ -16,6 +16,7 @@ from countersign.client.errors import CommandError, ExitCode
 from countersign.client.follow import follow_agreement
 from countersign.client.start import start_agreement
 from countersign.connection import connect
+from countersign.storage.store import StoreKeys
 from devstack.stack import Stack
 from tests.cli.shell import NOT_CHECKED, Shell
 from tests.workflows.office import TEMPLATE, VARIABLES
@@ -173,6 +174,22 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
     assert _start(shell, draft) == begun
     document_id = asyncio.run(_sent(reference))
     assert [document["id"] for document in _documents(stack, reference)] == [document_id]
+
+
+def test_a_dry_run_knows_what_the_store_remembers_and_temporal_does_not(
+    shell: Shell, stack: Stack, draft: dict[str, Any]
+) -> None:
+    reference = draft["reference"]
+    keys = StoreKeys("local", "default")
+    claim = stack.store / keys.claim(reference)
+    claim.parent.mkdir(parents=True)
+    claim.write_text("{}")
+    used = f"reference {reference} was used by an earlier agreement that the store remembers: use another one"
+    (shell.folder / "draft.json").write_text(json.dumps(draft))
+    ran = shell("start", "draft.json", "--dry-run")
+    assert (ran.code, ran.err.startswith(used)) == (ExitCode.REFERENCE_TAKEN, True), ran.err
+    (stack.store / keys.released(reference, 1)).write_text("{}")
+    assert shell("start", "draft.json", "--dry-run").out == f"{reference}: can be started\n"
 
 
 @pytest.mark.thorough
