@@ -13,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from countersign.agreements import search_attributes
 from countersign.agreements.names import account_task_queue
 from countersign.agreements.times import format_time
+from countersign.client.errors import START_WORKER
 from countersign.client.listing import STUCK
 from countersign.configuration import SettingsError, load
 from countersign.connection import ConnectionFailedError, connect
@@ -140,7 +141,7 @@ async def _workers(client: Client) -> Finding:
     alone = [name for name, count in polling.items() if not count]
     never = [name for name in alone if last_poll(queues[name]) is None]
     if never:
-        return warning(_WORKERS, f"no worker polls {', '.join(never)}", "start one: python worker.py")
+        return warning(_WORKERS, f"no worker polls {', '.join(never)}", START_WORKER)
     if alone:
         found = (
             f"no worker polls {name}: the last poll was {_age(last_poll(queues[name]))}" for name in alone

@@ -19,6 +19,10 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Final
+
+START_WORKER: Final = "start one with `python worker.py` or as a service"
+"""What to do if no worker runs."""
 
 
 class ExitCode(IntEnum):
@@ -121,7 +125,7 @@ class NotInTurnError(NotYetError):
 
 
 class ReferenceTakenError(CommandError):
-    """The reference belongs to an agreement with other content; nothing was started.
+    """The reference belongs to another agreement; nothing was started.
 
     Args:
         message: The message.

@@ -11,6 +11,7 @@ from temporalio.service import RPCError
 from countersign.agreements.messages import CircuitStatus
 from countersign.agreements.names import CIRCUIT_QUERY, account_task_queue
 from countersign.agreements.times import format_time
+from countersign.client.errors import START_WORKER
 from countersign.task_queues import describe_task_queue, is_polled
 
 _TIMEOUT: Final = timedelta(seconds=5)
@@ -67,7 +68,7 @@ async def why_not_taken(
             "its workers take no steps while the provider fails or rejects the API key (their circuit is "
             "open), or all their slots are busy; they resume automatically (details: `countersign doctor`)"
         )
-    return f"no worker polls {name}: start one with `python worker.py`"
+    return f"no worker polls {name}: {START_WORKER}"
 
 
 async def why_halted(handle: WorkflowHandle[Any, Any], account: str) -> str | None:
@@ -107,7 +108,7 @@ async def why_not_claimed(client: Client, task_queue: str) -> str:
         return "no worker runs, or all its slots are busy"
     if is_polled(queue):
         return "all slots of its workers are busy"
-    return f"no worker polls {task_queue}: start one with `python worker.py`"
+    return f"no worker polls {task_queue}: {START_WORKER}"
 
 
 def _slow(queue: DescribeTaskQueueResponse, name: str) -> str:

@@ -23,7 +23,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from countersign.agreements.messages import AgreementStatus
 from countersign.client.connections import explained
-from countersign.client.errors import NoWorkerError, RefusedError, StuckAgreementError, UnreachableError
+from countersign.client.errors import (
+    START_WORKER,
+    NoWorkerError,
+    RefusedError,
+    StuckAgreementError,
+    UnreachableError,
+)
 from countersign.client.stuck import STUCK_ATTEMPT, explain_stuck, is_stuck
 
 _QUERY_TIMEOUT: Final = timedelta(seconds=10)
@@ -35,8 +41,7 @@ _TOO_LATE: Final = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CAN
 _CLOSED: Final = "AcceptedUpdateCompletedWorkflow"
 """The server's failure of an update that a run accepted and did not complete before it ended."""
 _NO_WORKER: Final = (
-    "no worker responds: start one with `python worker.py`, or check why your worker is blocked; "
-    "nothing is lost meanwhile"
+    f"no worker responds: {START_WORKER}, or check why your worker is blocked; nothing is lost meanwhile"
 )
 
 

@@ -23,7 +23,10 @@ from tests.polling import poll
 
 pytestmark = pytest.mark.thorough
 
-_NO_ONE = "no worker responds: start one with `python worker.py`, or check why your worker is blocked; "
+_NO_ONE = (
+    "no worker responds: start one with `python worker.py` or as a service, "
+    "or check why your worker is blocked; "
+)
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ class TestHeldBack:
                 task_queues, "_LONGEST_POLL", timedelta()
             )  # as if all that polled were long dead
             wait = await reported(client, "look is blocked: no worker polls ", handle)
-        assert "-turbodocx: start one with `python worker.py`; for " in wait
+        assert "-turbodocx: start one with `python worker.py` or as a service; for " in wait
 
     async def test_by_a_rate_limit(self, client: Client) -> None:
         queue = uuid.uuid4().hex
