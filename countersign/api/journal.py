@@ -9,6 +9,8 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
+from countersign.configuration import SettingsError
+from countersign.encryption import UndecryptableError
 from countersign.observability.metrics import API_REQUESTS, API_SECONDS
 
 _log = logging.getLogger(__name__)
@@ -58,8 +60,7 @@ class Journal:
             try:
                 await self._app(scope, receive, send_with_id)
             except Exception as error:  # noqa: BLE001  # a defect, after its response
-                # Its message may quote the body.
-                _log.error("request failed: %s at %s", type(error).__name__, _place(error))
+                _log.error("request failed: %s", _sentence(error))
                 if not complete:  # the server closes the connection, and logs this error
                     raise RuntimeError("the response was interrupted") from None
             finally:
@@ -69,6 +70,13 @@ class Journal:
 def _given_id(scope: Scope) -> str | None:
     given = [value for name, value in scope["headers"] if name == REQUEST_ID.lower().encode()]
     return given[0].decode() if len(given) == 1 and _GIVEN_ID.fullmatch(given[0]) else None
+
+
+def _sentence(error: Exception) -> str:
+    """Say what an operator must mend; of a defect, only its place, since its message may quote the body."""
+    if isinstance(error, SettingsError | UndecryptableError):
+        return str(error)
+    return f"{type(error).__name__} at {_place(error)}"
 
 
 def _place(error: Exception) -> str:
