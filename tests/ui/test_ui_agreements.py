@@ -85,9 +85,9 @@ async def test_a_completed_agreement_leads_to_its_archive(page: Page, shown: Sho
 
 async def test_the_timeline_names_every_step(page: Page, shown: Shown) -> None:
     await page.goto(shown.url(shown.completed, "timeline"))
-    for step in ("claim order-1003", "generate the document", "send to 2 signers, once"):
+    for step in ("claim", "generate, send to 2 signers", "archive"):
         await expect(page.get_by_text(step).first).to_be_attached(timeout=PATIENCE)
-    await page.get_by_text("generate the document").first.scroll_into_view_if_needed()
+    await page.get_by_text("generate, send").first.scroll_into_view_if_needed()
     await keep(page, "timeline")
 
 
@@ -95,7 +95,7 @@ async def test_events_of_a_waiting_agreement_have_summaries(page: Page, shown: S
     await page.goto(shown.url(shown.waiting, "history"))
     for event, summary in (
         ("Workflow Execution Started", "Services Agreement"),
-        ("Timer Started", "check with the provider"),
+        ("Timer Started", "reminder"),
     ):
         row = page.get_by_role("row").filter(has_text=event).filter(has_text=summary)
         await expect(row.first, event).to_be_visible(timeout=PATIENCE)
