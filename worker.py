@@ -294,7 +294,7 @@ def backlog_metrics(client: Client, task_queue: str, names: Collection[str]) -> 
             Queue(task_queue, "workflow"),
             Queue(task_queue, "activity"),
             Queue(callback_task_queue(task_queue), "activity"),
-            *(Queue(account_task_queue(task_queue, name), "activity") for name in names),
+            *(Queue(account_task_queue(task_queue, name), "activity", name) for name in names),
         ),
         seconds=BACKLOG_SECONDS,
         task_queue=task_queue,

@@ -7,7 +7,7 @@ the workers, never the sum.
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -39,10 +39,14 @@ _WAIT: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A task queue, a kind of task, and the waiting tasks of this kind at the last refresh."""
+    """A task queue, a kind of task, and the waiting tasks of this kind at the last refresh.
+
+    `account` is the one whose provider its tasks call; empty if they call none.
+    """
 
     task_queue: str
     kind: Kind
+    account: str = ""
     backlog: int | None = None
     oldest_seconds: float | None = None
 
@@ -110,8 +114,9 @@ class BacklogMetrics:
         attention = await self._count("NeedsAttention = true")
         stuck = await self._count("TemporalReportedProblems IS NOT NULL")
         for queue in self.queues:
-            BACKLOG.labels(queue.task_queue, queue.kind).set(queue.backlog or 0)
-            BACKLOG_AGE.labels(queue.task_queue, queue.kind).set(queue.oldest_seconds or 0)
+            labels = (queue.task_queue, queue.kind, queue.account)
+            BACKLOG.labels(*labels).set(queue.backlog or 0)
+            BACKLOG_AGE.labels(*labels).set(queue.oldest_seconds or 0)
         for name, count in zip(self._waiting_for, waiting, strict=True):
             AGREEMENTS_RUNNING.labels(name).set(count)
         AGREEMENTS_NEED_ATTENTION.labels(self._client.namespace).set(attention)
@@ -132,4 +137,4 @@ class BacklogMetrics:
         )
         stats = description.stats
         age = stats.approximate_backlog_age.ToTimedelta().total_seconds()
-        return Queue(queue.task_queue, queue.kind, stats.approximate_backlog_count, age)
+        return replace(queue, backlog=stats.approximate_backlog_count, oldest_seconds=age)

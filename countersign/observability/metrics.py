@@ -75,10 +75,10 @@ WATCHER_SILENT: Final = Gauge(
 BACKLOG: Final = Gauge(
     "countersign_task_queue_backlog",
     "Tasks in a queue that wait for a worker; every worker reports the total.",
-    ["task_queue", "kind"],
+    ["task_queue", "kind", "provider"],
 )
 BACKLOG_AGE: Final = Gauge(
     "countersign_task_queue_backlog_age_seconds",
     "How long the oldest task of a queue has waited for a worker.",
-    ["task_queue", "kind"],
+    ["task_queue", "kind", "provider"],
 )

@@ -16,11 +16,11 @@ RULES = DEPLOY / "prometheus" / "alerts.yml"
 FASTER = 60
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _DURATION = re.compile(r"(?<=[\[ ])(\d+)([smh])(?=\]|$| *\n|\s)")
-_AGE = re.compile(r"(_age_seconds\{[^}]*\}\)) > (\d+)")
+_AGE = re.compile(r"(_(?:age|silent)_seconds\)) > (\d+)")
 
 
 def hurried(rules: str) -> str:
-    """Divide every duration of the rules, and the age that makes a backlog."""
+    """Divide every duration of the rules, the age that makes a backlog, and the silence of a watcher."""
     rules = _DURATION.sub(lambda found: f"{int(found[1]) * _SECONDS[found[2]] * 1000 // FASTER}ms", rules)
     return _AGE.sub(lambda found: f"{found[1]} > {int(found[2]) / FASTER:g}", rules)
 

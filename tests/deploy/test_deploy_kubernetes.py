@@ -222,7 +222,7 @@ def test_autoscaling_counts_no_task_behind_an_open_circuit(state: str, tasks: in
     given = {
         'countersign_task_queue_backlog{task_queue="countersign",kind="workflow",worker="1"}': "40x5",
         'countersign_task_queue_backlog{task_queue="countersign",kind="workflow",worker="2"}': "40x5",
-        'countersign_task_queue_backlog{task_queue="countersign-turbodocx",kind="activity"}': "7x5",
+        'countersign_task_queue_backlog{task_queue="turbo",kind="activity",provider="turbodocx"}': "7x5",
         f'countersign_circuit_state{{provider="turbodocx",state="{state}"}}': "1x5",
     }
     rules = {

@@ -24,7 +24,7 @@ def backlog_metrics(client: Client, queue: str) -> BacklogMetrics:
 
 
 def backlog(queue: str) -> float | None:
-    labels = {"task_queue": queue, "kind": "workflow"}
+    labels = {"task_queue": queue, "kind": "workflow", "provider": ""}
     return REGISTRY.get_sample_value("countersign_task_queue_backlog", labels)
 
 
