@@ -17,6 +17,7 @@ from temporalio.api.taskqueue.v1 import RateLimit
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 
 from cli.stack import plan
+from countersign.agreements.names import DEFAULT_ACCOUNT, account_task_queue, watcher_id
 from countersign.client.agreements import agreement_result
 from countersign.connection import connect
 from countersign.free_ports import free_port
@@ -25,10 +26,12 @@ from devstack.processes import Part, prints
 from devstack.stack import Stack
 from tests.deploy.prometheus import DEPLOY, RULES, Prometheus
 from tests.observability.watched import Watched, get
+from tests.workflows.office import CALLBACK_SECRET
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(480)]
 
-PROVIDER_QUEUE = "countersign-turbodocx"
+QUEUE = "countersign"
+PROVIDER_QUEUE = account_task_queue(QUEUE, DEFAULT_ACCOUNT)
 PATIENCE = 90.0
 
 
@@ -85,6 +88,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "COUNTERSIGN_PACE": "20",  # the circuit probes every 3 s, within the 5 s of the hurried rates
         "COUNTERSIGN_PROVIDER_CIRCUIT_FAILURES": "5",
+        "COUNTERSIGN_CALLBACKS_ALLOW_LOOPBACK": "true",
+        "COUNTERSIGN_CALLBACKS_SECRET": CALLBACK_SECRET,
         "COUNTERSIGN_WORKER_METRICS_PORT": str(worker),
         "COUNTERSIGN_WEBHOOKS_METRICS_PORT": str(receiver),
     }
@@ -155,10 +160,27 @@ async def temporal_frozen(scene: Scene) -> None:
 async def webhooks_dropped(scene: Scene) -> None:
     await scene.fault(webhooks=[{"do": "drop", "times": None}])
     await scene.start_and_sign(1)
-    await scene.seen('countersign_agreements_total{resolved_by="poll"}')  # an increase needs a beginning
+    found = 'countersign_agreements_total{resolved_by="watcher"}'
+    await scene.seen(found)  # an increase needs a beginning
     await scene.start_and_sign(6)
     await scene.fires("WebhooksLost")
     await scene.heal()
+
+
+async def callbacks_unheard(scene: Scene) -> None:
+    url = f"http://127.0.0.1:{free_port()}/hook"
+    for _ in range(3):
+        started = await scene.watched.start(callback_url=url)
+        await scene.watched.stack.sandbox.complete(await scene.watched.sent(started))
+    await scene.fires("CallbacksFailing")
+
+
+async def watcher_terminated(scene: Scene) -> None:
+    watcher = scene.watched.client.get_workflow_handle(watcher_id(QUEUE, DEFAULT_ACCOUNT))
+    await watcher.terminate("a person's mistake")
+    await scene.fires("WatcherSilent")
+    await scene.watched.stack.supervisor.restart("worker")
+    await scene.ends("WatcherSilent")
 
 
 async def key_refused(scene: Scene) -> None:
@@ -166,7 +188,7 @@ async def key_refused(scene: Scene) -> None:
     await scene.watched.start()
     await scene.fires("CredentialsRefused")
     assert (await get(f"{scene.watched.worker}/readyz"))[0] == 200
-    circuit = json.loads((await get(f"{scene.watched.worker}/status"))[1])["circuit"]
+    circuit = json.loads((await get(f"{scene.watched.worker}/status"))[1])["circuits"][DEFAULT_ACCOUNT]
     assert circuit["state"] == "blocked"
     await scene.heal()
     await scene.ends("CredentialsRefused")
@@ -219,6 +241,8 @@ FAULTS: list[Callable[[Scene], Any]] = [
     throttled_queue,
     webhooks_dropped,
     no_downloads,
+    callbacks_unheard,
+    watcher_terminated,
     temporal_frozen,
     key_refused,
     provider_ill,
