@@ -24,6 +24,7 @@ def _run(stack: Stack, folder: Path, *options: str) -> None:
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{stack.api_url}/openapi.json"]
     command += ["--header", f"Authorization: Bearer {stack.api_token.read_text().strip()}"]
     command += ["--checks", ",".join(CHECKS), "--generation-database", "none", "--no-color"]
+    command += ["--request-timeout", "90"]  # a long poll may take 60 s
     done = subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
