@@ -85,6 +85,8 @@ async def init(
         await _probe(provider, chosen, secrets)
         out.print(f"the key is good at {load_settings(chosen.settings).base_url}")
         _write(places, answers, secrets)
+        for name in secrets:  # from here on they are read from where they are
+            del os.environ[name]
         if webhook_url:
             await _subscribe(chosen, provider, webhook_url)
     findings = [found async for found in examine(register=lambda _: True, test_event=webhook_url is not None)]

@@ -64,13 +64,16 @@ class Shell:
         return Ran(process.returncode, out, err)
 
     def at_a_terminal(
-        self, *arguments: str, answers: Sequence[tuple[bytes, bytes | None]] = (), columns: int = 400
+        self,
+        *arguments: str,
+        answers: Sequence[tuple[bytes, bytes | signal.Signals]] = (),
+        columns: int = 400,
     ) -> tuple[bytes, int]:
         """Run the command line at a terminal.
 
         Args:
             arguments: Its arguments.
-            answers: The ends of its questions, and what is typed then; None presses Ctrl-C.
+            answers: The ends of its questions, and what is typed then, or the signal that comes.
             columns: The terminal's width.
 
         Returns:
@@ -91,17 +94,17 @@ class Shell:
             for question, answer in answers:
                 while question not in shown:
                     shown += os.read(own, 65536)
-                _press_ctrl_c(process) if answer is None else os.write(own, answer)
+                _send(process, answer) if isinstance(answer, signal.Signals) else os.write(own, answer)
             while more := os.read(own, 65536):
                 shown += more
         os.close(own)
         return shown, process.wait(timeout=30)
 
 
-def _press_ctrl_c(process: subprocess.Popen[bytes]) -> None:
-    """Press it again if nothing happens: one in the instant before the answer is waited for goes unheard."""
+def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send it again if nothing happens: one in the instant before the answer is waited for goes unheard."""
     for _ in range(4):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=5)
             return

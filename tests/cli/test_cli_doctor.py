@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import signal
 import time
 import uuid
 from pathlib import Path
@@ -330,12 +331,16 @@ class TestTemporal:
     @pytest.mark.thorough
     @pytest.mark.parametrize(
         ("answer", "code", "reported"),
-        [(b"y\n", 0, b"registered now: AgreementStage"), (b"\n", 8, b"not registered"), (None, 130, b"")],
+        [
+            (b"y\n", 0, b"registered now: AgreementStage"),
+            (b"\n", 8, b"not registered"),
+            (signal.SIGINT, 130, b""),
+        ],
         ids=["yes", "no", "Ctrl-C"],
     )
     @pytest.mark.usefixtures("doctor", "fresh_namespace")
     def test_it_offers_to_register_them_at_a_terminal(
-        self, shell: Shell, answer: bytes | None, code: int, reported: bytes
+        self, shell: Shell, answer: bytes | signal.Signals, code: int, reported: bytes
     ) -> None:
         shown, ended = shell.at_a_terminal("doctor", "--no-test-event", answers=[(b"[y/N]", answer)])
         assert ended == code, shown

@@ -1,6 +1,8 @@
 """`init`: asks for what is missing, checks before it writes, and writes what only the owner can read."""
 
 import os
+import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,7 @@ def test_it_asks_for_what_is_missing_and_writes_what_only_the_owner_reads(fresh:
     asked = [(f"({name}): ".encode(), f"{value}\n".encode()) for name, value in ASKED.items()]
     shown, code = fresh.at_a_terminal("init", answers=asked)
     assert code == 0, shown.decode()
+    assert re.search(r"TURBODOCX_API_KEY from .*\.env", shown.decode())
     assert API_KEY not in shown.decode()
     file = fresh.folder / ".env"
     assert _values(file) == ASKED | {"TURBODOCX_SENDER_NAME": "'Example Contracts'"}
@@ -117,8 +120,9 @@ def test_an_invalid_answer_is_refused_before_the_next_question(
 
 
 @pytest.mark.thorough
-def test_ctrl_c_at_a_question_leaves_nothing(fresh: Shell) -> None:
-    _, code = fresh.at_a_terminal("init", answers=[(b"(TURBODOCX_API_KEY): ", None)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_at_a_question_leaves_nothing(fresh: Shell, number: signal.Signals) -> None:
+    _, code = fresh.at_a_terminal("init", answers=[(b"(TURBODOCX_API_KEY): ", number)])
     assert code == 130
     assert not (fresh.folder / ".env").exists()
 

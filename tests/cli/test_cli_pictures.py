@@ -5,6 +5,7 @@ import csv
 import io
 import os
 import re
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -77,7 +78,7 @@ async def test_a_batch_shows_its_progress(shell: Shell, stack: Stack) -> None:
     _write(shell.folder / "agreements.csv", [{} for _ in range(ROWS)])
     signing = asyncio.create_task(_sign_some(stack))
     command = ("bulk", "start", "agreements.csv", "--batch", "spring-renewal", "--yes")
-    answers = [(b" completed", None)]  # Ctrl-C ends the command, and not the batch
+    answers = [(b" completed", signal.SIGINT)]  # Ctrl-C ends the command, and not the batch
     try:
         shown, _ = await asyncio.to_thread(shell.at_a_terminal, *command, answers=answers, columns=COLUMNS)
     finally:
