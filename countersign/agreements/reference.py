@@ -129,11 +129,9 @@ def test_document_id(*, environment: str, namespace: str) -> str:
     return f"{_TEST_DOCUMENT}{part}"
 
 
-def is_foreign_test(document_id: str | None, *, environment: str, namespace: str) -> bool:
-    """Return whether a document id is that of a test event of another environment or namespace."""
-    if document_id is None or not document_id.startswith(_TEST_DOCUMENT):
-        return False
-    return document_id != test_document_id(environment=environment, namespace=namespace)
+def is_test_document(document_id: str | None) -> bool:
+    """Return whether a document id is that of a test event, of any environment and namespace."""
+    return document_id is not None and document_id.startswith(_TEST_DOCUMENT)
 
 
 def idempotency_key(mark: Marker, step: str) -> str:

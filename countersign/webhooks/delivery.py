@@ -60,11 +60,12 @@ class Markers:
             return None
         return reference.workflow_id(mark.reference)
 
-    def is_foreign_test(self, document_id: str | None) -> bool:
-        """Return whether a document id is that of another environment's or namespace's test event."""
-        return reference.is_foreign_test(
-            document_id, environment=self._environment, namespace=self._namespace
-        )
+    def judge_test(self, document_id: str | None) -> DeliveryOutcome | None:
+        """Return what a test event ends in, by who has asked for it; None if it is another event."""
+        if not reference.is_test_document(document_id):
+            return None
+        own = reference.test_document_id(environment=self._environment, namespace=self._namespace)
+        return DeliveryOutcome.TEST if document_id == own else DeliveryOutcome.OTHER_ENVIRONMENT
 
 
 class Documents:
@@ -116,9 +117,9 @@ class WorkflowFinder:
         self._markers = markers
         self._documents = documents
 
-    def is_foreign_test(self, parsed: ParsedDelivery) -> bool:
-        """Return whether another environment or namespace has asked the provider for this test event."""
-        return self._markers.is_foreign_test(parsed.event.document_id)
+    def judge_test(self, parsed: ParsedDelivery) -> DeliveryOutcome | None:
+        """Return what a test event ends in, by who has asked for it; None if it is another event."""
+        return self._markers.judge_test(parsed.event.document_id)
 
     async def find(self, parsed: ParsedDelivery) -> str | None:
         """Return the workflow id; None if the event is not for a workflow of this environment.
@@ -148,8 +149,8 @@ class Delivery:
         """Signal the workflow. Every outcome but `BUSY`, `UNAVAILABLE` and `NO_WORKFLOW` is final."""
         if isinstance(parsed, WorkflowDelivery):
             return await self._workflows.deliver(parsed)
-        if self._workflow_finder.is_foreign_test(parsed):
-            return DeliveryOutcome.OTHER_ENVIRONMENT
+        if (test := self._workflow_finder.judge_test(parsed)) is not None:
+            return test
         try:
             async with asyncio.timeout(ACKNOWLEDGE_SECONDS):
                 workflow_id = await self._workflow_finder.find(parsed)

@@ -19,6 +19,8 @@ class DeliveryOutcome(StrEnum):
     """The marker is ours, but Temporal does not have the agreement, or no longer has it."""
     NOT_OURS = "not_ours"
     """The title has no marker, or one of another environment: a subscription covers a whole organization."""
+    TEST = "test"
+    """A test event that this environment and namespace has asked for."""
     OTHER_ENVIRONMENT = "other_environment"
     """A test event that another environment or namespace has asked for. The provider shows the status."""
     IGNORED = "ignored"

@@ -285,6 +285,21 @@ async def test_a_marker_of_another_environment_is_not_looked_up(receiving: Clien
 
 
 @pytest.mark.parametrize(
+    ("environment", "outcome"),
+    [("development", DeliveryOutcome.TEST), ("production", DeliveryOutcome.OTHER_ENVIRONMENT)],
+)
+async def test_a_test_event_is_known_by_who_asked_for_it(
+    receiving: Client, environment: str, outcome: DeliveryOutcome
+) -> None:
+    visibility = Visibility("agreement-1")
+    deliver = _delivery(receiving, _documents(visibility, [0.0])).deliver
+    asked = reference.test_document_id(environment=environment, namespace="default")
+
+    assert await deliver(_parsed("A title", document_id=asked)) is outcome
+    assert visibility.queries == []
+
+
+@pytest.mark.parametrize(
     ("code", "outcome"),
     [
         (RPCStatusCode.RESOURCE_EXHAUSTED, DeliveryOutcome.BUSY),
