@@ -23,6 +23,7 @@ from countersign.agreements.messages import Stage
 from countersign.client import batches
 from countersign.client.batches import BatchView, CheckedTable
 from countersign.client.errors import BadInputError, ExitCode
+from countersign.client.files import why_unreadable
 from countersign.client.settings import load_settings
 from countersign.client.tables import HEADER, Mistake, delimiter_of
 from countersign.settings import ProviderSettings
@@ -193,7 +194,7 @@ async def failed(batch: _Batch, table: Annotated[Path, _TABLE]) -> None:
         with table.open(encoding="utf-8-sig", newline="") as file:
             lines = file.readlines()
     except OSError as error:
-        raise BadInputError(f"{table}: {error.strerror}") from None
+        raise BadInputError(f"{table}: {why_unreadable(error)}") from None
     delimiter = delimiter_of(lines[0] if lines else "")
     rows = csv.reader(lines, delimiter=delimiter)
     header = next(rows, [])

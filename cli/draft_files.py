@@ -9,6 +9,7 @@ import yaml
 
 from countersign.client.drafts import Unquoted
 from countersign.client.errors import BadInputError
+from countersign.client.files import why_unreadable
 
 SIZE_LIMIT: Final = 2 * 1024**2
 """Bytes. Temporal rejects a larger agreement."""
@@ -59,7 +60,7 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(SIZE_LIMIT + 1)
     except OSError as error:
-        raise BadInputError(f"{path}: {error.strerror}") from None
+        raise BadInputError(f"{path}: {why_unreadable(error)}") from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

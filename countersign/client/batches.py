@@ -40,7 +40,7 @@ from countersign.client.errors import (
     UnreachableError,
     UnusableKeyError,
 )
-from countersign.client.files import store_file
+from countersign.client.files import store_file, why_unreadable
 from countersign.client.listing import (
     agreement_query,
     count_by_stage,
@@ -516,4 +516,4 @@ def _hash(path: Path, owner: BatchOwner | None) -> str:
             digest.update(bounds)
             return digest.hexdigest()
     except OSError as error:
-        raise BadInputError(f"{path}: {error.strerror}") from None
+        raise BadInputError(f"{path}: {why_unreadable(error)}") from None

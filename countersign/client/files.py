@@ -2,8 +2,11 @@
 
 import asyncio
 import hashlib
+import os
+import pwd
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -77,6 +80,16 @@ def _inspect_image(file_name: str, content: bytes) -> FileFacts:
     return FileFacts()
 
 
+def why_unreadable(error: OSError) -> str:
+    """Say why a file cannot be read, after its name: systemd's command runs as a user of its own."""
+    if not isinstance(error, PermissionError):
+        return error.strerror or type(error).__name__
+    user = os.geteuid()
+    with suppress(KeyError):
+        return f"the user {pwd.getpwuid(user).pw_name} may not read it"
+    return f"the user {user} may not read it"
+
+
 async def _read(path: Path, content: bytes | None, check: Callable[[str, bytes], FileFacts]) -> LocalFile:
     try:
         if content is None:
@@ -87,7 +100,7 @@ async def _read(path: Path, content: bytes | None, check: Callable[[str, bytes],
     except IsolatedCallError:
         raise BadInputError(f"file {path}: cannot be read within {_CHECK_SECONDS:g} s") from None
     except OSError as error:
-        raise BadInputError(f"file {path}: {error.strerror}") from None
+        raise BadInputError(f"file {path}: {why_unreadable(error)}") from None
     except UnusableFileError as error:
         raise BadInputError(f"file {path}: {error}") from None
 
