@@ -49,6 +49,7 @@ def _lines(planned: Erasure) -> Iterator[str]:
         yield f"Temporal's namespace {planned.namespace} has no history of it"
     if planned.document_id:
         yield f"{planned.account or 'the provider'} keeps document {planned.document_id}: delete it there"
+    yield "copies of the store, such as backups, keep what they have: delete it there too"
     if not planned.has_ended:
         yield (
             "how it ended is not known: make sure that the provider collects no signatures; it cannot be "

@@ -12,7 +12,7 @@ from countersign.client.provider import find_account
 from countersign.client.recovery import LostAgreement, lost_agreements, recover_agreement
 from countersign.connection import server_name
 
-from .command import DryRun, Json, Yes, err, error_message, out, verb
+from .command import DryRun, Json, Yes, err, error_message, out, print_notice, verb
 from .prompts import confirm
 from .terminal import json_text, one_line
 
@@ -35,7 +35,7 @@ async def recover(
     """
     if not from_store:
         raise BadInputError("say what to recover from: --from-store")
-    lost = await lost_agreements()
+    lost = await lost_agreements(on_read=print_notice if json else out.print)
     if json:
         typer.echo(json_text([item.model_dump(mode="json") for item in lost], indent=None))
         return ExitCode.DONE

@@ -6,6 +6,7 @@ from temporalio.converter import DataConverter
 from temporalio.exceptions import ApplicationError
 
 from countersign.agreements.messages import AgreementInput
+from countersign.configuration import SettingsError
 
 
 class UnreadableInputError(Exception):
@@ -22,10 +23,10 @@ async def unseal(content: bytes, converter: DataConverter) -> AgreementInput:
     """Read what `seal` wrote.
 
     Raises:
-        UnreadableInputError: The key is missing, or the content is none of `seal`.
+        UnreadableInputError: The key is missing or another one, or the content is none of `seal`.
     """
     try:
         (agreement,) = await converter.decode([Parse(content, Payload())], [AgreementInput])
         return AgreementInput.model_validate(agreement)
-    except (ValueError, KeyError, ParseError, ApplicationError):
+    except (ValueError, KeyError, ParseError, SettingsError, ApplicationError):
         raise UnreadableInputError from None

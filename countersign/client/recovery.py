@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,6 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, RefusedError, UnreachableError
+from countersign.client.progress import Report, ignore
 from countersign.client.references import RPC_TIMEOUT, StartedAgreement
 from countersign.client.settings import load_settings
 from countersign.client.start import start_once
@@ -19,6 +21,7 @@ from countersign.client.store import open_own_store
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, Store, put
 from countersign.storage.references import StoredReference, stored_reference, stored_references
+from countersign.storage.store import StoreKeys
 from countersign.stored_input import UnreadableInputError, unseal
 
 AT_ONCE: Final = 20
@@ -43,13 +46,14 @@ class LostAgreement(BaseModel):
     obstacle: str | None
 
 
-async def lost_agreements(*, client: Client | None = None) -> list[LostAgreement]:
+async def lost_agreements(*, client: Client | None = None, on_read: Report = ignore) -> list[LostAgreement]:
     """List the agreements that can or cannot be recovered, the oldest first. Changes nothing.
 
     Reads the list of the whole store, and asks Temporal about each reference without an end.
 
     Args:
         client: A connection to use; by default a shared one.
+        on_read: Called with a sentence about what the store has.
 
     Raises:
         UnreachableError: Temporal or the store does not respond.
@@ -63,10 +67,24 @@ async def lost_agreements(*, client: Client | None = None) -> list[LostAgreement
             return await _lost(client, store, stored)
 
     try:
-        found = await asyncio.gather(*map(look, await stored_references(store, keys)))
+        references = await stored_references(store, keys)
+        on_read(_counted(references, keys))
+        found = await asyncio.gather(*map(look, references))
     except StorageError as error:
         raise UnreachableError(f"{error}; retrying is safe") from None
     return sorted((lost for lost in found if lost is not None), key=lambda lost: lost.claimed_at)
+
+
+def _counted(references: Sequence[StoredReference], keys: StoreKeys) -> str:
+    """Say what the store has, so that an empty or a wrong one is seen."""
+    scope = f"{keys.environment}/{keys.namespace}"
+    if not references:
+        return (
+            f"the store has no reference of {scope}: check COUNTERSIGN_STORE, COUNTERSIGN_ENVIRONMENT and "
+            "TEMPORAL_NAMESPACE"
+        )
+    ended = sum(stored.has_ended for stored in references)
+    return f"the store has {len(references)} reference(s) of {scope}, {ended} of them ended"
 
 
 async def recover_agreement(
@@ -122,8 +140,18 @@ async def _lost(client: Client, store: Store, stored: StoredReference) -> LostAg
         reference=stored.reference,
         claimed_at=datetime.fromisoformat(claim["at"]),
         account=claim.get("account"),
-        obstacle=None if stored.input_key else "its input is not in the store",
+        obstacle=await _obstacle(client, store, stored),
     )
+
+
+async def _obstacle(client: Client, store: Store, stored: StoredReference) -> str | None:
+    if stored.input_key is None:
+        return "its input is not in the store"
+    try:
+        await unseal(await store.read(stored.input_key), client.data_converter)
+    except UnreadableInputError:
+        return "its input cannot be read: check COUNTERSIGN_ENCRYPTION_KEYS"
+    return None
 
 
 async def workflow_status(client: Client, reference: str) -> WorkflowExecutionStatus | None:

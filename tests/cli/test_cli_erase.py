@@ -24,11 +24,12 @@ async def test_lists_asks_erases_and_says_what_stays(shell: Shell, archived: Pat
     ]
     shown = await asyncio.to_thread(shell.run, "erase", reference, "--dry-run")
     assert (shown.code, shown.out.splitlines()[: len(listed)]) == (0, listed)
-    temporal, provider = shown.out.splitlines()[len(listed) :]
+    temporal, provider, copies = shown.out.splitlines()[len(listed) :]
     assert temporal.endswith(
         f"temporal workflow delete --yes --namespace default --query \"WorkflowId = 'agreement-{reference}'\""
     )
     assert provider.startswith("turbodocx keeps document ")
+    assert copies == "copies of the store, such as backups, keep what they have: delete it there too"
     refused = await asyncio.to_thread(shell.run, "erase", reference)
     assert (refused.code, files_in(archived)) == (10, before)
     asked, code = await asyncio.to_thread(

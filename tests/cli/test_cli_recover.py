@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -26,6 +27,7 @@ async def test_lists_asks_and_recovers(shell: Shell, standing_stack: tuple[Stack
     (line,) = [line for line in shown.out.splitlines() if reference in line]
     assert line.split()[1] == "turbodocx"
     assert line.rstrip().endswith("possible")
+    assert re.match(r"the store has \d+ reference\(s\) of local/default, \d+ of them ended\n", shown.out)
     listed = json.loads((await asyncio.to_thread(shell.run, "recover", "--from-store", "--json")).out)
     assert reference in {item["reference"] for item in listed}
 
@@ -46,6 +48,13 @@ async def test_lists_asks_and_recovers(shell: Shell, standing_stack: tuple[Stack
 def test_says_from_where(shell: Shell) -> None:
     ran = shell("recover")
     assert (ran.code, ran.err) == (2, "say what to recover from: --from-store\n")
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_store_without_references_is_reported(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_ENVIRONMENT", "staging")
+    ran = shell("recover", "--from-store", "--dry-run")
+    assert ran.out.startswith("the store has no reference of staging/default: check COUNTERSIGN_STORE, ")
 
 
 @pytest.mark.thorough
