@@ -163,7 +163,7 @@ def test_what_only_the_worker_can_find_leaves_nothing_behind(
     assert _start(shell, draft | {"source": draft["source"] | source}) == begun
     watched = shell("watch", reference)
     assert watched.code == ExitCode.NOT_COMPLETED
-    assert watched.err.startswith(f"{reference} failed: {why}")
+    assert f"{reference} failed: {why}" in watched.err  # on a slow machine after other news
     assert watched.err.endswith("; nothing was sent: correct the input and start it again\n")
     status = shell("status", reference)
     assert status.code == 0

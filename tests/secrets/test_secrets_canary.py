@@ -50,7 +50,7 @@ FAULTS: list[dict[str, Any]] = [
 ]
 """What goes wrong on the way of one agreement each; each of them gets well again."""
 IDS = {"reference", "workflow_id", "run_id", "request_id"}
-BY_NATURE = ("Started server process", "webhook not_ours")
+BY_NATURE = ("Started server process", "webhook not_ours", "webhook test")
 REFUSAL = {
     "path": SEND,
     "do": "status",
