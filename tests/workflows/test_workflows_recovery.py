@@ -202,8 +202,11 @@ async def test_the_stored_input_is_encrypted_as_payloads_are(
         document_id = await office.sent(await office.start(agreement))
         content = json.loads((folder(store, agreement) / "input.json").read_text())
         assert content["metadata"].keys() == {"encoding", "encryption-key-id"}
-    with pytest.raises(BadInputError, match="COUNTERSIGN_ENCRYPTION_KEYS"):
-        await recover_agreement(agreement.reference, client=other)
+    for client_without_key in (other, rebuilt):
+        (found,) = await lost_agreements(client=client_without_key)
+        assert found.obstacle == "its input cannot be read: check COUNTERSIGN_ENCRYPTION_KEYS"
+        with pytest.raises(BadInputError, match="COUNTERSIGN_ENCRYPTION_KEYS"):
+            await recover_agreement(agreement.reference, client=client_without_key)
     async with office_on(with_key(rebuilt, bytes(32)), sandbox, store) as office:
         assert await office.sent(await recovered(office, agreement)) == document_id
 
