@@ -132,7 +132,7 @@ async def remove(account: Account, provider: SignatureProvider, url: str) -> tup
     if url not in current.urls:
         raise BadInputError(f"--url: not subscribed; these are: {', '.join(current.urls)}")
     if len(current.urls) == 1:
-        raise BadInputError("--url: it is the only address; `webhook setup` the right one first")
+        raise BadInputError("--url: it is the only address; subscribe another with `webhook setup` first")
     return (await webhooks.remove(current, url)).urls
 
 
