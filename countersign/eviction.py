@@ -6,10 +6,17 @@ keeps the run. When the task comes with further events, the run continues from a
 its history does not replay any more, and the agreement may hang. docs/reports/query_ahead_of_task has the
 report and a reproduction.
 
-Such a run was activated with events, and the next activation is a query that the server sent without a task.
-The run is evicted before the result is sent, so the next workflow task replays the history from its start.
-A run that a real task has brought forward has the same signs at its first query; its eviction costs one
-replay. A second query without further events costs none.
+Such a run has three signs. Its last events were applied live; the next activation is a query that the server
+sent without a task; and no task of this worker brought those events. Either their activation bears the time
+of the task before, because no new one has started, or it follows a replay at once, because the query brought
+the whole history. Such a run is evicted before the result is sent, so the next workflow task replays the
+history from its start. A run that was replayed for a real task has the same signs at its first query; its
+eviction costs one replay.
+
+An eviction has a price: of the queries and tasks that arrive meanwhile, the SDK keeps one and drops the
+others, and Temporal repeats a dropped task only after ten seconds. So no run is evicted without these signs,
+and one case stays uncovered: the query finds the run in the cache, and another worker has started its next
+task and dies.
 
 This module alone uses private parts of the SDK: `Worker._bridge_worker`, the protobuf of activations, and the
 types that the abstract runner names.
@@ -18,6 +25,7 @@ types that the abstract runner names.
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.converter import SerializationContext, StorageDriverStoreContext
@@ -79,17 +87,28 @@ class WatchedInstance(WorkflowInstance):
         self._instance = instance
         self._evict = evict
         self._may_be_ahead = False
+        self._is_replaying = False
+        self._history_length = 0
+        self._task_started = Timestamp()
 
     def activate(self, act: WorkflowActivation) -> WorkflowActivationCompletion:
         """Run one activation, and evict the run if it is a query that may have moved the run ahead."""
         completion = self._instance.activate(act)
         queries = [job.query_workflow for job in act.jobs if job.HasField("query_workflow")]
-        if not queries:  # the SDK activates a run with events or with queries, never with both
-            self._may_be_ahead = not act.is_replaying
-        elif self._may_be_ahead and queries[0].query_id == LEGACY_QUERY:
-            self._may_be_ahead = False
-            self._evict(act.run_id)
+        if queries:  # the SDK activates a run with events or with queries, never with both
+            if self._may_be_ahead and queries[0].query_id == LEGACY_QUERY:
+                self._evict(act.run_id)
+            self._may_be_ahead = self._is_replaying = False
+        else:
+            self._note_events(act)
         return completion
+
+    def _note_events(self, act: WorkflowActivation) -> None:
+        if act.history_length > self._history_length:  # one task may need several activations
+            has_its_own_task = act.timestamp != self._task_started and not self._is_replaying
+            self._may_be_ahead = not act.is_replaying and not has_its_own_task
+        self._is_replaying = act.is_replaying
+        self._history_length, self._task_started = act.history_length, act.timestamp
 
     def get_serialization_context(self, command_info: CommandInfo | None) -> SerializationContext | None:
         """Return how payloads of a command are encoded."""

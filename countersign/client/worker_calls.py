@@ -32,7 +32,8 @@ from countersign.client.errors import (
 )
 from countersign.client.stuck import STUCK_ATTEMPT, explain_stuck, is_stuck
 
-_QUERY_TIMEOUT: Final = timedelta(seconds=10)
+_QUERY_TIMEOUT: Final = timedelta(seconds=15)
+"""Longer than the ten seconds after which Temporal repeats a dead worker's task, for which queries wait."""
 _UPDATE_TIMEOUT: Final = timedelta(seconds=60)
 """Longer, because the worker asks the provider about a document that it adopts."""
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from temporalio.bridge.proto.workflow_activation import (
     FireTimer,
     QueryWorkflow,
@@ -25,9 +26,29 @@ ROOT = Path(__file__).parents[2]
 ARGUMENTS = ("--rounds", "1", "--sticky", "3")
 
 
-EVENTS = WorkflowActivationJob(fire_timer=FireTimer(seq=1))
-QUERY = WorkflowActivationJob(query_workflow=QueryWorkflow(query_id=LEGACY_QUERY))
-QUERY_OF_A_TASK = WorkflowActivationJob(query_workflow=QueryWorkflow(query_id="1"))
+def live(history_length: int, *, at: int, is_replaying: bool = False) -> WorkflowActivation:
+    """Events up to a length of the history, of a task that has started at a time."""
+    events = WorkflowActivationJob(fire_timer=FireTimer(seq=1))
+    return WorkflowActivation(
+        run_id="a",
+        is_replaying=is_replaying,
+        history_length=history_length,
+        timestamp=Timestamp(seconds=at),
+        jobs=[events],
+    )
+
+
+def replayed(history_length: int, *, at: int) -> WorkflowActivation:
+    return live(history_length, at=at, is_replaying=True)
+
+
+def _query(query_id: str) -> WorkflowActivation:
+    job = WorkflowActivationJob(query_workflow=QueryWorkflow(query_id=query_id))
+    return WorkflowActivation(run_id="a", jobs=[job])
+
+
+QUERY = _query(LEGACY_QUERY)
+QUERY_OF_A_TASK = _query("1")
 
 
 class Unmoved(WorkflowInstance):
@@ -50,22 +71,30 @@ class Unmoved(WorkflowInstance):
 @pytest.mark.parametrize(
     ("activations", "evictions"),
     [
-        ([(EVENTS, True), (EVENTS, False), (QUERY, True)], 1),
-        ([(EVENTS, False), (QUERY, True)], 1),  # in the cache, and never replayed
-        ([(EVENTS, False), (QUERY, True), (QUERY, True)], 1),
-        ([(EVENTS, False), (QUERY, True), (EVENTS, False), (QUERY, True)], 2),
-        ([(EVENTS, True), (QUERY, True)], 0),
-        ([(EVENTS, False), (QUERY_OF_A_TASK, False)], 0),
-        ([(QUERY, True)], 0),
+        ([replayed(3, at=1), live(6, at=1), QUERY], 1),  # no new task has started
+        ([replayed(3, at=1), live(6, at=2), QUERY], 1),  # perhaps another worker has started it
+        ([live(3, at=1), live(6, at=1), QUERY], 1),  # in the cache, and never replayed
+        ([live(3, at=1), live(6, at=1), live(6, at=1), QUERY], 1),
+        ([live(3, at=1), live(6, at=1), QUERY, QUERY], 1),
+        ([live(3, at=1), live(6, at=1), QUERY, live(9, at=1), QUERY], 2),
+        ([live(3, at=1), QUERY], 0),
+        ([live(3, at=1), live(6, at=2), QUERY], 0),
+        ([live(3, at=1), live(3, at=1), QUERY], 0),  # one task, activated twice
+        ([live(3, at=1), live(6, at=2), live(6, at=2), QUERY], 0),
+        ([replayed(3, at=1), QUERY, live(6, at=2), QUERY], 0),
+        ([replayed(3, at=1), live(6, at=2), live(9, at=3), QUERY], 0),
+        ([replayed(3, at=1), QUERY], 0),
+        ([replayed(3, at=1), live(6, at=1), QUERY_OF_A_TASK, QUERY], 0),
+        ([QUERY], 0),
     ],
 )
-def test_only_a_query_after_new_events_evicts(
-    activations: list[tuple[WorkflowActivationJob, bool]], evictions: int
+def test_only_a_query_that_no_task_preceded_evicts(
+    activations: list[WorkflowActivation], evictions: int
 ) -> None:
     evicted: list[str] = []
     run = WatchedInstance(Unmoved(), evicted.append)
-    for job, is_replaying in activations:
-        run.activate(WorkflowActivation(run_id="a", is_replaying=is_replaying, jobs=[job]))
+    for activation in activations:
+        run.activate(activation)
     assert evicted == ["a"] * evictions
 
 
