@@ -12,9 +12,9 @@ from temporalio.client import Client
 
 from cli.late_events import late_events
 from cli.orphaned_documents import why_orphaned
+from countersign.agreements import search_attributes
 from countersign.agreements.reference import Marker, workflow_id
 from countersign.client.agreements import void_agreement
-from countersign.client.follow import follow_agreement
 from countersign.client.listing import ListedAgreement
 from countersign.client.start import start_agreement
 from countersign.providers.port import MarkedDocument, MarkedEvent
@@ -29,11 +29,25 @@ NOW = datetime.now(UTC)
 
 
 async def _sent(client: Client, reference: str) -> str:
+    """Start an agreement, and wait until Temporal lists its document, which its status may name before."""
     await start_agreement(an_agreement(reference=reference), client=client)
-    async for status in follow_agreement(reference, client=client):
-        if status.document_id:
-            return status.document_id
-    raise AssertionError("it ended")
+    return await eventually(lambda: _listed_document(client, reference), bool)
+
+
+async def _listed_document(client: Client, reference: str) -> str:
+    described = await client.get_workflow_handle(workflow_id(reference)).describe()
+    return described.typed_search_attributes.get(search_attributes.DOCUMENT_ID) or ""
+
+
+async def _terminate(client: Client, reference: str) -> None:
+    """Terminate an agreement, and wait until Temporal lists its end."""
+    await client.get_workflow_handle(workflow_id(reference)).terminate("by mistake")
+    ended = f"WorkflowId = '{workflow_id(reference)}' AND ExecutionStatus = 'Terminated'"
+
+    async def count() -> int:
+        return (await client.count_workflows(ended)).count
+
+    await eventually(count, bool)
 
 
 def _found(shell: Shell) -> dict[str, dict[str, Any]]:
@@ -49,9 +63,9 @@ async def test_a_terminated_agreement_leaves_an_orphan(
     stack, client = standing_stack
     names = [f"orphan-{uuid.uuid4().hex[:8]}" for _ in range(4)]
     left, running, voided, voided_by_hand = [await _sent(client, name) for name in names]
-    await client.get_workflow_handle(workflow_id(names[0])).terminate("by mistake")
+    await _terminate(client, names[0])
     await void_agreement(names[2], "no longer needed", client=client)
-    await client.get_workflow_handle(workflow_id(names[3])).terminate("by mistake")
+    await _terminate(client, names[3])
     await stack.sandbox.call("POST", f"/turbosign/documents/{voided_by_hand}/void", {"reason": "done"})
     found = await asyncio.to_thread(_found, shell)
     assert found[left]["reference"] == names[0]
@@ -67,7 +81,7 @@ async def _viewed_too_late(stack: Stack, client: Client) -> tuple[str, str]:
     """An agreement that was terminated, and whose document its first signer opened then."""
     reference = f"orphan-{uuid.uuid4().hex[:8]}"
     document_id = await _sent(client, reference)
-    await client.get_workflow_handle(workflow_id(reference)).terminate("by mistake")
+    await _terminate(client, reference)
     first, *_ = await stack.sandbox.recipient_ids(document_id)
     await stack.sandbox.view(document_id, first)
     return reference, document_id
@@ -150,7 +164,7 @@ async def test_an_agreement_terminated_in_the_send_leaves_an_orphan(
     await stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [slow]})
     await start_agreement(an_agreement(reference=reference), client=client)
     document_id = await eventually(lambda: _document_of(stack, reference), bool)
-    await client.get_workflow_handle(workflow_id(reference)).terminate("by mistake")
+    await _terminate(client, reference)
     await stack.sandbox.call("DELETE", "/_sandbox/faults")
     found = await asyncio.to_thread(_found, shell)
     assert found[document_id]["reference"] == reference
