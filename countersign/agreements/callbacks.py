@@ -20,6 +20,7 @@ CALLER: Final = "callback_url"
 
 _PREFIX: Final = "callback-"
 _RUN_LENGTH: Final = 8
+"""Hexadecimal digits of a run id, its last ones: the first ones are the time, and alike for a minute."""
 
 
 class CallbackType(StrEnum):
@@ -61,7 +62,8 @@ class CallbackData(Message):
         document_id: The provider's id of the document, once known.
         signer: The number of the signer who viewed or signed, from 1 in the order of the input.
         outcome: How the agreement ended; not for `agreement.failed`.
-        resolved_by: How the outcome became known: `webhook`, `poll` (a check) or `operator`.
+        resolved_by: How the outcome became known: `webhook`, `watcher` (the account's watcher found it at the
+            provider), `poll` (a check) or `operator`.
         error: The type of the failure, for `agreement.failed`: `BadInput`, `Rejected` and so on.
         links: Where the HTTP API has more.
         metadata: The caller's own, unchanged.
@@ -150,7 +152,7 @@ def callback_name(reference: str, run_id: str, kind: CallbackType, number: int |
     event = (
         kind.removeprefix("agreement.") if number is None else f"{kind.removeprefix('agreement.')}-{number}"
     )
-    return CallbackName(reference, event, run_id.replace("-", "")[:_RUN_LENGTH])
+    return CallbackName(reference, event, run_id.replace("-", "")[-_RUN_LENGTH:])
 
 
 def read_callback_name(workflow_id: str) -> CallbackName | None:
