@@ -26,6 +26,7 @@ from countersign.client.errors import BadInputError, ExitCode
 from countersign.client.files import why_unreadable
 from countersign.client.settings import load_settings
 from countersign.client.tables import HEADER, Mistake, delimiter_of
+from countersign.plural import number_of
 from countersign.settings import ProviderSettings
 
 from .command import Json, Yes, err, out, print_json, verb
@@ -110,7 +111,8 @@ async def start(
     if checked.mistakes:
         _show(table, checked)
         return ExitCode.BAD_INPUT
-    if not yes and can_ask() and not confirm(f"Start {checked.rows} agreements? People get e-mails."):
+    if not yes and not confirm(f"start {number_of(checked.rows, 'agreement')}? People get e-mails."):
+        out.print("nothing was started (--yes says yes)")
         return ExitCode.NOT_CONFIRMED
     with _counting("stored", checked.rows) as count:
         started = await batches.start_batch(table, batch, on_row=count)
@@ -178,7 +180,12 @@ async def cancel(
 @app.command()
 @verb
 async def report(batch: _Batch) -> None:
-    """Print a CSV with a line for each row: its reference, its stage, how it ended, or why it was refused."""
+    """Print a CSV with a line for each row that was started or refused.
+
+    A line has the row's reference, its stage, how it ended, or why it was refused; the newest agreement is
+    first. Rows whose agreement existed before are not in it: it belongs to the batch that started it.
+    """
+    await batches.batch_input(batch)  # no header for a batch that does not exist
     write = csv.writer(sys.stdout, lineterminator="\n").writerow
     write(batches.REPORT_HEADER)
     async for row in batches.batch_report(batch):
@@ -224,7 +231,10 @@ def _show(table: Path, checked: CheckedTable) -> None:
         more = len(checked.mistakes) - _SHOWN
         if more > 0:
             out.print(f"and {more} more; --json lists all")
-    out.print(f"{table}: {checked.rows} rows can be started, {len(checked.mistakes)} mistakes")
+    rows, mistakes = number_of(checked.rows, "row"), number_of(len(checked.mistakes), "mistake")
+    out.print(f"{table}: {rows} can be started, {mistakes}")
+    if checked.mistakes:
+        return
     rate = load_settings(ProviderSettings).calls_per_second
     pace = f", {checked.calls / rate / 60:.0f} minutes at {rate:g} per second" if rate else ""
     out.print(f"about {checked.calls} calls to the provider until all are archived{pace}")
@@ -259,8 +269,8 @@ async def _watch(batch: str) -> int:
         out.print(_line(view))
     refused = view.progress.refused
     if refused:
-        out.print(f"{refused} rows were refused: `countersign bulk report {batch}` has the reasons")
-    return ExitCode.NOT_COMPLETED if refused else ExitCode.DONE
+        out.print(f"{number_of(refused, 'row')} refused: `countersign bulk report {batch}` has the reasons")
+    return ExitCode.NOT_COMPLETED if refused or view.stages.get(batches.FAILED) else ExitCode.DONE
 
 
 def _sent(view: BatchView) -> int:
@@ -271,7 +281,8 @@ def _sent(view: BatchView) -> int:
 
 def _line(view: BatchView) -> str:
     progress = view.progress
-    parts = [f"{progress.started + progress.existed} of {view.rows} started"]
+    parts = [f"{progress.started} of {view.rows} started"]
+    parts += [f"{progress.existed} existed before"] if progress.existed else []
     parts += [f"{count} {stage.replace('_', ' ')}" for stage, count in view.stages.items()]
     parts += [f"{progress.refused} refused"] if progress.refused else []
     state = "cancelled" if progress.cancelled else "paused" if progress.paused else ""

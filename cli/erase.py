@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from countersign.agreements.reference import workflow_id
 from countersign.client.erasure import Erasure, erase_agreement, plan_erasure
 from countersign.client.errors import ExitCode
+from countersign.plural import number_of
 
 from .command import DryRun, Reference, Yes, out, verb
 from .prompts import confirm
@@ -23,7 +24,7 @@ async def erase(reference: Reference, *, dry_run: DryRun = False, yes: Yes = Fal
         out.print(line)
     if dry_run or not planned.deleted:
         return ExitCode.DONE
-    if not yes and not confirm(f"delete {len(planned.deleted)} file(s) from the store, for good?"):
+    if not yes and not confirm(f"delete {number_of(len(planned.deleted), 'file')} from the store, for good?"):
         out.print("nothing was done (--yes says yes)")
         return ExitCode.NOT_CONFIRMED
     erased = await erase_agreement(reference)
@@ -34,7 +35,7 @@ async def erase(reference: Reference, *, dry_run: DryRun = False, yes: Yes = Fal
 def _lines(planned: Erasure) -> Iterator[str]:
     reference, kept = planned.reference, ", ".join(key.rpartition("/")[2] for key in planned.kept)
     if planned.deleted:
-        yield f"{reference}: the store has {len(planned.deleted)} file(s) to delete:"
+        yield f"{reference}: the store has {number_of(len(planned.deleted), 'file')} to delete:"
         yield from (f"  {key}" for key in planned.deleted)
     else:
         yield f"{reference}: nothing is left to erase in the store"

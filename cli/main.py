@@ -1,5 +1,6 @@
 """The command line, which imports a verb only when it runs."""
 
+import errno
 import sys
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
@@ -15,6 +16,8 @@ import countersign
 PROGRAM: Final = "countersign"
 """The name in usage texts and shell completion, also for `python starter.py`."""
 _LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""How a full or broken disk refuses the output."""
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
 VERBS: Final = {
@@ -159,9 +162,17 @@ def main() -> None:
     except SystemExit as done:
         if "temporalio" not in sys.modules:
             raise
-        from countersign.entry import leave  # noqa: PLC0415  # imports Temporal's client, not for `--help`
+        code = done.code if isinstance(done.code, int) else 1
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
+        print(f"the output cannot be written: {error.strerror}; run the command again", file=sys.stderr)  # noqa: T201
+        from countersign.client.errors import ExitCode  # noqa: PLC0415  # as below
 
-        leave(done.code if isinstance(done.code, int) else 1)
+        code = ExitCode.UNREACHABLE
+    from countersign.entry import leave  # noqa: PLC0415  # imports Temporal's client, not for `--help`
+
+    leave(code)
 
 
 def configure_logs() -> None:

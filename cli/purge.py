@@ -12,6 +12,7 @@ from rich.table import Table
 from countersign.agreements.times import format_time
 from countersign.client.errors import BadInputError, CommandError, ExitCode
 from countersign.client.retention import EndedAgreement, Retention, ended_agreements, purge_agreement
+from countersign.plural import number_of
 
 from .command import DryRun, Json, Yes, err, error_message, out, verb
 from .prompts import confirm
@@ -53,7 +54,7 @@ async def purge(
     )
     if dry_run or not counts[Retention.DELETE]:
         return ExitCode.DONE
-    question = f"delete {counts[Retention.DELETE]} agreement(s) from the store, for good?"
+    question = f"delete {number_of(counts[Retention.DELETE], 'agreement')} from the store, for good?"
     if not yes and not confirm(question):
         out.print("nothing was done (--yes says yes)")
         return ExitCode.NOT_CONFIRMED

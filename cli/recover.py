@@ -11,6 +11,7 @@ from countersign.client.errors import BadInputError, CommandError, ExitCode
 from countersign.client.provider import find_account
 from countersign.client.recovery import LostAgreement, lost_agreements, recover_agreement
 from countersign.connection import server_name
+from countersign.plural import number_of
 
 from .command import DryRun, Json, Yes, err, error_message, out, print_notice, verb
 from .prompts import confirm
@@ -43,7 +44,7 @@ async def recover(
     able = [item for item in lost if item.obstacle is None]
     if dry_run or not able:
         return ExitCode.DONE
-    if not yes and not confirm(f"recover {len(able)} agreement(s) at {server_name()}?"):
+    if not yes and not confirm(f"recover {number_of(len(able), 'agreement')} at {server_name()}?"):
         out.print("nothing was done (--yes says yes)")
         return ExitCode.NOT_CONFIRMED
     return await _recover(able)

@@ -6,6 +6,7 @@ from countersign.agreements.messages import Stage
 from countersign.client.errors import BadInputError, CommandError, ExitCode, NoWorkerError
 from countersign.client.listing import list_agreements
 from countersign.connection import server_name
+from countersign.plural import number_of
 
 from .command import err, error_message, notice_if_slow, out
 from .list import agreement_table
@@ -46,7 +47,7 @@ async def for_all(
         return await _act_on_all([reference], act, done)
     found = await list_agreements(where=where, stage=stage)
     out.print(agreement_table(found, {}) if found else f"no agreements (asked {server_name()})")
-    if found and not confirmed and not confirm(f"{verb} {len(found)} agreement(s)?"):
+    if found and not confirmed and not confirm(f"{verb} {number_of(len(found), 'agreement')}?"):
         out.print("nothing was done (--yes says yes)")
         return ExitCode.NOT_CONFIRMED
     return await _act_on_all([item.reference for item in found], act, done)

@@ -48,7 +48,7 @@ class StackDeletedError(LocalStackError):
 
 
 def choose_ports(**wanted: int) -> Ports:
-    """Take the wanted ports, else those of the last start, else the usual ones, else free ones.
+    """Take the wanted ports, else the usual ones, else those of the last start, else free ones.
 
     Reports on stderr which ports were taken.
 
@@ -58,8 +58,8 @@ def choose_ports(**wanted: int) -> Ports:
     """
     with Lock(FOLDER):
         last = last_ports(FOLDER)
-    ports = Ports.prefer(last, USUAL_PORTS, **wanted)
-    for name, port in (USUAL_PORTS | last | wanted).items():
+    ports = Ports.prefer(USUAL_PORTS, last, **wanted)
+    for name, port in (last | USUAL_PORTS | wanted).items():
         if (taken := getattr(ports, name)) != port:
             print_notice(f"port {port} is taken: {name} listens on {taken} instead")
     return ports

@@ -390,7 +390,7 @@ class Batch(BatchView):
         batch: Its name.
         rows: How many rows it has.
         progress: What became of the rows so far.
-        stages: How many of its agreements are at each stage; those without a stage failed.
+        stages: How many of its agreements are at each stage, and how many are `failed`.
         is_running: Whether rows are still being started.
         links: Paths of this API that concern the batch.
     """

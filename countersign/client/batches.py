@@ -43,6 +43,7 @@ from countersign.client.errors import (
 from countersign.client.files import store_file, why_unreadable
 from countersign.client.listing import (
     agreement_query,
+    count_agreements,
     count_by_stage,
     matching_agreements,
 )
@@ -56,6 +57,7 @@ from countersign.client.tables import (
     as_written,
     check_table,
 )
+from countersign.client.worker_calls import ask
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, put
 
@@ -63,6 +65,9 @@ CALLS_PER_AGREEMENT: Final = {"template": 8, "roles": 5, "file": 5, "link": 5, "
 """Provider calls of an agreement from its start to its archive, without checks while it waits."""
 _RPC_TIMEOUT: Final = timedelta(seconds=10)
 _LOOK_EVERY: Final = 2.0
+FAILED: Final = "failed"
+"""Where agreements are counted that ended without an outcome, beside the stages."""
+_NO_ROWS: Final = Mistake(0, "", "it has no rows")
 
 
 @dataclass(slots=True)
@@ -87,7 +92,7 @@ class BatchView(BaseModel):
         batch: Its name.
         rows: How many rows it has.
         progress: What became of the rows so far.
-        stages: How many of its agreements are at each stage; those without a stage failed.
+        stages: How many of its agreements are at each stage, and how many are `failed`.
         is_running: Whether rows are still being started.
     """
 
@@ -123,7 +128,7 @@ async def check_batch(
         on_row: Called with the number of checked rows.
 
     Raises:
-        BadInputError: The file cannot be read, or its header has mistakes.
+        BadInputError: The file cannot be read, its header has mistakes, or it has no rows.
         UnreachableError: The provider does not respond.
     """
     table = CheckedTable()
@@ -142,6 +147,8 @@ async def check_batch(
                 table.rows += 1
             table.calls += CALLS_PER_AGREEMENT[found.agreement.source.kind]
             on_row(table.rows + len(table.mistakes))
+    if not table.rows and not table.mistakes:
+        raise UnusableTableError(path, _NO_ROWS)
     return table
 
 
@@ -292,7 +299,7 @@ async def _store_rows(
         raise UnreachableError(f"{error}; run the same command again") from None
     on_row(count)
     if not count:
-        raise UnusableTableError(path, Mistake(0, "", "it has no rows"))
+        raise UnusableTableError(path, _NO_ROWS)
     return count
 
 
@@ -305,8 +312,9 @@ async def batch_status(batch: str, *, client: Client | None = None) -> BatchView
     """Return how far a batch and its agreements have come; a worker is asked only while it runs.
 
     Raises:
+        NoWorkerError: No worker responds.
         UnknownBatchError: There is no such batch.
-        UnreachableError: Temporal or every worker does not respond.
+        UnreachableError: Temporal does not respond, or the worker cannot.
     """
     client = client or await shared_client()
     handle = _handle(client, batch)
@@ -316,14 +324,15 @@ async def batch_status(batch: str, *, client: Client | None = None) -> BatchView
         if described.status is WorkflowExecutionStatus.COMPLETED:
             progress = await handle.result()
         else:
-            progress = await handle.query("progress", result_type=BatchProgress, rpc_timeout=_RPC_TIMEOUT)
+            progress = await ask(handle, batch, "progress", BatchProgress)
     counts = await count_by_stage(agreement_query(where=of_batch(batch), ended=True), client=client)
-    stages = {stage.value: count for stage, count in counts.items() if count}
+    failed = await count_agreements(agreement_query(where=of_batch(batch), failed=True), client=client)
+    stages = {stage.value: count for stage, count in counts.items()} | {FAILED: failed}
     return BatchView(
         batch=batch,
         rows=recorded.rows,
         progress=progress,
-        stages=stages,
+        stages={stage: count for stage, count in stages.items() if count},
         is_running=described.close_time is None,
     )
 
@@ -423,7 +432,9 @@ def _cell(value: object) -> str:
 async def batch_report(
     batch: str, *, where: str | None = None, client: Client | None = None
 ) -> AsyncIterator[ReportRow]:
-    """Yield what became of every row: the agreements, the newest first, then the rows that were refused.
+    """Yield what became of the rows: the agreements that were started, the newest first, then refused rows.
+
+    A row whose agreement existed before is left out: it belongs to the batch that started it.
 
     Args:
         batch: The batch.
@@ -440,7 +451,7 @@ async def batch_report(
     async for found in matching_agreements(agreement_query(where=condition, ended=True), client=client):
         yield ReportRow(
             reference=found.reference,
-            stage="failed" if found.failed else found.stage,
+            stage=FAILED if found.failed else found.stage,
             waiting_for=found.waiting_for,
             needs_attention=found.needs_attention,
             started_at=found.started_at,
@@ -460,7 +471,7 @@ async def failed_references(batch: str, *, client: Client | None = None) -> set[
     return {
         row.reference.lower()
         async for row in batch_report(batch, client=client)
-        if row.stage in {"failed", "refused"}
+        if row.stage in {FAILED, "refused"}
     }
 
 

@@ -196,7 +196,7 @@ def _checksum(token: bytes, query: str) -> bytes:
 
 
 async def count_by_stage(query: str, *, client: Client | None = None) -> dict[Stage, int]:
-    """Count the agreements at every stage: one request for each.
+    """Count the agreements at every stage: one request for each. Failed agreements are at none.
 
     Args:
         query: The value of `agreement_query`.
@@ -206,7 +206,7 @@ async def count_by_stage(query: str, *, client: Client | None = None) -> dict[St
         UnreachableError: Temporal does not respond.
     """
     counts = await asyncio.gather(
-        *(count_agreements(f"{query} and {_at_stage(stage)}", client=client) for stage in Stage)
+        *(count_agreements(f"{query} and {_now_at(stage)}", client=client) for stage in Stage)
     )
     return dict(zip(Stage, counts, strict=True))
 
@@ -261,6 +261,11 @@ def agreement_query(
     if where:
         conditions.append(f"({where})")
     return " and ".join(conditions)
+
+
+def _now_at(stage: Stage) -> str:
+    """Select the agreements at a stage; a failed one keeps the stage that it failed at."""
+    return _at_stage(stage) if stage in _ENDS else f"{_at_stage(stage)} and {_RUNNING}"
 
 
 def _at_stage(stage: Stage) -> str:

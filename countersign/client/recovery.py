@@ -18,6 +18,7 @@ from countersign.client.references import RPC_TIMEOUT, StartedAgreement
 from countersign.client.settings import load_settings
 from countersign.client.start import start_once
 from countersign.client.store import open_own_store
+from countersign.plural import number_of
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, Store, put
 from countersign.storage.references import StoredReference, stored_reference, stored_references
@@ -84,7 +85,7 @@ def _counted(references: Sequence[StoredReference], keys: StoreKeys) -> str:
             "TEMPORAL_NAMESPACE"
         )
     ended = sum(stored.has_ended for stored in references)
-    return f"the store has {len(references)} reference(s) of {scope}, {ended} of them ended"
+    return f"the store has {number_of(len(references), 'reference')} of {scope}, {ended} of them ended"
 
 
 async def recover_agreement(

@@ -1,5 +1,6 @@
 """`bulk`: a table is checked whole, started once, followed, paused, cancelled and reported."""
 
+import asyncio
 import csv
 import io
 import json
@@ -25,7 +26,7 @@ from countersign.storage import FolderStore, put
 from countersign.storage.store import StoreKeys
 from devstack.stack import Stack
 from tests.cli.shell import Shell
-from tests.workflows.office import TEMPLATE, an_agreement
+from tests.workflows.office import SEND, TEMPLATE, an_agreement
 
 HEADER = ["reference", "title", "template", "signer_1_name", "signer_1_email", "deadline"]
 HEADER += ["var.CustomerName", "var.CompanyName", "var.Service", "var.Price", "var.StartDate"]
@@ -70,6 +71,7 @@ def test_a_table_is_started_once_and_the_same_table_joins_it(shell: Shell) -> No
     assert sorted(report) == sorted(references)
     other = shell("bulk", "start", str(table), "--batch", f"{name}-b", "--yes")
     assert other.code == 0, "rows that are there already are no failure"
+    assert "0 of 3 started, 3 existed before" in other.out
     status = json.loads(shell("bulk", "status", f"{name}-b", "--json").out)
     assert (status["progress"]["started"], status["progress"]["existed"]) == (0, 3)
 
@@ -85,7 +87,7 @@ def test_a_changed_row_is_refused_by_name_and_can_be_corrected(shell: Shell) -> 
     assert "from another table" in refused.err
     ran = shell("bulk", "start", str(second), "--batch", f"{name}-b", "--yes")
     assert ran.code == 6
-    assert "1 rows were refused" in ran.out
+    assert "1 row refused: `countersign bulk report" in ran.out
     assert "other content (title)" in _report(shell, f"{name}-b")[f"{name}-1"]["refused"]
     failed = shell("bulk", "failed", f"{name}-b", str(second))
     assert [row["title"] for row in csv.DictReader(io.StringIO(failed.out))] == ["Another"]
@@ -109,6 +111,30 @@ async def test_a_table_that_comes_second_is_refused_although_it_was_first_to_loo
     monkeypatch.setattr(batches, "_store_rows", overtaken)
     with pytest.raises(BatchTakenError):
         await batches.start_batch(second, name, client=client)
+
+
+def test_a_batch_whose_agreement_failed_is_followed_to_its_end(shell: Shell, stack: Stack) -> None:
+    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
+    table = _write(shell.folder / "table.csv", _row(f"{name}-1"))
+    body = {"message": "The sender is not allowed", "code": "SENDER"}
+    fault = {"path": SEND, "do": "status", "status": 422, "body": body, "times": None}
+    asyncio.run(stack.sandbox.call("PUT", "/_sandbox/faults", {"api": [fault]}))
+    try:
+        ran = shell("bulk", "start", str(table), "--batch", name, "--yes")
+    finally:
+        asyncio.run(stack.sandbox.call("DELETE", "/_sandbox/faults"))
+    assert (ran.code, ran.out.splitlines()[-1]) == (6, "1 of 1 started, 1 failed")
+    assert json.loads(shell("bulk", "status", name, "--json").out)["stages"] == {"failed": 1}
+    assert _report(shell, name)[f"{name}-1"]["stage"] == "failed"
+
+
+@pytest.mark.thorough
+def test_nothing_is_started_without_a_yes(shell: Shell) -> None:
+    name = shell.folder.name.replace("_", "-")[-28:].strip("-")
+    table = _write(shell.folder / "table.csv", _row(f"{name}-1"))
+    ran = shell("bulk", "start", str(table), "--batch", name)
+    assert (ran.code, ran.out.strip()) == (10, "nothing was started (--yes says yes)")
+    assert shell("bulk", "status", name).code == 3
 
 
 @pytest.mark.thorough
@@ -160,7 +186,7 @@ def test_a_batch_that_has_ended_cannot_be_changed_and_says_what_to_do(shell: She
 def test_an_unknown_batch_is_named(shell: Shell) -> None:
     for command in (("status",), ("watch",), ("report",), ("pause",), ("cancel", "--void", "--yes")):
         ran = shell("bulk", command[0], "no-such-batch", *command[1:])
-        assert ran.code == 3
+        assert (ran.code, ran.out) == (3, "")
         assert ran.err.startswith("no-such-batch: no such batch (asked ")
 
 
@@ -285,4 +311,5 @@ def test_workbooks_and_json_lines_are_read_alike(shell: Shell) -> None:
 def test_the_header_of_an_empty_table(shell: Shell) -> None:
     ran = shell("bulk", "check", "--print-header")
     (shell.folder / "table.csv").write_text(ran.out)
-    assert shell("bulk", "check", str(shell.folder / "table.csv")).code == 0
+    ran = shell("bulk", "check", str(shell.folder / "table.csv"))
+    assert (ran.code, ran.err) == (2, f"{shell.folder / 'table.csv'}: it has no rows\n")

@@ -2,6 +2,9 @@
 
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.table import Table
@@ -10,7 +13,9 @@ from rich.text import Text
 from cli.terminal import SafeConsole, inert, json_text, one_line
 from cli.views import status_view
 from countersign.agreements.messages import SignerStatus, Stage, WaitingFor
+from countersign.client.errors import ExitCode
 from countersign.client.view import AgreementView
+from tests.cli.shell import ROOT
 
 HOSTILE = "Ada\x1b]0;owned\x07\x9b31m\u202e\r\n\u2028Lovelace\x00"
 ACTIVE = set("\x1b\x07\x9b\u202e\r\u2028\x00")
@@ -58,3 +63,19 @@ def test_json_is_the_same_for_programs_and_harmless_for_terminals() -> None:
 @pytest.mark.parametrize("text", ["Zoë Müller", "陳大文", "نرم\u200cافزار"])  # noqa: RUF001  # names
 def test_names_of_all_languages_stay(text: str) -> None:
     assert inert(text) == one_line(text) == text
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_a_full_disk_is_one_sentence(option: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "starter.py", option],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ran.returncode == ExitCode.UNREACHABLE
+    assert ran.stderr == "the output cannot be written: No space left on device; run the command again\n"

@@ -1,6 +1,7 @@
 """Test that a stack restarts its parts, keeps its ports, detects a deleted folder, and is private."""
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import signal
@@ -84,6 +85,23 @@ async def test_the_next_start_takes_the_same_ports_and_says_which_it_cannot_have
         chosen = choose_ports()
     assert (chosen.ui != ports.ui, chosen.sandbox) == (True, ports.sandbox)
     assert capsys.readouterr().err == f"port {ports.ui} is taken: ui listens on {chosen.ui} instead\n"
+
+
+async def test_a_usual_port_that_is_free_again_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli.stack, "FOLDER", tmp_path)
+    usual, others = Ports.pick(), Ports.pick()
+    monkeypatch.setattr(cli.stack, "USUAL_PORTS", {"ui": usual.ui})
+    async with Stack(Plan(tmp_path, [], prints(""), search_attributes={}, ports=others, parts=[])):
+        pass
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", usual.ui))
+        taken.listen()
+        assert choose_ports() == others
+    assert capsys.readouterr().err == f"port {usual.ui} is taken: ui listens on {others.ui} instead\n"
+    assert choose_ports() == dataclasses.replace(others, ui=usual.ui)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("runs", [True, False], ids=["running", "stopped"])

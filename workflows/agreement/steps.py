@@ -50,6 +50,7 @@ from activities.requests import (
 from countersign.agreements.messages import DeliverableSource, Outcome, TemplateSource
 from countersign.agreements.names import account_task_queue
 from countersign.agreements.validation import needs_of
+from countersign.plural import number_of
 from countersign.workflow.failures import cause_of
 from workflows.agreement import policies
 from workflows.agreement.policies import Policy
@@ -157,7 +158,7 @@ def start_send(state: AgreementState, source: SendableSource, *, attempt: int) -
     """
     agreement = state.agreement
     generates = isinstance(source, TemplateSource)
-    people = f"{len(agreement.signers)} signer{'s' if len(agreement.signers) > 1 else ''}"
+    people = number_of(len(agreement.signers), "signer")
     summary = f"{'generate, ' if generates else ''}send to {people}"
     return workflow.start_activity_method(
         SignatureActivities.send,
