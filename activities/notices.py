@@ -10,6 +10,7 @@ from typing import Final
 
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
@@ -45,7 +46,7 @@ SILENT: Final = timedelta(minutes=15)
 REMEMBERED: Final = timedelta(days=1)
 """How long an event that no webhook brought is a problem: where few agreements run, few events follow it."""
 _READINGS: Final = 100
-"""Events of a watcher's history that a look reads, the newest: those of about nine readings."""
+"""Events of a watcher's history that a look reads at once: those of about nine readings."""
 _DAY: Final = timedelta(days=1)
 _OLDEST: Final = 5
 _LONGEST_RETRY_AFTER: Final = 3600.0
@@ -93,10 +94,11 @@ class ProblemActivities:
             if page.cursor is not None:
                 unsure.append(f"{kind}:")
         problems += [problem async for problem in self._silent(at)]
+        since = max(request.looked_at or at, at - REMEMBERED)
         missed_at = {
             account: last
             for account in self._accounts
-            if (last := await self._missed(account, request.missed_at.get(account))) is not None
+            if (last := await self._missed(account, request.missed_at.get(account), since)) is not None
             and at - last < REMEMBERED
         }
         problems += [Problem(kind=ProblemKind.WEBHOOKS_MISSED, subject=account) for account in missed_at]
@@ -126,35 +128,53 @@ class ProblemActivities:
                 detail = f"{state.lack}, since {format_time(state.since)}"
                 yield Problem(kind=ProblemKind.WATCHER_SILENT, subject=account, detail=detail)
 
-    async def _missed(self, account: str, before: datetime | None) -> datetime | None:
+    async def _missed(self, account: str, before: datetime | None, since: datetime) -> datetime | None:
         """Return when an account's watcher last found an event that no webhook had brought.
 
         A webhook that arrives makes no reading find it, so the readings of the watcher's history say which
         did not. Reading a history is no billable action.
         """
-        watcher = WorkflowExecution(workflow_id=watcher_id(self._task_queue, account))
-        asked = GetWorkflowExecutionHistoryReverseRequest(
-            namespace=self._client.namespace, execution=watcher, maximum_page_size=_READINGS
-        )
-        try:
-            response = await self._client.workflow_service.get_workflow_execution_history_reverse(asked)
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            return before
+        events = [event async for event in self._recorded(watcher_id(self._task_queue, account), since)]
         found = [before] if before is not None else []
         scheduled = {
-            event.event_id
-            for event in response.history.events
+            (run_id, event.event_id)
+            for run_id, event in events
             if event.activity_task_scheduled_event_attributes.activity_type.name == "read_changes"
         }
-        for event in response.history.events:
+        for run_id, event in events:
             completed = event.activity_task_completed_event_attributes
-            if completed.scheduled_event_id in scheduled:
+            if (run_id, completed.scheduled_event_id) in scheduled:
                 payloads = list(completed.result.payloads)
                 (reading,) = await self._client.data_converter.decode(payloads, [Reading])
                 found += [reading.at] if reading.signalled else []
         return max(found, default=None)
+
+    async def _recorded(self, watcher: str, since: datetime) -> AsyncIterator[tuple[str, HistoryEvent]]:
+        """Yield a watcher's events with their run, the newest first, over all its runs back to a time."""
+        run_id, token = "", b""
+        while True:
+            try:
+                page = await self._client.workflow_service.get_workflow_execution_history_reverse(
+                    GetWorkflowExecutionHistoryReverseRequest(
+                        namespace=self._client.namespace,
+                        execution=WorkflowExecution(workflow_id=watcher, run_id=run_id),
+                        maximum_page_size=_READINGS,
+                        next_page_token=token,
+                    )
+                )
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                return
+            for event in page.history.events:
+                yield run_id, event
+            oldest, token = page.history.events[-1], page.next_page_token
+            if oldest.event_time.ToDatetime(tzinfo=UTC) < since:
+                return
+            if not token:
+                run_id = oldest.workflow_execution_started_event_attributes.continued_execution_run_id
+                if not run_id:
+                    return
 
     def _is_due(self, digested_at: datetime | None, at: datetime) -> bool:
         if digested_at is None:

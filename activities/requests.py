@@ -422,11 +422,13 @@ class FindProblemsRequest(Message):
 
     Args:
         channel: The channel that the notices go out by.
+        looked_at: When the last look was; None at the first look.
         digested_at: When the last digest was made, or the first look; None at the first look.
         missed_at: When an account's watcher last found events that no webhook had brought.
     """
 
     channel: Channel
+    looked_at: datetime | None = None
     digested_at: datetime | None = None
     missed_at: dict[str, datetime] = Field(default={})
 

@@ -1,12 +1,13 @@
 """Run an account's watcher in a test, and read what it did from its history."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError
 
 from activities.requests import Reading
 from countersign.agreements.events import SignatureEvent
@@ -50,6 +51,10 @@ class Watching:
                     found.append(Reading.model_validate(value))
         return found
 
+    async def is_reading(self) -> bool:
+        """Whether a reading has begun and not ended."""
+        return bool((await self.handle.describe()).raw_description.pending_activities)
+
     async def read_again(self, times: int = 2) -> list[Reading]:
         """Wait for complete readings that begin after now; the first of them may have begun before."""
         seen = len(await self.readings())
@@ -65,7 +70,8 @@ async def watching(client: Client, settings: CountersignSettings, account: str) 
     try:
         yield watcher
     finally:
-        await watcher.handle.terminate()
+        with suppress(RPCError):  # it has ended
+            await watcher.handle.terminate()
 
 
 async def signalled(client: Client, handle: WorkflowHandle[Any, Any]) -> list[SignatureEvent]:

@@ -35,6 +35,7 @@ from tests.workflows.test_workflows_histories import replayer, runs_of
 from worker import start_notices
 from workflows.notices import NoticesState, NoticesWorkflow
 from workflows.notices import workflow as workflow_module
+from workflows.watcher import workflow as watcher_module
 
 pytestmark = pytest.mark.thorough
 
@@ -333,6 +334,35 @@ async def test_events_that_no_webhook_brought_are_a_problem_for_a_day(
         lately, long_ago = (datetime.now(UTC) - timedelta(hours=hours) for hours in (23, 25))
         assert (await look(office, missed_at={"uk": lately})).missed_at == {"uk": lately} | findings.missed_at
         assert (await look(office, missed_at={"uk": long_ago})).missed_at == findings.missed_at
+
+
+async def test_a_look_reads_on_from_the_last_one_over_pages_and_runs(
+    client: Client,
+    time_skipper: TimeSkipper,
+    recorded: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A notice may take hours to be delivered, and nothing looks meanwhile."""
+    monkeypatch.setattr(watcher_module, "HISTORY_LIMIT", 20)
+    monkeypatch.setattr(activity_module, "_READINGS", 5)
+    await recorded.call("PUT", "/_sandbox/faults", {"webhooks": [{"do": "drop", "times": None}], "api": []})
+    async with (
+        open_office(client, time_skipper, recorded, tmp_path, time_scale=20) as office,
+        watching(client, office.settings, DEFAULT_ACCOUNT) as watcher,
+    ):
+        last_look = datetime.now(UTC)
+        handle = await office.start()
+        await office.sign_all(await office.sent(handle))
+        await office.result(handle)
+        run_id = (await watcher.handle.describe()).run_id
+
+        async def runs_on() -> bool:
+            return (await watcher.handle.describe()).run_id != run_id
+
+        await office.eventually(runs_on, bool)
+        assert (await look(office)).missed_at == {}
+        assert (await look(office, looked_at=last_look)).missed_at.keys() == {DEFAULT_ACCOUNT}
 
 
 async def test_a_watcher_that_was_stopped_is_a_problem_after_a_while(

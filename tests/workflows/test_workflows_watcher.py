@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.exceptions import CancelledError
 from temporalio.testing import ActivityEnvironment, TimeSkipper
 
 from activities.changes import ChangeActivities
@@ -112,6 +113,20 @@ async def test_agreements_check_by_themselves_once_the_watcher_has_lost_sight(
         assert (await watcher.state()).lack == REFUSED
         assert (await watcher.state()).is_lost
         await handle.terminate()
+
+
+async def test_a_watcher_can_be_cancelled_while_it_reads(
+    client: Client, time_skipper: TimeSkipper, recorded: Sandbox, tmp_path: Path
+) -> None:
+    hang = {"path": "/api/webhooks/*", "do": "latency", "seconds": 600, "times": None}
+    async with open_office(client, time_skipper, recorded, tmp_path, time_scale=100) as office:
+        async with watching(client, office.settings, DEFAULT_ACCOUNT) as watcher:
+            await recorded.call("PUT", "/_sandbox/faults", lose(hang))
+            await office.eventually(watcher.is_reading, bool)
+            await watcher.handle.cancel()
+            with pytest.raises(WorkflowFailureError) as ended:
+                await watcher.handle.result()
+        assert isinstance(ended.value.cause, CancelledError)
 
 
 async def test_an_agreement_learns_at_its_next_check_that_it_is_watched(

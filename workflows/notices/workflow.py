@@ -36,6 +36,7 @@ class NoticesState(Message):
         environment: The setting `COUNTERSIGN_ENVIRONMENT`.
         time_scale: By what its waits are divided, for tests.
         known: The problems that it knows.
+        looked_at: When the last look was.
         digested_at: When the last digest was made, or the first look.
         missed_at: When an account's watcher last found events that no webhook had brought.
     """
@@ -44,6 +45,7 @@ class NoticesState(Message):
     environment: str
     time_scale: float = 1
     known: tuple[Known, ...] = ()
+    looked_at: datetime | None = None
     digested_at: datetime | None = None
     missed_at: dict[str, datetime] = Field(default={})
 
@@ -80,7 +82,10 @@ class NoticesWorkflow:
         return await workflow.execute_activity_method(
             ProblemActivities.find_problems,
             FindProblemsRequest(
-                channel=state.channel, digested_at=state.digested_at, missed_at=state.missed_at
+                channel=state.channel,
+                looked_at=state.looked_at,
+                digested_at=state.digested_at,
+                missed_at=state.missed_at,
             ),
             **self._config(policies.FIND_PROBLEMS, "look for problems"),
         )
@@ -90,6 +95,7 @@ class NoticesWorkflow:
         news = compare(self._state.known, findings)
         self._know(
             known=news.known,
+            looked_at=findings.at,
             missed_at=findings.missed_at,
             digested_at=self._state.digested_at or findings.at,
         )

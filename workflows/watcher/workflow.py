@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import Field
 from temporalio import workflow
 from temporalio.common import Priority
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, CancelledError
 from temporalio.workflow import ActivityConfig, ContinueAsNewVersioningBehavior
 
 from activities.requests import Reading, ReadRequest, UnwatchRequest
@@ -84,7 +84,10 @@ class WatcherWorkflow:
         """Read once; return how long to wait."""
         try:
             reading = await self._ask()
-        except ActivityError as error:  # every attempt of an hour has failed, with the circuit closed
+        except ActivityError as error:
+            if isinstance(error.cause, CancelledError):  # the workflow was cancelled
+                raise
+            # every attempt of an hour has failed, with the circuit closed
             return await self._give_up(reason(error))
         is_first, was_blind = self._watch.read_at is None, self._watch.blind
         self._know(position=reading.position, read_at=reading.at)
