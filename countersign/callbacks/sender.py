@@ -98,14 +98,17 @@ class CallbackSender:
     async def _post(
         self, url: CallbackUrl, headers: Mapping[str, str], body: bytes, exchange: "_Exchange"
     ) -> Response:
-        for address in await self._addresses(url):
+        addresses = await self._addresses(url)
+        for address in addresses:
             request = self._request(url, address, headers, body, exchange)
+            if address is not addresses[-1]:  # one that drops packets must leave time for the others
+                request.extensions["timeout"]["connect"] = self._seconds / len(addresses)
             async with httpx.AsyncHTTPTransport(
                 verify=self._tls, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
             ) as transport:
                 try:
                     response = await transport.handle_async_request(request)
-                except httpx.ConnectError as error:
+                except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                     exchange.refused = error  # another address of the same name may do
                     continue
                 await response.aclose()
@@ -179,7 +182,7 @@ class _Exchange:
 
     def __init__(self) -> None:
         self.has_left = False
-        self.refused: httpx.ConnectError | None = None
+        self.refused: httpx.ConnectError | httpx.ConnectTimeout | None = None
 
     async def trace(self, event: str, _info: Mapping[str, Any]) -> None:
         self.has_left = self.has_left or event.endswith(_WRITING)

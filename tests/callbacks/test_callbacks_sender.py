@@ -1,8 +1,10 @@
 """Where a callback connects to, over real sockets: 127.0.0.2 plays the internet, 127.0.0.1 the inside."""
 
 import ipaddress
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack
 
 import pytest
 import pytest_asyncio
@@ -165,6 +167,21 @@ async def test_an_address_that_refuses_gives_way_to_the_next(
     assert (await post(trusting, outside, Resolver([closed, OUTSIDE]))).status == 204
     with pytest.raises(NotConnectedError, match="the connection was refused"):
         await post(trusting, outside, Resolver([closed]))
+
+
+async def test_an_address_that_drops_packets_leaves_time_for_the_next(
+    trusting: ssl.SSLContext, outside: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = ipaddress.ip_address("127.0.0.3")
+    monkeypatch.setattr(sender_module, "is_public", lambda address: address in {OUTSIDE, silent})
+    with socket.socket() as listening, ExitStack() as waiting:
+        listening.bind((str(silent), outside.port))
+        listening.listen(0)
+        for _ in range(3):  # nobody accepts, so the kernel drops what comes after them
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex((str(silent), outside.port))
+        assert (await post(trusting, outside, Resolver([silent, OUTSIDE]))).status == 204
 
 
 async def test_a_name_of_this_machine_leads_to_this_machine_alone() -> None:

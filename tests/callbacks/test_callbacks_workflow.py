@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError, TimeoutType
+from temporalio.exceptions import TimeoutError as AttemptTimeoutError
 from temporalio.testing import TimeSkipper
 
 from activities.requests import Attempted
@@ -40,6 +42,7 @@ from tests.callbacks.callback_receiver import (
 from tests.workflows.office import Office, open_office
 from workflows.callbacks import policies
 from workflows.callbacks.policies import Verdict, judge
+from workflows.callbacks.workflow import unreported
 
 HURRY = 1_000_000
 """A day in less than a tenth of a second."""
@@ -218,7 +221,7 @@ def test_every_status_has_one_meaning() -> None:
 
 
 def test_an_id_tells_reference_and_event_apart() -> None:
-    run = "0123abcd-0000-4000-8000-000000000000"
+    run, next_run = "01a221aa-4b53-7000-8000-00000123abcd", "01a221aa-4f50-7000-8000-0000cdef0123"
     for reference in ("order-1042", "order-1-sent", "x-signed-2"):
         for kind, number in ((CallbackType.SENT, None), (CallbackType.SIGNED, 12)):
             name = callback_name(reference, run, kind, number)
@@ -226,7 +229,22 @@ def test_an_id_tells_reference_and_event_apart() -> None:
     assert name.workflow_id == "callback-x-signed-2-signed-12-0123abcd"
     assert read_callback_name("callback-order-1042") is None
     assert event_id(name) != event_id(callback_name("x-signed-2", run, CallbackType.SIGNED, 11))
+    assert event_id(name) != event_id(callback_name("x-signed-2", next_run, CallbackType.SIGNED, 12))
     assert len(event_id(name)) == 36
+
+
+@pytest.mark.parametrize(
+    ("cause", "may_have_arrived"),
+    [
+        (AttemptTimeoutError("", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[]), True),
+        (AttemptTimeoutError("", type=TimeoutType.SCHEDULE_TO_START, last_heartbeat_details=[]), False),
+        (AttemptTimeoutError("", type=TimeoutType.SCHEDULE_TO_CLOSE, last_heartbeat_details=[]), False),
+        (ApplicationError("the input cannot be decrypted"), False),
+    ],
+)
+def test_an_attempt_that_was_never_made_has_not_arrived(cause: Exception, *, may_have_arrived: bool) -> None:
+    """Else a receiver that does not know the address would count as one that has had it."""
+    assert unreported(cause).may_have_arrived is may_have_arrived
 
 
 async def test_no_log_line_has_a_url_or_a_secret(

@@ -9,7 +9,8 @@ from typing import Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, TimeoutType
+from temporalio.exceptions import TimeoutError as AttemptTimeoutError
 from temporalio.workflow import ActivityConfig
 
 from activities.requests import Attempted, DeliveryRequest
@@ -23,7 +24,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.callbacks import CallbackActivities
 
 _ONCE: Final = RetryPolicy(maximum_attempts=1)
-_LOST: Final = Attempted(problem="the worker stopped meanwhile", may_have_arrived=True)
 
 
 @workflow.defn(name=CALLBACK_WORKFLOW)
@@ -90,7 +90,7 @@ class CallbackWorkflow:
         except ActivityError as error:
             if isinstance(error.cause, CancelledError):  # the workflow was cancelled
                 raise
-            return _LOST
+            return unreported(error.cause)
 
     def _config(self, summary: str) -> ActivityConfig:
         return {
@@ -106,3 +106,12 @@ class CallbackWorkflow:
         self._shown[target] = what
         lines = "\n".join(f"- {name}: {state}" for name, state in self._shown.items())
         workflow.set_current_details(f"## {self._request.event.type}\n\n{lines}")
+
+
+def unreported(cause: BaseException | None) -> Attempted:
+    """Return what is known of an attempt without a result: a call was made only if it began and timed out."""
+    if not isinstance(cause, AttemptTimeoutError):
+        return Attempted(problem="the worker could not make the call")
+    if cause.type is TimeoutType.START_TO_CLOSE:
+        return Attempted(problem="the worker stopped meanwhile", may_have_arrived=True)
+    return Attempted(problem="no worker made the call")
