@@ -15,7 +15,7 @@ from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, RefusedError, UnreachableError
 from countersign.client.provider import find_account, open_provider
 from countersign.client.store import open_own_store
-from countersign.client.worker_calls import ask_status
+from countersign.client.worker_calls import ask, ask_status
 from countersign.evidence import LARGEST_DOCUMENT, evidence_bytes, timeline_content
 from countersign.providers.port import SignatureProvider
 from countersign.storage import StorageError, Store, put
@@ -67,7 +67,7 @@ async def archive_again(reference: str, *, client: Client | None = None) -> Arch
         raise RefusedError(f"{reference} has no archive: it is {status.stage.replace('_', ' ')}")
     async with explained(reference):
         described = await handle.describe()
-        timeline = await handle.query("timeline", result_type=list[TimelineEntry])
+        timeline = await ask(handle, reference, "timeline", list[TimelineEntry])
     try:
         missing = [file for file in _files(archive) if not await _is_there(store, file)]
         differs: list[str] = []

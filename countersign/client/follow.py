@@ -82,6 +82,12 @@ async def _await_events(
     """Wait for the next events; return False if the run has ended. Raise if the agreement failed."""
     async with explained(reference):
         await events.fetch_next_page()
-        if events.next_page_token is None:
+        if events.next_page_token is None and not _goes_on(events):
             await handle.result()
     return events.next_page_token is not None
+
+
+def _goes_on(events: WorkflowHistoryEventAsyncIterator) -> bool:
+    """Return whether a run that has ended has continued as new."""
+    *_, last = events.current_page or (None,)
+    return last is not None and last.HasField("workflow_execution_continued_as_new_event_attributes")

@@ -20,7 +20,7 @@ _PROMPT: Final = timedelta(seconds=5)
 """A worker usually takes a step within this time."""
 _MINUTE: Final = 60
 _HOUR: Final = 3600
-_STORE_STEPS: Final = frozenset({"claim", "release"})
+_STORE_STEPS: Final = frozenset({"claim", "record_end", "release", "revoke_send"})
 """Activities on the workflow's queue, which need the store instead of the provider."""
 _LONG: Final = timedelta(minutes=3)
 """An activity that runs longer has probably lost its worker, or downloads a large file."""

@@ -7,7 +7,7 @@ the update only if a worker responds.
 
 import asyncio
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 from temporalio.client import (
@@ -31,6 +31,8 @@ from countersign.client.errors import (
     UnreachableError,
 )
 from countersign.client.stuck import STUCK_ATTEMPT, explain_stuck, is_stuck
+
+T = TypeVar("T")
 
 _QUERY_TIMEOUT: Final = timedelta(seconds=15)
 """Longer than the ten seconds after which Temporal repeats a dead worker's task, for which queries wait."""
@@ -66,22 +68,49 @@ async def ask_status(
     async with explained(reference):
         await _check_not_stuck(handle, reference, STUCK_ATTEMPT)
         try:
-            status: AgreementStatus = await handle.query(
-                "status", result_type=AgreementStatus, reject_condition=reject, rpc_timeout=_QUERY_TIMEOUT
-            )
-        except WorkflowQueryRejectedError:
-            raise RefusedError(f"{reference} has already ended: see `status {reference}`") from None
-        except WorkflowQueryFailedError as error:  # the worker runs incompatible code
-            raise _unable(reference, str(error)) from None
-        except RPCError as error:
-            if error.status == RPCStatusCode.FAILED_PRECONDITION and "poller" not in error.message:
-                raise _unable(reference, error.message) from None
-            if error.status not in _TOO_LATE | {RPCStatusCode.FAILED_PRECONDITION}:
-                raise
-        else:
-            return status
-        await _check_not_stuck(handle, reference, 2)  # also raises if Temporal does not respond
-        raise NoWorkerError(f"{reference}: {_NO_WORKER}")
+            return await ask(handle, reference, "status", AgreementStatus, reject)
+        except NoWorkerError:
+            await _check_not_stuck(handle, reference, 2)  # also raises if Temporal does not respond
+            raise
+
+
+async def ask(
+    handle: WorkflowHandle[Any, Any],
+    subject: str,
+    query: str,
+    result_type: type[T],
+    reject: QueryRejectCondition = QueryRejectCondition.NONE,
+) -> T:
+    """Query a workflow.
+
+    Args:
+        handle: The workflow.
+        subject: What it is about, for messages.
+        query: The query's name.
+        result_type: The type of its result.
+        reject: The workflow states that reject the query.
+
+    Raises:
+        NoWorkerError: No worker responds.
+        RefusedError: The workflow's state rejects the query.
+        RPCError: There is no such workflow, or Temporal refuses.
+        UnreachableError: The worker cannot respond.
+    """
+    try:
+        result: T = await handle.query(
+            query, result_type=result_type, reject_condition=reject, rpc_timeout=_QUERY_TIMEOUT
+        )
+    except WorkflowQueryRejectedError:
+        raise RefusedError(f"{subject} has already ended: see `status {subject}`") from None
+    except WorkflowQueryFailedError as error:  # the worker runs incompatible code
+        raise _unable(subject, str(error)) from None
+    except RPCError as error:
+        if error.status == RPCStatusCode.FAILED_PRECONDITION and "poller" not in error.message:
+            raise _unable(subject, error.message) from None
+        if error.status not in _TOO_LATE | {RPCStatusCode.FAILED_PRECONDITION}:
+            raise
+        raise NoWorkerError(f"{subject}: {_NO_WORKER}") from None
+    return result
 
 
 async def send_update(

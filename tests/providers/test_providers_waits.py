@@ -30,6 +30,9 @@ _PARTITIONS = 4
 """Of a queue, by Temporal's default: in each of them the first step may pass, whatever the rate limit."""
 
 
+STORE_STEPS = ("claim", "record_end", "release", "revoke_send")
+
+
 @workflow.defn
 class Held:
     @workflow.run
@@ -37,7 +40,7 @@ class Held:
         await workflow.execute_activity(
             step,
             task_queue=None
-            if step == "claim"
+            if step in STORE_STEPS
             else account_task_queue(workflow.info().task_queue, DEFAULT_ACCOUNT),
             start_to_close_timeout=timedelta(seconds=20),
         )
@@ -159,9 +162,10 @@ class TestHeldBack:
             wait = await reported(client, "look is blocked: ", handle)
         assert "the circuit is open, the rate limit is reached, or no worker runs" in wait
 
-    async def test_a_step_of_the_store_waits_in_the_workflows_queue(self, client: Client) -> None:
-        async with held(client, "claim") as handle:
-            wait = await reported(client, "claim is blocked: no worker polls ", handle)
+    @pytest.mark.parametrize("step", STORE_STEPS)
+    async def test_a_step_of_the_store_waits_in_the_workflows_queue(self, client: Client, step: str) -> None:
+        async with held(client, step) as handle:
+            wait = await reported(client, f"{step} is blocked: no worker polls ", handle)
         assert "-turbodocx" not in wait
 
     async def test_a_step_with_a_lost_worker(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

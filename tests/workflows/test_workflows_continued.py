@@ -1,5 +1,6 @@
 """Everything that matters outlives a run: what one hands over is what the next begins with."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from temporalio.exceptions import CancelledError
 from temporalio.testing import TimeSkipper
 
 from countersign.agreements.messages import Outcome, ReminderPlan, VoidRequest
+from countersign.client.follow import follow_agreement
+from countersign.client.history import recorded_input
 from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, an_agreement, open_office
 from workflows.agreement import progress
@@ -94,16 +97,30 @@ async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
         document_id = await office.sent(handle)
         await office.skip(handle, timedelta(hours=2))
         before = await office.until(handle, lambda status: status.reminders == 1)
+        began = (await recorded_input(client, handle)).started_at
+        followed: list[int] = []
+
+        async def follow() -> None:
+            async for status in follow_agreement(agreement.reference, client=client):
+                followed.append(status.reminders)  # noqa: PERF401  # it is read while it grows
+
+        async def newest() -> int:
+            return followed[-1]
+
+        following = asyncio.create_task(follow())
         first_run = (await handle.describe()).run_id
         for number in range(220):
             await office.deliver_event(handle, "viewed", document_id, event_id=f"evt_{number}")
         await office.eventually(lambda: run_of(handle), lambda run: run != first_run)
         after = await office.status(handle)
         assert after == before
+        assert (await recorded_input(client, handle)).started_at == began
         await office.skip(handle, timedelta(days=7))
         await office.until(handle, lambda status: status.reminders == plan.at_most)
+        await office.eventually(newest, lambda reminders: reminders == plan.at_most)
         await office.skip(handle, timedelta(days=30))
         assert (await office.result(handle)).outcome is Outcome.EXPIRED
+        await following
 
 
 async def test_a_cancellation_that_the_provider_does_not_obey_outlives_the_run(
