@@ -104,7 +104,8 @@ class WatchedInstance(WorkflowInstance):
         return completion
 
     def _note_events(self, act: WorkflowActivation) -> None:
-        if act.history_length > self._history_length:  # one task may need several activations
+        # One task may need several activations. After a rejected update the history is shorter.
+        if act.history_length != self._history_length:
             has_its_own_task = act.timestamp != self._task_started and not self._is_replaying
             self._may_be_ahead = not act.is_replaying and not has_its_own_task
         self._is_replaying = act.is_replaying

@@ -77,6 +77,7 @@ class Unmoved(WorkflowInstance):
         ([live(3, at=1), live(6, at=1), live(6, at=1), QUERY], 1),
         ([live(3, at=1), live(6, at=1), QUERY, QUERY], 1),
         ([live(3, at=1), live(6, at=1), QUERY, live(9, at=1), QUERY], 2),
+        ([live(6, at=2), live(5, at=2), QUERY], 1),  # the update that had begun a task was rejected
         ([live(3, at=1), QUERY], 0),
         ([live(3, at=1), live(6, at=2), QUERY], 0),
         ([live(3, at=1), live(3, at=1), QUERY], 0),  # one task, activated twice
