@@ -143,6 +143,8 @@ def _environment() -> dict[str, str]:
 def _options(environment: Mapping[str, str]) -> dict[str, Any]:
     """Read the connection options as Temporal's tools do, and mask the API key in later log lines."""
     options: dict[str, Any] = {"target_host": DEFAULT_ADDRESS}
+    if environment.get("TEMPORAL_TLS", "true").lower() not in {"true", "1", "false", "0"}:
+        raise SettingsError("TEMPORAL_TLS: must be true or false")  # else all but the last two mean true
     try:
         options.update(ClientConfig.load_client_connect_config(override_env_vars=environment))
     except (RuntimeError, ValueError) as error:

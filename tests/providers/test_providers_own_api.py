@@ -14,12 +14,13 @@ from prometheus_client import REGISTRY
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from countersign.configuration import SettingsError
+from countersign.configuration import SettingsError, load
 from countersign.free_ports import free_port
-from countersign.providers.api import ApiClient, Call, api_worker, open_api
+from countersign.providers.api import ApiClient, ApiSettings, Call, api_worker, open_api
 from countersign.providers.api.error_bodies import explain
 from countersign.providers.circuit import State
 from countersign.providers.outcomes import Refusal
+from countersign.settings import CountersignSettings
 from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import Sandbox
 from tests.providers.own_api import Invoicing, Quoting, Shop, ShopSettings
@@ -123,6 +124,21 @@ async def test_the_worker_has_a_queue_of_its_own_with_slots_and_a_rate(
     assert config["max_task_queue_activities_per_second"] == 10
     assert config["disable_eager_activity_execution"]
     assert config["graceful_shutdown_timeout"] == timedelta(seconds=150)
+
+
+def test_the_secret_of_a_route_is_no_unknown_setting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client of the same environment as the receiver has imported the settings, and opens no API."""
+
+    class DepotSettings(ApiSettings):
+        prefix = "DEPOT_"
+        live_host = "depot.example.com"
+
+    monkeypatch.setenv("DEPOT_WEBHOOK_SECRET", "of-a-route-of-the-receiver")
+    load(CountersignSettings)
+    assert DepotSettings.account() == "depot"
+    assert "is not a setting" not in caplog.text
 
 
 async def test_missing_settings_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

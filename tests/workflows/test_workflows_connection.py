@@ -88,6 +88,15 @@ async def test_a_local_stacks_settings_leave_tls_of_the_env_file_aside(
     assert await (await connect()).service_client.check_health(timeout=timedelta(seconds=5))
 
 
+@pytest.mark.parametrize("value", ["maybe", "no", "off"])
+async def test_tls_is_true_or_false(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Temporal's own reading takes everything but `false` and `0` for true."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", _NO_ONE)
+    monkeypatch.setenv("TEMPORAL_TLS", value)
+    with pytest.raises(SettingsError, match="TEMPORAL_TLS: must be true or false"):
+        await connect()
+
+
 async def test_says_in_one_sentence_that_no_one_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", _NO_ONE)
     with pytest.raises(ConnectionFailedError) as caught:

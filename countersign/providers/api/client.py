@@ -16,7 +16,7 @@ from countersign.providers.probe import probing
 from countersign.providers.slots import CircuitSlots
 from countersign.providers.transport import Transport
 from countersign.secrets.rotation import Rotating
-from countersign.settings import CountersignSettings, ProviderSettings, webhook_settings
+from countersign.settings import CountersignSettings, ProviderSettings
 
 T = TypeVar("T")
 SettingsT = TypeVar("SettingsT", bound=ApiSettings)
@@ -77,8 +77,7 @@ async def open_api(
     Raises:
         SettingsError: Settings are missing or invalid.
     """
-    name = kind.prefix.rstrip("_").lower().replace("_", "-")
-    webhook_settings(name)  # known, as the receiver of the same environment may have a route of this name
+    name = kind.account()
     own, options, settings = load(CountersignSettings, ProviderSettings, kind)
     circuit = circuit_of(options, slots=own.provider_slots)
     transport = transport_of(

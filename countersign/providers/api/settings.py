@@ -1,10 +1,12 @@
 """Settings of an API of your own."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 
 from countersign.settings.account import AccountSettings, Credential
+from countersign.settings.webhooks import webhook_settings
 
 
 class ApiSettings(AccountSettings):
@@ -16,6 +18,16 @@ class ApiSettings(AccountSettings):
 
     base_url: str = Field(description="The API's address, `https://host` with or without a path.")
     api_key: Credential = Field(description="The API's key.")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Make the secrets of a route of this name known: the receiver may share the environment."""
+        webhook_settings(cls.account())
+
+    @classmethod
+    def account(cls) -> str:
+        """Return the name that metrics, logs and routes know the API by: `billing` for `BILLING_`."""
+        return cls.prefix.rstrip("_").lower().replace("_", "-")
 
 
 def bearer(settings: ApiSettings) -> Mapping[str, str]:
