@@ -20,13 +20,13 @@ from rich.progress import (
 from rich.table import Table
 
 from countersign.agreements.messages import Stage
+from countersign.agreements.plural import number_of
 from countersign.client import batches
 from countersign.client.batches import BatchView, CheckedTable
 from countersign.client.errors import BadInputError, ExitCode
 from countersign.client.files import why_unreadable
 from countersign.client.settings import load_settings
 from countersign.client.tables import HEADER, Mistake, delimiter_of
-from countersign.plural import number_of
 from countersign.settings import ProviderSettings
 
 from .command import Json, Yes, err, out, print_json, verb

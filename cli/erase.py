@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from countersign.agreements.plural import number_of
 from countersign.agreements.reference import workflow_id
 from countersign.client.erasure import Erasure, erase_agreement, plan_erasure
 from countersign.client.errors import ExitCode
-from countersign.plural import number_of
 
 from .command import DryRun, Reference, Yes, out, verb
 from .prompts import confirm

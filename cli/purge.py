@@ -9,10 +9,10 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
+from countersign.agreements.plural import number_of
 from countersign.agreements.times import format_time
 from countersign.client.errors import BadInputError, CommandError, ExitCode
 from countersign.client.retention import EndedAgreement, Retention, ended_agreements, purge_agreement
-from countersign.plural import number_of
 
 from .command import DryRun, Json, Yes, err, error_message, out, verb
 from .prompts import confirm

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from countersign.agreements.plural import number_of
 from countersign.agreements.times import format_time
 from countersign.client.errors import BadInputError, CommandError, ExitCode
 from countersign.client.provider import find_account
 from countersign.client.recovery import LostAgreement, lost_agreements, recover_agreement
 from countersign.connection import server_name
-from countersign.plural import number_of
 
 from .command import DryRun, Json, Yes, err, error_message, out, print_notice, verb
 from .prompts import confirm

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from countersign.agreements.messages import Stage
+from countersign.agreements.plural import number_of
 from countersign.client.errors import BadInputError, CommandError, ExitCode, NoWorkerError
 from countersign.client.listing import list_agreements
 from countersign.connection import server_name
-from countersign.plural import number_of
 
 from .command import err, error_message, notice_if_slow, out
 from .list import agreement_table

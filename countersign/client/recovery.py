@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
+from countersign.agreements.plural import number_of
 from countersign.agreements.reference import InvalidReferenceError, workflow_id
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError, RefusedError, UnreachableError
@@ -18,7 +19,6 @@ from countersign.client.references import RPC_TIMEOUT, StartedAgreement
 from countersign.client.settings import load_settings
 from countersign.client.start import start_once
 from countersign.client.store import open_own_store
-from countersign.plural import number_of
 from countersign.settings import CountersignSettings
 from countersign.storage import StorageError, Store, put
 from countersign.storage.references import StoredReference, stored_reference, stored_references

@@ -113,7 +113,7 @@ async def test_a_table_that_comes_second_is_refused_although_it_was_first_to_loo
         await batches.start_batch(second, name, client=client)
 
 
-def test_a_batch_whose_agreement_failed_is_followed_to_its_end(shell: Shell, stack: Stack) -> None:
+def test_a_batch_with_a_failed_agreement_is_followed_to_its_end(shell: Shell, stack: Stack) -> None:
     name = shell.folder.name.replace("_", "-")[-28:].strip("-")
     table = _write(shell.folder / "table.csv", _row(f"{name}-1"))
     body = {"message": "The sender is not allowed", "code": "SENDER"}

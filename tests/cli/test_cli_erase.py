@@ -18,7 +18,7 @@ async def test_lists_asks_erases_and_says_what_stays(shell: Shell, archived: Pat
     reference, before = archived.name, files_in(archived)
     personal = sorted(before - KEPT)
     listed = [
-        f"{reference}: the store has {len(personal)} file(s) to delete:",
+        f"{reference}: the store has {len(personal)} files to delete:",
         *(f"  local/default/{reference}/{name}" for name in personal),
         f"kept, because they name no one and keep the reference used: {', '.join(sorted(KEPT))}",
     ]

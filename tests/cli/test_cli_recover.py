@@ -27,7 +27,7 @@ async def test_lists_asks_and_recovers(shell: Shell, standing_stack: tuple[Stack
     (line,) = [line for line in shown.out.splitlines() if reference in line]
     assert line.split()[1] == "turbodocx"
     assert line.rstrip().endswith("possible")
-    assert re.match(r"the store has \d+ reference\(s\) of local/default, \d+ of them ended\n", shown.out)
+    assert re.match(r"the store has \d+ references? of local/default, \d+ of them ended\n", shown.out)
     listed = json.loads((await asyncio.to_thread(shell.run, "recover", "--from-store", "--json")).out)
     assert reference in {item["reference"] for item in listed}
 

@@ -326,7 +326,7 @@ def test_many_are_voided_after_a_preview_and_a_yes(shell: Shell, reference: str)
     assert refused.code == ExitCode.NOT_CONFIRMED
     assert reference in refused.out
     assert refused.out.endswith("nothing was done (--yes says yes)\n")
-    assert refused.err.strip() == "void 2 agreement(s)? [y/N]:"
+    assert refused.err.strip() == "void 2 agreements? [y/N]:"
     assert json.loads(shell("status", reference, "--json").out)["stage"] == "awaiting_signatures"
 
     voided = shell(*bulk, answer="y\n")

@@ -49,8 +49,8 @@ from activities.requests import (
 )
 from countersign.agreements.messages import DeliverableSource, Outcome, TemplateSource
 from countersign.agreements.names import account_task_queue
+from countersign.agreements.plural import number_of
 from countersign.agreements.validation import needs_of
-from countersign.plural import number_of
 from countersign.workflow.failures import cause_of
 from workflows.agreement import policies
 from workflows.agreement.policies import Policy
