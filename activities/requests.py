@@ -134,6 +134,7 @@ class SendRequest(Short):
         review: Prepare it for review.
         claim: The number of the reference's claim.
         attempt: The number of the attempt.
+        deadline: An attempt that begins later, by Temporal's clock, asks nobody any more.
     """
 
     marker: Marker
@@ -148,6 +149,7 @@ class SendRequest(Short):
     send_emails: bool = SEND_EMAILS
     claim: int = 1
     attempt: int = 1
+    deadline: datetime | None = None
 
 
 class Sent(Short):
@@ -241,6 +243,16 @@ class RemindRequest(Message):
     marker: Marker
     document_id: str
     number: int
+
+
+class Reminded(Message):
+    """The signers were reminded.
+
+    Args:
+        at: When the attempt began, by Temporal's clock.
+    """
+
+    at: datetime
 
 
 Row = tuple[str | int | None, ...]

@@ -21,6 +21,7 @@ from activities.requests import (
     GenerateRequest,
     IdentifyRequest,
     Identity,
+    Reminded,
     RemindRequest,
     SearchRequest,
     SearchResult,
@@ -247,6 +248,8 @@ class SignatureActivities:
             ) from None
 
     async def _send_once(self, request: SendRequest) -> Sent:
+        if request.deadline is not None and activity.info().started_time >= request.deadline:
+            raise ApplicationError("the deadline has passed", type=NOT_SENT)
         try:
             order = await send_order(request, self._store)
             await self._fence.begin(
@@ -329,11 +332,12 @@ class SignatureActivities:
             )
 
     @activity.defn
-    async def remind(self, request: RemindRequest) -> None:
+    async def remind(self, request: RemindRequest) -> Reminded:
         """Remind the signers who can sign now: one call."""
         key = idempotency_key(request.marker, f"remind-{request.number}")
         with provider_errors():
             await self._provider.remind(request.document_id, idempotency_key=key)
+        return Reminded(at=activity.info().started_time)
 
 
 def _ids(signers: tuple[Signer, ...], recipients: Iterable[Recipient]) -> tuple[str, ...] | None:

@@ -21,7 +21,7 @@ class Effect(Enum):
     """What an activity that failed may have done."""
 
     CANCELLED = auto()
-    """It never ran."""
+    """It was cancelled while it was scheduled: it never ran, unless Temporal had tried it before."""
     NOT_SENT = auto()
     """Nothing left; it may be tried again."""
     UNUSABLE = auto()
@@ -63,7 +63,9 @@ def began_before(error: ActivityError) -> datetime | None:
 def reason(error: ActivityError) -> str:
     """Return the reason of an activity's failure, in one sentence without the provider's own words."""
     cause = error.cause
-    return cause.message if isinstance(cause, ApplicationError) else "it timed out"
+    if isinstance(cause, ApplicationError):
+        return cause.message
+    return "it was cancelled" if isinstance(cause, CancelledError) else "it timed out"
 
 
 def provider_words(error: ActivityError) -> str | None:

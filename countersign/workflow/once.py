@@ -111,6 +111,10 @@ class Once(ABC, Generic[ResultT]):
         """
         return False
 
+    def has_begun(self) -> bool:
+        """Whether a cancelled attempt may have begun before, because its policy lets Temporal repeat it."""
+        return False
+
     def hints(self) -> tuple[str, ...]:
         """Return candidates that something else has named, such as a webhook."""
         return ()
@@ -158,6 +162,8 @@ class Once(ABC, Generic[ResultT]):
     async def _after(self, error: ActivityError) -> ResultT | None:
         """Return the result after a failure; None to attempt it again."""
         outcome = effect(error)
+        if outcome is Effect.CANCELLED and self.has_begun():
+            outcome = Effect.UNKNOWN
         self.on_failure(outcome)
         if outcome is Effect.UNKNOWN and not is_reported(error) and await self.revoke(self.attempts):
             outcome = Effect.NOT_SENT

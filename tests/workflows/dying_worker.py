@@ -1,6 +1,8 @@
 """A worker of the provider's queue that is killed after it received a send and before it called the provider.
 
-python -m tests.workflows.dying_worker <Temporal's address> <the sandbox's> <a folder> <a task queue>
+python -m tests.workflows.dying_worker <Temporal's address> <the sandbox's> <a folder> <a task queue> [late]
+
+With `late`, it is left to the test to kill it.
 """
 
 import asyncio
@@ -17,6 +19,8 @@ from countersign.storage import Draft, FolderStore, StoredFile
 from devstack.sandbox import Sandbox
 from tests.workflows.office import open_office
 
+TIME_SCALE = 100
+
 
 class DyingStore(FolderStore):
     """Kills the process when a send begins."""
@@ -27,9 +31,9 @@ class DyingStore(FolderStore):
         return await super().publish(key, draft)
 
 
-async def main(address: str, sandbox: str, folder: str, task_queue: str) -> None:
+async def main(address: str, sandbox: str, folder: str, task_queue: str, dies: str = "early") -> None:
     client = await Client.connect(address, data_converter=data_converter())
-    store = DyingStore(Path(folder))
+    store = (DyingStore if dies == "early" else FolderStore)(Path(folder))
     async with open_office(
         client,
         TimeSkipper(client),
@@ -37,7 +41,7 @@ async def main(address: str, sandbox: str, folder: str, task_queue: str) -> None
         Path(folder),
         store=store,
         task_queue=task_queue,
-        time_scale=50,
+        time_scale=TIME_SCALE,
     ):
         await asyncio.Event().wait()
 

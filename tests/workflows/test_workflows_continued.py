@@ -12,6 +12,7 @@ from temporalio.testing import TimeSkipper
 from countersign.agreements.messages import Outcome, ReminderPlan, VoidRequest
 from countersign.client.follow import follow_agreement
 from countersign.client.history import recorded_input
+from countersign.client.listing import list_agreements
 from devstack.sandbox import Sandbox
 from tests.workflows.office import Handle, an_agreement, open_office
 from workflows.agreement import progress
@@ -32,6 +33,7 @@ CARRIED = Carried(
     next_check_at=NOW + timedelta(days=1),
     known_time=NOW,
     reminders=2,
+    reminded_at=NOW - timedelta(days=2),
     deadline_passed=True,
     sends=3,
     dismissed=frozenset({"a-twin"}),
@@ -87,6 +89,21 @@ def test_nothing_that_a_run_knows_is_forgotten_without_a_reason() -> None:
     assert set(vars(state)) - {"carried"} == set(OF_ONE_MOMENT)
 
 
+def test_reminders_that_were_delayed_do_not_come_at_once() -> None:
+    plan = ReminderPlan(after=timedelta(hours=1), every=timedelta(days=1), at_most=9)
+    agreement = dict(an_agreement(reminders=plan))
+
+    def next_after(reminded_at: datetime | None) -> datetime | None:
+        carried = CARRIED.model_copy(
+            update={"sent_at": NOW, "reminders": 2, "reminded_at": reminded_at, "review_ended": True}
+        )
+        return AgreementState(RunInput(**agreement, carried=carried), NOW).next_reminder_at()
+
+    planned = NOW + timedelta(hours=1, days=2)
+    assert next_after(None) == next_after(NOW + timedelta(days=1)) == planned
+    assert next_after(NOW + timedelta(days=5)) == NOW + timedelta(days=6)
+
+
 async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
     client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -115,6 +132,9 @@ async def test_an_agreement_goes_on_in_its_next_run_as_it_was(
         after = await office.status(handle)
         assert after == before
         assert (await recorded_input(client, handle)).started_at == began
+        where = f'WorkflowId = "{handle.id}"'
+        listed = await list_agreements(where=where, ended=True, client=client)
+        assert [(found.reference, found.failed) for found in listed] == [(agreement.reference, False)]
         await office.skip(handle, timedelta(days=7))
         await office.until(handle, lambda status: status.reminders == plan.at_most)
         await office.eventually(newest, lambda reminders: reminders == plan.at_most)

@@ -5,6 +5,7 @@ import json
 import sys
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
@@ -19,7 +20,8 @@ from countersign.agreements.messages import DeliverableSource, Outcome, VoidRequ
 from countersign.storage import Draft, Fence, FolderStore, StoredFile
 from countersign.storage.store import StoreKeys
 from devstack.sandbox import Sandbox
-from tests.workflows.office import TEMPLATE, Handle, Office, an_agreement, open_office, steps_of
+from tests.workflows.dying_worker import TIME_SCALE
+from tests.workflows.office import SEND, TEMPLATE, Handle, Office, an_agreement, open_office, steps_of
 from tests.workflows.scenarios import NO_ONE
 from workflows.agreement import AgreementWorkflow
 
@@ -49,27 +51,71 @@ async def test_a_send_is_repeated_if_its_worker_was_killed_before_the_call(
         source = DeliverableSource(deliverable_id=made["data"]["results"]["deliverable"]["id"])
         agreement = an_agreement(source=source)
     arguments = [client.service_client.config.target_host, sandbox.url, str(tmp_path), task_queue]
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.workflows.dying_worker", *arguments, cwd=ROOT
-    )
-    office = Office(
-        client=client,
-        time=time_skipper,
-        task_queue=task_queue,
-        sandbox=sandbox,
-        store=FolderStore(tmp_path),
-        folder=tmp_path,
-        settings=None,  # type: ignore[arg-type]  # its worker is another process
-    )
+    worker = await another_worker(*arguments)
+    office = office_of(client, time_skipper, sandbox, tmp_path, task_queue)
     handle = await office.start(agreement)
     assert await asyncio.wait_for(worker.wait(), 60) == -9, "killed by its send"
     async with open_office(
-        client, time_skipper, sandbox, tmp_path, task_queue=task_queue, time_scale=50
+        client, time_skipper, sandbox, tmp_path, task_queue=task_queue, time_scale=TIME_SCALE
     ) as office:
         document_id = await office.sent(handle)
         assert await office.documents_of(agreement) == [document_id]
         assert await steps_of(handle) == steps
         await handle.terminate()
+
+
+@pytest.mark.thorough
+async def test_a_void_after_the_worker_was_killed_in_the_send_voids_what_was_sent(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The attempt is scheduled again, and cancelled there; that says nothing of what was sent before."""
+    agreement, task_queue = an_agreement(), uuid.uuid4().hex
+    office = office_of(client, time_skipper, sandbox, tmp_path, task_queue)
+    await sandbox.subscribe(NO_ONE)
+    await office.break_call(SEND, "latency", at="after", seconds=600)
+    arguments = [client.service_client.config.target_host, sandbox.url, str(tmp_path), task_queue]
+    worker = await another_worker(*arguments, "late")
+    handle = await office.start(agreement)
+    (document_id,) = await office.eventually(lambda: office.documents_of(agreement), bool)
+    worker.kill()
+    await worker.wait()
+    await office.mend()
+    given: dict[str, Any] = {"task_queue": task_queue, "time_scale": TIME_SCALE}
+    async with open_office(client, time_skipper, sandbox, tmp_path, serves_account=False, **given) as office:
+        await office.eventually(lambda: tries_of(handle), lambda tries: tries == 2)
+        await handle.execute_update(AgreementWorkflow.void, VoidRequest(reason="signed on paper"))
+        await office.eventually(lambda: steps_of(handle), lambda steps: "search" in steps)
+    async with open_office(client, time_skipper, sandbox, tmp_path, **given) as office:
+        assert (await office.result(handle)).outcome is Outcome.VOIDED
+    assert await office.status_at_provider(document_id) == "voided"
+    assert await office.documents_of(agreement) == [document_id]
+
+
+async def another_worker(*arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.workflows.dying_worker", *arguments, cwd=ROOT
+    )
+
+
+def office_of(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, folder: Path, task_queue: str
+) -> Office:
+    """An office with its worker in another process."""
+    return Office(
+        client=client,
+        time=time_skipper,
+        task_queue=task_queue,
+        sandbox=sandbox,
+        store=FolderStore(folder),
+        folder=folder,
+        settings=None,  # type: ignore[arg-type]  # its worker is another process
+    )
+
+
+async def tries_of(handle: Handle) -> int:
+    """How often the step that is pending was tried, and is scheduled again."""
+    pending = (await handle.describe()).raw_description.pending_activities
+    return sum(step.attempt for step in pending)
 
 
 class SlowStore(FolderStore):

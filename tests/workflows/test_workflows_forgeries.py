@@ -92,10 +92,10 @@ async def test_a_forgery_is_not_adopted_and_a_person_sees_it(office: Office, nam
     forgery = await forge(office, agreement, **changes)
     await office.deliver_event(handle, "sent", forgery)
     status = await office.until(handle, lambda status: status.needs_attention is not None)
-    assert f"{forgery} ({differs})" in str(status.needs_attention)
+    assert f"{forgery} differs in {differs}" in str(status.needs_attention)
     status = await asked(office, handle)
     assert (status.document_id, status.candidates) == (None, (forgery,))
-    assert f"{forgery} ({differs})" in str(status.needs_attention)
+    assert f"{forgery} differs in {differs}" in str(status.needs_attention)
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await office.resolve(handle, "adopt", forgery)
     assert f"it differs in {differs}" in str(refused.value.cause)
@@ -103,7 +103,7 @@ async def test_a_forgery_is_not_adopted_and_a_person_sees_it(office: Office, nam
     document_id = await office.sent(handle)
     assert document_id != forgery
     status = await office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
-    assert f"{forgery} ({differs})" in str(status.needs_attention)
+    assert f"{forgery} differs in {differs}" in str(status.needs_attention)
     await office.resolve(handle, "keep")
     await office.sign_all(document_id)
     await office.deliver_event(handle, "completed", document_id)
@@ -141,7 +141,7 @@ async def test_a_throttled_send_beside_a_forgery_asks_a_person(office: Office) -
     forgery = await forge(office, agreement, title="Deed of Gift")
     await office.deliver_event(handle, "sent", forgery)
     status = await office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
-    assert f"{forgery} (title)" in str(status.needs_attention)
+    assert f"{forgery} differs in title" in str(status.needs_attention)
 
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -71,3 +71,19 @@ async def test_a_step_that_a_stopped_worker_was_handed_is_run_by_another(
         result = await office.result(handle)
     assert (result.outcome, result.document_id) == (Outcome.COMPLETED, document_id)
     assert (await steps_of(handle)).count("archive") == 1, "Temporal repeated it by itself"
+
+
+async def test_what_no_worker_could_send_before_the_deadline_is_not_sent(opened: OpenOffice) -> None:
+    deadline = datetime.now(UTC) + timedelta(seconds=3)
+    agreement = an_agreement(deadline=deadline)
+
+    async def now() -> datetime:
+        return datetime.now(UTC)
+
+    async with opened(serves_account=False) as office:
+        handle = await office.start(agreement)
+        await office.eventually(lambda: steps_of(handle), lambda steps: steps == ["send"])
+        await office.eventually(now, lambda at: at > deadline)  # no time is skipped while a step is pending
+    async with opened() as office:
+        assert (await office.result(handle)).outcome is Outcome.EXPIRED
+    assert await office.documents_of(agreement) == []

@@ -13,7 +13,7 @@ from cli.orphaned_documents import why_orphaned
 from countersign.agreements import failures
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT, PROVIDER_MESSAGE
-from countersign.agreements.messages import Outcome, VoidRequest
+from countersign.agreements.messages import Outcome, VoidRequest, WaitingFor
 from countersign.agreements.reference import Marker, new_tag
 from countersign.client.listing import ListedAgreement, list_agreements
 from countersign.webhooks.adapter import ParsedDelivery
@@ -131,6 +131,22 @@ async def test_throttled_without_evidence_is_sent_again(office: Office) -> None:
     assert await office.documents_of(agreement) == [document_id]
     sent = [step for step in await steps_of(handle) if step in {"send", "search"}]
     assert sent == ["send", "search"] * 2 + ["send"]
+
+
+async def test_what_an_event_names_and_no_read_shows_yet_is_not_sent_again(office: Office) -> None:
+    agreement = an_agreement()
+    unread = {"path": "/turbosign/documents/*/recipients", "do": "status", "status": 404, "times": None}
+    await break_calls(
+        office, response(429, at="after", headers={"Retry-After": "300"}), NO_LOG, unread | {"body": ""}
+    )
+    handle = await office.start(agreement)
+    (document_id,) = await office.eventually(lambda: office.documents_of(agreement), bool)
+    await office.deliver_event(handle, "sent", document_id)
+    await office.eventually(lambda: steps_of(handle), lambda steps: "identify" in steps)
+    await office.skip(handle, timedelta(minutes=15))
+    status = await office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
+    assert f"{document_id} cannot be checked" in str(status.needs_attention)
+    assert await office.documents_of(agreement) == [document_id]
 
 
 async def test_voided_after_a_429_that_was_done_voids_the_document(office: Office) -> None:

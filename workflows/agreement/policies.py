@@ -9,12 +9,12 @@
 | generate | 270 s       | 30 days | any      | two reads and a write; a retry searches first |
 | send     | 150 s       | 30 days | one      | a write has 120 s at the client; a retry could send twice |
 | with generate | 420 s | 30 days | any     | until the send's fence is written, then none |
-| identify | 75 s        | 30 days | any      | a read; the client limits a read to 60 s |
+| identify | 135 s       | 30 days | any      | at most two reads; the client limits a read to 60 s |
 | search   | 11 min      | 30 days | any      | up to ten reads, each with a heartbeat |
 | search after a refusal | 10 min | 10 min | any | a refused key blocks the queue; then the status counts |
 | check    | 75 s        | 30 days | any      | a read |
-| void     | 150 s       | 30 days | any      | voiding twice is voiding once |
-| remind   | 150 s       | 7 days  | one      | a reminder that may have been sent is not repeated |
+| void     | 210 s       | 30 days | any      | at most a read and a write; voiding twice is voiding once |
+| remind   | 210 s       | 7 days  | one      | as a void; one that may have been sent is not repeated |
 | archive  | 30 min      | 30 days | 5, any   | downloads; shown as failing after 5 attempts, and retried |
 | read changes | 10 min  | 30 days | 20       | the watcher's; an hour of failures, with the circuit closed |
 | unwatch  | 30 min      | 30 days | any      | one signal per open agreement; a repetition changes nothing |
@@ -36,7 +36,9 @@ from countersign.workflow.policy import Policy, retry
 __all__ = ["Policy"]
 
 _READ = timedelta(seconds=75)
+_READ_TWICE = timedelta(seconds=135)
 _WRITE = timedelta(seconds=150)
+_READ_AND_WRITE = timedelta(seconds=210)
 _READ_TWICE_AND_WRITE = timedelta(seconds=270)
 _DOWNLOAD = timedelta(minutes=30)
 _MONTH = timedelta(days=30)
@@ -50,12 +52,12 @@ RECORD_END: Final = REVOKE
 GENERATE: Final = Policy(_READ_TWICE_AND_WRITE, _MONTH, retry(ends_with=(UNAUTHORIZED,)))
 SEND: Final = Policy(_WRITE, _MONTH, retry(1))
 GENERATE_AND_SEND: Final = Policy(_READ_TWICE_AND_WRITE + _WRITE, _MONTH, retry())
-IDENTIFY: Final = Policy(_READ, _MONTH, retry(), priority=1)
+IDENTIFY: Final = Policy(_READ_TWICE, _MONTH, retry(), priority=1)
 SEARCH: Final = Policy(timedelta(minutes=11), _MONTH, retry(), _READ)
 SEARCH_REFUSED: Final = Policy(timedelta(minutes=10), timedelta(minutes=10), retry(), _READ)
 CHECK: Final = Policy(_READ, _MONTH, retry(), priority=4)
-VOID: Final = Policy(_WRITE, _MONTH, retry(), priority=1)
-REMIND: Final = Policy(_WRITE, timedelta(days=7), retry(1), priority=2)
+VOID: Final = Policy(_READ_AND_WRITE, _MONTH, retry(), priority=1)
+REMIND: Final = Policy(_READ_AND_WRITE, timedelta(days=7), retry(1), priority=2)
 ARCHIVE_FIRST: Final = Policy(_DOWNLOAD, _MONTH, retry(5), _SILENCE)
 ARCHIVE: Final = Policy(_DOWNLOAD, _MONTH, retry(cap=timedelta(hours=1)), _SILENCE)
 READ_CHANGES: Final = Policy(timedelta(minutes=10), _MONTH, retry(20), _READ, priority=2)

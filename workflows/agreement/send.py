@@ -79,14 +79,17 @@ class _Send(Once[Sent]):
         self._state = state
         self._source = source
         self.deadline = UpdatableTimer()
+        self._has_begun = False
 
     async def attempt(self, number: int) -> Sent:
         """Make one attempt. A void cancels it while it is scheduled, or revokes it while it generates.
 
         Generating may take long. A void that was requested before cancels the attempt at once, and
-        `before_repeat` ends the agreement.
+        `before_repeat` ends the agreement. An attempt that generates may be scheduled again after its worker
+        died in the send: then it cannot be revoked, and its cancellation says nothing of what was sent.
         """
         state = self._state
+        self._has_begun = False
         state.carry(sends=number, sent_at=workflow.now())
         sending = steps.start_send(state, self._source, attempt=number)
         await workflow.wait_condition(lambda: sending.done() or state.is_void_requested())
@@ -96,6 +99,8 @@ class _Send(Once[Sent]):
                 with contextlib.suppress(ActivityError):
                     await sending  # whatever it reports is about generating: it cannot send any more
                 state.end_if_void_requested()
+            else:
+                self._has_begun = isinstance(self._source, TemplateSource)
         sent = await sending
         state.adopt(sent)
         return sent
@@ -134,14 +139,14 @@ class _Send(Once[Sent]):
         except ActivityError as error:
             if effect(error) is Effect.CANCELLED:
                 raise
-            state.dismiss(candidate)
-            state.fail(f"not adopted: {candidate} cannot be checked", error)
+            state.fail(f"{candidate} cannot be checked", error)
+            state.distrust(candidate, "cannot be checked")
             return None
         if identity.sent is not None:
             state.adopt(identity.sent)
             state.note("adopted the document that the evidence shows")
         elif candidate not in state.carried.differing:
-            state.distrust(candidate, identity.differs)
+            state.distrust(candidate, f"differs in {' and '.join(identity.differs)}")
         return identity.sent
 
     async def ask(self, found: Found) -> Sent | None:
@@ -167,6 +172,10 @@ class _Send(Once[Sent]):
                 return sent
             if sent := await self.first_of(self.hints()):
                 return sent
+
+    def has_begun(self) -> bool:
+        """Whether the attempt that was cancelled could not be revoked."""
+        return self._has_begun
 
     def hints(self) -> tuple[str, ...]:
         """Return the documents that events name with our marker."""

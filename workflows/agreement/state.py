@@ -84,6 +84,7 @@ class Carried(Message):
         checks: Checks planned since the plan was last reset.
         next_check_at: When the next check is due.
         reminders: Reminders requested.
+        reminded_at: When the last one was made.
         deadline_passed: It is being voided because its deadline passed.
         sends: Attempts to send.
         generated: The document that was generated from a template, if it is sent after a review.
@@ -91,7 +92,7 @@ class Carried(Message):
         reviewed: The document that was voided after its review; the one that was sent replaces it.
         review_url: Where the document is reviewed.
         dismissed: Other documents with the marker that an operator has dealt with.
-        differing: Documents that carry the marker and do not match the agreement, and what differs.
+        differing: Documents that carry the marker and were not adopted, and why: what differs, for example.
         last_error: The last failure of a step, for the current details.
         provider_message: The provider's own words about it, for the status alone.
         records_end: Whether the store is told of an end without an archive, as claimed.
@@ -119,6 +120,7 @@ class Carried(Message):
     checks: int = 0
     next_check_at: datetime | None = None
     reminders: int = 0
+    reminded_at: datetime | None = None
     deadline_passed: bool = False
     sends: int = 0
     generated: str | None = None
@@ -235,13 +237,13 @@ class AgreementState:
     def differences(self) -> str | None:
         """Documents that carry the marker and do not match, in one sentence; None if there are none."""
         listed = [
-            f"{document_id} ({differs})"
+            f"{document_id} {differs}"
             for document_id, differs in self.carried.differing.items()
             if document_id in self.unresolved()
         ]
         if not listed:
             return None
-        return f"Not adopted, though the marker names this agreement: {', '.join(listed)} differ."
+        return f"Not adopted, though the marker names this agreement: {', '.join(listed)}."
 
     def attention(self) -> str | None:
         """What an operator must check, in one sentence."""
@@ -284,11 +286,12 @@ class AgreementState:
             raise EndedUnconfirmedError(Outcome.VOIDED, by="operator", reason=reason)
 
     def next_reminder_at(self) -> datetime | None:
-        """When the next planned reminder is due."""
+        """When the next planned reminder is due; those that an outage delayed do not come all at once."""
         plan, sent_at = self.agreement.reminders, self.carried.sent_at
         if plan is None or sent_at is None or self.in_review() or self.carried.reminders >= plan.at_most:
             return None
-        return sent_at + plan.after + plan.every * self.carried.reminders
+        planned, last = sent_at + plan.after + plan.every * self.carried.reminders, self.carried.reminded_at
+        return planned if last is None else max(planned, last + plan.every)
 
     def scaled(self, wait: timedelta) -> timedelta:
         """Divide a wait by the agreement's time scale."""
@@ -374,12 +377,11 @@ class AgreementState:
         """Record that other documents with the marker need no attention."""
         self.carry(dismissed=self.carried.dismissed | set(document_ids))
 
-    def distrust(self, document_id: str, differs: tuple[str, ...]) -> None:
-        """Record that a document carries the marker and does not match; show it to an operator."""
+    def distrust(self, document_id: str, why: str) -> None:
+        """Record that a document carries the marker and is not known to be ours; show it to an operator."""
         changed = progress.distrust(self.progress, document_id)
-        listed = {**self.carried.differing, document_id: " and ".join(differs)}
-        self.carry(progress=changed, differing=listed)
-        self.note(f"not adopted: {document_id} differs in {listed[document_id]}")
+        self.carry(progress=changed, differing={**self.carried.differing, document_id: why})
+        self.note(f"not adopted: {document_id} {why}")
         self.update_details()
         self.update_search_attributes()
 

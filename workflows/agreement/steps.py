@@ -38,6 +38,7 @@ from activities.requests import (
     GenerateRequest,
     IdentifyRequest,
     Identity,
+    Reminded,
     RemindRequest,
     SearchRequest,
     SearchResult,
@@ -175,6 +176,7 @@ def start_send(state: AgreementState, source: SendableSource, *, attempt: int) -
             send_emails=agreement.send_emails,
             claim=state.carried.claim,
             attempt=attempt,
+            deadline=agreement.deadline,
         ),
         **_at_provider(
             state,
@@ -229,14 +231,17 @@ async def void(state: AgreementState, reason: str) -> None:
     )
 
 
-async def remind(state: AgreementState, *, number: int) -> None:
+async def remind(state: AgreementState, *, number: int) -> Reminded | None:
     """Remind the signers who can sign now. Temporal never retries it.
 
     Args:
         state: The agreement.
         number: The reminder's number, from 1; the requested ones count, too.
+
+    Returns:
+        When; None in a history of an older version.
     """
-    await workflow.execute_activity_method(
+    return await workflow.execute_activity_method(
         SignatureActivities.remind,
         RemindRequest(marker=state.marker, document_id=state.document_id, number=number),
         **_at_provider(state, policies.REMIND, "remind the signers"),

@@ -164,7 +164,8 @@ async def _remind(state: AgreementState) -> None:
     number = state.carried.reminders + 1
     state.carry(reminders=number)
     try:
-        await steps.remind(state, number=number)
+        reminded = await steps.remind(state, number=number)
+        state.carry(reminded_at=reminded and reminded.at)
         state.note("reminded")
     except ActivityError as error:
         state.fail("a reminder failed", error)
