@@ -66,7 +66,7 @@ class ArchiveActivities:
         document, audit_trail, attachments = await asyncio.gather(
             self._document(request, heartbeat),
             self._audit_trail(request),
-            self._attachments(request),
+            self._attachments(request, heartbeat),
             return_exceptions=True,
         )
         if isinstance(document, BaseException):
@@ -95,8 +95,10 @@ class ArchiveActivities:
         content = await self._provider.audit_trail(request.document_id)
         return await self._evidence(self._keys.audit_trail(request.reference), content)
 
-    async def _attachments(self, request: ArchiveRequest) -> tuple[StoredDocument, ...]:
-        found = await self._provider.attachments(request.document_id)
+    async def _attachments(
+        self, request: ArchiveRequest, heartbeat: ThrottledHeartbeat
+    ) -> tuple[StoredDocument, ...]:
+        found = await self._provider.attachments(request.document_id, heartbeat=heartbeat.beat)
         keys = [self._keys.attachment(request.reference, evidence.name) for evidence in found]
         puts = (put(self._store, key, evidence.content) for key, evidence in zip(keys, found, strict=True))
         return tuple(map(_stored, await asyncio.gather(*puts)))

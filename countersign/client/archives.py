@@ -102,7 +102,7 @@ async def _restore(
         signers = len((await provider.document(document_id)).recipients)
         contents[archive.timeline.key] = _timeline(status.reference, document_id, archive, timeline, signers)
     if set(archive.attachments) & set(missing):
-        found = await provider.attachments(document_id)
+        found = await provider.attachments(document_id, heartbeat=lambda _: None)
         contents |= {
             file.key: evidence.content
             for file in archive.attachments

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlencode
 class Limits:
     """How long things may take, in seconds, and how many connections are kept.
 
-    These are constants rather than settings: the time-outs of the steps (`workflows/policies.py`) are made to
-    outlast them. Only the time scale of tests shortens both.
+    These are constants rather than settings: the time-outs of the steps (`workflows/agreement/policies.py`)
+    are made to outlast them. Only the time scale of tests shortens both.
 
     Args:
         connect: TCP and TLS.

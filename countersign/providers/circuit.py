@@ -3,7 +3,7 @@
     CLOSED ──10 failures in a row──▶ OPEN ──60 s, probe good──▶ RECOVERING ──1, 2, 4 … good──▶ CLOSED
        │                              ▲ ◀──probe bad──┘             │
        │                              └───────── one failure ───────┘
-       └──401, 402, 403, bad certificate──▶ HELD ──probe good──▶ RECOVERING
+       └──401, 402, 403, bad certificate──▶ BLOCKED ──probe good──▶ RECOVERING
 
 Pure but for its clock: it makes no calls and starts no tasks. Each process has its own.
 `call_health.py` defines a failure. A 403 may concern the key or one document. The probe decides: soon after
@@ -108,12 +108,12 @@ class Circuit:
             counts: Whether a failure of the provider counts; a refused key always does.
 
         Raises:
-            HeldError: On entering: nothing may go out now.
+            BlockedError: On entering: nothing may go out now.
         """
         return Guard(self, operation, counts=counts)
 
     def enter(self, operation: str) -> int:
-        """Begin a call; see `passage`. Returns what `leave` wants."""
+        """Begin a call; see `guard`. Returns what `leave` wants."""
         with self._lock:
             if self._state is not State.CLOSED:
                 self._hold_back(operation)
@@ -121,7 +121,7 @@ class Circuit:
             return self._epoch
 
     def leave(self, epoch: int, error: BaseException | None, *, counts: bool = True) -> None:
-        """End a call; see `passage`."""
+        """End a call; see `guard`."""
         health = call_health(error)
         with self._lock:
             if epoch != self._epoch:

@@ -4,7 +4,7 @@
 |---------------------------------|--------------------------|--------------------------|
 | 2xx that parses                 | its result               | its result               |
 | 2xx that does not, 3xx          | ContractBrokenError      | OutcomeUnknownError      |
-| 401, 402, 403 *                 | UnauthorisedError        | UnauthorisedError        |
+| 401, 402, 403 *                 | UnauthorizedError        | UnauthorizedError        |
 | 408, 499, 5xx and beyond        | UnavailableError         | OutcomeUnknownError      |
 | 429                             | ThrottledError           | ThrottledError           |
 | any other 4xx                   | RejectedError            | RejectedError            |

@@ -434,8 +434,13 @@ class SignatureProvider(Protocol):
     async def audit_trail(self, document_id: str) -> Mapping[str, object]:
         """Read the provider's record of a completed document, as JSON."""
 
-    async def attachments(self, document_id: str) -> tuple[Evidence, ...]:
-        """Read the further files of a completed document: certificates, and signed files after the first."""
+    async def attachments(self, document_id: str, *, heartbeat: Heartbeat) -> tuple[Evidence, ...]:
+        """Read the further files of a completed document: certificates, and signed files after the first.
+
+        Args:
+            document_id: The document.
+            heartbeat: Called while the files are read, with the bytes of the current one.
+        """
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@
 | KeyReplacedError                 | KeyReplaced    | yes         | the step's backoff                 |
 | ThrottledError, PostponedError   | Throttled      | yes         | Retry-After, 60 s without          |
 | RejectedError                    | Rejected       | never       |                                    |
-| UnauthorisedError                | Unauthorised   | as the step | the step's backoff                 |
+| UnauthorizedError                | Unauthorised   | as the step | the step's backoff                 |
 | UnavailableError, NotReadyError  | Unavailable    | yes         | Retry-After, else the step's backoff |
 | OutcomeUnknownError              | OutcomeUnknown | as the step | the step's backoff                 |
 | ContractBrokenError              | ContractBroken | yes         | the step's backoff                 |

@@ -224,7 +224,7 @@ async def test_the_unsigned_file_is_never_taken_for_the_signed_one(documenso: Do
         await documenso.signed_pdf(sent.id, into, max_bytes=10**7, heartbeat=lambda _: None)
     assert into.getvalue() == b""
     with pytest.raises(NotReadyError):
-        await documenso.attachments(sent.id)
+        await documenso.attachments(sent.id, heartbeat=lambda _: None)
 
 
 async def test_its_archive_has_a_certificate_and_the_audit_log(
@@ -236,7 +236,7 @@ async def test_its_archive_has_a_certificate_and_the_audit_log(
         pass
     into = io.BytesIO()
     await documenso.signed_pdf(sent.id, into, max_bytes=10**7, heartbeat=lambda _: None)
-    (certificate,) = await documenso.attachments(sent.id)
+    (certificate,) = await documenso.attachments(sent.id, heartbeat=lambda _: None)
     log = await documenso.audit_trail(sent.id)
     assert into.getvalue().startswith(b"%PDF-")
     assert (certificate.name, certificate.content[:5]) == ("certificate.pdf", b"%PDF-")

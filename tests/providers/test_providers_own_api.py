@@ -131,7 +131,10 @@ def test_the_secret_of_a_route_is_no_unknown_setting(
 ) -> None:
     """A client of the same environment as the receiver has imported the settings, and opens no API."""
 
-    class DepotSettings(ApiSettings):
+    class SharedSettings(ApiSettings):
+        timeout: float = 1
+
+    class DepotSettings(SharedSettings):
         prefix = "DEPOT_"
         live_host = "depot.example.com"
 

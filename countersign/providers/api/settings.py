@@ -20,9 +20,11 @@ class ApiSettings(AccountSettings):
     api_key: Credential = Field(description="The API's key.")
 
     @classmethod
-    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+    def __pydantic_init_subclass__(cls, **given: Any) -> None:
         """Make the secrets of a route of this name known: the receiver may share the environment."""
-        webhook_settings(cls.account())
+        super().__pydantic_init_subclass__(**given)
+        if hasattr(cls, "prefix"):  # a base class of several may have none
+            webhook_settings(cls.account())
 
     @classmethod
     def account(cls) -> str:

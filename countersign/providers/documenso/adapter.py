@@ -313,15 +313,17 @@ class Documenso:
                 break
         return {"envelopeId": document_id, "auditLog": entries}
 
-    async def attachments(self, document_id: str) -> tuple[Evidence, ...]:
+    async def attachments(self, document_id: str, *, heartbeat: Heartbeat) -> tuple[Evidence, ...]:
         """Download the certificate, and the signed files after the first."""
         envelope = await self._completed(document_id)
         certificate = io.BytesIO()
-        await self.client.download_certificate(document_id, certificate, max_bytes=_FILE_LIMIT)
+        await self.client.download_certificate(
+            document_id, certificate, max_bytes=_FILE_LIMIT, heartbeat=heartbeat
+        )
         found = [Evidence("certificate.pdf", certificate.getvalue())]
         for number, item in enumerate(envelope.files()[1:], start=2):
             content = io.BytesIO()
-            await self.client.download_item(item.id, content, max_bytes=_FILE_LIMIT)
+            await self.client.download_item(item.id, content, max_bytes=_FILE_LIMIT, heartbeat=heartbeat)
             found.append(Evidence(f"signed-{number}.pdf", content.getvalue()))
         return tuple(found)
 

@@ -142,14 +142,16 @@ class DocumensoClient:
         )
         await download_own(self._transport, call, sink, max_bytes=max_bytes, heartbeat=heartbeat)
 
-    async def download_certificate(self, envelope_id: str, sink: Sink, *, max_bytes: int) -> None:
+    async def download_certificate(
+        self, envelope_id: str, sink: Sink, *, max_bytes: int, heartbeat: Callable[[int], object]
+    ) -> None:
         """Stream the signing certificate of a completed envelope."""
         call = Call(
             operation="download_certificate",
             path="/envelope/{id}/certificate/download",
             ids={"id": envelope_id},
         )
-        await download_own(self._transport, call, sink, max_bytes=max_bytes)
+        await download_own(self._transport, call, sink, max_bytes=max_bytes, heartbeat=heartbeat)
 
     async def _write(self, action: str, body: Mapping[str, Any], *, private: tuple[str, ...] = ()) -> None:
         call = Call(

@@ -304,7 +304,7 @@ class TurboDocx:
         """Read the whole audit trail."""
         return dict((await self.client.audit_trail(document_id)).raw)
 
-    async def attachments(self, document_id: str) -> tuple[Evidence, ...]:  # noqa: ARG002  # the port's signature
+    async def attachments(self, document_id: str, *, heartbeat: Heartbeat) -> tuple[Evidence, ...]:  # noqa: ARG002  # the port's
         """Return nothing: the signed PDF holds its certificate."""
         return ()
 

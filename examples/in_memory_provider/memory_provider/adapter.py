@@ -150,8 +150,9 @@ class Memory:
         """Return who signed when."""
         return {"signed": _find(document_id).signed}
 
-    async def attachments(self, document_id: str) -> tuple[Evidence, ...]:
+    async def attachments(self, document_id: str, *, heartbeat: Heartbeat) -> tuple[Evidence, ...]:
         """Return nothing more."""
+        del heartbeat  # nothing is read
         _find(document_id)
         return ()
 
