@@ -19,7 +19,8 @@ from countersign.agreements.reference import WORKFLOW_ID_PREFIX
 from countersign.client.connections import explained, shared_client
 from countersign.client.errors import BadInputError
 
-_AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}"'
+_AGREEMENTS: Final = f'WorkflowType = "{WORKFLOW_NAME}" and ExecutionStatus != "ContinuedAsNew"'
+"""Of an agreement that continued as new, only the newest run counts."""
 
 _RUNNING: Final = 'ExecutionStatus = "Running"'
 STUCK: Final = f"{_AGREEMENTS} and {_RUNNING} and {search_attributes.REPORTED_PROBLEMS.name} IS NOT NULL"

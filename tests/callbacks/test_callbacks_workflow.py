@@ -239,7 +239,7 @@ def test_an_id_tells_reference_and_event_apart() -> None:
         (AttemptTimeoutError("", type=TimeoutType.START_TO_CLOSE, last_heartbeat_details=[]), True),
         (AttemptTimeoutError("", type=TimeoutType.SCHEDULE_TO_START, last_heartbeat_details=[]), False),
         (AttemptTimeoutError("", type=TimeoutType.SCHEDULE_TO_CLOSE, last_heartbeat_details=[]), False),
-        (ApplicationError("the input cannot be decrypted"), False),
+        (ApplicationError("a worker that stopped", type="WorkerShutdown"), True),
     ],
 )
 def test_an_attempt_that_was_never_made_has_not_arrived(cause: Exception, *, may_have_arrived: bool) -> None:

@@ -109,9 +109,7 @@ class CallbackWorkflow:
 
 
 def unreported(cause: BaseException | None) -> Attempted:
-    """Return what is known of an attempt without a result: a call was made only if it began and timed out."""
-    if not isinstance(cause, AttemptTimeoutError):
-        return Attempted(problem="the worker could not make the call")
-    if cause.type is TimeoutType.START_TO_CLOSE:
-        return Attempted(problem="the worker stopped meanwhile", may_have_arrived=True)
-    return Attempted(problem="no worker made the call")
+    """Return what is known of an attempt without a result: it may have arrived unless no worker took it."""
+    if isinstance(cause, AttemptTimeoutError) and cause.type is not TimeoutType.START_TO_CLOSE:
+        return Attempted(problem="no worker made the call")
+    return Attempted(problem="the worker stopped meanwhile, or failed", may_have_arrived=True)

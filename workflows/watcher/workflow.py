@@ -119,7 +119,8 @@ class WatcherWorkflow:
         """Change the memo, which is a billable action."""
         shown = {"since": at.isoformat(), "blind": blind, "could_read": self._watch.could_read}
         workflow.upsert_memo({WATCHER_MEMO: shown})
-        self._know(blind=blind, blind_since=at if blind else None)
+        since = self._watch.blind_since or at  # another reason is no new beginning
+        self._know(blind=blind, blind_since=since if blind else None)
 
     def _know(self, **changes: object) -> None:
         self._watch = self._watch.model_copy(update=changes)
