@@ -86,6 +86,7 @@ class Approval:
         while self.decision is None:
             wakes = [time for time in (deadline, remind_at) if time is not None]
             wait = max(min(wakes) - workflow.now(), timedelta()) if wakes else None
+            is_last = bool(wakes) and deadline == min(wakes)  # not by the clock: a replay's may be another
             try:
                 await workflow.wait_condition(
                     lambda: self.decision is not None, timeout=wait, timeout_summary="await the decision"
@@ -93,7 +94,7 @@ class Approval:
             except TimeoutError:
                 if self.decision is not None:  # it came at the same moment
                     break
-                if deadline is not None and workflow.now() >= deadline:
+                if is_last:
                     self._has_passed = True
                     raise
                 if remind_every is not None and remind_at is not None:
