@@ -14,7 +14,13 @@ from activities.claims import ClaimActivities
 from activities.requests import ClaimRequest
 from countersign.agreements.events import SignatureEvent
 from countersign.agreements.failures import NOTHING_SENT, REFERENCE_USED
-from countersign.agreements.messages import AgreementInput, AgreementResult, TemplateSource, WaitingFor
+from countersign.agreements.messages import (
+    AgreementInput,
+    AgreementResult,
+    Outcome,
+    TemplateSource,
+    WaitingFor,
+)
 from countersign.agreements.names import WORKFLOW_NAME
 from countersign.agreements.reference import workflow_id
 from countersign.client.references import StartedAgreement, failed_before_sending
@@ -82,7 +88,7 @@ async def test_a_send_that_may_have_left_keeps_its_reference(office: Office) -> 
     assert (started.run_id, started.already_ended) == (handle.first_execution_run_id, True)
 
 
-async def test_a_document_that_an_event_names_keeps_its_reference(office: Office) -> None:
+async def test_a_refusal_beside_a_document_that_an_event_names_asks_a_person(office: Office) -> None:
     agreement = an_agreement()
     await office.break_call(SEND, "status", status=400, body={"message": "no"})
     handle = await office.client.start_workflow(
@@ -94,7 +100,10 @@ async def test_a_document_that_an_event_names_keeps_its_reference(office: Office
         start_signal="signature_event",
         start_signal_args=[SignatureEvent(event_id="e", kind="sent", document_id="a-document-of-ours")],
     )
-    assert NOTHING_SENT not in (await _failure(office, handle)).details
+    status = await office.until(handle, lambda status: status.waiting_for is WaitingFor.OPERATOR)
+    assert "a-document-of-ours cannot be checked" in str(status.needs_attention)
+    await office.resolve(handle, "abandon")
+    assert (await office.result(handle)).outcome is Outcome.ABANDONED
 
 
 def _claims(folder: Path) -> ClaimActivities:
