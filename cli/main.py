@@ -166,7 +166,7 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _UNWRITABLE or error.filename is not None:
             raise
-        reason = f"the output cannot be written, or a file: {error.strerror}"
+        reason = f"cannot write the output or a file: {error.strerror}"
         print(reason, file=sys.stderr)  # noqa: T201  # without a console, as for `--help`
         from countersign.client.errors import ExitCode  # noqa: PLC0415  # as below
 

@@ -78,4 +78,4 @@ def test_a_full_disk_is_one_sentence(option: str) -> None:
             check=False,
         )
     assert ran.returncode == ExitCode.UNREACHABLE
-    assert ran.stderr == "the output cannot be written, or a file: No space left on device\n"
+    assert ran.stderr == "cannot write the output or a file: No space left on device\n"
