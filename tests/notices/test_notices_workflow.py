@@ -6,7 +6,7 @@ import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,7 @@ from devstack.processes import Part, Supervisor, prints
 from devstack.sandbox import API_KEY, ORG_ID, Sandbox, SandboxError
 from tests.callbacks.callback_receiver import SECRET, Receiver, receiving
 from tests.notices.mail_server import MailServer, mail_server
-from tests.watching import watching
+from tests.watching import Watching, watching
 from tests.workflows.office import SEND, Handle, Office, an_agreement, open_office
 from tests.workflows.test_workflows_histories import replayer, runs_of
 from worker import start_notices
@@ -308,14 +308,23 @@ async def look(office: Office, **request: Any) -> Findings:
     return found
 
 
+@asynccontextmanager
+async def without_webhooks(
+    client: Client, time_skipper: TimeSkipper, sandbox: Sandbox, folder: Path
+) -> AsyncIterator[tuple[Office, Watching]]:
+    """Run a worker and its watcher while no webhook arrives."""
+    await sandbox.call("PUT", "/_sandbox/faults", {"webhooks": [{"do": "drop", "times": None}], "api": []})
+    async with (
+        open_office(client, time_skipper, sandbox, folder, time_scale=20) as office,
+        watching(client, office.settings, DEFAULT_ACCOUNT) as watcher,
+    ):
+        yield office, watcher
+
+
 async def test_events_that_no_webhook_brought_are_a_problem_for_a_day(
     client: Client, time_skipper: TimeSkipper, recorded: Sandbox, tmp_path: Path
 ) -> None:
-    await recorded.call("PUT", "/_sandbox/faults", {"webhooks": [{"do": "drop", "times": None}], "api": []})
-    async with (
-        open_office(client, time_skipper, recorded, tmp_path, time_scale=20) as office,
-        watching(client, office.settings, DEFAULT_ACCOUNT) as watcher,
-    ):
+    async with without_webhooks(client, time_skipper, recorded, tmp_path) as (office, watcher):
         handle = await office.start()
         document_id = await office.sent(handle)
         assert (await look(office)).missed_at == {}
@@ -346,11 +355,7 @@ async def test_a_look_reads_on_from_the_last_one_over_pages_and_runs(
     """A notice may take hours to be delivered, and nothing looks meanwhile."""
     monkeypatch.setattr(watcher_module, "HISTORY_LIMIT", 20)
     monkeypatch.setattr(activity_module, "_READINGS", 5)
-    await recorded.call("PUT", "/_sandbox/faults", {"webhooks": [{"do": "drop", "times": None}], "api": []})
-    async with (
-        open_office(client, time_skipper, recorded, tmp_path, time_scale=20) as office,
-        watching(client, office.settings, DEFAULT_ACCOUNT) as watcher,
-    ):
+    async with without_webhooks(client, time_skipper, recorded, tmp_path) as (office, watcher):
         last_look = datetime.now(UTC)
         handle = await office.start()
         await office.sign_all(await office.sent(handle))
