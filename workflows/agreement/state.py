@@ -235,7 +235,7 @@ class AgreementState:
         return tuple(sorted(set(self.candidates()) - self.carried.differing.keys()))
 
     def differences(self) -> str | None:
-        """Documents that carry the marker and do not match, in one sentence; None if there are none."""
+        """Documents that carry the marker and were not adopted, in one sentence; None if there are none."""
         listed = [
             f"{document_id} {differs}"
             for document_id, differs in self.carried.differing.items()
