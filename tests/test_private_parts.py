@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from tests.test_imports import OURS, imported, is_within, modules
 
 PYPROJECT = (Path(__file__).parents[1] / "pyproject.toml").read_text()
-UNDOCUMENTED = ("httpcore", "temporalio.bridge", "typer.core", "uvicorn")
+UNDOCUMENTED = ("temporalio.bridge", "typer.core", "uvicorn")
 """What only a listed module may import, beside names that begin with an underscore."""
 DOCUMENTED = {"os._exit"}
 

@@ -1,23 +1,38 @@
-"""Connections to a provider. We use httpx's requests, responses and transports, and not its client.
+"""Connections to a provider: httpx's requests and responses over httpcore's connections, without a client.
 
-The client adds cookies that stay, redirects, authentication from elsewhere and a log line with the address,
-none of which may happen here, and takes as long as all of our own layers (benchmarks/client.py).
+A client adds cookies that stay, redirects, authentication from elsewhere and a log line with the address,
+none of which may happen here, and takes as long as all of our own layers (benchmarks/client.py). httpcore's
+pool looks at every connection for every request, and its network layer serves any event loop: together they
+took more than a third of a call. They are used behind a proxy only.
 """
 
 import asyncio
 import functools
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final, cast
 
+import httpcore
 import httpx
 
 from countersign.providers.calls import Limits
+from countersign.providers.transport.stream import connect
 
 logging.getLogger("httpcore").setLevel(logging.WARNING)  # below it, it prints cookies
 
 _FILES_AT_ONCE: Final = 20
+_AS_HTTPX: Final[dict[type[Exception], type[httpx.TransportError]]] = {
+    httpcore.ReadError: httpx.ReadError,
+    httpcore.ReadTimeout: httpx.ReadTimeout,
+    httpcore.WriteError: httpx.WriteError,
+    httpcore.WriteTimeout: httpx.WriteTimeout,
+    httpcore.LocalProtocolError: httpx.LocalProtocolError,
+    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
+}
+_BROKEN: Final = tuple(_AS_HTTPX)
 
 
 @functools.cache
@@ -33,12 +48,14 @@ def file_transport(limits: Limits, tls: ssl.SSLContext, proxy: str | None) -> ht
 
 def api_transport(limits: Limits, tls: ssl.SSLContext, proxy: str | None) -> httpx.AsyncBaseTransport:
     """Open connections for a provider's API."""
-    return _Pool(lambda: _transport(limits, tls, proxy, connections=1), limits.connections)
+    return _transport(limits, tls, proxy, connections=limits.connections)
 
 
 def _transport(
     limits: Limits, tls: ssl.SSLContext, proxy: str | None, *, connections: int
-) -> httpx.AsyncHTTPTransport:
+) -> httpx.AsyncBaseTransport:
+    if proxy is None:
+        return _Pool(tls, connections, limits.keep_alive)
     return httpx.AsyncHTTPTransport(
         verify=tls,
         proxy=proxy,
@@ -52,33 +69,55 @@ def _transport(
 
 
 class _Pool(httpx.AsyncBaseTransport):
-    """Connections to one host, one transport each; the most recently used goes first.
+    """Connections without a proxy; of the idle ones of a host, the most recently used goes first."""
 
-    httpcore's pool looks at every connection for every request: at 16 at once that is half of the CPU.
-    """
-
-    def __init__(self, make: Callable[[], httpx.AsyncHTTPTransport], connections: int) -> None:
-        self._make = make
-        self._idle: list[httpx.AsyncHTTPTransport] = []
+    def __init__(self, tls: ssl.SSLContext, connections: int, keep_alive: float) -> None:
+        tls.set_alpn_protocols(["http/1.1"])
+        self._tls = tls
+        self._keep_alive = keep_alive
+        self._idle: dict[str, list[httpcore.AsyncHTTP11Connection]] = defaultdict(list)
         self._free = asyncio.Semaphore(connections)
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        asked = httpcore.Request(
+            request.method,
+            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers=request.headers.raw,
+            content=cast("AsyncIterator[bytes]", request.stream),
+            extensions=request.extensions,
+        )
         await self._wait(request)
-        connection = self._idle.pop() if self._idle else self._make()
         try:
-            response = await connection.handle_async_request(request)
+            connection = await self._connection(asked.url.origin, request)
+            response = await connection.handle_async_request(asked)
+        except _BROKEN as error:
+            self._free.release()
+            raise _as_httpx(error, request) from error
         except BaseException:
-            await self._give_back(connection)
+            self._free.release()
             raise
-        body = cast("httpx.AsyncByteStream", response.stream)
-        response.stream = _Lent(body, functools.partial(self._give_back, connection))
-        return response
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_Body(self, asked.url.origin, connection, response, request),
+            extensions=response.extensions,
+        )
 
     async def aclose(self) -> None:
         self._closed = True
-        while self._idle:
-            await self._idle.pop().aclose()
+        for connections in self._idle.values():
+            while connections:
+                await connections.pop().aclose()
+
+    async def give_back(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTP11Connection) -> None:
+        """Take a connection back whose response has been closed."""
+        self._free.release()
+        if self._closed:
+            await connection.aclose()
+        elif connection.is_idle():  # else its response was not read to its end, and it is closed
+            self._idle[str(origin)].append(connection)
 
     async def _wait(self, request: httpx.Request) -> None:
         if not self._free.locked():
@@ -90,27 +129,53 @@ class _Pool(httpx.AsyncBaseTransport):
         except TimeoutError:
             raise httpx.PoolTimeout("no free connection", request=request) from None
 
-    async def _give_back(self, connection: httpx.AsyncHTTPTransport) -> None:
-        self._free.release()
-        if self._closed:
+    async def _connection(
+        self, origin: httpcore.Origin, request: httpx.Request
+    ) -> httpcore.AsyncHTTP11Connection:
+        idle = self._idle[str(origin)]
+        while idle:
+            connection = idle.pop()
+            if not connection.has_expired():
+                return connection
             await connection.aclose()
-        else:
-            self._idle.append(connection)
+        try:
+            async with asyncio.timeout(request.extensions["timeout"]["connect"]):
+                tls = self._tls if origin.scheme == b"https" else None
+                stream = await connect(origin.host.decode("ascii"), origin.port, tls)
+        except TimeoutError as error:
+            raise httpx.ConnectTimeout("not connected in time", request=request) from error
+        except OSError as error:
+            raise httpx.ConnectError("not connected", request=request) from error
+        return httpcore.AsyncHTTP11Connection(origin, stream, self._keep_alive)
 
 
-class _Lent(httpx.AsyncByteStream):
-    """A body whose connection goes back to the pool when it is closed, which httpx does once."""
+@dataclass(slots=True)
+class _Body(httpx.AsyncByteStream):
+    """The body of a response, whose connection goes back to the pool when it is closed."""
 
-    def __init__(self, body: httpx.AsyncByteStream, give_back: Callable[[], Awaitable[None]]) -> None:
-        self._body = body
-        self._give_back = give_back
+    pool: _Pool
+    origin: httpcore.Origin
+    connection: httpcore.AsyncHTTP11Connection
+    response: httpcore.Response
+    request: httpx.Request
+    closed: bool = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._body:
-            yield chunk
+        try:
+            async for chunk in self.response.aiter_stream():
+                yield chunk
+        except _BROKEN as error:
+            raise _as_httpx(error, self.request) from error
 
     async def aclose(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
         try:
-            await self._body.aclose()
+            await self.response.aclose()
         finally:
-            await self._give_back()
+            await self.pool.give_back(self.origin, self.connection)
+
+
+def _as_httpx(error: Exception, request: httpx.Request) -> httpx.TransportError:
+    return _AS_HTTPX[type(error)](str(error), request=request)
