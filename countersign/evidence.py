@@ -1,9 +1,10 @@
 """The archived evidence: the timeline, with the source of every entry and times in one format. Pure."""
 
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from pydantic_core import to_json
 
 from countersign.agreements.messages import TimelineEntry
 
@@ -13,7 +14,7 @@ LARGEST_DOCUMENT: Final = 200 * 1024 * 1024
 
 def evidence_bytes(content: Any) -> bytes:
     """Write evidence as the archive holds it."""
-    return json.dumps(content, indent=2, ensure_ascii=False, default=str).encode()
+    return to_json(content, indent=2, fallback=str)
 
 
 def timeline_content(
