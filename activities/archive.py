@@ -105,7 +105,8 @@ class ArchiveActivities:
 
     async def _document(self, request: ArchiveRequest, heartbeat: ThrottledHeartbeat) -> StoredFile:
         key = self._keys.signed_document(request.reference)
-        if stored := await self._store.find(key):
+        is_repeated = activity.info().attempt > 1  # a first attempt need not ask the store
+        if is_repeated and (stored := await self._store.find(key)):
             return stored
         heartbeat.beat()
         with self._store.draft() as draft:

@@ -75,6 +75,20 @@ async def test_a_download_that_fails_keeps_no_other_file_from_the_store(office: 
     assert (await office.result(handle)).outcome is Outcome.COMPLETED
 
 
+async def test_a_document_that_is_stored_is_not_fetched_again(office: Office) -> None:
+    handle = await signed(office)
+    await office.break_call("/turbosign/documents/*/audit-trail", "status", status=500, times=None)
+    await office.deliver_event(handle, "completed", (await office.status(handle)).document_id or "")
+    await office.eventually(
+        lambda: asyncio.to_thread(lambda: {path.name for path in office.folder.rglob("*.*")}),
+        lambda names: "signed.pdf" in names,
+    )
+    await office.mend()
+    await office.break_call(FILE, "status", status=500, times=None)
+    await office.skip(handle, timedelta(minutes=10))
+    assert (await office.status(handle)).stage is Stage.COMPLETED
+
+
 async def test_a_store_that_is_down_for_a_day_keeps_the_agreement_signed_and_visible(office: Office) -> None:
     handle = await signed(office)
     drafts = office.folder / ".drafts"
