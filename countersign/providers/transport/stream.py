@@ -125,7 +125,8 @@ class Stream(asyncio.Protocol, httpcore.AsyncNetworkStream):
             httpcore.WriteTimeout: Nothing was taken in time.
             httpcore.WriteError: The connection broke.
         """
-        self._transport.write(buffer)
+        if not self._ended:
+            self._transport.write(buffer)
         if not self._writable.is_set():
             try:
                 await _within(timeout, self._writable)
