@@ -3,14 +3,17 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
+import uvloop
 
 from countersign.providers.calls import Limits
 from countersign.providers.transport.connections import api_transport, default_tls
+from countersign.providers.transport.stream import connect
 from tests.providers.provider_edge import Exchange, edge
 
 PHASES = {"connect": 5.0, "pool": 5.0, "read": 5.0, "write": 5.0}
@@ -89,6 +92,35 @@ class TestReuse:
                 await exchange(pool, request(server.base_url, read=0.05))
             assert await exchange(pool, request(server.base_url)) == b"ok"
             assert server.connections == 2
+
+    @pytest.mark.parametrize("steps", range(16))
+    @pytest.mark.parametrize("is_first", [True, False])
+    async def test_a_call_that_is_cancelled_leaves_no_connection_behind(
+        self, pool: httpx.AsyncBaseTransport, steps: int, *, is_first: bool
+    ) -> None:
+        """In whatever step of the event loop: the connection is closed, or serves the next call."""
+        writers: list[asyncio.StreamWriter] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writers.append(writer)
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while await reader.readuntil(b"\r\n\r\n"):
+                    writer.write(answer(b"ok"))
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            if not is_first:
+                await exchange(pool, request(url))
+            call = asyncio.create_task(exchange(pool, request(url)))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            call.cancel()
+            await asyncio.wait([call])
+            await exchange(pool, request(url))
+            async with asyncio.timeout(5):
+                while sum(not writer.is_closing() for writer in writers) > 1:
+                    await asyncio.sleep(0.01)
 
 
 class TestLimits:
@@ -204,3 +236,18 @@ class TestConnecting:
             async with api_transport(Limits(), default_tls(trust_env=False), None) as pool:
                 assert await exchange(pool, request(server.base_url)) == b"ok"
             await server.left()
+
+
+def test_nothing_is_written_to_a_connection_that_has_ended() -> None:
+    """The worker's event loop raises an error of its own there, and asyncio's ignores it."""
+
+    async def write_late() -> None:
+        async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
+            stream = await connect("127.0.0.1", server.sockets[0].getsockname()[1], None)
+            assert await stream.read(1) == b""
+            await asyncio.sleep(0.02)  # the transport closes
+            with pytest.raises(httpcore.WriteError):
+                await stream.write(b"more")
+            await stream.aclose()
+
+    uvloop.run(write_late())

@@ -3,7 +3,7 @@
 A client adds cookies that stay, redirects, authentication from elsewhere and a log line with the address,
 none of which may happen here, and takes as long as all of our own layers (benchmarks/client.py). httpcore's
 pool looks at every connection for every request, and its network layer serves any event loop: together they
-took more than a third of a call. They are used behind a proxy only.
+took about a third of a call. They are used behind a proxy only.
 """
 
 import asyncio
@@ -91,7 +91,11 @@ class _Pool(httpx.AsyncBaseTransport):
         await self._wait(request)
         try:
             connection = await self._connection(asked.url.origin, request)
-            response = await connection.handle_async_request(asked)
+            try:
+                response = await connection.handle_async_request(asked)
+            except BaseException:  # httpcore leaves it open if the call is cancelled before it has begun
+                await connection.aclose()
+                raise
         except _BROKEN as error:
             self._free.release()
             raise _as_httpx(error, request) from error
@@ -114,9 +118,9 @@ class _Pool(httpx.AsyncBaseTransport):
     async def give_back(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTP11Connection) -> None:
         """Take a connection back whose response has been closed."""
         self._free.release()
-        if self._closed:
+        if self._closed or not connection.is_idle():  # its response was not read to its end
             await connection.aclose()
-        elif connection.is_idle():  # else its response was not read to its end, and it is closed
+        else:
             self._idle[str(origin)].append(connection)
 
     async def _wait(self, request: httpx.Request) -> None:
