@@ -99,14 +99,17 @@ class TestReuse:
         self, pool: httpx.AsyncBaseTransport, steps: int, *, is_first: bool
     ) -> None:
         """In whatever step of the event loop: the connection is closed, or serves the next call."""
-        writers: list[asyncio.StreamWriter] = []
+        left_open: set[asyncio.StreamWriter] = set()
+        closed = asyncio.Event()
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writers.append(writer)
+            left_open.add(writer)
             with suppress(asyncio.IncompleteReadError, ConnectionError):
                 while await reader.readuntil(b"\r\n\r\n"):
                     writer.write(answer(b"ok"))
             writer.close()
+            left_open.discard(writer)
+            closed.set()
 
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -119,8 +122,9 @@ class TestReuse:
             await asyncio.wait([call])
             await exchange(pool, request(url))
             async with asyncio.timeout(5):
-                while sum(not writer.is_closing() for writer in writers) > 1:
-                    await asyncio.sleep(0.01)
+                while len(left_open) > 1:
+                    closed.clear()
+                    await closed.wait()
 
 
 class TestLimits:
