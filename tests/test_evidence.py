@@ -1,12 +1,13 @@
 """The archived evidence: archives that were written before are compared with what is written now."""
 
 import json
+from typing import Any
 
 from countersign.evidence import evidence_bytes
 
 
 def test_evidence_keeps_its_format() -> None:
-    content = {
+    content: dict[str, Any] = {
         "reference": "order-1042",
         "empty": [[], {}, None],
         "text": 'ü \u2028 \x00 \x1f \x7f \n \t " \\ /',
